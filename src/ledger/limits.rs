@@ -1,0 +1,44 @@
+//! Limits of the ledger's rules. Every validator holds the same ones, so a change of any is a change of the protocol.
+//!
+//! Limits of a node's own (queues, connections, pages) are in its configuration instead.
+
+/// Largest transaction body, in bytes: room for a financing request that cites its full number of receipts.
+pub const TRANSACTION_BYTES_MAX: usize = 64 * 1024;
+/// Most operations in a transaction: enough for a payroll run or a netting cycle, few enough to plan in a millisecond.
+pub const OPERATIONS_MAX: usize = 64;
+/// Most signatures on a transaction: every signer of eight accounts of 5-of-8 keys.
+pub const SIGNATURES_MAX: usize = 64;
+/// Largest block, in bytes: what a 100 Mbit/s link between validators carries in a third of a second.
+pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most transactions in a block: bounds the time that a vote takes, whatever the transactions' size.
+pub const BLOCK_TRANSACTIONS_MAX: usize = 16_384;
+/// Longest time from a block to a transaction's expiry: how long request ids must be remembered.
+pub const EXPIRY_AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// How long past expiry a request id stays known, so that a late question is answered.
+pub const REQUEST_RETENTION_MS: u64 = 60 * 60 * 1000;
+/// Most due things worked off in one block; the rest wait for the next.
+pub const DUE_PER_BLOCK_MAX: usize = 1_024;
+/// Most request ids that one due entry removes, so that a due entry is a bounded piece of work.
+pub const REQUESTS_PER_DUE_ENTRY_MAX: usize = 256;
+/// Most keys of an account.
+pub const ACCOUNT_KEYS_MAX: usize = 16;
+/// Deepest chain of accounts under accounts.
+pub const ACCOUNT_DEPTH_MAX: usize = 8;
+/// Longest free text (a purpose's narrative, a bank's reference), in bytes: ISO 20022's `Max140Text`.
+pub const TEXT_BYTES_MAX: usize = 140;
+/// Longest identifier of the parties' own (an end-to-end id, an invoice number), in bytes: ISO 20022's `Max35Text`.
+pub const REFERENCE_BYTES_MAX: usize = 35;
+/// Most invoice references of one payment.
+pub const INVOICE_REFERENCES_MAX: usize = 16;
+/// Most assets in one reserve attestation.
+pub const RESERVE_ASSETS_MAX: usize = 64;
+/// Most allocations of one issuance.
+pub const ISSUANCE_ALLOCATIONS_MAX: usize = 16;
+/// Most receipts that one financing request cites.
+pub const CITATIONS_MAX: usize = 16;
+/// Most tokens on one ledger: each block carries a reserve line for each.
+pub const TOKENS_MAX: usize = 256;
+/// How many history roots state keeps, so how many blocks a citation's path stays usable.
+pub const HISTORY_ROOTS_KEPT: u64 = 65_536;
+/// Farthest that a block's time may lie ahead of a validator's clock before it waits with its vote.
+pub const CLOCK_AHEAD_MS_MAX: u64 = 500;

@@ -1,0 +1,31 @@
+//! F1: the ledger itself. Accounts, balances and locks; the state as a view and as changes to it; transactions, blocks,
+//! outcomes and receipts with their formats.
+//!
+//! # Invariants
+//! * Money moves only through [`Changes`], whose verbs refuse what would leave a balance negative or a lock unbacked.
+//! * For each token the balances, available and locked, add up to its circulation.
+//! * Locked value equals the open locks.
+//!
+//! # Deliberately absent
+//! What operations mean (the rooms of `domain`), who may do them (`execution`), and where bytes are kept (`storage`).
+
+pub mod account;
+pub mod balance;
+pub mod block;
+pub mod changes;
+pub mod limits;
+pub mod outcome;
+pub mod reason;
+pub mod transaction;
+pub mod validators;
+pub mod view;
+
+pub use account::{Account, Role, Roles};
+pub use balance::{Balance, Circulation, Lock, LockPurpose};
+pub use block::{Block, Header, ReserveLine};
+pub use changes::Changes;
+pub use outcome::{BalanceAfter, Decline, Effect, Movement, MovementKind, Outcome, Status, Value};
+pub use reason::Reason;
+pub use transaction::{SignedTransaction, TransactionSignature};
+pub use validators::ValidatorSet;
+pub use view::{Column, Entry, Overlay, View, Writes};

@@ -1,0 +1,195 @@
+//! The catalogue of reasons for which an operation is declined.
+//!
+//! Reasons stand in receipts for ever, so the catalogue is append-only: a code, once given, keeps its name and its
+//! fields. `docs/reasons.md` is made from it and a test holds the two together.
+//!
+//! Codes go by the hundred: 1xx any operation, 2xx accounts, 3xx tokens and reserves, 4xx payments, 5xx trade,
+//! 6xx financing.
+
+use super::outcome::Value;
+use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId, TokenId};
+
+/// A catalogue entry, as documentation and clients see it.
+#[derive(Clone, Copy, Debug)]
+pub struct ReasonEntry {
+    /// The stable code.
+    pub code: u16,
+    /// The stable name.
+    pub name: &'static str,
+    /// What it means and what to do.
+    pub explanation: &'static str,
+    /// The names of its fields.
+    pub fields: &'static [&'static str],
+}
+
+macro_rules! reasons {
+    ($($code:literal $name:literal $variant:ident { $($field:ident: $type:ty),* $(,)? } $explanation:literal;)*) => {
+        /// Why an operation was declined, with the figures that decided it.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Reason {
+            $(#[doc = $explanation] $variant { $(#[allow(missing_docs)] $field: $type),* },)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of its code.
+            pub const CATALOGUE: &'static [ReasonEntry] = &[$(ReasonEntry {
+                code: $code,
+                name: $name,
+                explanation: $explanation,
+                fields: &[$(stringify!($field)),*],
+            }),*];
+
+            /// The stable code.
+            pub const fn code(&self) -> u16 {
+                match self { $(Self::$variant { .. } => $code),* }
+            }
+
+            /// The figures, by name.
+            pub fn fields(&self) -> Vec<(String, Value)> {
+                match self {
+                    $(Self::$variant { $($field),* } => vec![
+                        $((stringify!($field).to_owned(), Value::from($field.clone()))),*
+                    ]),*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    100 "MISSING_SIGNATURE" MissingSignature { account: AccountId }
+        "An account that the operation binds did not sign with enough of its keys. Have it sign the same body.";
+    101 "UNKNOWN_ACCOUNT" UnknownAccount { account: AccountId }
+        "There is no account with this id on this ledger.";
+    102 "ACCOUNT_CLOSED" AccountClosed { account: AccountId }
+        "The account was closed; it neither signs nor receives.";
+    103 "ROLE_REQUIRED" RoleRequired { account: AccountId, role: &'static str }
+        "The account lacks the role that the operation needs.";
+    104 "UNKNOWN_TOKEN" UnknownToken { token: TokenId }
+        "There is no token with this id on this ledger.";
+    105 "INSUFFICIENT_FUNDS" InsufficientFunds { account: AccountId, token: TokenId, available: Amount, required: Amount }
+        "The account's available balance, which leaves out what is locked, is below what the operation takes.";
+    106 "AMOUNT_OVERFLOW" AmountOverflow { token: TokenId }
+        "A balance or the circulation would exceed the largest amount that the ledger can hold.";
+    107 "ALREADY_EXISTS" AlreadyExists { object: ObjectId }
+        "Something with this id exists already. Use a fresh request id.";
+    108 "SAME_ACCOUNT" SameAccount { account: AccountId }
+        "The operation needs two different accounts.";
+
+    200 "ACCOUNT_EXISTS" AccountExists { account: AccountId }
+        "An account with this id exists already. Use a fresh request id.";
+    201 "ROLE_NOT_GRANTABLE" RoleNotGrantable { role: &'static str }
+        "The account that opens may not grant this role.";
+    202 "ACCOUNT_TOO_DEEP" AccountTooDeep { depth_max: u64 }
+        "Accounts under accounts go no deeper than this.";
+    203 "ACCOUNT_NOT_EMPTY" AccountNotEmpty { token: TokenId, available: Amount, locked: Amount }
+        "An account is closed only when it holds nothing. Move or redeem what is left first.";
+    204 "NOT_THE_PARENT" NotTheParent { account: AccountId }
+        "Only the account itself, or the institution above it, may do this.";
+
+    300 "TOKEN_EXISTS" TokenExists { token: TokenId }
+        "A token with this id exists already.";
+    301 "NOT_THE_ISSUER" NotTheIssuer { token: TokenId, issuer: AccountId }
+        "Only the token's issuer, or the makers and checkers under it, may do this.";
+    302 "NOT_THE_CUSTODIAN" NotTheCustodian { token: TokenId, custodian: AccountId }
+        "Only the token's custodian attests its reserves.";
+    303 "ATTESTATION_NOT_NEWER" AttestationNotNewer { latest_as_of: BlockTime, as_of: BlockTime }
+        "An attestation with this or a later as-of time stands already.";
+    304 "ATTESTATION_FROM_THE_FUTURE" AttestationFromTheFuture { as_of: BlockTime, now: BlockTime }
+        "The attestation's as-of time lies after the block's.";
+    305 "ATTESTATION_TOO_OLD" AttestationTooOld { as_of: BlockTime, age_ms_max: u64 }
+        "The attestation is older than the token's policy counts.";
+    306 "ASSET_NOT_ELIGIBLE" AssetNotEligible { asset_index: u64, rule: &'static str }
+        "An asset breaks the token's reserve policy: its class, its maturity or its haircut.";
+    307 "RESERVE_SHORTFALL" ReserveShortfall { reserves_counted: Amount, circulation: Amount, requested: Amount }
+        "The issuance would take circulation above the reserves counted. A fresh attestation of more reserves makes room.";
+    308 "UNKNOWN_ISSUANCE" UnknownIssuance { issuance: ObjectId }
+        "There is no issuance with this id.";
+    309 "ISSUANCE_DECIDED" IssuanceDecided { issuance: ObjectId }
+        "The issuance was approved or rejected before.";
+    310 "SAME_PERSON" SamePerson { account: AccountId }
+        "Whoever requests an issuance may not approve it: the two accounts must differ and share no key.";
+    311 "ISSUANCE_EXPIRED" IssuanceExpired { issuance: ObjectId, expired_at: BlockTime }
+        "The issuance request's time to be approved has passed. Request it again.";
+    312 "UNKNOWN_REDEMPTION" UnknownRedemption { redemption: ObjectId }
+        "There is no redemption with this id.";
+    313 "REDEMPTION_SETTLED" RedemptionSettled { redemption: ObjectId }
+        "The redemption was paid or rejected before.";
+    314 "TOO_MANY_TOKENS" TooManyTokens { tokens_max: u64 }
+        "The ledger carries no more tokens than this.";
+    315 "TIME_OUT_OF_RANGE" TimeOutOfRange { time: BlockTime }
+        "The time lies beyond what the ledger can reckon with.";
+
+    500 "UNKNOWN_RECEIVABLE" UnknownReceivable { receivable: ObjectId }
+        "There is no receivable with this id.";
+    501 "INVOICE_ALREADY_REGISTERED" InvoiceAlreadyRegistered { fingerprint: Hash, receivable: ObjectId }
+        "This invoice is on the ledger already, as the receivable named. An invoice becomes a receivable once.";
+    502 "NOT_THE_BUYER" NotTheBuyer { receivable: ObjectId, buyer: AccountId }
+        "Only the invoice's buyer may confirm, dispute or pay it.";
+    503 "NOT_THE_SUPPLIER" NotTheSupplier { receivable: ObjectId, supplier: AccountId }
+        "Only the invoice's supplier may do this.";
+    504 "RECEIVABLE_NOT_OPEN" ReceivableNotOpen { receivable: ObjectId, state: &'static str }
+        "The receivable is in a state in which this cannot be done.";
+    505 "FINGERPRINT_KEY_NOT_COMMITTED" FingerprintKeyNotCommitted { supplier: AccountId, buyer: AccountId }
+        "The supplier and the buyer have not committed a fingerprint key yet. Commit one first, signed by both.";
+    506 "FINGERPRINT_KEY_EXISTS" FingerprintKeyExists { commitment: Hash }
+        "The pair of legal entities has committed a fingerprint key before; it is committed once.";
+    507 "LEGAL_ENTITY_REQUIRED" LegalEntityRequired { account: AccountId }
+        "The account names no legal entity, and invoices are between legal entities.";
+    508 "CURRENCY_MISMATCH" CurrencyMismatch { token: TokenId, token_currency: String, invoice_currency: String }
+        "The token is not pegged to the invoice's currency.";
+    509 "DUE_DATE_PASSED" DueDatePassed { due_at: BlockTime, now: BlockTime }
+        "The invoice's due date lies before the block's time.";
+    510 "FINGERPRINT_REGISTERED" FingerprintRegistered { fingerprint: Hash, receivable: ObjectId }
+        "Absence cannot be certified: the fingerprint is on the ledger.";
+
+    600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId, financier: AccountId }
+        "The receivable was assigned to a financier before. It can be financed once.";
+    601 "RECEIVABLE_NOT_CONFIRMED" ReceivableNotConfirmed { receivable: ObjectId }
+        "The buyer has not confirmed the invoice.";
+    602 "UNKNOWN_FINANCING_REQUEST" UnknownFinancingRequest { request: ObjectId }
+        "There is no financing request with this id.";
+    603 "FINANCING_REQUEST_CLOSED" FinancingRequestClosed { request: ObjectId, state: &'static str }
+        "The financing request was accepted, withdrawn or has expired.";
+    604 "CITATION_FOREIGN" CitationForeign { citation_index: u64 }
+        "The cited receipt's header is of another ledger.";
+    605 "CITATION_UNPROVEN" CitationUnproven { citation_index: u64 }
+        "The cited receipt's paths do not lead to this ledger's history: it is forged, or its path is too old. Fetch it anew.";
+    606 "CITATION_DECLINED" CitationDeclined { citation_index: u64 }
+        "The cited transaction was declined, so it settled nothing.";
+    607 "CITATION_NOT_THE_SUPPLIERS" CitationNotTheSuppliers { citation_index: u64, supplier: AccountId }
+        "The cited receipt paid nothing to this supplier.";
+    608 "CITATION_REPEATED" CitationRepeated { citation_index: u64 }
+        "The same receipt is cited twice.";
+    609 "ADVANCE_EXCEEDS_RECEIVABLE" AdvanceExceedsReceivable { advance: Amount, face: Amount }
+        "The advance and its fee exceed what the receivable is worth.";
+    610 "NOT_THE_FINANCIER" NotTheFinancier { request: ObjectId, financier: AccountId }
+        "The request was made to another financier.";
+    611 "NO_CITATION" NoCitation { receivable: ObjectId }
+        "A financing request cites at least one settlement receipt as the supplier's record.";
+}
+
+impl Reason {
+    /// The stable name.
+    pub fn name(&self) -> &'static str {
+        Self::entry(self.code()).map_or("UNKNOWN", |entry| entry.name)
+    }
+
+    /// The catalogue's entry for a code; none for a code of a later version.
+    pub fn entry(code: u16) -> Option<&'static ReasonEntry> {
+        Self::CATALOGUE.iter().find(|entry| entry.code == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_ascend_and_names_are_unique() {
+        assert!(Reason::CATALOGUE.windows(2).all(|pair| pair[0].code < pair[1].code));
+        let names: std::collections::BTreeSet<_> = Reason::CATALOGUE.iter().map(|entry| entry.name).collect();
+        assert_eq!(names.len(), Reason::CATALOGUE.len());
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')));
+    }
+}

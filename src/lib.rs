@@ -1,0 +1,7 @@
+//! Causeway: a settlement node for fiat-pegged tokens.
+//!
+//! The house has floors, and a floor imports only the floors below it; `docs/architecture.md` draws it and a test in
+//! `tests/architecture.rs` enforces it.
+
+pub mod ledger;
+pub mod primitives;

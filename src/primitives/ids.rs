@@ -1,0 +1,294 @@
+//! Identifiers: fixed in size, each its own type, so that none can stand where another belongs.
+
+use super::codec::{CodecError, Decode, Encode, Reader};
+use super::crypto::{Domain, hash};
+use bech32::{Bech32m, Hrp};
+use std::fmt;
+use std::str::FromStr;
+use thiserror::Error;
+
+/// Why a text is not an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ParseIdError {
+    /// Neither hexadecimal of the right length nor, for accounts, Bech32m.
+    #[error("'{text}' is not {what}: expected {expected}")]
+    Malformed {
+        /// The text.
+        text: String,
+        /// The kind of identifier.
+        what: &'static str,
+        /// The form that was expected.
+        expected: &'static str,
+    },
+}
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $size:literal, $what:literal, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $size]);
+
+        impl $name {
+            /// How many bytes an identifier of this kind has.
+            pub const SIZE: usize = $size;
+
+            /// The bytes.
+            pub const fn as_bytes(&self) -> &[u8; $size] {
+                &self.0
+            }
+
+            /// The identifier in a slice of exactly the right length.
+            pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+                bytes.try_into().ok().map(Self)
+            }
+        }
+
+        impl Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.0);
+            }
+        }
+
+        impl Decode for $name {
+            fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+                reader.array().map(Self)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl AsRef<[u8]> for $name {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+    };
+}
+
+macro_rules! hexadecimal {
+    ($name:ident, $what:literal, $expected:literal) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let mut bytes = [0; Self::SIZE];
+                hex::decode_to_slice(text, &mut bytes).map(|()| Self(bytes)).map_err(|_| ParseIdError::Malformed {
+                    text: text.to_owned(),
+                    what: $what,
+                    expected: $expected,
+                })
+            }
+        }
+    };
+}
+
+identifier!(
+    /// A SHA-256 hash whose domain the context gives.
+    Hash, 32, "a hash", "64 hexadecimal digits"
+);
+identifier!(
+    /// A ledger: the SHA-256 of the exact bytes of its genesis file.
+    ChainId, 32, "a chain id", "64 hexadecimal digits"
+);
+identifier!(
+    /// A transaction: the hash of its body. Signatures are not part of it.
+    TransactionId, 32, "a transaction id", "64 hexadecimal digits"
+);
+identifier!(
+    /// A thing that an operation made: an issuance, a redemption, a receivable, a financing request.
+    ObjectId, 32, "an object id", "64 hexadecimal digits"
+);
+identifier!(
+    /// A client's own id of a request, chosen by it, never reused while it can still be seen.
+    RequestId, 16, "a request id", "32 hexadecimal digits"
+);
+identifier!(
+    /// An account. It stays the same when the account's keys change. Written in Bech32m with the prefix `cw`.
+    AccountId, 32, "an account id", "Bech32m with the prefix 'cw', or 64 hexadecimal digits"
+);
+hexadecimal!(Hash, "a hash", "64 hexadecimal digits");
+hexadecimal!(ChainId, "a chain id", "64 hexadecimal digits");
+hexadecimal!(TransactionId, "a transaction id", "64 hexadecimal digits");
+hexadecimal!(ObjectId, "an object id", "64 hexadecimal digits");
+hexadecimal!(RequestId, "a request id", "32 hexadecimal digits");
+
+impl Hash {
+    /// All zeros: the parent of the first block.
+    pub const ZERO: Self = Self([0; 32]);
+}
+
+/// The human-readable prefix of account ids.
+const ACCOUNT_PREFIX: Hrp = Hrp::parse_unchecked("cw");
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // 32 bytes are far below Bech32m's limit, so this fails only if the formatter does.
+        f.write_str(&bech32::encode::<Bech32m>(ACCOUNT_PREFIX, &self.0).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = || ParseIdError::Malformed {
+            text: text.to_owned(),
+            what: "an account id",
+            expected: "Bech32m with the prefix 'cw', or 64 hexadecimal digits",
+        };
+        let mut bytes = [0; 32];
+        if hex::decode_to_slice(text, &mut bytes).is_ok() {
+            return Ok(Self(bytes));
+        }
+        let parsed = bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(text).map_err(|_| malformed())?;
+        if parsed.hrp() != ACCOUNT_PREFIX {
+            return Err(malformed());
+        }
+        Self::from_slice(&parsed.byte_iter().collect::<Vec<_>>()).ok_or_else(malformed)
+    }
+}
+
+/// The place of an operation's creation: who sent the transaction, under which request, as which operation.
+///
+/// Identifiers of created things are derived from it, so a client knows them before it signs, and a later operation of
+/// the same transaction can name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Who sends the transaction.
+    pub sender: AccountId,
+    /// Its request id.
+    pub request_id: RequestId,
+    /// The operation's place in the transaction, from 0.
+    pub operation_index: u16,
+}
+
+impl Origin {
+    fn derive(&self, domain: Domain) -> [u8; 32] {
+        let mut bytes = Vec::with_capacity(50);
+        self.sender.encode(&mut bytes);
+        self.request_id.encode(&mut bytes);
+        self.operation_index.encode(&mut bytes);
+        hash(domain, &bytes).0
+    }
+
+    /// The id of what the operation creates.
+    pub fn object_id(&self) -> ObjectId {
+        ObjectId(self.derive(Domain::OBJECT))
+    }
+
+    /// The id of the account that the operation opens.
+    pub fn account_id(&self) -> AccountId {
+        AccountId(self.derive(Domain::ACCOUNT))
+    }
+}
+
+/// The shortest token id, in characters.
+pub const TOKEN_ID_LENGTH_MIN: usize = 3;
+/// The longest token id, in characters.
+pub const TOKEN_ID_LENGTH_MAX: usize = 12;
+
+/// A token's id: 3 to 12 of `A`-`Z` and `0`-`9`, a letter first, such as `HKDX`. Unique on its chain.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId {
+    // Padded with zeros; the order of the padded arrays is the order of the texts.
+    characters: [u8; TOKEN_ID_LENGTH_MAX],
+}
+
+impl TokenId {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let length = self.characters.iter().position(|byte| *byte == 0).unwrap_or(TOKEN_ID_LENGTH_MAX);
+        std::str::from_utf8(&self.characters[..length]).unwrap_or_default()
+    }
+}
+
+impl FromStr for TokenId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let length_fits = (TOKEN_ID_LENGTH_MIN..=TOKEN_ID_LENGTH_MAX).contains(&text.len());
+        let letter_first = text.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase());
+        let alphabet = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        if !(length_fits && letter_first && alphabet) {
+            return Err(ParseIdError::Malformed {
+                text: text.to_owned(),
+                what: "a token id",
+                expected: "3 to 12 of A-Z and 0-9, a letter first",
+            });
+        }
+        let mut characters = [0; TOKEN_ID_LENGTH_MAX];
+        characters[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Self { characters })
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Encode for TokenId {
+    /// One byte of length, then the characters: a token id stands in every movement, so its count is kept short.
+    fn encode(&self, out: &mut Vec<u8>) {
+        let text = self.as_str();
+        out.push(text.len() as u8);
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl Decode for TokenId {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let length = usize::from(u8::decode(reader)?);
+        let text = std::str::from_utf8(reader.take(length)?);
+        text.ok().and_then(|text| text.parse().ok()).ok_or(CodecError::Invalid {
+            what: "token id",
+            why: "it is not 3 to 12 of A-Z and 0-9 with a letter first",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_ids_survive_text() {
+        let id = AccountId([7; 32]);
+        assert!(id.to_string().starts_with("cw1"));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(hex::encode([7; 32]).parse(), Ok(id));
+        let mut broken = id.to_string();
+        broken.pop();
+        broken.push('q');
+        assert!(broken.parse::<AccountId>().is_err());
+    }
+
+    #[test]
+    fn token_ids_are_strict() {
+        for good in ["HKD", "HKDX", "USDCAUSEWAY1"] {
+            let id: TokenId = good.parse().expect(good);
+            assert_eq!(TokenId::from_bytes(&id.to_bytes()), Ok(id));
+        }
+        for bad in ["", "HK", "hkd", "1HKD", "HKD-X", "ABCDEFGHIJKLM"] {
+            assert!(bad.parse::<TokenId>().is_err(), "{bad}");
+        }
+        assert!(TokenId::from_bytes(b"\x04HK\0X").is_err());
+    }
+}

@@ -1,0 +1,17 @@
+//! F0: what every floor is made of. Amounts, identifiers, time, the canonical codec, hashes, signatures and trees.
+//!
+//! Pure: no clock, no I/O, no randomness, no floats. The same bytes in give the same bytes out on every machine.
+
+pub mod amount;
+pub mod codec;
+pub mod crypto;
+pub mod digest;
+pub mod ids;
+pub mod merkle;
+pub mod time;
+
+pub use amount::Amount;
+pub use codec::{CodecError, Decode, Encode, Reader};
+pub use crypto::{PublicKey, Signature};
+pub use ids::{AccountId, ChainId, Hash, ObjectId, RequestId, TokenId, TransactionId};
+pub use time::BlockTime;
