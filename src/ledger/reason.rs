@@ -167,6 +167,8 @@ reasons! {
         "The request was made to another financier.";
     611 "NO_CITATION" NoCitation { receivable: ObjectId }
         "A financing request cites at least one settlement receipt as the supplier's record.";
+    612 "AMOUNT_EXCEEDS_OUTSTANDING" AmountExceedsOutstanding { outstanding: Amount, amount: Amount }
+        "The payment is more than what is still owed on the invoice.";
 }
 
 impl Reason {

@@ -1,0 +1,75 @@
+//! What falls due: an ordered queue in state, worked off by every block before its transactions.
+//!
+//! Request ids to forget, redemption deadlines, later holds and ageing: one queue for all of them, by time. A block takes
+//! at most [`super::limits::DUE_PER_BLOCK_MAX`] entries whose time is not after its own; the rest wait for the next.
+
+use super::limits::REQUESTS_PER_DUE_ENTRY_MAX;
+use super::view::{Column, Entry, View};
+use crate::primitives::{
+    AccountId, BlockTime, CodecError, Decode, Encode, ObjectId, Reader, RequestId, codec::encode_list,
+};
+
+/// When something falls due; entries of one time are told apart by an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueKey {
+    /// Not before this time.
+    pub at: BlockTime,
+    /// Distinguishes entries of the same time.
+    pub id: ObjectId,
+}
+crate::codec_struct!(DueKey { at, id });
+
+/// What falls due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Request ids that may be forgotten.
+    ForgetRequests(Vec<(AccountId, RequestId)>),
+    /// A redemption that ought to have been paid or rejected by now.
+    RedemptionDeadline(ObjectId),
+}
+
+impl Encode for Due {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::ForgetRequests(requests) => {
+                out.push(1);
+                encode_list(requests, out);
+            }
+            Self::RedemptionDeadline(redemption) => {
+                out.push(2);
+                redemption.encode(out);
+            }
+        }
+    }
+}
+
+impl Decode for Due {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        match u8::decode(reader)? {
+            1 => reader.list("due requests", REQUESTS_PER_DUE_ENTRY_MAX).map(Self::ForgetRequests),
+            2 => ObjectId::decode(reader).map(Self::RedemptionDeadline),
+            value => Err(CodecError::Tag { what: "due entry", value: u64::from(value) }),
+        }
+    }
+}
+
+impl Entry for Due {
+    const COLUMN: Column = Column::Due;
+    type Key = DueKey;
+}
+
+/// The entries whose time is not after `now`, the earliest first, at most `limit`.
+pub fn due_by(view: &dyn View, now: BlockTime, limit: usize) -> Vec<(DueKey, Due)> {
+    let mut entries = Vec::new();
+    for (key_bytes, value) in view.scan(Column::Due, &[], limit) {
+        let (Ok(key), Ok(due)) = (DueKey::from_bytes(&key_bytes), Due::from_bytes(&value)) else {
+            view.note_corruption(Column::Due, &key_bytes);
+            break;
+        };
+        if key.at > now {
+            break;
+        }
+        entries.push((key, due));
+    }
+    entries
+}
