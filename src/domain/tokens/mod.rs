@@ -1,0 +1,1 @@
+//! Tokens: reserves, issuance, redemption.
