@@ -6,3 +6,4 @@
 pub mod domain;
 pub mod ledger;
 pub mod primitives;
+pub mod storage;

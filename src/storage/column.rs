@@ -1,0 +1,152 @@
+//! Columns: what a store keeps, and the families in which the disk holds it.
+//!
+//! A [`StoreColumn`] is what callers name. A [`Family`] is what is tuned, flushed and compacted together. All columns
+//! of the ledger's state share one family, each under its tag byte: sixteen families of their own would each claim
+//! write buffers and files, for columns that are small and always written together.
+
+use std::fmt;
+
+use crate::ledger::view::Column;
+
+/// What a store keeps. Keys and values are bytes; who writes a column owns their encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StoreColumn {
+    /// The ledger's state after the last applied block. The only columns that the state digest covers.
+    State(Column),
+    /// One entry each: what the node must know of itself. Format version, chain id, applied height.
+    Meta,
+    /// Finalised blocks by height, as the consensus codec encodes them. Written by [`super::stores`] alone.
+    Blocks,
+    /// Height by block digest. Written by [`super::stores`] alone.
+    BlockIndex,
+    /// Finalisation certificates by height of the block. Written by [`super::stores`] alone.
+    Certificates,
+    /// The outcomes of a block's transactions by height.
+    Outcomes,
+    /// Where a transaction is (height and index) by its id.
+    TransactionIndex,
+    /// What touched an account, by account and position.
+    AccountIndex,
+    /// The state digest's accumulator.
+    Accumulator,
+}
+
+impl StoreColumn {
+    /// The family that holds the column.
+    pub(super) const fn family(self) -> Family {
+        match self {
+            Self::State(_) => Family::State,
+            Self::Meta => Family::Meta,
+            Self::Blocks => Family::Blocks,
+            Self::BlockIndex => Family::BlockIndex,
+            Self::Certificates => Family::Certificates,
+            Self::Outcomes => Family::Outcomes,
+            Self::TransactionIndex => Family::TransactionIndex,
+            Self::AccountIndex => Family::AccountIndex,
+            Self::Accumulator => Family::Accumulator,
+        }
+    }
+
+    /// The byte that sets the column's keys apart in a family that holds several.
+    const fn tag(self) -> Option<u8> {
+        match self {
+            Self::State(column) => Some(column.tag()),
+            _ => None,
+        }
+    }
+
+    /// The key under which the family holds `key` of this column.
+    pub(super) fn stored_key(self, key: &[u8]) -> Vec<u8> {
+        let mut stored = Vec::with_capacity(1 + key.len());
+        stored.extend(self.tag());
+        stored.extend_from_slice(key);
+        stored
+    }
+
+    /// The first stored key beyond the column, or `None` if the column reaches the family's end.
+    pub(super) fn stored_end(self) -> Option<Vec<u8>> {
+        Some(vec![self.tag()?.checked_add(1)?])
+    }
+
+    /// How many leading bytes of a stored key are not the caller's.
+    pub(super) const fn stored_prefix_size(self) -> usize {
+        match self {
+            Self::State(_) => 1,
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for StoreColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(column) => write!(f, "column State/{column:?}"),
+            node_local => write!(f, "column {node_local:?}"),
+        }
+    }
+}
+
+/// A set of columns that the disk holds together. The discriminants are written in the simulated store's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Family {
+    State = 0,
+    Meta = 1,
+    Blocks = 2,
+    BlockIndex = 3,
+    Certificates = 4,
+    Outcomes = 5,
+    TransactionIndex = 6,
+    AccountIndex = 7,
+    Accumulator = 8,
+}
+
+impl Family {
+    pub const ALL: [Self; 9] = [
+        Self::State,
+        Self::Meta,
+        Self::Blocks,
+        Self::BlockIndex,
+        Self::Certificates,
+        Self::Outcomes,
+        Self::TransactionIndex,
+        Self::AccountIndex,
+        Self::Accumulator,
+    ];
+
+    /// The name on disk: a rename is a change of format.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Meta => "meta",
+            Self::Blocks => "blocks",
+            Self::BlockIndex => "block_index",
+            Self::Certificates => "certificates",
+            Self::Outcomes => "outcomes",
+            Self::TransactionIndex => "transaction_index",
+            Self::AccountIndex => "account_index",
+            Self::Accumulator => "accumulator",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.name() == name)
+    }
+
+    pub fn from_tag(tag: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| *family as u8 == tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_stand_at_their_tag() {
+        for (position, family) in Family::ALL.into_iter().enumerate() {
+            assert_eq!(family as usize, position, "{}", family.name());
+            assert_eq!(Family::from_tag(family as u8), Some(family));
+        }
+        assert_eq!(Family::from_tag(Family::ALL.len() as u8), None);
+    }
+}
