@@ -11,3 +11,6 @@ pub mod financing;
 pub mod payments;
 pub mod tokens;
 pub mod trade;
+
+#[cfg(test)]
+pub(crate) mod rehearsal;

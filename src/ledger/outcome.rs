@@ -6,7 +6,7 @@
 use super::reason::Reason;
 use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::{
-    AccountId, Amount, BlockTime, CodecError, Decode, Encode, Hash, ObjectId, Reader, TokenId, TransactionId,
+    AccountId, Amount, BlockTime, CodecError, Currency, Decode, Encode, Hash, ObjectId, Reader, TokenId, TransactionId,
 };
 use crate::{codec_struct, codec_tag};
 use std::fmt;
@@ -170,6 +170,7 @@ values! {
     Hash => Hash,
     BlockTime => Time,
     String => Text,
+    Currency => Text,
     &str => Text,
     bool => Flag,
 }

@@ -5,6 +5,7 @@
 pub mod amount;
 pub mod codec;
 pub mod crypto;
+pub mod currency;
 pub mod digest;
 pub mod ids;
 pub mod merkle;
@@ -13,5 +14,6 @@ pub mod time;
 pub use amount::Amount;
 pub use codec::{CodecError, Decode, Encode, Reader};
 pub use crypto::{PublicKey, Signature};
+pub use currency::Currency;
 pub use ids::{AccountId, ChainId, Hash, ObjectId, RequestId, TokenId, TransactionId};
 pub use time::BlockTime;
