@@ -1,1 +1,3 @@
+//! The one integration binary. Tiers are modules.
 
+mod consensus;

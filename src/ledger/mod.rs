@@ -12,6 +12,7 @@
 pub mod account;
 pub mod balance;
 pub mod block;
+pub mod certificate;
 pub mod changes;
 pub mod context;
 pub mod due;
@@ -26,6 +27,7 @@ pub mod view;
 pub use account::{Account, Role, Roles};
 pub use balance::{Balance, Circulation, Lock, LockPurpose};
 pub use block::{Block, Header, ReserveLine};
+pub use certificate::{Certificate, CertificateError, consensus_namespace};
 pub use changes::Changes;
 pub use context::Context;
 pub use due::{Due, DueKey};

@@ -1,0 +1,304 @@
+//! One simplex engine for each epoch, and the step from one to the next.
+//!
+//! # Life of an epoch
+//! Its committee is asked of the ledger, its scheme is registered, its peers are tracked, its engine starts on the last
+//! block of the epoch before. When its own last block is final and delivered, the next epoch is entered in the same way
+//! and only then is this engine stopped. Until that block is final, leaders propose it again rather than build past it.
+//!
+//! # A node that is behind
+//! Messages of each epoch travel on a subchannel of their own. A message of an epoch not yet entered cannot be verified
+//! here, but it says that its sender is ahead: the marshal is told to ask the sender for our epoch's last block.
+//!
+//! # Invariants
+//! * At most one engine of an epoch ever runs at a time, on a journal of its own.
+//! * An epoch is entered only after the ledger has applied the block that decides its committee.
+
+use super::adapter::LedgerApplication;
+use super::block::{Digest, SealedBlock};
+use super::delivery::{Boundary, Marshal};
+use super::engine::{Pace, StopReason};
+use super::keys::theirs;
+use super::leaders::{Announcer, rotation};
+use super::port::{Committee, Ledger, PeerAddress};
+use super::schemes::Schemes;
+use super::{Runtime, Scheme};
+use crate::ledger::validators::VALIDATORS_MAX;
+use crate::primitives::crypto::PublicKey;
+use commonware_consensus::Reporters;
+use commonware_consensus::marshal::standard::Inline;
+use commonware_consensus::simplex::{self, Floor, ForwardPolicy, SkipBudget, SkipPolicy};
+use commonware_consensus::types::{Epoch, Epocher as _, FixedEpocher, ViewDelta};
+use commonware_cryptography::ed25519;
+use commonware_macros::{select, select_loop};
+use commonware_p2p::utils::mux::{Builder as _, MuxHandle, Muxer};
+use commonware_p2p::{
+    Address, AddressableManager, AddressableTrackedPeers, Blocker, Channel, Ingress, Message, Receiver, Sender,
+};
+use commonware_parallel::Strategy;
+use commonware_runtime::Handle;
+use commonware_runtime::buffer::paged::CacheRef;
+use commonware_utils::channel::mpsc;
+use commonware_utils::ordered::{Map, Set};
+use commonware_utils::vec::NonEmptyVec;
+use commonware_utils::{Hostname, NZUsize};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use tracing::{debug, info, warn};
+
+/// The ledger as the engine's automaton, relay and reporter.
+pub(super) type Application<E> = Inline<E, Scheme, LedgerApplication, SealedBlock, FixedEpocher>;
+
+/// How many views behind the last final one votes and certificates are kept for those who lag.
+pub(super) const VIEWS_RETAINED: ViewDelta = ViewDelta::new(64);
+
+/// Messages of an epoch that is not entered.
+type Strays = mpsc::Receiver<(Channel, Message<ed25519::PublicKey>)>;
+
+/// The engine's three channels, divided by epoch.
+pub(super) struct Subchannels<S: Sender> {
+    votes: MuxHandle<S>,
+    certificates: MuxHandle<S>,
+    requests: MuxHandle<S>,
+    stray_votes: Strays,
+    stray_certificates: Strays,
+}
+
+impl<S: Sender<PublicKey = ed25519::PublicKey>> Subchannels<S> {
+    /// Divides the channels, and starts what sorts their messages.
+    pub fn divide<E, R>(context: &E, votes: (S, R), certificates: (S, R), requests: (S, R)) -> Self
+    where
+        E: Runtime,
+        R: Receiver<PublicKey = ed25519::PublicKey>,
+    {
+        let (muxer, votes, stray_votes) =
+            Muxer::builder(context.child("votes"), votes.0, votes.1).with_backup().build();
+        muxer.start();
+        let (muxer, certificates, stray_certificates) =
+            Muxer::builder(context.child("certificates"), certificates.0, certificates.1).with_backup().build();
+        muxer.start();
+        let (muxer, requests) = Muxer::new(context.child("certificate_requests"), requests.0, requests.1);
+        muxer.start();
+        Self { votes, certificates, requests, stray_votes, stray_certificates }
+    }
+}
+
+/// What every epoch's engine is made of.
+pub(super) struct Epochs<E: Runtime, S: Sender, M, B, T> {
+    pub context: E,
+    pub ledger: Arc<dyn Ledger>,
+    pub application: Application<E>,
+    pub marshal: Marshal,
+    pub epocher: FixedEpocher,
+    pub schemes: Schemes,
+    pub announcer: Announcer,
+    pub subchannels: Subchannels<S>,
+    pub manager: M,
+    pub peers_max: NonZeroUsize,
+    pub blocker: B,
+    pub strategy: T,
+    pub pace: Pace,
+    pub page_cache: CacheRef,
+    pub partition: String,
+}
+
+/// An epoch whose scheme and peers are known, before its engine runs.
+pub(super) struct EnteredEpoch {
+    epoch: Epoch,
+    scheme: Arc<Scheme>,
+    validators: Set<ed25519::PublicKey>,
+}
+
+/// Registers `epoch`'s scheme and its peers.
+///
+/// # Errors
+/// The committee cannot be a committee.
+pub(super) fn enter<M>(
+    epoch: Epoch,
+    committee: &Committee,
+    schemes: &Schemes,
+    manager: &mut M,
+    peers_max: NonZeroUsize,
+) -> Result<EnteredEpoch, StopReason>
+where
+    M: AddressableManager<PublicKey = ed25519::PublicKey>,
+{
+    let unusable = |why| StopReason::UnusableCommittee { epoch: epoch.get(), why };
+    if committee.validators.is_empty() {
+        return Err(unusable("it has no validators"));
+    }
+    if committee.validators.len() > VALIDATORS_MAX {
+        return Err(unusable("it has more validators than a certificate may speak of"));
+    }
+    let me = schemes.public_key();
+    let is_member = committee.validators.contains_key(&me) || committee.observers.contains_key(&me);
+    let peers_count = committee.validators.len() + committee.observers.len() + usize::from(!is_member);
+    if peers_count > peers_max.get() {
+        return Err(unusable("it has more members than this node has room for: raise `peers_max`"));
+    }
+    let validators =
+        peers(&committee.validators).ok_or_else(|| unusable("a validator's key or address is malformed"))?;
+    let observers = peers(&committee.observers).ok_or_else(|| unusable("an observer's key or address is malformed"))?;
+    let keys: Set<ed25519::PublicKey> = validators.clone().into_keys();
+    let scheme = schemes.enter(epoch, keys.clone());
+    // An epoch's peers are told once; after a restart within the epoch the network is new, and is told again.
+    let _ = manager.track(epoch.get(), AddressableTrackedPeers::new(validators, observers));
+    Ok(EnteredEpoch { epoch, scheme, validators: keys })
+}
+
+fn peers(addresses: &BTreeMap<PublicKey, PeerAddress>) -> Option<Map<ed25519::PublicKey, Address>> {
+    let peers = addresses.iter().map(|(key, at)| Some((theirs(key)?, address(at)?))).collect::<Option<Vec<_>>>()?;
+    Some(Map::from_iter_dedup(peers))
+}
+
+fn address(peer: &PeerAddress) -> Option<Address> {
+    if let Ok(ip) = peer.host.parse::<IpAddr>() {
+        return Some(Address::Symmetric(SocketAddr::new(ip, peer.port)));
+    }
+    let host = Hostname::new(peer.host.as_str()).ok()?;
+    // Where a named peer will come from is not known, and is not checked.
+    let egress = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), peer.port);
+    Some(Address::Asymmetric { ingress: Ingress::Dns { host, port: peer.port }, egress })
+}
+
+/// The engine that is running; it is stopped when this is dropped.
+struct RunningEngine {
+    epoch: Epoch,
+    handle: Handle<()>,
+}
+
+impl Drop for RunningEngine {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+impl<E, S, M, B, T> Epochs<E, S, M, B, T>
+where
+    E: Runtime,
+    S: Sender<PublicKey = ed25519::PublicKey>,
+    M: AddressableManager<PublicKey = ed25519::PublicKey>,
+    B: Blocker<PublicKey = ed25519::PublicKey>,
+    T: Strategy,
+{
+    /// Runs epoch after epoch, beginning with `first` on the block `parent`, until something ends.
+    pub async fn run(
+        mut self,
+        first: EnteredEpoch,
+        parent: Digest,
+        mut boundaries: mpsc::UnboundedReceiver<Boundary>,
+    ) -> StopReason {
+        let mut running = match self.start(first, parent).await {
+            Ok(running) => running,
+            Err(reason) => return reason,
+        };
+        let stopped = self.context.stopped();
+        let mut reason = StopReason::Shutdown;
+        select_loop! {
+            self.context,
+            on_stopped => {
+                debug!(epoch = %running.epoch, "consensus is stopping");
+            },
+            Some((epoch, (sender, _))) = self.subchannels.stray_votes.recv() else break => {
+                self.heed(running.epoch, Epoch::new(epoch), sender);
+            },
+            Some((epoch, (sender, _))) = self.subchannels.stray_certificates.recv() else break => {
+                self.heed(running.epoch, Epoch::new(epoch), sender);
+            },
+            ended = &mut running.handle => {
+                warn!(epoch = %running.epoch, ?ended, "the consensus engine ended");
+                reason = StopReason::Engine { epoch: running.epoch.get() };
+                break;
+            },
+            Some(boundary) = boundaries.recv() else break => {
+                // A boundary that is delivered again after a restart was already crossed.
+                if boundary.epoch != running.epoch {
+                    continue;
+                }
+                match self.cross(boundary).await {
+                    Ok(Some(next)) => running = next,
+                    Ok(None) => break,
+                    Err(failed) => {
+                        reason = failed;
+                        break;
+                    }
+                }
+            },
+        }
+        drop(stopped);
+        reason
+    }
+
+    /// Enters the epoch after `boundary`; `None` if the runtime stops first.
+    async fn cross(&mut self, boundary: Boundary) -> Result<Option<RunningEngine>, StopReason> {
+        let next = boundary.epoch.next();
+        let mut stopped = self.context.stopped();
+        let committee = select! {
+            _ = &mut stopped => {
+                return Ok(None);
+            },
+            committee = self.ledger.committee(next.get()) => committee,
+        };
+        drop(stopped);
+        let entered = enter(next, &committee, &self.schemes, &mut self.manager, self.peers_max)?;
+        self.start(entered, boundary.block).await.map(Some)
+    }
+
+    /// Starts the epoch's engine on `parent`.
+    async fn start(&mut self, entered: EnteredEpoch, parent: Digest) -> Result<RunningEngine, StopReason> {
+        let EnteredEpoch { epoch, scheme, validators } = entered;
+        let engine = simplex::Engine::new(
+            self.context.child("epoch").with_attribute("epoch", epoch),
+            simplex::Config {
+                scheme: scheme.as_ref().clone(),
+                elector: rotation(),
+                blocker: self.blocker.clone(),
+                automaton: self.application.clone(),
+                relay: self.application.clone(),
+                reporter: Reporters::from((self.application.clone(), self.announcer.enter(epoch, &validators))),
+                track_historical_votes: false,
+                strategy: self.strategy.clone(),
+                partition: format!("{}-votes-{epoch}", self.partition),
+                mailbox_size: MAILBOX_SIZE,
+                epoch,
+                floor: Floor::Genesis(parent),
+                replay_buffer: BUFFER_BYTES,
+                write_buffer: BUFFER_BYTES,
+                page_cache: self.page_cache.clone(),
+                leader_timeout: self.pace.leader_timeout,
+                certification_timeout: self.pace.certification_timeout,
+                timeout_retry: self.pace.retry,
+                view_retention: VIEWS_RETAINED,
+                skip: SkipPolicy::Enabled { timeout: self.pace.skip_after, budget: SkipBudget::Participants },
+                fetch_timeout: self.pace.fetch_timeout(),
+                fetch_retry_delay: self.pace.fetch_retry,
+                forward: ForwardPolicy::SilentVoters,
+            },
+        );
+        // Each epoch registers once, so a refusal means that the network is gone.
+        let gone = |_| StopReason::Network;
+        let votes = self.subchannels.votes.register(epoch.get()).await.map_err(gone)?;
+        let certificates = self.subchannels.certificates.register(epoch.get()).await.map_err(gone)?;
+        let requests = self.subchannels.requests.register(epoch.get()).await.map_err(gone)?;
+        let handle = engine.start(votes, certificates, requests);
+        info!(%epoch, validators = validators.len(), "epoch entered");
+        Ok(RunningEngine { epoch, handle })
+    }
+
+    /// Takes a message of another epoch as a hint that its sender has our epoch's last block.
+    fn heed(&self, ours: Epoch, theirs: Epoch, sender: ed25519::PublicKey) {
+        if theirs <= ours {
+            return;
+        }
+        if let Some(last) = self.epocher.last(ours) {
+            debug!(%ours, %theirs, %last, "a peer is in a later epoch");
+            self.marshal.hint_finalized(last, NonEmptyVec::new(sender));
+        }
+    }
+}
+
+/// Messages that wait inside an engine before its overflow policy applies.
+pub(super) const MAILBOX_SIZE: NonZeroUsize = NZUsize!(256);
+/// Buffer of a journal, when replayed and when written.
+pub(super) const BUFFER_BYTES: NonZeroUsize = NZUsize!(64 * 1024);

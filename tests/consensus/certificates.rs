@@ -1,0 +1,1 @@
+//! The engine's certificates, checked without the engine.

@@ -1,0 +1,271 @@
+//! Nodes of consensus on one simulated network.
+
+use super::ledger::{Applied, CHAIN, Committees, EmptyBlocks, genesis};
+use super::memory::Disk;
+use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
+use causeway::consensus::{
+    Config, Consensus, Finalization, ForwardedBatches, Forwarder, Leaders, Pace, PrivateKey, SealedBlock, Signer,
+    StopReason, Stores, engine,
+};
+use causeway::primitives::PublicKey;
+use commonware_cryptography::{Signer as _, ed25519};
+use commonware_p2p::simulated::{self, Link, Oracle};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::channel::oneshot;
+use commonware_utils::{NZUsize, probability};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub type Context = deterministic::Context;
+
+/// Between any two nodes: 10 ms, give or take 3, and one message of a hundred is lost.
+pub const LINK: Link =
+    Link { latency: Duration::from_millis(10), jitter: Duration::from_millis(3), success_rate: probability!(0.99) };
+
+/// What a cluster is made of.
+#[derive(Clone)]
+pub struct Shape {
+    /// How many nodes there are, validators and others.
+    pub nodes: usize,
+    /// Which nodes validate in which epoch; the last entry holds for all later ones.
+    pub committees: Vec<Vec<usize>>,
+    /// Nodes that never sign.
+    pub silent: Vec<usize>,
+    /// Blocks in an epoch.
+    pub epoch_length: u64,
+    /// How long a leader waits with an empty block.
+    pub idle: Duration,
+    pub link: Link,
+}
+
+impl Shape {
+    /// `nodes` validators, all epochs alike.
+    pub fn validators(nodes: usize) -> Self {
+        Self {
+            nodes,
+            committees: vec![(0..nodes).collect()],
+            silent: Vec::new(),
+            epoch_length: 8,
+            idle: Duration::from_millis(100),
+            link: LINK,
+        }
+    }
+}
+
+/// What a running node offers.
+pub struct Running {
+    pub leaders: Leaders,
+    pub forwarder: Forwarder,
+    pub forwarded: ForwardedBatches,
+    task: Handle<StopReason>,
+}
+
+/// A node: what outlives a crash, and what does not.
+pub struct Node {
+    pub key: PrivateKey,
+    pub applied: Applied,
+    pub certificates: Disk<Finalization>,
+    pub blocks: Disk<Arc<SealedBlock>>,
+    pub running: Option<Running>,
+    starts: u32,
+}
+
+impl Node {
+    pub fn public_key(&self) -> PublicKey {
+        public(&self.key)
+    }
+}
+
+fn public(key: &PrivateKey) -> PublicKey {
+    Signer::Voting(key.clone()).public_key()
+}
+
+/// All nodes and what is between them.
+pub struct Cluster {
+    context: Context,
+    pub shape: Shape,
+    oracle: Oracle<ed25519::PublicKey, Context>,
+    pub nodes: Vec<Node>,
+}
+
+impl Cluster {
+    /// A cluster whose nodes are not started.
+    pub async fn new(context: Context, shape: Shape) -> Self {
+        let (network, oracle) = simulated::Network::new(
+            context.child("network"),
+            simulated::Config {
+                max_size: message_bytes_max(),
+                max_peers_per_set: NZUsize!(16),
+                disconnect_on_block: true,
+                tracked_peer_sets: TRACKED_PEER_SETS,
+            },
+        );
+        network.start();
+        let mut keys: Vec<PrivateKey> = (0..shape.nodes as u64).map(PrivateKey::from_seed).collect();
+        // A node's place in the cluster is its place among the sorted keys.
+        keys.sort_by_key(public);
+        let nodes = keys
+            .into_iter()
+            .map(|key| Node {
+                key,
+                applied: Applied::default(),
+                certificates: Disk::default(),
+                blocks: Disk::default(),
+                running: None,
+                starts: 0,
+            })
+            .collect();
+        let mut cluster = Self { context, shape, oracle, nodes };
+        let everyone: Vec<usize> = (0..cluster.nodes.len()).collect();
+        cluster.join(&everyone, &everyone).await;
+        cluster
+    }
+
+    /// A cluster whose nodes all run.
+    pub async fn started(context: Context, shape: Shape) -> Self {
+        let mut cluster = Self::new(context, shape).await;
+        for node in 0..cluster.nodes.len() {
+            cluster.start(node).await;
+        }
+        cluster
+    }
+
+    fn committees(&self) -> Committees {
+        let keys = |nodes: &Vec<usize>| nodes.iter().map(|node| self.nodes[*node].public_key()).collect();
+        Arc::new(self.shape.committees.iter().map(keys).collect())
+    }
+
+    /// Starts a node on whatever its disks hold.
+    pub async fn start(&mut self, node: usize) {
+        let everyone: Vec<PublicKey> = self.nodes.iter().map(Node::public_key).collect();
+        let committees = self.committees();
+        let oracle = self.oracle.clone();
+        let shape = self.shape.clone();
+        let Node { key, applied, certificates, blocks, running, starts } = &mut self.nodes[node];
+        assert!(running.is_none(), "node {node} runs already");
+        *starts += 1;
+        let context = self.context.child("node").with_attribute("node", node).with_attribute("start", *starts);
+        let signer = match shape.silent.contains(&node) {
+            true => Signer::Silent(public(key)),
+            false => Signer::Voting(key.clone()),
+        };
+        let config = Config {
+            chain_id: CHAIN,
+            genesis: genesis(),
+            epoch_length: NonZeroU64::new(shape.epoch_length).unwrap(),
+            signer,
+            pace: Pace::for_idle_interval(shape.idle),
+            partition: format!("node-{node}"),
+        };
+        let stores = Stores { certificates: certificates.open(), blocks: blocks.open() };
+        let (key, applied) = (key.public_key(), applied.clone());
+        let (parts, started) = oneshot::channel();
+        // One task above all of a node's, so that aborting it is a crash of the node.
+        let task = context.spawn(move |context| async move {
+            let ledger = EmptyBlocks {
+                context: context.child("ledger"),
+                idle: shape.idle,
+                epoch_length: shape.epoch_length,
+                committees,
+                everyone,
+                applied,
+            };
+            let network = attach(&oracle, key).await;
+            let consensus =
+                engine::start(context.child("consensus"), config, network, stores, Arc::new(ledger), Sequential)
+                    .await
+                    .unwrap();
+            let Consensus { .. } = &consensus;
+            let (leaders, forwarder, forwarded, _, handle) = consensus.split();
+            let _ = parts.send((leaders, forwarder, forwarded));
+            handle.await.unwrap_or(StopReason::Shutdown)
+        });
+        let (leaders, forwarder, forwarded) = started.await.unwrap();
+        *running = Some(Running { leaders, forwarder, forwarded, task });
+    }
+
+    /// Ends a node without warning. What it had not synced is gone.
+    pub async fn crash(&mut self, node: usize) {
+        let running = self.nodes[node].running.take().expect("the node runs");
+        running.task.abort();
+        let _ = running.task.await;
+        // Let its tasks be dropped, and their files with them.
+        self.context.sleep(Duration::from_millis(50)).await;
+    }
+
+    /// Links every node of `left` with every node of `right`, both ways.
+    pub async fn join(&mut self, left: &[usize], right: &[usize]) {
+        for (from, to) in self.pairs(left, right) {
+            // Joined already is joined.
+            let _ = self.oracle.add_link(from, to, self.shape.link.clone()).await;
+        }
+    }
+
+    /// Cuts every node of `left` from every node of `right`, both ways.
+    pub async fn part(&mut self, left: &[usize], right: &[usize]) {
+        for (from, to) in self.pairs(left, right) {
+            let _ = self.oracle.remove_link(from, to).await;
+        }
+    }
+
+    fn pairs(&self, left: &[usize], right: &[usize]) -> Vec<(ed25519::PublicKey, ed25519::PublicKey)> {
+        let key = |node: &usize| self.nodes[*node].key.public_key();
+        let mut pairs = Vec::new();
+        for from in left {
+            for to in right.iter().filter(|to| *to != from) {
+                pairs.push((key(from), key(to)));
+                pairs.push((key(to), key(from)));
+            }
+        }
+        pairs.sort();
+        pairs.dedup();
+        pairs
+    }
+
+    /// Waits until all of `nodes` have applied `height`.
+    pub async fn reach(&self, nodes: &[usize], height: u64) {
+        while !nodes.iter().all(|node| self.nodes[*node].applied.count() > height) {
+            self.context.sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Lets time pass.
+    pub async fn pass(&self, time: Duration) {
+        self.context.sleep(time).await;
+    }
+
+    /// Checks that no two nodes disagree on any height, and returns the longest chain's length.
+    pub fn agree(&self) -> u64 {
+        let mut chains: Vec<_> = self.nodes.iter().map(|node| node.applied.chain()).collect();
+        chains.sort_by_key(Vec::len);
+        let longest = chains.pop().unwrap();
+        for chain in chains {
+            assert_eq!(chain, longest[..chain.len()], "two nodes disagree");
+        }
+        longest.len() as u64
+    }
+}
+
+type NodeNetwork = Network<
+    simulated::Sender<ed25519::PublicKey, Context>,
+    simulated::Receiver<ed25519::PublicKey>,
+    simulated::SocketManager<ed25519::PublicKey, Context>,
+    simulated::Control<ed25519::PublicKey, Context>,
+>;
+
+async fn attach(oracle: &Oracle<ed25519::PublicKey, Context>, key: ed25519::PublicKey) -> NodeNetwork {
+    let control = oracle.control(key);
+    let mut ends = Vec::new();
+    for channel in Channel::ALL {
+        ends.push(control.register(channel.id(), channel.quota()).await.unwrap());
+    }
+    let ends: [_; 6] = ends.try_into().unwrap_or_else(|_| unreachable!("six channels"));
+    Network {
+        channels: Channels::from(ends),
+        manager: oracle.socket_manager(),
+        blocker: control,
+        peers_max: NZUsize!(16),
+    }
+}

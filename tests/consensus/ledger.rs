@@ -1,0 +1,141 @@
+//! A ledger with empty blocks: it checks what the port promises and remembers what became final.
+
+use causeway::consensus::{Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Slot};
+use causeway::ledger::block::{Block, Header, outcomes_root, reserves_root, transactions_root};
+use causeway::ledger::certificate::Certificate;
+use causeway::primitives::{BlockTime, ChainId, Hash, PublicKey};
+use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub const CHAIN: ChainId = ChainId([0xca; 32]);
+
+/// The block at height 0.
+pub fn genesis() -> Arc<Block> {
+    block(0, 0, Hash::ZERO, BlockTime(1), PublicKey([0; 32]))
+}
+
+fn block(epoch: u64, height: u64, parent: Hash, time: BlockTime, proposer: PublicKey) -> Arc<Block> {
+    let header = Header {
+        chain_id: CHAIN,
+        epoch,
+        height,
+        parent,
+        time,
+        proposer,
+        transactions_root: transactions_root(&[]),
+        outcomes_root: outcomes_root(&[]),
+        parent_state_digest: Hash::ZERO,
+        history_root: Hash::ZERO,
+        validators_hash: Hash::ZERO,
+        next_validators_hash: Hash::ZERO,
+        reserves_root: reserves_root(&[]),
+    };
+    Arc::new(Block::new(header, Vec::new()).unwrap())
+}
+
+/// Who validates in which epoch; the last entry holds for all later ones.
+pub type Committees = Arc<Vec<Vec<PublicKey>>>;
+
+/// What a node's ledger has applied. It outlives the node, as a disk does.
+#[derive(Clone, Default)]
+pub struct Applied(Arc<Mutex<Vec<(Arc<Block>, Option<Certificate>)>>>);
+
+impl Applied {
+    /// How many blocks are applied, the genesis block included.
+    pub fn count(&self) -> u64 {
+        self.0.lock().unwrap().len() as u64
+    }
+
+    /// The hashes of all applied blocks.
+    pub fn chain(&self) -> Vec<Hash> {
+        self.0.lock().unwrap().iter().map(|(block, _)| block.hash()).collect()
+    }
+
+    /// The applied block at `height`.
+    pub fn block(&self, height: u64) -> Arc<Block> {
+        self.0.lock().unwrap()[height as usize].0.clone()
+    }
+
+    /// All certificates that came with blocks, by height.
+    pub fn certificates(&self) -> BTreeMap<u64, Certificate> {
+        let applied = self.0.lock().unwrap();
+        applied.iter().filter_map(|(block, certificate)| Some((block.header().height, certificate.clone()?))).collect()
+    }
+}
+
+/// A ledger that waits `idle` and proposes an empty block.
+pub struct EmptyBlocks {
+    pub context: deterministic::Context,
+    pub idle: Duration,
+    pub epoch_length: u64,
+    pub committees: Committees,
+    pub everyone: Vec<PublicKey>,
+    pub applied: Applied,
+}
+
+impl Ledger for EmptyBlocks {
+    fn propose(&self, slot: Slot, mut ancestors: Ancestors) -> BoxFuture<'static, Option<Arc<Block>>> {
+        let idle = self.context.sleep(self.idle);
+        async move {
+            let parent = ancestors.next().await?;
+            assert_eq!(parent.hash(), slot.parent);
+            idle.await;
+            let (height, time) = (parent.header().height + 1, BlockTime(parent.header().time.0 + 1));
+            Some(block(slot.epoch, height, slot.parent, time, slot.leader))
+        }
+        .boxed()
+    }
+
+    fn verify(&self, slot: Slot, block: Arc<Block>, mut ancestors: Ancestors) -> BoxFuture<'static, bool> {
+        async move {
+            let Some(parent) = ancestors.next().await else { return futures::future::pending().await };
+            assert_eq!(parent.hash(), slot.parent, "the port hands over the slot's parent first");
+            let (header, parent) = (block.header(), parent.header());
+            header.chain_id == CHAIN
+                && header.epoch == slot.epoch
+                && header.proposer == slot.leader
+                && header.height == parent.height + 1
+                && header.time > parent.time
+        }
+        .boxed()
+    }
+
+    fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, ()> {
+        let applied = self.applied.clone();
+        async move {
+            let mut chain = applied.0.lock().unwrap();
+            let (next, height) = (chain.len() as u64, finalized.block.header().height);
+            assert!(height <= next, "height {height} delivered before {next}");
+            if height == next {
+                chain.push((finalized.block, finalized.certificate));
+            } else {
+                assert_eq!(chain[height as usize].0.hash(), finalized.block.hash(), "another block at {height}");
+            }
+            finalized.acknowledgement.give();
+        }
+        .boxed()
+    }
+
+    fn committee(&self, epoch: u64) -> BoxFuture<'static, Committee> {
+        let decided_by = epoch * self.epoch_length;
+        let context = self.context.child("committee");
+        let (applied, committees, everyone) = (self.applied.clone(), self.committees.clone(), self.everyone.clone());
+        async move {
+            while epoch > 0 && applied.count() < decided_by {
+                context.sleep(Duration::from_millis(5)).await;
+            }
+            let validators = &committees[(epoch as usize).min(committees.len() - 1)];
+            let anywhere = PeerAddress { host: "127.0.0.1".to_owned(), port: 4001 };
+            let observers = everyone.iter().filter(|key| !validators.contains(key));
+            Committee {
+                validators: validators.iter().map(|key| (*key, anywhere.clone())).collect(),
+                observers: observers.map(|key| (*key, anywhere.clone())).collect(),
+            }
+        }
+        .boxed()
+    }
+}
