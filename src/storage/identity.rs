@@ -22,7 +22,9 @@ pub(super) fn check(store: &impl Reader, place: &Path, chain: &ChainId) -> Resul
     let (format, found) = match (format, found) {
         (Some(format), Some(found)) => (format, found),
         (None, None) => return claim(store, place, chain).map(Some),
-        _ => return Err(StorageError::corrupt(StoreColumn::Meta, "format and chain id do not stand together")),
+        _ => {
+            return Err(StorageError::corrupt(StoreColumn::Meta, "format and chain id do not stand together"));
+        }
     };
     if format.as_ref() != FORMAT_VERSION.to_be_bytes() {
         return Err(foreign_format(place, describe_format(&format)));

@@ -5,6 +5,7 @@
 //! safe: what only reads (queries, streams, the audit) takes an `Arc<dyn Reader>` and need not be generic.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -68,6 +69,24 @@ pub trait Reader: Send + Sync {
     /// The pair with the highest key of the column.
     fn last(&self, column: StoreColumn) -> Result<Option<Pair>, StorageError> {
         Ok(self.scan_back(column, None, 1)?.pop())
+    }
+}
+
+impl<R: Reader + ?Sized> Reader for Arc<R> {
+    fn get(&self, column: StoreColumn, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        (**self).get(column, key)
+    }
+
+    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        (**self).multi_get(column, keys)
+    }
+
+    fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {
+        (**self).scan(column, from, limit)
+    }
+
+    fn scan_back(&self, column: StoreColumn, before: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StorageError> {
+        (**self).scan_back(column, before, limit)
     }
 }
 

@@ -1,0 +1,349 @@
+//! The store of a running node: RocksDB, one family for each kind of data, every commit synced.
+//!
+//! # Life cycle
+//! [`RocksStore::open`] takes the directory's lock and claims it for the chain; the last clone dropped releases it.
+//! [`RocksStore::open_read_only`] takes no lock and writes nothing, for the audit of a node that is stopped.
+//!
+//! # Threads
+//! `commit` syncs on the task that awaits it: the caller has nothing better to do until the batch is safe, and a
+//! runtime with more than one worker carries on beside it. RocksDB flushes and compacts on two threads of its own,
+//! below the port; nothing that the ledger computes depends on them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, Snapshot, WriteBatch};
+use self_cell::self_cell;
+
+use super::column::Family;
+use super::{Batch, Pair, Reader, StorageError, Store, StoreColumn, identity, rocks_options};
+use crate::primitives::ChainId;
+
+/// A store in a directory. All clones are the one store.
+#[derive(Clone)]
+pub struct RocksStore {
+    database: Arc<Database>,
+}
+
+struct Database {
+    rocks: DB,
+    place: PathBuf,
+    /// The failed commit that closed the store.
+    failure: OnceLock<StorageError>,
+}
+
+impl RocksStore {
+    /// Opens the store in `place` for `chain`, and makes it if there is nothing there.
+    ///
+    /// Replays at most 32 MB of log. Fails with one clear line if the directory is in use, closed to this user, on a
+    /// full disk, of another chain or format, or damaged.
+    pub fn open(place: &Path, chain: &ChainId) -> Result<Self, StorageError> {
+        fs::create_dir_all(place).map_err(|error| StorageError::from_io(place, &error))?;
+        check_files(place)?;
+        let rocks = DB::open_cf_descriptors(&rocks_options::database(), place, rocks_options::families())
+            .map_err(|error| classify(place, "at opening", &error))?;
+        let store = Self::over(rocks, place);
+        if let Some(claim) = identity::check(&store, place, chain)? {
+            store.write(&claim)?;
+        }
+        Ok(store)
+    }
+
+    /// Opens an existing store of `chain` to read it as it stands. Commits to it fail.
+    pub fn open_read_only(place: &Path, chain: &ChainId) -> Result<Self, StorageError> {
+        check_files(place)?;
+        if !place.join(CURRENT).exists() {
+            return Err(StorageError::Missing { place: place.to_path_buf() });
+        }
+        let mut options = rocks_options::database();
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        let rocks = DB::open_cf_descriptors_read_only(&options, place, rocks_options::families(), false)
+            .map_err(|error| classify(place, "at opening", &error))?;
+        let store = Self::over(rocks, place);
+        match identity::check(&store, place, chain)? {
+            None => Ok(store),
+            Some(_) => Err(StorageError::Missing { place: place.to_path_buf() }),
+        }
+    }
+
+    fn over(rocks: DB, place: &Path) -> Self {
+        let database = Database { rocks, place: place.to_path_buf(), failure: OnceLock::new() };
+        Self { database: Arc::new(database) }
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), StorageError> {
+        let database = &self.database;
+        database.healthy()?;
+        let mut writes = WriteBatch::default();
+        for write in batch.writes() {
+            let family = database.family(write.column)?;
+            let key = write.column.stored_key(&write.key);
+            match &write.value {
+                Some(value) => writes.put_cf(family, key, value),
+                None => writes.delete_cf(family, key),
+            }
+        }
+        database.rocks.write_opt(writes, &rocks_options::synced()).map_err(|error| {
+            let failure = classify(&database.place, "while committing", &error);
+            // A second failure follows from the first; the first is the one to tell.
+            database.failure.get_or_init(|| failure).clone()
+        })
+    }
+}
+
+impl Store for RocksStore {
+    type Snapshot = RocksSnapshot;
+
+    async fn commit(&self, batch: Batch) -> Result<(), StorageError> {
+        self.write(&batch)
+    }
+
+    fn snapshot(&self) -> Result<RocksSnapshot, StorageError> {
+        self.database.healthy()?;
+        let pin = Pin::new(self.database.clone(), |database| database.rocks.snapshot());
+        Ok(RocksSnapshot { pin: Arc::new(pin) })
+    }
+}
+
+impl Reader for RocksStore {
+    fn get(&self, column: StoreColumn, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        self.database.healthy()?;
+        self.database.get(column, key, &ReadOptions::default())
+    }
+
+    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        // Without a snapshot a commit could fall between two of the keys.
+        self.snapshot()?.multi_get(column, keys)
+    }
+
+    fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {
+        self.database.healthy()?;
+        self.database.scan(column, from, limit, ReadOptions::default())
+    }
+
+    fn scan_back(&self, column: StoreColumn, before: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StorageError> {
+        self.database.healthy()?;
+        self.database.scan_back(column, before, limit, ReadOptions::default())
+    }
+}
+
+self_cell!(
+    /// A snapshot of RocksDB together with the database that it borrows from.
+    struct Pin {
+        owner: Arc<Database>,
+        #[not_covariant]
+        dependent: Snapshot,
+    }
+);
+
+/// One commit of a [`RocksStore`], pinned. Keeps the store open.
+#[derive(Clone)]
+pub struct RocksSnapshot {
+    pin: Arc<Pin>,
+}
+
+impl RocksSnapshot {
+    fn with<T>(&self, read: impl FnOnce(&Database, ReadOptions) -> T) -> T {
+        self.pin.with_dependent(|database, snapshot| {
+            let mut options = ReadOptions::default();
+            options.set_snapshot(snapshot);
+            read(database, options)
+        })
+    }
+}
+
+impl Reader for RocksSnapshot {
+    fn get(&self, column: StoreColumn, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        self.with(|database, options| database.get(column, key, &options))
+    }
+
+    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        self.with(|database, options| {
+            let family = database.family(column)?;
+            let stored = keys.iter().map(|key| (family, column.stored_key(key)));
+            let values = database.rocks.multi_get_cf_opt(stored, &options);
+            let read = |value: Result<Option<Vec<u8>>, rocksdb::Error>| {
+                value.map(|found| found.map(Bytes::from)).map_err(|error| database.read_failure(column, &error))
+            };
+            values.into_iter().map(read).collect()
+        })
+    }
+
+    fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {
+        self.with(|database, options| database.scan(column, from, limit, options))
+    }
+
+    fn scan_back(&self, column: StoreColumn, before: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StorageError> {
+        self.with(|database, options| database.scan_back(column, before, limit, options))
+    }
+}
+
+impl Database {
+    fn healthy(&self) -> Result<(), StorageError> {
+        self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    fn family(&self, column: StoreColumn) -> Result<&ColumnFamily, StorageError> {
+        let name = column.family().name();
+        self.rocks.cf_handle(name).ok_or_else(|| StorageError::corrupt(column, "its family is not there"))
+    }
+
+    fn get(&self, column: StoreColumn, key: &[u8], options: &ReadOptions) -> Result<Option<Bytes>, StorageError> {
+        let found = self.rocks.get_cf_opt(self.family(column)?, column.stored_key(key), options);
+        found.map(|value| value.map(Bytes::from)).map_err(|error| self.read_failure(column, &error))
+    }
+
+    fn scan(
+        &self,
+        column: StoreColumn,
+        from: &[u8],
+        limit: usize,
+        mut options: ReadOptions,
+    ) -> Result<Vec<Pair>, StorageError> {
+        if let Some(end) = column.stored_end() {
+            options.set_iterate_upper_bound(end);
+        }
+        let mut cursor = self.rocks.raw_iterator_cf_opt(self.family(column)?, options);
+        cursor.seek(column.stored_key(from));
+        self.collect(column, cursor, limit, DBRawIterator::next)
+    }
+
+    fn scan_back(
+        &self,
+        column: StoreColumn,
+        before: Option<&[u8]>,
+        limit: usize,
+        mut options: ReadOptions,
+    ) -> Result<Vec<Pair>, StorageError> {
+        options.set_iterate_lower_bound(column.stored_key(&[]));
+        if let Some(end) = before.map(|before| column.stored_key(before)).or_else(|| column.stored_end()) {
+            options.set_iterate_upper_bound(end);
+        }
+        let mut cursor = self.rocks.raw_iterator_cf_opt(self.family(column)?, options);
+        cursor.seek_to_last();
+        self.collect(column, cursor, limit, DBRawIterator::prev)
+    }
+
+    fn collect<'a>(
+        &'a self,
+        column: StoreColumn,
+        mut cursor: DBRawIterator<'a>,
+        limit: usize,
+        step: fn(&mut DBRawIterator<'a>),
+    ) -> Result<Vec<Pair>, StorageError> {
+        let mut pairs = Vec::new();
+        while pairs.len() < limit {
+            let Some((key, value)) = cursor.item() else {
+                break;
+            };
+            let key = key.get(column.stored_prefix_size()..).unwrap_or_default();
+            pairs.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            step(&mut cursor);
+        }
+        // An iterator that meets damage just ends; its status tells the end from the damage.
+        cursor.status().map_err(|error| self.read_failure(column, &error))?;
+        Ok(pairs)
+    }
+
+    fn read_failure(&self, column: StoreColumn, error: &rocksdb::Error) -> StorageError {
+        classify(&self.place, &column.to_string(), error)
+    }
+}
+
+/// The file that names RocksDB's current manifest: where it is, there is a database.
+const CURRENT: &str = "CURRENT";
+
+/// Refuses a directory that RocksDB would misunderstand.
+fn check_files(place: &Path) -> Result<(), StorageError> {
+    if place.join(CURRENT).exists() {
+        let families =
+            DB::list_cf(&rocks_options::database(), place).map_err(|error| classify(place, "at opening", &error))?;
+        let ours = |name: &String| name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME || Family::from_name(name).is_some();
+        return match families.into_iter().find(|name| !ours(name)) {
+            Some(foreign) => Err(identity::foreign_format(place, format!("with a family '{foreign}'"))),
+            None => Ok(()),
+        };
+    }
+    // RocksDB would begin a new database over the tables of one that lost this file.
+    let files = match fs::read_dir(place) {
+        Ok(files) => files,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StorageError::from_io(place, &error)),
+    };
+    for file in files {
+        let path = file.map_err(|error| StorageError::from_io(place, &error))?.path();
+        if path.extension().is_some_and(|extension| extension == "sst") {
+            return Err(StorageError::corrupt("at opening", "the file CURRENT is missing beside existing tables"));
+        }
+    }
+    Ok(())
+}
+
+fn classify(place: &Path, column: &str, error: &rocksdb::Error) -> StorageError {
+    classify_text(place, column, error.as_ref())
+}
+
+/// What RocksDB's words mean for the operator: it tells kinds apart by text alone.
+fn classify_text(place: &Path, column: &str, text: &str) -> StorageError {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let place = place.to_path_buf();
+    if says(&["lock hold by current process"]) || (says(&["LOCK"]) && says(&["unavailable", "No locks available"])) {
+        return StorageError::Locked { place };
+    }
+    if says(&["Permission denied", "Read-only file system", "Operation not permitted"]) {
+        return StorageError::PermissionDenied { place, cause: text.to_owned() };
+    }
+    if says(&["No space left on device", "Disk quota exceeded", "Disc quota exceeded"]) {
+        return StorageError::DiskFull { place };
+    }
+    // A table that the manifest names and the directory lacks is damage, too.
+    if text.starts_with("Corruption") || says(&["No such file or directory"]) {
+        return StorageError::corrupt(column, text);
+    }
+    StorageError::Io { place, cause: text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rocksdb::ErrorKind;
+
+    /// RocksDB's errors cannot be built, only provoked or told from text: these are texts that it was seen to write.
+    #[test]
+    fn rocksdbs_words_become_the_operators() {
+        let place = Path::new("/var/lib/causeway/store");
+        let cases = [
+            ("IO error: While lock file: /var/lib/causeway/store/LOCK: Resource temporarily unavailable", "in use"),
+            (
+                "IO error: lock hold by current process, acquire time 1 acquiring thread 2: /x/LOCK: No locks available",
+                "in use",
+            ),
+            ("IO error: While open a file for appending: /x/000012.log: Permission denied", "no permission"),
+            (
+                "IO error: While opening a file for sequentially reading: /x/CURRENT: Operation not permitted",
+                "no permission",
+            ),
+            (
+                "IO error: No space left on device: While appending to file: /x/000012.log: No space left on device",
+                "is full",
+            ),
+            (
+                "Corruption: block checksum mismatch: stored = 1, computed = 2 in /x/000009.sst offset 0 size 9",
+                "damaged",
+            ),
+            ("IO error: No such file or directory: While open a file for random read: /x/000009.sst", "damaged"),
+            ("IO error: While appending to file: /x/000012.log: Input/output error", "failed"),
+        ];
+        for (text, expected) in cases {
+            let told = classify_text(place, "column Blocks", text).to_string();
+            assert!(told.contains(expected), "{text}: {told}");
+            assert_eq!(told.lines().count(), 1, "{told}");
+        }
+        // The prefixes that tell kinds apart are RocksDB's, not ours: one that can be provoked.
+        let provoked = DB::list_cf(&rocksdb::Options::default(), "/nonexistent/store").unwrap_err();
+        assert_eq!(provoked.kind(), ErrorKind::IOError, "{provoked}");
+    }
+}
