@@ -86,6 +86,8 @@ reasons! {
         "An account is closed only when it holds nothing. Move or redeem what is left first.";
     204 "NOT_THE_PARENT" NotTheParent { account: AccountId }
         "Only the account itself, or the institution above it, may do this.";
+    205 "ACCOUNT_IN_OFFICE" AccountInOffice { account: AccountId, role: &'static str }
+        "Token holders rely on issuers and custodians, so their accounts are not closed.";
 
     300 "TOKEN_EXISTS" TokenExists { token: TokenId }
         "A token with this id exists already.";

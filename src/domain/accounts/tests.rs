@@ -1,0 +1,211 @@
+//! Each rule of the room in a row, and what no history of openings may lead to.
+
+use super::*;
+use crate::domain::rehearsal::Rehearsal;
+use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
+use crate::ledger::{Account, Reason, Role, Value};
+use crate::primitives::{AccountId, Amount, BlockTime, TokenId};
+use ed25519_dalek::SigningKey;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+fn keys(name: u8) -> KeySet {
+    KeySet::new(vec![Rehearsal::key(name)], 1).expect("one key, threshold one")
+}
+
+fn opening(roles: &[Role]) -> OpenAccount {
+    OpenAccount { keys: keys(99), roles: roles.iter().copied().collect(), legal_entity_id: "LEI:ACME".into() }
+}
+
+fn token() -> TokenId {
+    "HKDX".parse().expect("a token id")
+}
+
+/// A bank, an issuer and a customer of the bank.
+fn stage() -> (Rehearsal, AccountId, AccountId, AccountId) {
+    let mut ledger = Rehearsal::at(BlockTime(1_000));
+    let bank = ledger.open(1, None, &[Role::Institution]);
+    let issuer = ledger.open(2, None, &[Role::Issuer]);
+    let customer = ledger.open(3, Some(bank), &[Role::Merchant]);
+    (ledger, bank, issuer, customer)
+}
+
+#[test]
+fn accounts_open_where_roles_allow_it() {
+    let (mut ledger, bank, issuer, customer) = stage();
+    for (sender, roles, expected) in [
+        (bank, &[Role::Merchant, Role::Financier][..], Ok(())),
+        (bank, &[], Ok(())),
+        (issuer, &[Role::IssuanceMaker, Role::IssuanceChecker], Ok(())),
+        (bank, &[Role::IssuanceMaker], Err(Reason::RoleNotGrantable { role: "issuance-maker" })),
+        (bank, &[Role::Institution], Err(Reason::RoleNotGrantable { role: "institution" })),
+        (issuer, &[Role::Merchant], Err(Reason::RoleNotGrantable { role: "merchant" })),
+        (issuer, &[Role::Custodian], Err(Reason::RoleNotGrantable { role: "custodian" })),
+        (customer, &[], Err(Reason::RoleRequired { account: customer, role: "institution" })),
+        (AccountId([8; 32]), &[], Err(Reason::UnknownAccount { account: AccountId([8; 32]) })),
+    ] {
+        let performed = ledger.perform(&[sender], |context, changes| opening(roles).plan(context, changes));
+        assert_eq!(performed.as_ref().map(|_| ()).map_err(Clone::clone), expected, "{roles:?}");
+        if let Ok(performed) = performed {
+            let opened: Account = ledger.read(&performed.account).expect("it is open");
+            assert_eq!((opened.parent, opened.closed), (Some(sender), false));
+            let effect = &performed.planned.effects[0];
+            assert_eq!(effect.name, "accounts.opened");
+            assert_eq!(effect.field("account"), Some(&Value::Account(performed.account)));
+            assert_eq!(effect.field("parent"), Some(&Value::Account(sender)));
+        }
+    }
+}
+
+#[test]
+fn an_id_is_given_once() {
+    let (mut ledger, bank, ..) = stage();
+    let performed = ledger.perform(&[bank], |context, changes| {
+        opening(&[]).plan(context, changes)?;
+        opening(&[]).plan(context, changes)
+    });
+    assert!(matches!(performed, Err(Reason::AccountExists { .. })));
+}
+
+#[test]
+fn a_chain_of_accounts_ends() {
+    let mut ledger = Rehearsal::at(BlockTime(1_000));
+    let mut parent = None;
+    for level in 1..=ACCOUNT_DEPTH_MAX as u8 {
+        let opened = AccountId([level; 32]);
+        let account = Account {
+            parent,
+            keys: keys(level),
+            roles: [Role::Institution].into_iter().collect(),
+            legal_entity_id: String::new(),
+            closed: false,
+        };
+        ledger.edit(|changes| register(changes, opened, &account).expect("not too deep yet"));
+        parent = Some(opened);
+    }
+    let deepest = parent.expect("levels were opened");
+    let performed = ledger.perform(&[deepest], |context, changes| opening(&[]).plan(context, changes));
+    assert_eq!(performed.err(), Some(Reason::AccountTooDeep { depth_max: 8 }));
+}
+
+#[test]
+fn keys_change_and_the_id_stays() {
+    let (mut ledger, bank, _, customer) = stage();
+    let rotate = RotateKeys { account: customer, keys: keys(50) };
+    let by_bank = ledger.perform(&[bank], |context, changes| rotate.plan(context, changes));
+    assert_eq!(by_bank.err(), Some(Reason::MissingSignature { account: customer }));
+    // The old keys sign once; the next operation of the same transaction already asks for the new ones.
+    let twice = ledger.perform(&[customer], |context, changes| {
+        rotate.plan(context, changes)?;
+        RotateKeys { account: customer, keys: keys(51) }.plan(context, changes)
+    });
+    assert_eq!(twice.err(), Some(Reason::MissingSignature { account: customer }));
+    let performed = ledger.perform(&[customer], |context, changes| rotate.plan(context, changes)).expect("own keys");
+    assert_eq!(performed.planned.effects[0].name, "accounts.keys_rotated");
+    let old = BTreeSet::from([Rehearsal::key(3)]);
+    let by_old_key = ledger.perform_signed(customer, &old, |context, changes| rotate.plan(context, changes));
+    assert_eq!(by_old_key.err(), Some(Reason::MissingSignature { account: customer }));
+    let unknown = RotateKeys { account: AccountId([8; 32]), keys: keys(50) };
+    let performed = ledger.perform(&[bank], |context, changes| unknown.plan(context, changes));
+    assert_eq!(performed.err(), Some(Reason::UnknownAccount { account: AccountId([8; 32]) }));
+}
+
+#[test]
+fn only_an_empty_account_closes_and_only_by_itself_or_its_parent() {
+    let (mut ledger, bank, issuer, customer) = stage();
+    let neighbour = ledger.open(4, Some(bank), &[]);
+    let custodian = ledger.open(5, None, &[Role::Custodian]);
+    // The neighbour's balance comes next in the column and is not the customer's.
+    ledger.mint(token(), neighbour, 5);
+    let mut close = |account, signer| {
+        let performed = ledger.perform(&[signer], |context, changes| CloseAccount { account }.plan(context, changes));
+        performed.map(|performed| performed.planned.effects[0].name.clone())
+    };
+    let closed = || Ok("accounts.closed".to_owned());
+    for (account, signer, expected) in [
+        (customer, issuer, Err(Reason::NotTheParent { account: customer })),
+        (customer, bank, closed()),
+        (customer, customer, Err(Reason::AccountClosed { account: customer })),
+        (
+            neighbour,
+            neighbour,
+            Err(Reason::AccountNotEmpty { token: token(), available: Amount::new(5), locked: Amount::ZERO }),
+        ),
+        (issuer, issuer, Err(Reason::AccountInOffice { account: issuer, role: "issuer" })),
+        (custodian, custodian, Err(Reason::AccountInOffice { account: custodian, role: "custodian" })),
+        (bank, bank, closed()),
+        // A closed parent closes nothing any more.
+        (neighbour, bank, Err(Reason::NotTheParent { account: neighbour })),
+        (AccountId([8; 32]), issuer, Err(Reason::UnknownAccount { account: AccountId([8; 32]) })),
+    ] {
+        assert_eq!(close(account, signer), expected);
+    }
+}
+
+#[test]
+fn key_sets_are_checked_field_by_field() {
+    let key = |seed| SigningKey::from_bytes(&[seed; 32]).verifying_key().to_bytes().to_vec();
+    let set = key_set(&[key(1), key(2), key(3)], 2).expect("two of three");
+    assert_eq!((set.keys().len(), set.threshold()), (3, 2));
+    let identity = [&[1u8][..], &[0; 31]].concat();
+    for (public_keys, threshold, field) in [
+        (vec![], 1, "public_keys"),
+        ((0..17).map(key).collect(), 1, "public_keys"),
+        (vec![key(1), key(1)], 1, "public_keys[1]"),
+        (vec![key(1), identity], 1, "public_keys[1]"),
+        (vec![key(1), vec![0; 31]], 1, "public_keys[1]"),
+        (vec![key(1)], 0, "threshold"),
+        (vec![key(1)], 2, "threshold"),
+        (vec![key(1)], 257, "threshold"),
+    ] {
+        assert_eq!(key_set(&public_keys, threshold).expect_err(field).field, field);
+    }
+}
+
+#[test]
+fn legal_entities_are_named_with_their_register() {
+    let check = |id: &str| OpenAccount { legal_entity_id: id.into(), ..opening(&[]) }.check();
+    for good in ["", "LEI:529900T8BM49AURSDO55", "HKBR:12345678"] {
+        assert_eq!(check(good), Ok(()));
+    }
+    for bad in ["ACME", "LEI:", ":1", "LEI: 1", "LEI:\u{e9}", "LEI:529900T8BM49AURSDO55529900T8BM49AURSDO55"] {
+        assert_eq!(check(bad).expect_err(bad).field, "legal_entity_id");
+    }
+}
+
+proptest! {
+    /// Whoever opens whatever under whomever, nobody gets a role that only the genesis gives, and a closed account holds
+    /// nothing and opens nothing.
+    #[test]
+    fn openings_create_no_power(steps in proptest::collection::vec((any::<prop::sample::Index>(), 0u16..512, 0u8..4), 1..60)) {
+        let (mut ledger, bank, issuer, customer) = stage();
+        let genesis = [bank, issuer, customer];
+        let mut accounts = genesis.to_vec();
+        for (pick, bits, step) in steps {
+            let sender = accounts[pick.index(accounts.len())];
+            let roles = Role::ALL.iter().copied().filter(|role| bits & (1 << role.tag()) != 0).collect();
+            if step == 0 {
+                let _ = ledger.perform(&[sender], |context, changes| CloseAccount { account: sender }.plan(context, changes));
+            } else {
+                let operation = OpenAccount { keys: keys(7), roles, legal_entity_id: String::new() };
+                let was_closed = ledger.read::<Account>(&sender).is_some_and(|account| account.closed);
+                if let Ok(performed) = ledger.perform(&[sender], |context, changes| operation.plan(context, changes)) {
+                    prop_assert!(!was_closed);
+                    accounts.push(performed.account);
+                }
+            }
+        }
+        for id in accounts.iter().filter(|id| !genesis.contains(id)) {
+            let account: Account = ledger.read(id).expect("opened accounts stay");
+            let parent: Account = ledger.read(&account.parent.expect("an opener")).expect("parents stay");
+            let mut allowed = BTreeSet::new();
+            if parent.roles.has(Role::Institution) {
+                allowed.extend(["merchant", "financier"]);
+            }
+            if parent.roles.has(Role::Issuer) {
+                allowed.extend(["issuance-maker", "issuance-checker"]);
+            }
+            prop_assert!(account.roles.iter().all(|role| allowed.contains(role.name())));
+        }
+    }
+}
