@@ -144,6 +144,8 @@ reasons! {
         "The invoice's due date lies before the block's time.";
     510 "FINGERPRINT_REGISTERED" FingerprintRegistered { fingerprint: Hash, receivable: ObjectId }
         "Absence cannot be certified: the fingerprint is on the ledger.";
+    511 "SAME_LEGAL_ENTITY" SameLegalEntity { supplier: AccountId, buyer: AccountId }
+        "Both accounts are of one legal entity, which cannot invoice itself.";
 
     600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId, financier: AccountId }
         "The receivable was assigned to a financier before. It can be financed once.";
@@ -171,6 +173,10 @@ reasons! {
         "A financing request cites at least one settlement receipt as the supplier's record.";
     612 "AMOUNT_EXCEEDS_OUTSTANDING" AmountExceedsOutstanding { outstanding: Amount, amount: Amount }
         "The payment is more than what is still owed on the invoice.";
+    613 "ADVANCE_EXCEEDS_OUTSTANDING" AdvanceExceedsOutstanding { advance: Amount, fee: Amount, outstanding: Amount }
+        "Part of the invoice is paid already, and the advance and its fee exceed what is still owed. Ask for less.";
+    614 "FINANCING_EXPIRY_PASSED" FinancingExpiryPassed { expires_at: BlockTime, now: BlockTime }
+        "The financing request would expire before the block's time. Ask again with a later expiry.";
 }
 
 impl Reason {
