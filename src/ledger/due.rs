@@ -58,18 +58,42 @@ impl Entry for Due {
     type Key = DueKey;
 }
 
-/// The entries whose time is not after `now`, the earliest first, at most `limit`.
-pub fn due_by(view: &dyn View, now: BlockTime, limit: usize) -> Vec<(DueKey, Due)> {
-    let mut entries = Vec::new();
-    for (key_bytes, value) in view.scan(Column::Due, &[], limit) {
-        let (Ok(key), Ok(due)) = (DueKey::from_bytes(&key_bytes), Due::from_bytes(&value)) else {
-            view.note_corruption(Column::Due, &key_bytes);
-            break;
-        };
-        if key.at > now {
-            break;
+impl Due {
+    /// How many things it is: each forgotten request counts as one.
+    fn work(&self) -> usize {
+        match self {
+            Self::ForgetRequests(requests) => requests.len(),
+            Self::RedemptionDeadline(_) => 1,
         }
-        entries.push((key, due));
     }
-    entries
+}
+
+/// How many entries are read from the queue at a time.
+const DUE_SCAN: usize = 64;
+
+/// The entries whose time is not after `now`, the earliest first, until they amount to `work_max` things.
+pub fn due_by(view: &dyn View, now: BlockTime, work_max: usize) -> Vec<(DueKey, Due)> {
+    let mut entries = Vec::new();
+    let mut from = Vec::new();
+    let mut work = 0;
+    loop {
+        let page = view.scan(Column::Due, &from, DUE_SCAN);
+        let page_full = page.len() == DUE_SCAN;
+        for (key_bytes, value) in page {
+            let (Ok(key), Ok(due)) = (DueKey::from_bytes(&key_bytes), Due::from_bytes(&value)) else {
+                view.note_corruption(Column::Due, &key_bytes);
+                return entries;
+            };
+            work += due.work();
+            if key.at > now || work > work_max {
+                return entries;
+            }
+            // The smallest key above this one continues it by a zero byte.
+            from = [&key_bytes[..], &[0]].concat();
+            entries.push((key, due));
+        }
+        if !page_full {
+            return entries;
+        }
+    }
 }

@@ -1,13 +1,54 @@
-//! The history as state keeps it: for each recent height, the root over the hashes of all headers below it.
+//! The chain as state knows it: its tip, its parameters, and the roots of recent histories.
 //!
-//! Execution writes one entry for each block, before the block's transactions, and removes the one that has grown older
-//! than [`HISTORY_ROOTS_KEPT`](super::limits::HISTORY_ROOTS_KEPT) blocks. Rooms only read: a transaction that cites an
-//! earlier receipt proves against these roots that the receipt's header is of this ledger.
+//! Execution reads state only, never old bodies, so what it needs of the past stands here: the frontier that the next
+//! header's `history_root` grows from, and earlier roots, against which citations of receipts are checked.
 
 use super::view::{Column, Entry};
-use crate::primitives::{CodecError, Decode, Encode, Hash, Reader};
+use crate::codec_struct;
+use crate::primitives::merkle::Frontier;
+use crate::primitives::{BlockTime, CodecError, Decode, Encode, Hash, Reader};
 
-/// The `history_root` of the block of a height: over the headers 0 to height - 1, so over as many leaves as the height.
+/// The last block, as its own execution leaves it for the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Its height.
+    pub height: u64,
+    /// Its time.
+    pub time: BlockTime,
+    /// Its header's hash.
+    pub hash: Hash,
+    /// The tree over all headers, its own included.
+    pub history: Frontier,
+}
+codec_struct!(Tip { height, time, hash, history });
+
+impl Entry for Tip {
+    const COLUMN: Column = Column::Chain;
+    /// Always [`TIP_KEY`].
+    type Key = u8;
+}
+
+/// The key of the tip in its column.
+pub const TIP_KEY: u8 = b't';
+
+/// What the genesis fixed for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// How many heights an epoch has. Height `h` is in epoch `h / epoch_length`.
+    pub epoch_length: u64,
+}
+codec_struct!(Parameters { epoch_length });
+
+impl Entry for Parameters {
+    const COLUMN: Column = Column::Chain;
+    /// Always [`PARAMETERS_KEY`].
+    type Key = u8;
+}
+
+/// The key of the parameters in their column.
+pub const PARAMETERS_KEY: u8 = b'p';
+
+/// The root over the first `n` headers, kept under `n`: the `history_root` of the block at height `n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryRoot(pub Hash);
 
@@ -25,6 +66,5 @@ impl Decode for HistoryRoot {
 
 impl Entry for HistoryRoot {
     const COLUMN: Column = Column::HistoryRoots;
-    /// The block's height.
     type Key = u64;
 }

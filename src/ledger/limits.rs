@@ -16,8 +16,9 @@ pub const BLOCK_TRANSACTIONS_MAX: usize = 16_384;
 pub const EXPIRY_AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How long past expiry a request id stays known, so that a late question is answered.
 pub const REQUEST_RETENTION_MS: u64 = 60 * 60 * 1000;
-/// Most due things worked off in one block; the rest wait for the next.
-pub const DUE_PER_BLOCK_MAX: usize = 1_024;
+/// Most due things worked off in one block, each forgotten request id counted as one; the rest wait for the next. Twice
+/// what a block can add, so that the queue empties.
+pub const DUE_PER_BLOCK_MAX: usize = 2 * BLOCK_TRANSACTIONS_MAX;
 /// Most request ids that one due entry removes, so that a due entry is a bounded piece of work.
 pub const REQUESTS_PER_DUE_ENTRY_MAX: usize = 256;
 /// Most keys of an account.

@@ -103,7 +103,7 @@ impl dyn View + '_ {
 pub type Writes = BTreeMap<(Column, Bytes), Option<Bytes>>;
 
 /// Looks a key up in `writes` first and in `base` after.
-pub(super) fn layered_get(writes: &Writes, base: &dyn View, column: Column, key: &[u8]) -> Option<Bytes> {
+pub(crate) fn layered_get(writes: &Writes, base: &dyn View, column: Column, key: &[u8]) -> Option<Bytes> {
     match writes.get(&(column, Bytes::copy_from_slice(key))) {
         Some(written) => written.clone(),
         None => base.get(column, key),
@@ -111,7 +111,7 @@ pub(super) fn layered_get(writes: &Writes, base: &dyn View, column: Column, key:
 }
 
 /// Merges `writes` over `base` in key order.
-pub(super) fn layered_scan(
+pub(crate) fn layered_scan(
     writes: &Writes,
     base: &dyn View,
     column: Column,
@@ -133,31 +133,66 @@ pub(super) fn layered_scan(
     merged.into_iter().take(limit).collect()
 }
 
-/// State after a block that is not committed yet: the block's writes over its parent's state.
+/// State after blocks that are not committed yet: their writes, the newest first, over the committed state.
+///
+/// The committed state may take in the lowest layers while they stand here; what they say stays the same. So a chain of
+/// uncommitted blocks is always as deep as it is long, and never deeper.
 #[derive(Clone)]
-pub struct Overlay {
-    base: Arc<dyn View>,
-    writes: Arc<Writes>,
+pub struct Layers {
+    layers: Vec<Arc<Writes>>,
+    committed: Arc<dyn View>,
 }
 
-impl Overlay {
-    /// Lays writes over a base.
-    pub fn new(base: Arc<dyn View>, writes: Arc<Writes>) -> Self {
-        Self { base, writes }
+impl Layers {
+    /// Lays writes, the newest first, over committed state.
+    pub fn new(layers: Vec<Arc<Writes>>, committed: Arc<dyn View>) -> Self {
+        Self { layers, committed }
+    }
+
+    fn top(&self) -> Below<'_> {
+        Below { layers: &self.layers, committed: &*self.committed }
     }
 }
 
-impl View for Overlay {
+impl View for Layers {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        layered_get(&self.writes, &*self.base, column, key)
+        self.top().get(column, key)
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
-        layered_scan(&self.writes, &*self.base, column, from, limit)
+        self.top().scan(column, from, limit)
     }
 
     fn note_corruption(&self, column: Column, key: &[u8]) {
-        self.base.note_corruption(column, key);
+        self.committed.note_corruption(column, key);
+    }
+}
+
+/// The lower part of a pile of layers.
+struct Below<'a> {
+    layers: &'a [Arc<Writes>],
+    committed: &'a dyn View,
+}
+
+impl View for Below<'_> {
+    fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
+        let key_of_write = (column, Bytes::copy_from_slice(key));
+        let written = self.layers.iter().find_map(|writes| writes.get(&key_of_write));
+        written.map_or_else(|| self.committed.get(column, key), Clone::clone)
+    }
+
+    fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
+        match self.layers.split_first() {
+            None => self.committed.scan(column, from, limit),
+            Some((newest, older)) => {
+                let below = Below { layers: older, committed: self.committed };
+                layered_scan(newest, &below, column, from, limit)
+            }
+        }
+    }
+
+    fn note_corruption(&self, column: Column, key: &[u8]) {
+        self.committed.note_corruption(column, key);
     }
 }
 
@@ -211,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_hides_changes_and_adds() {
+    fn layers_hide_change_and_add() {
         let mut base = MemoryView::default();
         base.apply(&Writes::from(["a", "b", "c"].map(|key| ((Column::Due, bytes(key)), Some(bytes("old"))))));
         let writes = Writes::from([
@@ -220,10 +255,12 @@ mod tests {
             ((Column::Due, bytes("bb")), Some(bytes("new"))),
             ((Column::Tokens, bytes("a")), Some(bytes("elsewhere"))),
         ]);
-        let overlay = Overlay::new(Arc::new(base), Arc::new(writes));
+        let older =
+            Writes::from([((Column::Due, bytes("b")), None), ((Column::Due, bytes("bbb")), Some(bytes("older")))]);
+        let overlay = Layers::new(vec![Arc::new(writes), Arc::new(older)], Arc::new(base));
         let keys =
             |limit| -> Vec<_> { overlay.scan(Column::Due, b"", limit).into_iter().map(|(key, _)| key).collect() };
-        assert_eq!(keys(9), ["b", "bb", "c"].map(bytes));
+        assert_eq!(keys(9), ["b", "bb", "bbb", "c"].map(bytes));
         assert_eq!(keys(1), ["b"].map(bytes));
         assert_eq!(overlay.get(Column::Due, b"a"), None);
         assert_eq!(overlay.get(Column::Due, b"b"), Some(bytes("new")));

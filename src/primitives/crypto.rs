@@ -37,6 +37,8 @@ impl Domain {
     pub const HEADER: Self = Self("causeway/header/v1");
     /// Outcome hashes.
     pub const OUTCOME: Self = Self("causeway/outcome/v1");
+    /// The ids of blocks' own outcomes: of what fell due.
+    pub const DUE: Self = Self("causeway/due/v1");
     /// Validator sets.
     pub const VALIDATORS: Self = Self("causeway/validators/v1");
     /// Receipt ids.

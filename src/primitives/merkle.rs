@@ -89,8 +89,52 @@ impl Path {
     }
 }
 
+/// Where a perfect subtree stands: `2^level` leaves, from leaf `index * 2^level` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodePlace {
+    /// Its height above the leaves.
+    pub level: u8,
+    /// Its place among those of its level.
+    pub index: u64,
+}
+
+impl Path {
+    /// The path of a leaf in the tree over the first `size` leaves, from the perfect subtrees that
+    /// [`Frontier::push_noting`] told. `None` if one is missing, or there is no such leaf.
+    pub fn from_nodes(index: u64, size: u64, node: &mut dyn FnMut(NodePlace) -> Option<Hash>) -> Option<Self> {
+        if index >= size {
+            return None;
+        }
+        let (mut start, mut end) = (0, size);
+        let mut siblings = Vec::new();
+        while end - start > 1 {
+            let middle = start + split(end - start);
+            if index < middle {
+                siblings.push(range_root(middle, end, node)?);
+                end = middle;
+            } else {
+                siblings.push(range_root(start, middle, node)?);
+                start = middle;
+            }
+        }
+        siblings.reverse();
+        Some(Self { index, size, siblings })
+    }
+}
+
+/// The root over the leaves from `start` to before `end`, where `start` is a multiple of the range's largest power of two.
+fn range_root(start: u64, end: u64, node: &mut dyn FnMut(NodePlace) -> Option<Hash>) -> Option<Hash> {
+    let size = end - start;
+    if size.is_power_of_two() {
+        let level = size.trailing_zeros();
+        return node(NodePlace { level: level as u8, index: start >> level });
+    }
+    let middle = start + split(size);
+    Some(node_hash(&range_root(start, middle, node)?, &range_root(middle, end, node)?))
+}
+
 /// The size of the left subtree: the largest power of two below `size`, which is at least 2.
-fn split(size: usize) -> usize {
+fn split(size: u64) -> u64 {
     size.next_power_of_two() / 2
 }
 
@@ -98,7 +142,7 @@ fn collect_siblings(leaves: &[Hash], index: usize, siblings: &mut Vec<Hash>) {
     if leaves.len() <= 1 {
         return;
     }
-    let (left, right) = leaves.split_at(split(leaves.len()));
+    let (left, right) = leaves.split_at(split(leaves.len() as u64) as usize);
     if index < left.len() {
         collect_siblings(left, index, siblings);
         siblings.push(root(right));
@@ -141,11 +185,21 @@ impl Frontier {
 
     /// Adds a leaf hash on the right.
     pub fn push(&mut self, leaf: Hash) {
+        self.push_noting(leaf, |_, _| {});
+    }
+
+    /// Adds a leaf hash on the right, and tells every perfect subtree that it completes, itself first. Whoever keeps them
+    /// can make any path later: [`Path::from_nodes`].
+    pub fn push_noting(&mut self, leaf: Hash, mut completed: impl FnMut(NodePlace, Hash)) {
         let mut carried = leaf;
+        let mut place = NodePlace { level: 0, index: self.size };
+        completed(place, carried);
         // A set low bit of the size is a subtree as large as the one carried.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.subtrees.pop() {
                 carried = node_hash(&left, &carried);
+                place = NodePlace { level: place.level + 1, index: place.index / 2 };
+                completed(place, carried);
             }
         }
         self.subtrees.push(carried);
@@ -205,6 +259,20 @@ mod tests {
             let theirs = tree.prove_inclusion(index);
             prop_assert_eq!(path.siblings.iter().flat_map(|hash| hash.0).collect::<Vec<_>>(), theirs.as_bytes());
             prop_assert_eq!(path.root_from(hashes[index]), Some(root(&hashes)));
+        }
+
+        /// Paths made from kept subtrees are those made from all leaves, of the whole tree and of every earlier one.
+        #[test]
+        fn kept_subtrees_make_the_same_paths(count in 1u64..70, pick in any::<prop::sample::Index>()) {
+            let hashes: Vec<Hash> = (0..count).map(|n| leaf_hash(&[n as u8])).collect();
+            let mut nodes = std::collections::BTreeMap::new();
+            let mut frontier = Frontier::default();
+            hashes.iter().for_each(|leaf| frontier.push_noting(*leaf, |place, hash| { nodes.insert(place, hash); }));
+            let size = 1 + pick.index(count as usize);
+            for index in 0..size {
+                let path = Path::from_nodes(index as u64, size as u64, &mut |place| nodes.get(&place).copied());
+                prop_assert_eq!(path, Path::of(&hashes[..size], index));
+            }
         }
 
         /// A path proves one leaf at one place and nothing else.

@@ -1,0 +1,512 @@
+//! Building and checking blocks.
+
+use super::invariants::{self, BrokenInvariant};
+use super::transaction::Transaction;
+use crate::domain::tokens;
+use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
+use crate::ledger::context::open_account;
+use crate::ledger::due::due_by;
+use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
+use crate::ledger::limits::{
+    BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, DUE_PER_BLOCK_MAX, EXPIRY_AHEAD_MS_MAX, HISTORY_ROOTS_KEPT,
+    REQUEST_RETENTION_MS, REQUESTS_PER_DUE_ENTRY_MAX,
+};
+use crate::ledger::validators::VALIDATORS_KEY;
+use crate::ledger::{
+    Changes, Column, Context, Decline, Due, DueKey, Header, HistoryRoot, MovementKind, Outcome, Parameters,
+    Reason, Request, ReserveLine, SignedTransaction, Status, Tip, ValidatorSet, View, Writes,
+};
+use crate::primitives::crypto::{Domain, hash};
+use crate::primitives::digest::StateAccumulator;
+use crate::primitives::{AccountId, BlockTime, ChainId, Encode, Hash, ObjectId, PublicKey, RequestId, TransactionId};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// The state that a block stands on.
+#[derive(Clone)]
+pub struct ParentState {
+    /// The parent's header.
+    pub header: Header,
+    /// The state after the parent.
+    pub view: Arc<dyn View>,
+    /// The sum over that state.
+    pub accumulator: StateAccumulator,
+}
+
+/// Where a block stands, besides its parent.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Its time.
+    pub time: BlockTime,
+    /// Who proposes it.
+    pub proposer: PublicKey,
+}
+
+/// A block's effects, ready to be published as an overlay and, once final, to be written.
+#[derive(Clone)]
+pub struct Executed {
+    /// The header that follows from execution.
+    pub header: Header,
+    /// One for each transaction, in order; then one more if something fell due.
+    pub outcomes: Arc<Vec<Outcome>>,
+    /// The transactions, in order.
+    pub transactions: Arc<Vec<Arc<Transaction>>>,
+    /// New values of state entries; entries that did not change are not among them.
+    pub writes: Arc<Writes>,
+    /// The sum over the state afterwards.
+    pub accumulator: StateAccumulator,
+    /// The lines under `reserves_root`.
+    pub reserve_lines: Arc<Vec<ReserveLine>>,
+}
+
+/// Why a transaction cannot stand in a block, in order of precedence. A leader leaves it out; elsewhere it invalidates
+/// the block.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Ineligible {
+    /// It is for another ledger.
+    #[error("the transaction is for another ledger")]
+    ForeignChain,
+    /// Its expiry lies before the block's time.
+    #[error("the transaction expired at {expires_at}, and the block's time is {now}")]
+    Expired {
+        /// Its expiry.
+        expires_at: BlockTime,
+        /// The block's time.
+        now: BlockTime,
+    },
+    /// Its expiry lies too far after the block's time.
+    #[error("the transaction expires at {expires_at}, more than {EXPIRY_AHEAD_MS_MAX} ms after {now}")]
+    ExpiryTooFar {
+        /// Its expiry.
+        expires_at: BlockTime,
+        /// The block's time.
+        now: BlockTime,
+    },
+    /// The sender used the request id before.
+    #[error("the sender used this request id for transaction {transaction_id}, final at height {height}")]
+    RequestSeen {
+        /// In which transaction.
+        transaction_id: TransactionId,
+        /// At which height.
+        height: u64,
+    },
+    /// The sender does not exist, is closed, or did not sign with enough of its keys.
+    #[error("the sender did not sign: {0:?}")]
+    SenderNotAuthentic(Reason),
+    /// The block has no room left for it.
+    #[error("the block is full")]
+    BlockFull,
+}
+
+/// Why a block is invalid.
+#[derive(Debug, Error)]
+pub enum InvalidBlock {
+    /// It does not come after its parent.
+    #[error("the block's time {time} is not after its parent's, {parent_time}")]
+    TimeNotAfterParent {
+        /// The block's time.
+        time: BlockTime,
+        /// The parent's time.
+        parent_time: BlockTime,
+    },
+    /// Its proposer is not a validator.
+    #[error("the proposer {0} is not a validator")]
+    ForeignProposer(PublicKey),
+    /// A transaction may not stand in it.
+    #[error("transaction {index} may not stand in the block: {cause}")]
+    Transaction {
+        /// Which one, from 0.
+        index: usize,
+        /// Why.
+        cause: Ineligible,
+    },
+    /// A field of its header does not follow from execution.
+    #[error("the header's {field} does not follow from execution")]
+    Header {
+        /// Which field.
+        field: &'static str,
+    },
+    /// Its effects break an invariant of the ledger.
+    #[error(transparent)]
+    Invariant(#[from] BrokenInvariant),
+    /// The state it stands on lacks what genesis put there.
+    #[error("the parent's state has no {0}: it is not a state of this ledger")]
+    State(&'static str),
+}
+
+/// A block under construction.
+pub struct BlockExecutor {
+    parent: ParentState,
+    place: Place,
+    tip: Tip,
+    epoch_length: u64,
+    validators: ValidatorSet,
+    writes: Writes,
+    outcomes: Vec<Outcome>,
+    due_outcome: Option<Outcome>,
+    transactions: Vec<Arc<Transaction>>,
+    encoded_len: usize,
+    to_forget: BTreeMap<BlockTime, Vec<(AccountId, RequestId)>>,
+}
+
+impl BlockExecutor {
+    /// Opens a block on a parent and works off what is due.
+    ///
+    /// # Errors
+    /// A time that is not after the parent's, a proposer that is not a validator, or a state without its fixtures.
+    pub fn open(parent: ParentState, place: Place) -> Result<Self, InvalidBlock> {
+        let view = &*parent.view;
+        let tip: Tip = view.read(&TIP_KEY).ok_or(InvalidBlock::State("tip"))?;
+        let validators: ValidatorSet = view.read(&VALIDATORS_KEY).ok_or(InvalidBlock::State("validators"))?;
+        let parameters: Parameters = view.read(&PARAMETERS_KEY).ok_or(InvalidBlock::State("parameters"))?;
+        if place.time <= parent.header.time {
+            return Err(InvalidBlock::TimeNotAfterParent { time: place.time, parent_time: parent.header.time });
+        }
+        if !validators.keys().contains(&place.proposer) {
+            return Err(InvalidBlock::ForeignProposer(place.proposer));
+        }
+        let (writes, outcomes, transactions, to_forget) = Default::default();
+        let mut executor = Self {
+            parent,
+            place,
+            tip,
+            epoch_length: parameters.epoch_length.max(1),
+            validators,
+            writes,
+            outcomes,
+            due_outcome: None,
+            transactions,
+            encoded_len: Header::SIZE + 4,
+            to_forget,
+        };
+        executor.work_off_due();
+        Ok(executor)
+    }
+
+    /// How many transactions the block has.
+    pub fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Whether the block has no transaction.
+    pub fn is_empty(&self) -> bool {
+        self.transactions.is_empty()
+    }
+
+    /// Executes a transaction as the block's next: applied or declined, it has an outcome.
+    ///
+    /// # Errors
+    /// It may not stand in this block. The block is as before.
+    pub fn push(&mut self, transaction: Arc<Transaction>) -> Result<(), Ineligible> {
+        let encoded_len = self.encoded_len + transaction.signed().encoded_len();
+        if self.transactions.len() == BLOCK_TRANSACTIONS_MAX || encoded_len > BLOCK_BYTES_MAX {
+            return Err(Ineligible::BlockFull);
+        }
+        let layer = Layer { base: &*self.parent.view, writes: &self.writes };
+        eligible(&transaction, self.parent.header.chain_id, self.place.time, &layer)?;
+        let (outcome, writes) = execute(&transaction, self.height(), self.place.time, &layer);
+        self.writes.extend(writes);
+        self.remember_request(&transaction);
+        self.outcomes.push(outcome);
+        self.transactions.push(transaction);
+        self.encoded_len = encoded_len;
+        Ok(())
+    }
+
+    /// Ends the block: everything that its header commits to follows from what was pushed.
+    ///
+    /// # Errors
+    /// An invariant of the ledger is broken, which means that a rule is wrong: the block must not be voted for.
+    pub fn close(mut self) -> Result<Executed, BrokenInvariant> {
+        self.schedule_forgetting();
+        let parent_view = &*self.parent.view;
+        let layer = Layer { base: parent_view, writes: &self.writes };
+        let reserve_lines = tokens::reserve_lines(&layer, self.place.time);
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.extend(self.due_outcome.take());
+        let header = self.header(&outcomes, &reserve_lines);
+        invariants::check(parent_view, &self.writes)?;
+        self.advance_tip(&header);
+
+        let mut accumulator = self.parent.accumulator.clone();
+        let writes = Arc::new(settle(parent_view, std::mem::take(&mut self.writes), &mut accumulator));
+        Ok(Executed {
+            header,
+            outcomes: Arc::new(outcomes),
+            transactions: Arc::new(self.transactions),
+            writes,
+            accumulator,
+            reserve_lines: Arc::new(reserve_lines),
+        })
+    }
+
+    fn height(&self) -> u64 {
+        self.parent.header.height + 1
+    }
+
+    fn header(&self, outcomes: &[Outcome], reserve_lines: &[ReserveLine]) -> Header {
+        let signed: Vec<SignedTransaction> = self.transactions.iter().map(|each| each.signed().clone()).collect();
+        let validators_hash = self.validators.hash();
+        Header {
+            chain_id: self.parent.header.chain_id,
+            epoch: self.height() / self.epoch_length,
+            height: self.height(),
+            parent: self.parent.header.hash(),
+            time: self.place.time,
+            proposer: self.place.proposer,
+            transactions_root: transactions_root(&signed),
+            outcomes_root: outcomes_root(&outcomes.iter().map(Outcome::hash).collect::<Vec<_>>()),
+            parent_state_digest: self.parent.accumulator.digest(),
+            history_root: self.tip.history.root(),
+            validators_hash,
+            next_validators_hash: validators_hash,
+            reserves_root: reserves_root(reserve_lines),
+        }
+    }
+
+    /// Works off the queue of due things. What they record goes into the block's own outcome.
+    fn work_off_due(&mut self) {
+        let view = &*self.parent.view;
+        let mut changes = Changes::new(view);
+        for (key, due) in due_by(view, self.place.time, DUE_PER_BLOCK_MAX) {
+            changes.delete::<Due>(&key);
+            match due {
+                Due::ForgetRequests(requests) => requests.iter().for_each(|key| changes.delete::<Request>(key)),
+                Due::RedemptionDeadline(redemption) => {
+                    tokens::redemption_deadline(&mut changes, redemption, self.place.time);
+                }
+            }
+        }
+        let planned = changes.finish();
+        self.writes = planned.writes;
+        if !planned.effects.is_empty() || !planned.movements.is_empty() {
+            self.due_outcome = Some(Outcome {
+                transaction_id: due_outcome_id(self.parent.header.height + 1),
+                status: Status::Applied,
+                movements: planned.movements,
+                balances: planned.balances,
+                effects: planned.effects,
+            });
+        }
+    }
+
+    fn remember_request(&mut self, transaction: &Transaction) {
+        let envelope = transaction.envelope();
+        let key = (envelope.sender, envelope.request_id);
+        let index = self.transactions.len() as u32;
+        let request = Request { transaction_id: transaction.id(), height: self.height(), index };
+        put(&mut self.writes, Column::Requests, &key, &request);
+        // Requests are forgotten by the minute, so that one entry of the queue stands for many of them.
+        let forget_at = envelope.expires_at.0.saturating_add(REQUEST_RETENTION_MS).div_ceil(FORGET_EVERY_MS);
+        let forget_at = BlockTime(forget_at.saturating_mul(FORGET_EVERY_MS));
+        self.to_forget.entry(forget_at).or_default().push(key);
+    }
+
+    fn schedule_forgetting(&mut self) {
+        let height = self.height();
+        let mut ordinal = 0u64;
+        for (at, requests) in std::mem::take(&mut self.to_forget) {
+            for chunk in requests.chunks(REQUESTS_PER_DUE_ENTRY_MAX) {
+                let mut id = [0; 32];
+                id[..8].copy_from_slice(&height.to_be_bytes());
+                id[8..16].copy_from_slice(&ordinal.to_be_bytes());
+                let due = Due::ForgetRequests(chunk.to_vec());
+                put(&mut self.writes, Column::Due, &DueKey { at, id: ObjectId(id) }, &due);
+                ordinal += 1;
+            }
+        }
+    }
+
+    /// Leaves behind what the next block starts from.
+    fn advance_tip(&mut self, header: &Header) {
+        let mut history = self.tip.history.clone();
+        history.push(header.history_leaf());
+        let size = history.size();
+        put(&mut self.writes, Column::HistoryRoots, &size, &HistoryRoot(history.root()));
+        if let Some(forgotten) = size.checked_sub(HISTORY_ROOTS_KEPT) {
+            self.writes.insert((Column::HistoryRoots, Bytes::from(forgotten.to_bytes())), None);
+        }
+        let tip = Tip { height: header.height, time: header.time, hash: header.hash(), history };
+        put(&mut self.writes, Column::Chain, &TIP_KEY, &tip);
+    }
+}
+
+/// How finely the forgetting of request ids is scheduled.
+const FORGET_EVERY_MS: u64 = 60_000;
+
+/// The id under which a block reports what fell due in it.
+pub(super) fn due_outcome_id(height: u64) -> TransactionId {
+    TransactionId(hash(Domain::DUE, &height.to_bytes()).0)
+}
+
+/// Whether the transaction may stand in a block of this time on this state, by everything but the block's size.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn eligible(
+    transaction: &Transaction,
+    chain_id: ChainId,
+    now: BlockTime,
+    view: &dyn View,
+) -> Result<(), Ineligible> {
+    let envelope = transaction.envelope();
+    let expires_at = envelope.expires_at;
+    if envelope.chain_id != chain_id {
+        return Err(Ineligible::ForeignChain);
+    }
+    if expires_at < now {
+        return Err(Ineligible::Expired { expires_at, now });
+    }
+    if expires_at.ms_since(now) > EXPIRY_AHEAD_MS_MAX {
+        return Err(Ineligible::ExpiryTooFar { expires_at, now });
+    }
+    if let Some(Request { transaction_id, height, .. }) = view.read(&(envelope.sender, envelope.request_id)) {
+        return Err(Ineligible::RequestSeen { transaction_id, height });
+    }
+    let changes = Changes::new(view);
+    let sender = open_account(&changes, envelope.sender).map_err(Ineligible::SenderNotAuthentic)?;
+    if !sender.keys.is_satisfied_by(transaction.signers()) {
+        let account = envelope.sender;
+        return Err(Ineligible::SenderNotAuthentic(Reason::MissingSignature { account }));
+    }
+    Ok(())
+}
+
+/// Plans all operations; the outcome is theirs, or the first refusal's.
+fn execute(transaction: &Transaction, height: u64, now: BlockTime, view: &dyn View) -> (Outcome, Writes) {
+    let envelope = transaction.envelope();
+    let mut changes = Changes::new(view);
+    for (index, operation) in transaction.operations().iter().enumerate() {
+        let operation_index = index as u16;
+        let context = Context {
+            chain_id: envelope.chain_id,
+            height,
+            now,
+            sender: envelope.sender,
+            request_id: envelope.request_id,
+            operation_index,
+            signers: transaction.signers(),
+        };
+        if let Err(reason) = operation.plan(&context, &mut changes) {
+            return declined(transaction, operation_index, &reason);
+        }
+    }
+    if let Some(reason) = uncovered_mint(&changes, now) {
+        return declined(transaction, 0, &reason);
+    }
+    let planned = changes.finish();
+    let outcome = Outcome {
+        transaction_id: transaction.id(),
+        status: Status::Applied,
+        movements: planned.movements,
+        balances: planned.balances,
+        effects: planned.effects,
+    };
+    (outcome, planned.writes)
+}
+
+fn declined(transaction: &Transaction, operation_index: u16, reason: &Reason) -> (Outcome, Writes) {
+    (Outcome::declined(transaction.id(), Decline::new(operation_index, reason)), Writes::new())
+}
+
+/// Holds the transaction as a whole to the law of reserves: whichever room minted, and whatever else the same
+/// transaction did to the reserves, circulation must be covered at its end.
+fn uncovered_mint(changes: &Changes<'_>, now: BlockTime) -> Option<Reason> {
+    let minted = changes.movements().iter().filter(|movement| movement.kind == MovementKind::Mint);
+    minted.into_iter().find_map(|movement| {
+        let line = tokens::reserve_line(changes, movement.token, now)?;
+        (!line.shortfall.is_zero()).then_some(Reason::ReserveShortfall {
+            reserves_counted: line.reserves_counted,
+            circulation: line.circulation,
+            requested: movement.amount,
+        })
+    })
+}
+
+/// Executes a block that someone else built, and holds its header to what follows.
+///
+/// # Errors
+/// The first rule that the block breaks.
+pub fn apply_block(
+    parent: ParentState,
+    header: &Header,
+    transactions: &[Arc<Transaction>],
+) -> Result<Executed, InvalidBlock> {
+    let mut executor = BlockExecutor::open(parent, Place { time: header.time, proposer: header.proposer })?;
+    for (index, transaction) in transactions.iter().enumerate() {
+        executor.push(transaction.clone()).map_err(|cause| InvalidBlock::Transaction { index, cause })?;
+    }
+    let executed = executor.close()?;
+    match first_difference(header, &executed.header) {
+        Some(field) => Err(InvalidBlock::Header { field }),
+        None => Ok(executed),
+    }
+}
+
+fn first_difference(claimed: &Header, followed: &Header) -> Option<&'static str> {
+    let hashes: [(&'static str, Hash, Hash); 8] = [
+        ("parent", claimed.parent, followed.parent),
+        ("parent_state_digest", claimed.parent_state_digest, followed.parent_state_digest),
+        ("transactions_root", claimed.transactions_root, followed.transactions_root),
+        ("outcomes_root", claimed.outcomes_root, followed.outcomes_root),
+        ("history_root", claimed.history_root, followed.history_root),
+        ("validators_hash", claimed.validators_hash, followed.validators_hash),
+        ("next_validators_hash", claimed.next_validators_hash, followed.next_validators_hash),
+        ("reserves_root", claimed.reserves_root, followed.reserves_root),
+    ];
+    if claimed.chain_id != followed.chain_id {
+        return Some("chain_id");
+    }
+    if claimed.height != followed.height {
+        return Some("height");
+    }
+    if claimed.epoch != followed.epoch {
+        return Some("epoch");
+    }
+    hashes.into_iter().find(|(_, claimed, followed)| claimed != followed).map(|(field, _, _)| field)
+}
+
+/// Takes the writes into the accumulator, and leaves out those that change nothing.
+pub(super) fn settle(parent: &dyn View, writes: Writes, accumulator: &mut StateAccumulator) -> Writes {
+    let mut settled = Writes::new();
+    for ((column, key), new) in writes {
+        let old = parent.get(column, &key);
+        if old == new {
+            continue;
+        }
+        if let Some(old) = old {
+            accumulator.remove(column.tag(), &key, &old);
+        }
+        if let Some(new) = &new {
+            accumulator.add(column.tag(), &key, new);
+        }
+        settled.insert((column, key), new);
+    }
+    settled
+}
+
+pub(super) fn put(writes: &mut Writes, column: Column, key: &impl Encode, value: &impl Encode) {
+    writes.insert((column, Bytes::from(key.to_bytes())), Some(Bytes::from(value.to_bytes())));
+}
+
+/// The parent's state with what the block has written so far.
+struct Layer<'a> {
+    base: &'a dyn View,
+    writes: &'a Writes,
+}
+
+impl View for Layer<'_> {
+    fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
+        crate::ledger::view::layered_get(self.writes, self.base, column, key)
+    }
+
+    fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
+        crate::ledger::view::layered_scan(self.writes, self.base, column, from, limit)
+    }
+
+    fn note_corruption(&self, column: Column, key: &[u8]) {
+        self.base.note_corruption(column, key);
+    }
+}

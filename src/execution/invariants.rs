@@ -1,0 +1,184 @@
+//! What holds after every block, whatever its transactions were.
+//!
+//! Checked on the block's writes against the parent's state, so that the cost goes with the block and not with the ledger;
+//! `audit` checks the same over all entries. By induction from the genesis the two are equal.
+
+use crate::ledger::{Balance, Circulation, Column, Lock, View, Writes};
+use crate::primitives::{AccountId, CodecError, Decode, TokenId};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// A broken invariant: a rule of the ledger is wrong, or the state is not what was committed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BrokenInvariant {
+    /// Balances and circulation changed by different amounts.
+    #[error("of {token}, balances changed by {balances} and circulation by {circulation}")]
+    Conservation {
+        /// The token.
+        token: TokenId,
+        /// By how much all balances together changed, in minor units.
+        balances: i128,
+        /// By how much circulation changed, in minor units.
+        circulation: i128,
+    },
+    /// Locked balances and open locks changed by different amounts.
+    #[error("of {token}, locked balances changed by {locked} and open locks by {locks}")]
+    Locks {
+        /// The token.
+        token: TokenId,
+        /// By how much all locked balances together changed, in minor units.
+        locked: i128,
+        /// By how much all open locks together changed, in minor units.
+        locks: i128,
+    },
+    /// An entry of value does not decode.
+    #[error("an entry of column {column:?} does not decode: {cause}")]
+    Undecodable {
+        /// Its column.
+        column: Column,
+        /// Why.
+        cause: CodecError,
+    },
+}
+
+/// What of a token changed, or stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// All balances, available and locked.
+    pub balances: i128,
+    /// All locked balances.
+    pub locked: i128,
+    /// All open locks.
+    pub locks: i128,
+    /// Circulation.
+    pub circulation: i128,
+}
+
+/// Sums of value entries by token.
+#[derive(Debug, Default)]
+pub struct Ledger(BTreeMap<TokenId, Totals>);
+
+impl Ledger {
+    /// Takes an entry into the sums, `sign` times. Entries of other columns are passed over.
+    ///
+    /// # Errors
+    /// The entry does not decode.
+    pub fn count(&mut self, column: Column, key: &[u8], value: &[u8], sign: i128) -> Result<(), BrokenInvariant> {
+        self.count_value(column, key, value, sign).map_err(|cause| BrokenInvariant::Undecodable { column, cause })
+    }
+
+    fn count_value(&mut self, column: Column, key: &[u8], value: &[u8], sign: i128) -> Result<(), CodecError> {
+        match column {
+            Column::Balances => {
+                let (_, token) = <(AccountId, TokenId)>::from_bytes(key)?;
+                let balance = Balance::from_bytes(value)?;
+                let locked = i128::from(balance.locked.minor_units());
+                let totals = self.0.entry(token).or_default();
+                totals.balances += sign * (i128::from(balance.available.minor_units()) + locked);
+                totals.locked += sign * locked;
+            }
+            Column::Circulation => {
+                let circulation = Circulation::from_bytes(value)?.0.minor_units();
+                self.0.entry(TokenId::from_bytes(key)?).or_default().circulation += sign * i128::from(circulation);
+            }
+            Column::Locks => {
+                let lock = Lock::from_bytes(value)?;
+                self.0.entry(lock.token).or_default().locks += sign * i128::from(lock.amount.minor_units());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the sums agree, token by token.
+    ///
+    /// # Errors
+    /// The first disagreement.
+    pub fn agree(&self) -> Result<(), BrokenInvariant> {
+        for (token, totals) in &self.0 {
+            let Totals { balances, locked, locks, circulation } = *totals;
+            if balances != circulation {
+                return Err(BrokenInvariant::Conservation { token: *token, balances, circulation });
+            }
+            if locked != locks {
+                return Err(BrokenInvariant::Locks { token: *token, locked, locks });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a block's writes keep the invariants that held of its parent's state.
+///
+/// # Errors
+/// The invariant that they break.
+pub fn check(parent: &dyn View, writes: &Writes) -> Result<(), BrokenInvariant> {
+    let mut changed = Ledger::default();
+    for ((column, key), new) in writes {
+        if !matches!(column, Column::Balances | Column::Circulation | Column::Locks) {
+            continue;
+        }
+        if let Some(old) = parent.get(*column, key) {
+            changed.count(*column, key, &old, -1)?;
+        }
+        if let Some(new) = new {
+            changed.count(*column, key, new, 1)?;
+        }
+    }
+    changed.agree()
+}
+
+/// Whether the invariants hold of a whole state.
+///
+/// # Errors
+/// The invariant that is broken.
+pub fn check_all<'a>(entries: impl Iterator<Item = (Column, &'a Bytes, &'a Bytes)>) -> Result<(), BrokenInvariant> {
+    let mut standing = Ledger::default();
+    for (column, key, value) in entries {
+        standing.count(column, key, value, 1)?;
+    }
+    standing.agree()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::view::MemoryView;
+    use crate::ledger::{Changes, LockPurpose};
+    use crate::primitives::{Amount, Encode, ObjectId};
+
+    fn token() -> TokenId {
+        "HKDX".parse().expect("a token id")
+    }
+
+    fn minted() -> Writes {
+        let view = MemoryView::default();
+        let mut changes = Changes::new(&view);
+        changes.mint(token(), AccountId([1; 32]), Amount::new(10)).expect("room for ten");
+        changes
+            .lock(ObjectId([1; 32]), AccountId([1; 32]), token(), Amount::new(4), LockPurpose::Redemption)
+            .expect("ten are there");
+        changes.finish().writes
+    }
+
+    #[test]
+    fn honest_writes_pass_and_forged_ones_do_not() {
+        let view = MemoryView::default();
+        assert_eq!(check(&view, &minted()), Ok(()));
+
+        let mut inflated = minted();
+        let key = (Column::Balances, Bytes::from((AccountId([2; 32]), token()).to_bytes()));
+        let balance = Balance { available: Amount::new(1), locked: Amount::ZERO };
+        inflated.insert(key, Some(Bytes::from(balance.to_bytes())));
+        assert!(matches!(check(&view, &inflated), Err(BrokenInvariant::Conservation { balances: 11, .. })));
+
+        let mut leaked = minted();
+        leaked.insert((Column::Locks, Bytes::from(ObjectId([1; 32]).to_bytes())), None);
+        assert!(matches!(check(&view, &leaked), Err(BrokenInvariant::Locks { locked: 4, locks: 0, .. })));
+
+        let mut garbled = minted();
+        garbled.insert((Column::Circulation, Bytes::from(token().to_bytes())), Some(Bytes::from_static(b"x")));
+        assert!(matches!(check(&view, &garbled), Err(BrokenInvariant::Undecodable { .. })));
+    }
+}

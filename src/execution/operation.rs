@@ -1,0 +1,56 @@
+//! The dispatch: which room does which operation.
+
+use crate::domain::{accounts, financing, payments, tokens, trade};
+use crate::ledger::{Changes, Context, Reason};
+
+macro_rules! operations {
+    ($($variant:ident => $room:ident),* $(,)?) => {
+        /// One thing to do.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Operation {
+            $(#[allow(missing_docs)] $variant($room::$variant),)*
+        }
+
+        impl Operation {
+            /// Has the operation's room plan it.
+            ///
+            /// # Errors
+            /// The reason for which it is declined. The working set is then to be thrown away.
+            pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
+                match self {
+                    $(Self::$variant(operation) => operation.plan(context, changes),)*
+                }
+            }
+        }
+
+        $(impl From<$room::$variant> for Operation {
+            fn from(operation: $room::$variant) -> Self {
+                Self::$variant(operation)
+            }
+        })*
+    };
+}
+
+operations! {
+    OpenAccount => accounts,
+    RotateKeys => accounts,
+    CloseAccount => accounts,
+    CreateToken => tokens,
+    AttestReserves => tokens,
+    RequestIssuance => tokens,
+    ApproveIssuance => tokens,
+    RejectIssuance => tokens,
+    RequestRedemption => tokens,
+    PayRedemption => tokens,
+    RejectRedemption => tokens,
+    CertifyBalance => tokens,
+    Transfer => payments,
+    CommitFingerprintKey => trade,
+    RegisterInvoice => trade,
+    ConfirmInvoice => trade,
+    CertifyAbsence => trade,
+    RequestFinancing => financing,
+    AcceptFinancing => financing,
+    WithdrawFinancing => financing,
+    PayInvoice => financing,
+}

@@ -1,0 +1,64 @@
+//! Transactions as execution takes them: decoded, and their signatures verified.
+//!
+//! Only `admission` makes them out of foreign bytes, after it verified every signature over exactly the body's bytes.
+
+use super::operation::Operation;
+use crate::ledger::SignedTransaction;
+use crate::primitives::{AccountId, BlockTime, ChainId, PublicKey, RequestId, TransactionId};
+use std::collections::BTreeSet;
+
+/// What stands around the operations of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The ledger it is for.
+    pub chain_id: ChainId,
+    /// Who sends it.
+    pub sender: AccountId,
+    /// The sender's own id of the request.
+    pub request_id: RequestId,
+    /// Until when it may enter a block.
+    pub expires_at: BlockTime,
+}
+
+/// A decoded body with its verified signatures.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    id: TransactionId,
+    envelope: Envelope,
+    operations: Vec<Operation>,
+    signers: BTreeSet<PublicKey>,
+    signed: SignedTransaction,
+}
+
+impl Transaction {
+    /// Joins what was decoded from a body with the signed bytes. The caller has verified every signature.
+    pub fn authentic(signed: SignedTransaction, envelope: Envelope, operations: Vec<Operation>) -> Self {
+        let signers = signed.signatures().iter().map(|signature| signature.public_key).collect();
+        Self { id: signed.id(), envelope, operations, signers, signed }
+    }
+
+    /// The body's hash.
+    pub fn id(&self) -> TransactionId {
+        self.id
+    }
+
+    /// Ledger, sender, request id and expiry.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// What to do, in order.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The keys that signed.
+    pub fn signers(&self) -> &BTreeSet<PublicKey> {
+        &self.signers
+    }
+
+    /// The bytes, as signed.
+    pub fn signed(&self) -> &SignedTransaction {
+        &self.signed
+    }
+}

@@ -1,0 +1,260 @@
+//! Receipts: what happened, with everything that it takes to believe it.
+//!
+//! A receipt carries the transaction, its outcome, the paths of both to the block's header, and a certificate by the
+//! quorum of the header's epoch, or the header's way into the history of a later header that has one. With the genesis
+//! file alone anyone verifies it offline; `docs/receipt-format.md` tells how, byte by byte.
+//!
+//! # Invariants
+//! * What [`Receipt::verify`] accepts, a quorum of the validators that descend from the genesis made final.
+//! * The receipt's id leaves out certificate and history: two nodes that hold different certificates of one block give
+//!   receipts of one id.
+//!
+//! # Deliberately absent
+//! Freshness. A receipt proves that something happened, not that nothing happened since: that is what certified reads
+//! are for. And protection from the leaked keys of retired validators, who could forge a history: pin a later header
+//! with [`TrustRoot::checkpoint`].
+
+use super::block::{Header, outcome_leaf};
+use super::certificate::{Certificate, CertificateError, consensus_namespace};
+use super::outcome::Outcome;
+use super::transaction::SignedTransaction;
+use super::validators::ValidatorSet;
+use crate::codec_struct;
+use crate::primitives::crypto::{Domain, TRANSACTION_NAMESPACE, hash};
+use crate::primitives::merkle::Path;
+use crate::primitives::{ChainId, CodecError, Decode, Encode, Hash, PublicKey};
+use bytes::Bytes;
+use thiserror::Error;
+
+/// Most handovers that a receipt carries.
+pub const HANDOVERS_MAX: usize = 4_096;
+
+/// Where the receipt's block has no certificate of its own: its header's way to a later header that has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaterHeader {
+    /// From the block's header to the later header's `history_root`.
+    pub path: Path,
+    /// The later header.
+    pub header: Header,
+}
+codec_struct!(LaterHeader { path, header });
+
+/// An epoch's last header, certified by that epoch's quorum, and the validators that it hands over to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// The boundary header.
+    pub header: Header,
+    /// Its certificate.
+    pub certificate: Bytes,
+    /// The next epoch's validators.
+    pub next_validators: ValidatorSet,
+}
+codec_struct!(Handover { header, certificate, next_validators });
+
+/// Proof of a transaction and of what it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The transaction, as it was signed.
+    pub transaction: SignedTransaction,
+    /// What it did.
+    pub outcome: Outcome,
+    /// From the transaction to the header.
+    pub transaction_path: Path,
+    /// From the outcome to the header.
+    pub outcome_path: Path,
+    /// The block's header.
+    pub header: Header,
+    /// Where the block has no certificate of its own.
+    pub later: Option<LaterHeader>,
+    /// The certificate of the later header, or of the block's own.
+    pub certificate: Bytes,
+    /// From the genesis' validators to those of the certificate; only where the set changed.
+    pub handovers: Vec<Handover>,
+}
+codec_struct!(Receipt { transaction, outcome, transaction_path, outcome_path, header, later, certificate, handovers });
+
+/// What a verifier trusts: the genesis, and perhaps a later header.
+#[derive(Clone, Debug)]
+pub struct TrustRoot {
+    /// The ledger.
+    pub chain_id: ChainId,
+    /// The validators of the first epoch.
+    pub validators: ValidatorSet,
+    /// How many heights an epoch has.
+    pub epoch_length: u64,
+    /// The hash of a header that is known to be final from elsewhere. A receipt of its height must be of that very
+    /// header, and one of a lower height must lead to it.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A header that the verifier trusts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Its height.
+    pub height: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// Why a receipt proves nothing, in the order in which it is checked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReceiptError {
+    /// The header names another ledger.
+    #[error("the receipt is of ledger {found}, not of {expected}")]
+    ForeignChain {
+        /// The receipt's.
+        found: ChainId,
+        /// The genesis file's.
+        expected: ChainId,
+    },
+    /// A signature of the transaction does not verify.
+    #[error("the transaction's signature by {0} does not verify")]
+    TransactionSignature(PublicKey),
+    /// The transaction is not in the block.
+    #[error("the transaction's path does not lead to the header's transactions root")]
+    TransactionPath,
+    /// The outcome is of another transaction.
+    #[error("the outcome is of another transaction")]
+    OutcomeOfAnother,
+    /// The outcome is not in the block, or stands at another place.
+    #[error("the outcome's path does not lead to the header's outcomes root at the transaction's place")]
+    OutcomePath,
+    /// The header is not in the later header's history.
+    #[error("the header's path does not lead to the later header's history root")]
+    HistoryPath,
+    /// An epoch is not that of its height.
+    #[error("height {height} is in epoch {expected}, not in epoch {found}")]
+    Epoch {
+        /// The height.
+        height: u64,
+        /// The epoch claimed.
+        found: u64,
+        /// The height's epoch.
+        expected: u64,
+    },
+    /// A handover is not the boundary header of its epoch, or names other validators than its header commits to.
+    #[error("handover {0} does not hand over from its epoch's validators to the next's")]
+    Handover(usize),
+    /// The certified header commits to other validators than those in charge.
+    #[error("the certified header commits to other validators than those who were in charge")]
+    Validators,
+    /// The certificate does not decode.
+    #[error("the certificate does not decode: {0}")]
+    CertificateForm(CodecError),
+    /// The certificate is of another header.
+    #[error("the certificate is of another header")]
+    CertificateOfAnother,
+    /// The certificate does not hold.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The receipt is not of the history that the checkpoint ends.
+    #[error("the receipt does not lead to the checkpoint: give one that was made at or after height {0}")]
+    Checkpoint(u64),
+}
+
+impl Receipt {
+    /// The receipt's id: the same at every node.
+    pub fn id(&self) -> Hash {
+        let mut bytes = self.header.hash().to_bytes();
+        self.transaction.id().encode(&mut bytes);
+        self.transaction.leaf().encode(&mut bytes);
+        self.outcome.hash().encode(&mut bytes);
+        hash(Domain::RECEIPT, &bytes)
+    }
+
+    /// Verifies everything, from the transaction's signatures up to the quorum's.
+    ///
+    /// # Errors
+    /// The first link that does not hold.
+    pub fn verify(&self, trust: &TrustRoot) -> Result<(), ReceiptError> {
+        if self.header.chain_id != trust.chain_id {
+            return Err(ReceiptError::ForeignChain { found: self.header.chain_id, expected: trust.chain_id });
+        }
+        for signature in self.transaction.signatures() {
+            let key = signature.public_key;
+            if !key.verify(TRANSACTION_NAMESPACE, self.transaction.body(), &signature.signature) {
+                return Err(ReceiptError::TransactionSignature(key));
+            }
+        }
+        if self.transaction_path.root_from(self.transaction.leaf()) != Some(self.header.transactions_root) {
+            return Err(ReceiptError::TransactionPath);
+        }
+        if self.outcome.transaction_id != self.transaction.id() {
+            return Err(ReceiptError::OutcomeOfAnother);
+        }
+        let outcome_reached = self.outcome_path.root_from(outcome_leaf(&self.outcome.hash()));
+        if outcome_reached != Some(self.header.outcomes_root) || self.outcome_path.index != self.transaction_path.index
+        {
+            return Err(ReceiptError::OutcomePath);
+        }
+        let certified = self.certified_header()?;
+        let validators = self.validators_in_charge(trust, certified)?;
+        check_certificate(trust, certified, &self.certificate, &validators)?;
+        self.check_checkpoint(trust, certified)
+    }
+
+    /// The header that the certificate is of: the block's own, or a later one that has it in its history.
+    fn certified_header(&self) -> Result<&Header, ReceiptError> {
+        let Some(later) = &self.later else { return Ok(&self.header) };
+        let leads = later.path.root_from(self.header.history_leaf()) == Some(later.header.history_root);
+        let placed = later.path.index == self.header.height && later.path.size == later.header.height;
+        match leads && placed && later.header.chain_id == self.header.chain_id {
+            true => Ok(&later.header),
+            false => Err(ReceiptError::HistoryPath),
+        }
+    }
+
+    /// Follows the handovers from the genesis' validators to those of the certified header.
+    fn validators_in_charge(&self, trust: &TrustRoot, certified: &Header) -> Result<ValidatorSet, ReceiptError> {
+        let mut validators = trust.validators.clone();
+        let mut reached = 0;
+        for (index, handover) in self.handovers.iter().enumerate() {
+            let header = &handover.header;
+            let boundary = (header.height + 1).is_multiple_of(trust.epoch_length) && header.height < certified.height;
+            let next_hash = handover.next_validators.hash();
+            let hands_over = header.chain_id == trust.chain_id
+                && header.epoch >= reached
+                && boundary
+                && header.validators_hash == validators.hash()
+                && header.next_validators_hash == next_hash;
+            if !hands_over {
+                return Err(ReceiptError::Handover(index));
+            }
+            check_certificate(trust, header, &handover.certificate, &validators)?;
+            reached = header.epoch + 1;
+            validators = handover.next_validators.clone();
+        }
+        match certified.validators_hash == validators.hash() {
+            true => Ok(validators),
+            false => Err(ReceiptError::Validators),
+        }
+    }
+
+    fn check_checkpoint(&self, trust: &TrustRoot, certified: &Header) -> Result<(), ReceiptError> {
+        let Some(checkpoint) = trust.checkpoint else { return Ok(()) };
+        let holds = [&self.header, certified]
+            .into_iter()
+            .any(|header| header.height == checkpoint.height && header.hash() == checkpoint.hash)
+            || self.header.height > checkpoint.height;
+        if holds { Ok(()) } else { Err(ReceiptError::Checkpoint(checkpoint.height)) }
+    }
+}
+
+fn check_certificate(
+    trust: &TrustRoot,
+    header: &Header,
+    certificate: &[u8],
+    validators: &ValidatorSet,
+) -> Result<(), ReceiptError> {
+    let certificate = Certificate::from_bytes(certificate).map_err(ReceiptError::CertificateForm)?;
+    if certificate.block != header.hash() {
+        return Err(ReceiptError::CertificateOfAnother);
+    }
+    let (height, expected) = (header.height, header.height / trust.epoch_length);
+    for found in [header.epoch, certificate.epoch] {
+        if found != expected {
+            return Err(ReceiptError::Epoch { height, found, expected });
+        }
+    }
+    Ok(certificate.verify(&consensus_namespace(&trust.chain_id), validators)?)
+}
