@@ -33,6 +33,14 @@ pub const REFERENCE_BYTES_MAX: usize = 35;
 pub const INVOICE_REFERENCES_MAX: usize = 16;
 /// Most assets in one reserve attestation.
 pub const RESERVE_ASSETS_MAX: usize = 64;
+/// Longest time that an attestation may count: a policy that lets one stand for more than a year attests nothing.
+pub const ATTESTATION_AGE_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
+/// How many payments of redemptions are told apart until an attestation covers them; past it, neighbours are taken as one.
+pub const PAYOUTS_KEPT_MAX: usize = 64;
+/// Most business days within which a redemption is due.
+pub const REDEMPTION_BUSINESS_DAYS_MAX: u32 = 30;
+/// Most decimals of a token's unit.
+pub const TOKEN_SCALE_MAX: u32 = 8;
 /// Most allocations of one issuance.
 pub const ISSUANCE_ALLOCATIONS_MAX: usize = 16;
 /// Most receipts that one financing request cites.

@@ -46,6 +46,8 @@ pub enum Column {
     Receivables,
     /// Financing requests.
     FinancingRequests,
+    /// Paid redemptions that no attestation covers yet, by token.
+    Payouts,
 }
 codec_tag!(Column {
     Chain = 0,
@@ -64,6 +66,7 @@ codec_tag!(Column {
     Fingerprints = 13,
     Receivables = 14,
     FinancingRequests = 15,
+    Payouts = 16,
 });
 
 /// A type of state entry: where it is kept and under what key.
