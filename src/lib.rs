@@ -3,8 +3,10 @@
 //! The house has floors, and a floor imports only the floors below it; `docs/architecture.md` draws it and a test in
 //! `tests/architecture.rs` enforces it.
 
+pub mod client;
 pub mod consensus;
 pub mod domain;
 pub mod ledger;
+pub mod node;
 pub mod primitives;
 pub mod storage;

@@ -1,0 +1,622 @@
+//! A node's configuration: a TOML file, with `CAUSEWAY_…` variables of the environment laid over it.
+//!
+//! Every key has one name and one variable: `listen.grpc` is overridden by `CAUSEWAY_LISTEN_GRPC`, `data_dir` by
+//! `CAUSEWAY_DATA_DIR`. Peers are `CAUSEWAY_PEERS=<public key>@<address>,…`. [`KEYS`] lists them all; `config/node.toml`
+//! explains them. Relative paths are relative to the file.
+//!
+//! # Invariants
+//! * An unknown key, or an unknown variable of one of our sections, is an error that names it: a misspelt limit must not
+//!   silently be no limit.
+//! * Secrets are never in the file: a passphrase is named by a file or a variable.
+//! * Off the loopback, gRPC is encrypted unless the file says in so many words that it is not.
+//!
+//! # Deliberately absent
+//! The rules of the ledger. What validators must agree on is in the genesis and in `ledger::limits`.
+
+use crate::primitives::PublicKey;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Why a configuration is not one.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("the configuration file {file} could not be read: {cause}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{file} is not TOML: {why}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// Where and why.
+        why: String,
+    },
+    /// A key that does not exist.
+    #[error("unknown key '{key}' in {file}{}", hint(nearest))]
+    UnknownKey {
+        /// The key, with its section.
+        key: String,
+        /// The file.
+        file: String,
+        /// The key that may have been meant.
+        nearest: Option<String>,
+    },
+    /// A variable that overrides nothing.
+    #[error("unknown environment variable '{variable}'{}", hint(nearest))]
+    UnknownVariable {
+        /// The variable.
+        variable: String,
+        /// The variable that may have been meant.
+        nearest: Option<String>,
+    },
+    /// A value that does not fit its key.
+    #[error("'{key}' in {source_name}: {why}")]
+    Value {
+        /// The key, with its section.
+        key: String,
+        /// The file or the variable.
+        source_name: String,
+        /// What is wrong and what is expected.
+        why: String,
+    },
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |nearest| format!("; did you mean '{nearest}'?"))
+}
+
+/// What a key's value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text: a path, an address, a name.
+    Text,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// The list of peers.
+    Peers,
+}
+
+/// Every key, with what its value looks like.
+pub const KEYS: &[(&str, Kind)] = &[
+    ("data_dir", Kind::Text),
+    ("genesis", Kind::Text),
+    ("key.path", Kind::Text),
+    ("key.passphrase_file", Kind::Text),
+    ("key.passphrase_env", Kind::Text),
+    ("key.never_voted", Kind::Text),
+    ("listen.grpc", Kind::Text),
+    ("listen.p2p", Kind::Text),
+    ("listen.metrics", Kind::Text),
+    ("listen.allow_plaintext", Kind::Flag),
+    ("tls.certificate", Kind::Text),
+    ("tls.private_key", Kind::Text),
+    ("tls.client_authority", Kind::Text),
+    ("consensus.idle_interval_ms", Kind::Number),
+    ("log.format", Kind::Text),
+    ("log.filter", Kind::Text),
+    ("limits.pool_transactions", Kind::Number),
+    ("limits.grpc_message_bytes", Kind::Number),
+    ("limits.grpc_concurrent_calls", Kind::Number),
+    ("limits.stream_buffer", Kind::Number),
+    ("limits.shutdown_ms", Kind::Number),
+    ("peers", Kind::Peers),
+];
+
+/// The variable that overrides a key.
+pub fn variable_of(key: &str) -> String {
+    format!("CAUSEWAY_{}", key.to_uppercase().replace('.', "_"))
+}
+
+/// A node's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the node keeps its store and the engine's journals: one unit of backup.
+    pub data_dir: PathBuf,
+    /// The genesis file.
+    pub genesis: PathBuf,
+    /// The node's own key.
+    pub key: Key,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Certificates for gRPC.
+    pub tls: Option<Tls>,
+    /// The pace of consensus.
+    #[serde(default)]
+    pub consensus: Consensus,
+    /// The log.
+    #[serde(default)]
+    pub log: Log,
+    /// The node's own limits.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The other validators and observers.
+    #[serde(default)]
+    pub peers: Vec<Peer>,
+}
+
+/// The node's own key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// The encrypted PKCS#8 file.
+    pub path: PathBuf,
+    /// The file whose first line is the passphrase.
+    pub passphrase_file: Option<PathBuf>,
+    /// The variable that holds the passphrase.
+    pub passphrase_env: Option<String>,
+    /// The one-time mark that this key has never voted. The node removes it before it first votes.
+    #[serde(default = "default_never_voted")]
+    pub never_voted: PathBuf,
+}
+
+fn default_never_voted() -> PathBuf {
+    "never-voted".into()
+}
+
+/// Where the node listens.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// For clients.
+    pub grpc: SocketAddr,
+    /// For other nodes.
+    pub p2p: SocketAddr,
+    /// For Prometheus; not served if absent.
+    pub metrics: Option<SocketAddr>,
+    /// Whether gRPC may go unencrypted off the loopback.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+}
+
+/// Certificates for gRPC, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The node's certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+    /// The authority whose certificates clients must present; anyone may call if absent.
+    pub client_authority: Option<PathBuf>,
+}
+
+/// The pace of consensus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Consensus {
+    /// How long a leader waits for transactions before it proposes an empty block, in ms.
+    pub idle_interval_ms: u64,
+}
+
+impl Default for Consensus {
+    fn default() -> Self {
+        Self { idle_interval_ms: 1_000 }
+    }
+}
+
+impl Consensus {
+    /// How long a leader waits for transactions before it proposes an empty block.
+    pub fn idle_interval(&self) -> Duration {
+        Duration::from_millis(self.idle_interval_ms)
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The log.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// What is written, in the syntax of `tracing`'s `EnvFilter`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// The node's own limits. Those of the ledger's rules are in `ledger::limits`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Most transactions admitted and not final yet. More are refused with RESOURCE_EXHAUSTED.
+    pub pool_transactions: u32,
+    /// Largest gRPC message taken in.
+    pub grpc_message_bytes: u32,
+    /// Most calls answered at a time on one connection.
+    pub grpc_concurrent_calls: u32,
+    /// How many items a stream's reader may lag behind before it is told of a gap.
+    pub stream_buffer: u32,
+    /// How long a graceful shutdown may take, in ms.
+    pub shutdown_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pool_transactions: 50_000,
+            grpc_message_bytes: 4 * 1024 * 1024,
+            grpc_concurrent_calls: 1_024,
+            stream_buffer: 1_024,
+            shutdown_ms: 5_000,
+        }
+    }
+}
+
+impl Limits {
+    /// How long a graceful shutdown may take.
+    pub fn shutdown(&self) -> Duration {
+        Duration::from_millis(self.shutdown_ms)
+    }
+}
+
+/// Another node.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Its public key.
+    #[serde(deserialize_with = "read_public_key")]
+    pub public_key: PublicKey,
+    /// Where it listens for other nodes.
+    pub address: SocketAddr,
+}
+
+fn read_public_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PublicKey, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|error| serde::de::Error::custom(format!("'{text}': {error}")))
+}
+
+impl Config {
+    /// Reads a file and lays variables over it; `environment` is usually [`std::env::vars`].
+    ///
+    /// # Errors
+    /// The first key or variable that is unknown or has a wrong value.
+    pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|cause| ConfigError::Unreadable { file: file.clone(), cause })?;
+        let mut config = Self::parse(&text, &file, environment)?;
+        config.resolve_paths(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// Reads a file's text; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// Those of [`Self::load`].
+    pub fn parse(
+        text: &str,
+        file: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let table: Result<toml::Table, _> = text.parse();
+        let mut table = table
+            .map_err(|error| ConfigError::Syntax { file: file.to_owned(), why: error.to_string().trim().to_owned() })?;
+        refuse_unknown_keys(&table, "", file)?;
+        let passphrase_variable = table.get("key").and_then(|key| key.get("passphrase_env"));
+        let passphrase_variable = passphrase_variable.and_then(toml::Value::as_str).map(str::to_owned);
+        for (variable, value) in environment {
+            if Some(&variable) != passphrase_variable.as_ref() {
+                lay_over(&mut table, &variable, &value)?;
+            }
+        }
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| ConfigError::Value {
+            key: key_of(&error),
+            source_name: file.to_owned(),
+            why: first_line(error.message()),
+        })?;
+        config.check(file)?;
+        Ok(config)
+    }
+
+    fn check(&self, file: &str) -> Result<(), ConfigError> {
+        let refuse = |key: &str, why: &str| {
+            Err(ConfigError::Value { key: key.into(), source_name: file.into(), why: why.into() })
+        };
+        match (&self.key.passphrase_file, &self.key.passphrase_env) {
+            (None, None) => {
+                return refuse("key.passphrase_file", "say where the passphrase is: here or in key.passphrase_env");
+            }
+            (Some(_), Some(_)) => {
+                return refuse("key.passphrase_env", "key.passphrase_file is set too; keep one of them");
+            }
+            _ => {}
+        }
+        if !self.listen.grpc.ip().is_loopback() && self.tls.is_none() && !self.listen.allow_plaintext {
+            let why = "clients off this machine would talk to the node unencrypted. Configure [tls], or say \
+                       listen.allow_plaintext = true where something in front of the node encrypts";
+            return refuse("listen.grpc", why);
+        }
+        if !(10..=60_000).contains(&self.consensus.idle_interval_ms) {
+            return refuse("consensus.idle_interval_ms", "expected 10 to 60000");
+        }
+        for (key, value, least) in [
+            ("limits.pool_transactions", u64::from(self.limits.pool_transactions), 1),
+            ("limits.grpc_message_bytes", u64::from(self.limits.grpc_message_bytes), 128 * 1024),
+            ("limits.grpc_concurrent_calls", u64::from(self.limits.grpc_concurrent_calls), 1),
+            ("limits.stream_buffer", u64::from(self.limits.stream_buffer), 1),
+            ("limits.shutdown_ms", self.limits.shutdown_ms, 100),
+        ] {
+            if value < least {
+                return refuse(key, &format!("expected at least {least}"));
+            }
+        }
+        let mut peers: Vec<_> = self.peers.iter().map(|peer| peer.public_key).collect();
+        peers.sort_unstable();
+        if let Some(pair) = peers.windows(2).find(|pair| pair[0] == pair[1]) {
+            return refuse("peers", &format!("the key {} stands twice", pair[0]));
+        }
+        Ok(())
+    }
+
+    fn resolve_paths(&mut self, directory: &Path) {
+        let resolve = |path: &mut PathBuf| *path = directory.join(&path);
+        [&mut self.data_dir, &mut self.genesis, &mut self.key.path, &mut self.key.never_voted]
+            .into_iter()
+            .for_each(resolve);
+        self.key.passphrase_file.iter_mut().for_each(resolve);
+        if let Some(tls) = &mut self.tls {
+            [&mut tls.certificate, &mut tls.private_key].into_iter().for_each(resolve);
+            tls.client_authority.iter_mut().for_each(resolve);
+        }
+    }
+}
+
+/// The path that toml's error gives in its second line, "in `listen.grpc`".
+fn key_of(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let path = text.lines().find_map(|line| line.trim().strip_prefix("in `")?.strip_suffix('`'));
+    path.map(str::to_owned).unwrap_or_else(|| missing_field(error.message()).unwrap_or("the file").to_owned())
+}
+
+fn missing_field(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
+
+fn refuse_unknown_keys(table: &toml::Table, prefix: &str, file: &str) -> Result<(), ConfigError> {
+    for (name, value) in table {
+        let key = format!("{prefix}{name}");
+        if let Some((_, kind)) = KEYS.iter().find(|(known, _)| *known == key) {
+            if let (Kind::Peers, Some(peers)) = (kind, value.as_array()) {
+                refuse_unknown_peer_keys(peers, file)?;
+            }
+            continue;
+        }
+        let section = format!("{key}.");
+        match value.as_table() {
+            Some(inner) if KEYS.iter().any(|(known, _)| known.starts_with(&section)) => {
+                refuse_unknown_keys(inner, &section, file)?;
+            }
+            _ => {
+                let nearest = nearest(&key, KEYS.iter().map(|(known, _)| (*known).to_owned()));
+                return Err(ConfigError::UnknownKey { key, file: file.to_owned(), nearest });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refuse_unknown_peer_keys(peers: &[toml::Value], file: &str) -> Result<(), ConfigError> {
+    let known = ["public_key", "address"];
+    let names = peers.iter().filter_map(toml::Value::as_table).flat_map(toml::Table::keys);
+    match names.into_iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(ConfigError::UnknownKey {
+            key: format!("peers.{name}"),
+            file: file.to_owned(),
+            nearest: nearest(name, known.iter().map(|known| (*known).to_owned())),
+        }),
+    }
+}
+
+/// Sections whose variables are ours alone, so that an unknown one is a mistake.
+const SECTION_VARIABLES: &[&str] =
+    &["CAUSEWAY_LISTEN_", "CAUSEWAY_TLS_", "CAUSEWAY_CONSENSUS_", "CAUSEWAY_LOG_", "CAUSEWAY_LIMITS_"];
+
+fn lay_over(table: &mut toml::Table, variable: &str, text: &str) -> Result<(), ConfigError> {
+    let Some((key, kind)) = KEYS.iter().find(|(key, _)| variable_of(key) == variable) else {
+        if SECTION_VARIABLES.iter().any(|section| variable.starts_with(section)) {
+            let nearest = nearest(variable, KEYS.iter().map(|(key, _)| variable_of(key)));
+            return Err(ConfigError::UnknownVariable { variable: variable.to_owned(), nearest });
+        }
+        return Ok(());
+    };
+    let refuse = |expected: &str| ConfigError::Value {
+        key: (*key).to_owned(),
+        source_name: format!("the environment variable {variable}"),
+        why: format!("'{text}' is not {expected}"),
+    };
+    let value = match kind {
+        Kind::Text => toml::Value::String(text.to_owned()),
+        Kind::Number => toml::Value::Integer(text.parse().map_err(|_| refuse("a whole number"))?),
+        Kind::Flag => toml::Value::Boolean(text.parse().map_err(|_| refuse("true or false"))?),
+        Kind::Peers => {
+            let peers = text.split(',').filter(|peer| !peer.is_empty()).map(peer_of).collect::<Option<Vec<_>>>();
+            toml::Value::Array(peers.ok_or_else(|| refuse("a list <public key>@<address>,…"))?)
+        }
+    };
+    match key.split_once('.') {
+        None => drop(table.insert((*key).to_owned(), value)),
+        Some((section, name)) => {
+            let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            if let Some(section) = section.as_table_mut() {
+                section.insert(name.to_owned(), value);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn peer_of(text: &str) -> Option<toml::Value> {
+    let (public_key, address) = text.split_once('@')?;
+    let text = |text: &str| toml::Value::String(text.trim().to_owned());
+    Some(toml::Value::Table(toml::Table::from_iter([
+        ("public_key".to_owned(), text(public_key)),
+        ("address".to_owned(), text(address)),
+    ])))
+}
+
+/// The candidate closest to what was written, if it is close enough to have been meant.
+fn nearest(written: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    let (distance, candidate) = candidates.map(|candidate| (edit_distance(written, &candidate), candidate)).min()?;
+    (distance <= 3).then_some(candidate)
+}
+
+/// Levenshtein's distance.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (above, letter) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (column, other) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        data_dir = "data"
+        genesis = "/etc/causeway/genesis.json"
+        [key]
+        path = "key.pem"
+        passphrase_file = "passphrase"
+        [listen]
+        grpc = "127.0.0.1:7400"
+        p2p = "127.0.0.1:7500"
+        [[peers]]
+        public_key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
+        address = "127.0.0.1:7501"
+    "#;
+
+    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::parse(text, "node.toml", environment)
+    }
+
+    fn refusal(text: &str, environment: &[(&str, &str)]) -> String {
+        parse(text, environment).expect_err("it must be refused").to_string()
+    }
+
+    #[test]
+    fn a_file_and_its_defaults() {
+        let config = parse(GOOD, &[]).expect("good");
+        assert_eq!(config.listen.grpc, "127.0.0.1:7400".parse().expect("an address"));
+        assert_eq!(config.peers.len(), 1);
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.key.never_voted, PathBuf::from("never-voted"));
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("node.toml");
+        std::fs::write(&path, GOOD).expect("written");
+        let config = Config::load(&path, []).expect("good");
+        assert_eq!(config.key.path, directory.path().join("key.pem"));
+        assert_eq!(config.genesis, PathBuf::from("/etc/causeway/genesis.json"));
+    }
+
+    #[test]
+    fn variables_lie_over_the_file() {
+        let key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+        let config = parse(
+            GOOD,
+            &[
+                ("CAUSEWAY_LISTEN_GRPC", "127.0.0.1:9"),
+                ("CAUSEWAY_CONSENSUS_IDLE_INTERVAL_MS", "50"),
+                ("CAUSEWAY_PEERS", &format!("{key}@127.0.0.1:1")),
+                ("CAUSEWAY_ENDPOINT", "of another command"),
+                ("PATH", "/bin"),
+            ],
+        )
+        .expect("good");
+        assert_eq!(config.listen.grpc.port(), 9);
+        assert_eq!(config.consensus.idle_interval_ms, 50);
+        assert_eq!(config.peers[0].address.port(), 1);
+    }
+
+    #[test]
+    fn what_is_unknown_is_named_with_what_was_meant() {
+        let misspelt = GOOD.replace("grpc =", "grcp =");
+        assert_eq!(refusal(&misspelt, &[]), "unknown key 'listen.grcp' in node.toml; did you mean 'listen.grpc'?");
+        let section = format!("{GOOD}\n[limit]\npool = 1");
+        assert!(refusal(&section, &[]).starts_with("unknown key 'limit' in node.toml"));
+        let peer = GOOD.replace("address =", "adress =");
+        assert_eq!(refusal(&peer, &[]), "unknown key 'peers.adress' in node.toml; did you mean 'address'?");
+        let variable = refusal(GOOD, &[("CAUSEWAY_LISTEN_GRCP", "x")]);
+        assert_eq!(
+            variable,
+            "unknown environment variable 'CAUSEWAY_LISTEN_GRCP'; did you mean 'CAUSEWAY_LISTEN_GRPC'?"
+        );
+    }
+
+    #[test]
+    fn values_are_held_to_their_rules() {
+        for (from, to, named) in [
+            ("127.0.0.1:7400", "localhost", "listen.grpc"),
+            ("127.0.0.1:7400", "0.0.0.0:7400", "allow_plaintext"),
+            ("passphrase_file = \"passphrase\"", "", "key.passphrase_file"),
+            ("8a88e3dd", "00000000", "public_key"),
+            ("data_dir = \"data\"", "", "data_dir"),
+            ("data_dir = \"data\"", "data_dir = 5", "data_dir"),
+        ] {
+            let message = refusal(&GOOD.replace(from, to), &[]);
+            assert!(message.contains(named), "{from} -> {to}: {message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+        let number = refusal(GOOD, &[("CAUSEWAY_LIMITS_POOL_TRANSACTIONS", "many")]);
+        assert!(number.contains("'many' is not a whole number"), "{number}");
+        let idle = refusal(GOOD, &[("CAUSEWAY_CONSENSUS_IDLE_INTERVAL_MS", "1")]);
+        assert!(idle.contains("10 to 60000"), "{idle}");
+        let plain = GOOD.replace("grpc = \"127.0.0.1:7400\"", "grpc = \"0.0.0.0:7400\"\nallow_plaintext = true");
+        assert!(parse(&plain, &[]).is_ok());
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_a_key_of_the_example() {
+        let example = include_str!("../../config/node.toml");
+        for (key, _) in KEYS {
+            let name = key.rsplit('.').next().unwrap_or(key);
+            assert!(example.contains(name), "config/node.toml does not explain {key}");
+            assert!(example.contains(&variable_of(key)), "config/node.toml does not name {}", variable_of(key));
+        }
+        let environment = Vec::<(String, String)>::new();
+        assert!(Config::parse(example, "config/node.toml", environment).is_ok());
+    }
+}
