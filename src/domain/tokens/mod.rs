@@ -25,6 +25,8 @@ mod redemption;
 mod reserve_policy;
 mod reserves;
 
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use certify_balance::CertifyBalance;
