@@ -261,9 +261,9 @@ fn line_of(view: &dyn View, token: TokenId, found: &Token, now: BlockTime) -> Re
     let counts = attestation.filter(|latest| now.ms_since(latest.as_of) <= age_ms_max);
     let reserves_counted = counts.map_or(Amount::ZERO, |latest| {
         let payouts: Payouts = view.read(&token).unwrap_or_default();
-        let left = u128::from(latest.counted.minor_units()).checked_sub(payouts.total()).unwrap_or_default();
-        // No more is left than was counted, which is an amount.
-        Amount::new(u64::try_from(left).unwrap_or_default())
+        // More paid out than any amount leaves nothing of one.
+        let paid = u64::try_from(payouts.total()).unwrap_or(u64::MAX);
+        latest.counted.excess_over(Amount::new(paid))
     });
     let shortfall = circulation.excess_over(reserves_counted);
     ReserveLine { token, circulation, reserves_counted, shortfall, attested_as_of }
