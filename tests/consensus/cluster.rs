@@ -4,8 +4,8 @@ use super::ledger::{Applied, CHAIN, Committees, EmptyBlocks, genesis};
 use super::memory::Disk;
 use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::{
-    Config, Consensus, Finalization, ForwardedBatches, Forwarder, Leaders, Pace, PrivateKey, SealedBlock, Signer,
-    StopReason, Stores, engine,
+    Config, Finalization, ForwardedBatches, Forwarder, Leaders, Pace, PrivateKey, SealedBlock, Signer, StopReason,
+    Stores, engine,
 };
 use causeway::primitives::PublicKey;
 use commonware_cryptography::{Signer as _, ed25519};
@@ -177,7 +177,6 @@ impl Cluster {
                 engine::start(context.child("consensus"), config, network, stores, Arc::new(ledger), Sequential)
                     .await
                     .unwrap();
-            let Consensus { .. } = &consensus;
             let (leaders, forwarder, forwarded, _, handle) = consensus.split();
             let _ = parts.send((leaders, forwarder, forwarded));
             handle.await.unwrap_or(StopReason::Shutdown)
