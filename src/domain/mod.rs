@@ -13,4 +13,6 @@ pub mod tokens;
 pub mod trade;
 
 #[cfg(test)]
+pub(crate) mod market;
+#[cfg(test)]
 pub(crate) mod rehearsal;

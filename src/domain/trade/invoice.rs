@@ -1,0 +1,157 @@
+//! Invoices: registered by the supplier, confirmed by the buyer.
+
+use super::key::{FingerprintKey, legal_entities};
+use super::receivable::{Receivable, receivable};
+use crate::codec_struct;
+use crate::domain::tokens;
+use crate::ledger::context::{open_account, require_role};
+use crate::ledger::{Changes, Column, Context, Effect, Entry, Malformed, Reason, Role};
+use crate::primitives::{AccountId, Amount, BlockTime, Currency, Hash, ObjectId, TokenId};
+
+/// Which receivable an invoice became, by its fingerprint. Never removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisteredFingerprint {
+    /// The receivable.
+    pub receivable: ObjectId,
+}
+codec_struct!(RegisteredFingerprint { receivable });
+
+impl Entry for RegisteredFingerprint {
+    const COLUMN: Column = Column::Fingerprints;
+    /// The fingerprint.
+    type Key = Hash;
+}
+
+/// Registers an invoice. The sender is its supplier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisterInvoice {
+    /// Who owes.
+    pub buyer: AccountId,
+    /// The token in which it will be paid.
+    pub token: TokenId,
+    /// The invoice's currency: the token's.
+    pub currency: Currency,
+    /// The payable amount, in the token's minor units.
+    pub amount: Amount,
+    /// When it is due.
+    pub due_at: BlockTime,
+    /// The invoice's keyed fingerprint.
+    pub fingerprint: Hash,
+    /// The salted commitment to the document.
+    pub document_commitment: Hash,
+}
+
+impl RegisterInvoice {
+    /// Holds the operation to its static bounds.
+    ///
+    /// # Errors
+    /// The first field that is out of bounds.
+    pub fn check(&self) -> Result<(), Malformed> {
+        if self.amount.is_zero() {
+            return Err(Malformed::new("amount", "it must be positive"));
+        }
+        Ok(())
+    }
+
+    /// Plans the receivable.
+    ///
+    /// # Errors
+    /// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `MISSING_SIGNATURE`, `ROLE_REQUIRED`, `UNKNOWN_TOKEN`, `CURRENCY_MISMATCH`,
+    /// `DUE_DATE_PASSED`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_KEY_NOT_COMMITTED`,
+    /// `INVOICE_ALREADY_REGISTERED`, `ALREADY_EXISTS`.
+    pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
+        let (supplier, buyer, now) = (context.sender, self.buyer, context.now);
+        let supplier_account = context.signed_in_role(changes, supplier, Role::Merchant)?;
+        let buyer_account = open_account(changes, buyer)?;
+        require_role(buyer, &buyer_account, Role::Merchant)?;
+        let token = tokens::known(changes, self.token)?;
+        if token.terms.currency != self.currency {
+            return Err(Reason::CurrencyMismatch {
+                token: self.token,
+                token_currency: token.terms.currency.into(),
+                invoice_currency: self.currency.into(),
+            });
+        }
+        if self.due_at <= now {
+            return Err(Reason::DueDatePassed { due_at: self.due_at, now });
+        }
+        let pair = legal_entities((supplier, &supplier_account), (buyer, &buyer_account))?;
+        if changes.read::<FingerprintKey>(&pair).is_none() {
+            return Err(Reason::FingerprintKeyNotCommitted { supplier, buyer });
+        }
+        if let Some(RegisteredFingerprint { receivable }) = changes.read(&self.fingerprint) {
+            return Err(Reason::InvoiceAlreadyRegistered { fingerprint: self.fingerprint, receivable });
+        }
+        self.register(context, changes)
+    }
+
+    fn register(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
+        // A request id can return once it is forgotten, and the receivable's id with it.
+        let id = context.object_id();
+        if changes.read::<Receivable>(&id).is_some() {
+            return Err(Reason::AlreadyExists { object: id });
+        }
+        let parties = (context.sender, self.buyer);
+        let owed = (self.token, self.amount);
+        let receivable = Receivable::registered(parties, owed, self.due_at, self.fingerprint, self.document_commitment);
+        changes.put(&self.fingerprint, &RegisteredFingerprint { receivable: id });
+        changes.put(&id, &receivable);
+        changes.record(
+            Effect::new("trade.invoice_registered")
+                .with("receivable", id)
+                .with("supplier", context.sender)
+                .with("buyer", self.buyer)
+                .with("token", self.token)
+                .with("amount", self.amount)
+                .with("due_at", self.due_at)
+                .with("fingerprint", self.fingerprint)
+                .with("document_commitment", self.document_commitment)
+                .with("state", receivable.state().name()),
+        );
+        Ok(())
+    }
+}
+
+/// Confirms an invoice. The sender is its buyer, who has recomputed the fingerprint from its own copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfirmInvoice {
+    /// The receivable.
+    pub receivable: ObjectId,
+}
+
+impl ConfirmInvoice {
+    /// Holds the operation to its static bounds, of which there are none beyond its types.
+    ///
+    /// # Errors
+    /// None.
+    pub fn check(&self) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    /// Plans the confirmation.
+    ///
+    /// # Errors
+    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_BUYER`, `RECEIVABLE_NOT_OPEN`.
+    pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
+        let id = self.receivable;
+        let mut found = receivable(changes, id)?;
+        if context.sender != found.buyer {
+            return Err(Reason::NotTheBuyer { receivable: id, buyer: found.buyer });
+        }
+        let before = found.state();
+        found.confirm(id)?;
+        changes.put(&id, &found);
+        changes.record(
+            Effect::new("trade.invoice_confirmed")
+                .with("receivable", id)
+                .with("supplier", found.supplier)
+                .with("buyer", found.buyer)
+                .with("token", found.token)
+                .with("amount", found.amount)
+                .with("fingerprint", found.fingerprint)
+                .with("state_before", before.name())
+                .with("state", found.state().name()),
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Fingerprint keys: one for each supplier and buyer, committed by both, once.
+
+use crate::codec_struct;
+use crate::ledger::{Account, Changes, Column, Context, Effect, Entry, Malformed, Reason, Role};
+use crate::primitives::{AccountId, BlockTime, Hash};
+
+/// The commitment to the key under which a pair of legal entities fingerprints its invoices.
+///
+/// Once for a pair, because with a second key one invoice would have a second fingerprint. It is kept by legal entity and
+/// not by account: a supplier with five accounts still has one key with each buyer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FingerprintKey {
+    /// The commitment; [`super::key_commitment`] makes it.
+    pub commitment: Hash,
+    /// When it was committed.
+    pub committed_at: BlockTime,
+}
+codec_struct!(FingerprintKey { commitment, committed_at });
+
+impl Entry for FingerprintKey {
+    const COLUMN: Column = Column::FingerprintKeys;
+    /// The supplier's legal entity, and the buyer's.
+    type Key = (String, String);
+}
+
+/// The legal entities of a supplier and a buyer, as the key of their fingerprint key.
+///
+/// # Errors
+/// `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`.
+pub(super) fn legal_entities(
+    (supplier, supplier_account): (AccountId, &Account),
+    (buyer, buyer_account): (AccountId, &Account),
+) -> Result<(String, String), Reason> {
+    for (id, account) in [(supplier, supplier_account), (buyer, buyer_account)] {
+        if account.legal_entity_id.is_empty() {
+            return Err(Reason::LegalEntityRequired { account: id });
+        }
+    }
+    let pair = (supplier_account.legal_entity_id.clone(), buyer_account.legal_entity_id.clone());
+    if pair.0 == pair.1 { Err(Reason::SameLegalEntity { supplier, buyer }) } else { Ok(pair) }
+}
+
+/// Commits the key under which a supplier and a buyer fingerprint their invoices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitFingerprintKey {
+    /// The supplier.
+    pub supplier: AccountId,
+    /// The buyer.
+    pub buyer: AccountId,
+    /// The commitment to the key.
+    pub key_commitment: Hash,
+}
+
+impl CommitFingerprintKey {
+    /// Holds the operation to its static bounds, of which there are none beyond its types.
+    ///
+    /// # Errors
+    /// None.
+    pub fn check(&self) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    /// Plans the commitment.
+    ///
+    /// # Errors
+    /// `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `MISSING_SIGNATURE`, `ROLE_REQUIRED`,
+    /// `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_KEY_EXISTS`.
+    pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
+        let Self { supplier, buyer, key_commitment: commitment } = *self;
+        if supplier == buyer {
+            return Err(Reason::SameAccount { account: supplier });
+        }
+        let supplier_account = context.signed_in_role(changes, supplier, Role::Merchant)?;
+        let buyer_account = context.signed_in_role(changes, buyer, Role::Merchant)?;
+        let pair = legal_entities((supplier, &supplier_account), (buyer, &buyer_account))?;
+        if let Some(FingerprintKey { commitment, .. }) = changes.read(&pair) {
+            return Err(Reason::FingerprintKeyExists { commitment });
+        }
+        changes.put(&pair, &FingerprintKey { commitment, committed_at: context.now });
+        changes.record(
+            Effect::new("trade.fingerprint_key_committed")
+                .with("supplier", supplier)
+                .with("buyer", buyer)
+                .with("supplier_legal_entity", pair.0)
+                .with("buyer_legal_entity", pair.1)
+                .with("key_commitment", commitment),
+        );
+        Ok(())
+    }
+}

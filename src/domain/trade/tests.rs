@@ -1,0 +1,218 @@
+//! The room's rules by example: each reason that it gives, once; the life cycle; the fingerprint's vectors.
+
+use super::fingerprint::normalised_number;
+use super::*;
+use crate::domain::market::{DUE, Market, OPENING, put_token};
+use crate::ledger::{Reason, Role, Roles, Value};
+use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId};
+
+fn name_of<T: std::fmt::Debug>(result: Result<T, Reason>) -> &'static str {
+    result.expect_err("it must be declined").name()
+}
+
+#[test]
+fn an_invoice_becomes_a_receivable_that_its_buyer_owes() {
+    let mut market = Market::open();
+    let invoice = market.invoice(1, 500);
+    let id = market.register(invoice).expect("a fresh fingerprint");
+    let registered: Receivable = market.stage.read(&id).expect("it was registered");
+    assert_eq!((registered.state(), registered.holder()), (ReceivableState::Registered, market.supplier));
+    assert_eq!((registered.outstanding(), registered.financier_due()), (Amount::new(500), Amount::ZERO));
+    let buyer = market.buyer;
+    let performed = market.confirm_as(buyer, id).expect("the buyer confirms");
+    let effect = &performed.planned.effects[0];
+    assert_eq!(effect.name, "trade.invoice_confirmed");
+    assert_eq!(effect.field("state_before"), Some(&Value::from("registered")));
+    assert_eq!(effect.field("state"), Some(&Value::from("confirmed")));
+    let confirmed: Receivable = market.stage.read(&id).expect("it is still there");
+    assert_eq!(confirmed.state(), ReceivableState::Confirmed);
+}
+
+#[test]
+fn keys_are_committed_once_for_a_pair_by_both() {
+    let mut market = Market::open();
+    let (supplier, buyer, stranger) = (market.supplier, market.buyer, market.stranger);
+    assert_eq!(name_of(market.commit_key(buyer)), "FINGERPRINT_KEY_EXISTS");
+    assert_eq!(name_of(market.commit_key(supplier)), "SAME_ACCOUNT");
+    assert_eq!(name_of(market.commit_key(AccountId([99; 32]))), "UNKNOWN_ACCOUNT");
+    let financier = market.financiers[0];
+    assert_eq!(name_of(market.commit_key(financier)), "ROLE_REQUIRED");
+    let operation = CommitFingerprintKey { supplier, buyer: stranger, key_commitment: Hash::ZERO };
+    let by_one = market.stage.perform(&[supplier], |context, changes| operation.plan(context, changes));
+    assert_eq!(name_of(by_one), "MISSING_SIGNATURE");
+    market.alter(stranger, |account| account.legal_entity_id.clear());
+    assert_eq!(name_of(market.commit_key(stranger)), "LEGAL_ENTITY_REQUIRED");
+    market.alter(stranger, |account| account.legal_entity_id = "LEI:1".to_owned());
+    assert_eq!(name_of(market.commit_key(stranger)), "SAME_LEGAL_ENTITY");
+    // Another account of the buyer's entity: the pair has its key.
+    market.alter(stranger, |account| account.legal_entity_id = "LEI:2".to_owned());
+    assert_eq!(name_of(market.commit_key(stranger)), "FINGERPRINT_KEY_EXISTS");
+    market.alter(stranger, |account| account.closed = true);
+    assert_eq!(name_of(market.commit_key(stranger)), "ACCOUNT_CLOSED");
+}
+
+#[test]
+fn the_key_of_a_pair_works_in_one_direction() {
+    let mut market = Market::open();
+    let (supplier, buyer) = (market.supplier, market.buyer);
+    let reversed = RegisterInvoice { buyer: supplier, ..market.invoice(1, 500) };
+    assert_eq!(name_of(market.register_as(buyer, reversed)), "FINGERPRINT_KEY_NOT_COMMITTED");
+}
+
+#[test]
+fn registration_declines_each_for_its_own_reason() {
+    let mut market = Market::open();
+    let dollars = put_token(&mut market.stage, "USDX", "USD");
+    let good = market.invoice(1, 500);
+    let first = market.register(good).expect("a fresh fingerprint");
+    let fresh = market.invoice(2, 500);
+    let rows = [
+        ("INVOICE_ALREADY_REGISTERED", good),
+        ("INVOICE_ALREADY_REGISTERED", RegisterInvoice { amount: Amount::new(1), ..good }),
+        ("FINGERPRINT_KEY_NOT_COMMITTED", RegisterInvoice { buyer: market.stranger, ..fresh }),
+        ("SAME_LEGAL_ENTITY", RegisterInvoice { buyer: market.supplier, ..fresh }),
+        ("ROLE_REQUIRED", RegisterInvoice { buyer: market.financiers[0], ..fresh }),
+        ("UNKNOWN_ACCOUNT", RegisterInvoice { buyer: AccountId([99; 32]), ..fresh }),
+        ("UNKNOWN_TOKEN", RegisterInvoice { token: "EURX".parse().expect("a token id"), ..fresh }),
+        ("CURRENCY_MISMATCH", RegisterInvoice { token: dollars, ..fresh }),
+        ("CURRENCY_MISMATCH", RegisterInvoice { currency: "USD".parse().expect("a currency"), ..fresh }),
+        ("DUE_DATE_PASSED", RegisterInvoice { due_at: OPENING, ..fresh }),
+    ];
+    for (name, invoice) in rows {
+        assert_eq!(name_of(market.register(invoice)), name, "{invoice:?}");
+    }
+    let financier = market.financiers[0];
+    assert_eq!(name_of(market.register_as(financier, fresh)), "ROLE_REQUIRED");
+    let kept: RegisteredFingerprint = market.stage.read(&good.fingerprint).expect("it was registered");
+    assert_eq!(kept.receivable, first);
+    assert!(RegisterInvoice { amount: Amount::ZERO, ..fresh }.check().is_err());
+    assert!(fresh.check().is_ok());
+}
+
+#[test]
+fn only_the_buyer_confirms_and_once() {
+    let mut market = Market::open();
+    let invoice = market.invoice(1, 500);
+    let id = market.register(invoice).expect("a fresh fingerprint");
+    let (supplier, buyer) = (market.supplier, market.buyer);
+    assert_eq!(name_of(market.confirm_as(supplier, id)), "NOT_THE_BUYER");
+    assert_eq!(name_of(market.confirm_as(buyer, ObjectId([0; 32]))), "UNKNOWN_RECEIVABLE");
+    market.confirm_as(buyer, id).expect("the buyer confirms");
+    assert_eq!(name_of(market.confirm_as(buyer, id)), "RECEIVABLE_NOT_OPEN");
+}
+
+#[test]
+fn absence_is_certified_until_the_invoice_is_there() {
+    let mut market = Market::open();
+    let operation = CertifyAbsence { fingerprint: Hash([1; 32]) };
+    let anyone = market.financiers[1];
+    let performed = market.stage.perform(&[anyone], |context, changes| operation.plan(context, changes));
+    let planned = performed.expect("nothing is registered").planned;
+    assert!(planned.writes.is_empty());
+    assert_eq!(planned.effects[0].name, "trade.absence_certified");
+    assert_eq!(planned.effects[0].field("fingerprint"), Some(&Value::Hash(operation.fingerprint)));
+    assert_eq!(planned.effects[0].field("time"), Some(&Value::Time(OPENING)));
+    let invoice = market.invoice(1, 500);
+    market.register(invoice).expect("a fresh fingerprint");
+    let declined = market.stage.perform(&[anyone], |context, changes| operation.plan(context, changes));
+    assert_eq!(name_of(declined), "FINGERPRINT_REGISTERED");
+}
+
+#[test]
+fn a_returning_request_id_does_not_overwrite_a_receivable() {
+    let mut market = Market::open();
+    let supplier = market.supplier;
+    let (one, two) = (market.invoice(1, 500), market.invoice(2, 700));
+    let both = market.stage.perform(&[supplier], |context, changes| {
+        one.plan(context, changes)?;
+        two.plan(context, changes)
+    });
+    assert_eq!(name_of(both), "ALREADY_EXISTS");
+}
+
+#[test]
+fn the_life_cycle_has_these_steps_and_no_others() {
+    use ReceivableState::{Confirmed, Financed, Registered, Settled};
+    let allowed = [
+        (Registered, Step::Confirm, Confirmed),
+        (Confirmed, Step::Finance, Financed),
+        (Confirmed, Step::Settle, Settled),
+        (Financed, Step::Settle, Settled),
+    ];
+    for &state in ReceivableState::ALL {
+        for step in [Step::Confirm, Step::Finance, Step::Settle] {
+            let expected = allowed.iter().find(|row| (row.0, row.1) == (state, step)).map(|row| row.2);
+            assert_eq!(state.after(step), expected, "{state:?} {step:?}");
+        }
+    }
+}
+
+fn facts() -> InvoiceFacts {
+    InvoiceFacts {
+        supplier_legal_id: "LEI:529900T8BM49AURSDO55".to_owned(),
+        buyer_legal_id: "HKBR:12345678".to_owned(),
+        number: "INV-2026 0042".to_owned(),
+        issue_date: jiff::civil::date(2026, 11, 22),
+        currency: "HKD".parse().expect("a currency"),
+        amount_minor: 1_250_000,
+    }
+}
+
+/// Computed with Python's `hmac` and `hashlib` from the page in `fingerprint.rs`.
+#[test]
+fn fingerprints_are_those_of_the_written_specification() {
+    let key: [u8; 32] = std::array::from_fn(|index| index as u8);
+    assert_eq!(
+        fingerprint(&key, &facts()).to_string(),
+        "f0454dc1947c0d2732545e3c2cf375b8d6315a6e2ce39ebdb4b56c531bc15990"
+    );
+    assert_eq!(key_commitment(&key).to_string(), "a92ccdac20d237b5a25999dd56d2d676ff4e6d6f9e75387b681595a3ae2fb909");
+    assert_eq!(
+        document_commitment(&key, b"<Invoice/>").to_string(),
+        "1c96abb195f0b7a0267d704bbb4f3ca086781b707eea1966f3913f4020da0a50"
+    );
+}
+
+#[test]
+fn a_number_typed_differently_is_the_same_number() {
+    for typed in ["INV-2026 0042", "  inv-2026\t 0042\n", "Inv-2026 0042"] {
+        assert_eq!(normalised_number(typed), "INV-2026 0042");
+    }
+    // Not the same: another character, or letters beyond ASCII, which stay as they are.
+    for other in ["INV2026 0042", "INV-20260042", "ÏNV-2026 0042"] {
+        assert_ne!(normalised_number(other), "INV-2026 0042");
+    }
+    assert_eq!(normalised_number("é1"), "é1");
+}
+
+#[test]
+fn every_fact_and_the_key_change_the_fingerprint() {
+    let original = fingerprint(&[1; 32], &facts());
+    let changed = [
+        InvoiceFacts { supplier_legal_id: "LEI:X".to_owned(), ..facts() },
+        InvoiceFacts { buyer_legal_id: "HKBR:1".to_owned(), ..facts() },
+        // Swapped parties are another invoice.
+        InvoiceFacts {
+            supplier_legal_id: facts().buyer_legal_id,
+            buyer_legal_id: facts().supplier_legal_id,
+            ..facts()
+        },
+        InvoiceFacts { number: "INV-2026 0043".to_owned(), ..facts() },
+        InvoiceFacts { issue_date: jiff::civil::date(2026, 11, 23), ..facts() },
+        InvoiceFacts { currency: "USD".parse().expect("a currency"), ..facts() },
+        InvoiceFacts { amount_minor: 1_250_001, ..facts() },
+    ];
+    let mut seen: std::collections::BTreeSet<Hash> = changed.iter().map(|facts| fingerprint(&[1; 32], facts)).collect();
+    seen.insert(original);
+    seen.insert(fingerprint(&[2; 32], &facts()));
+    assert_eq!(seen.len(), changed.len() + 2);
+}
+
+#[test]
+fn an_account_of_several_roles_supplies_and_buys() {
+    let mut market = Market::open();
+    let supplier = market.supplier;
+    market.alter(supplier, |account| account.roles = Roles::NONE.with(Role::Merchant).with(Role::Institution));
+    let invoice = RegisterInvoice { due_at: BlockTime(DUE.0 + 1), ..market.invoice(3, 1) };
+    assert!(market.register(invoice).is_ok());
+}
