@@ -3,6 +3,7 @@
 
 pub mod keys;
 pub mod passphrase;
+pub mod ubl;
 
 pub use keys::{KeyFileError, KeyPair};
 pub use passphrase::{Passphrase, PassphraseError, PassphraseSource};
