@@ -12,7 +12,7 @@ use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
-    Account, Block, Changes, Header, HistoryRoot, Parameters, Roles, Tip, ValidatorSet, View, Writes,
+    Account, Block, Changes, Header, HistoryRoot, Parameters, ReserveLine, Roles, Tip, ValidatorSet, Writes,
 };
 use crate::primitives::crypto::{Domain, hash, sha256};
 use crate::primitives::digest::StateAccumulator;
@@ -164,6 +164,8 @@ pub struct GenesisBlock {
     pub writes: Writes,
     /// The sum over them.
     pub accumulator: StateAccumulator,
+    /// How every token stands at the start.
+    pub reserve_lines: Vec<ReserveLine>,
 }
 
 /// The id of an account of the genesis.
@@ -230,7 +232,8 @@ impl Genesis {
         changes.put(&PARAMETERS_KEY, &Parameters { epoch_length: self.file.epoch_length });
 
         let time = BlockTime(self.file.time_ms);
-        let header = self.header(&tokens::reserve_lines(&changes as &dyn View, time));
+        let reserve_lines = tokens::reserve_lines(&changes, time);
+        let header = self.header(&reserve_lines);
         let mut history = Frontier::default();
         history.push(header.history_leaf());
         changes.put(&history.size(), &HistoryRoot(history.root()));
@@ -239,10 +242,10 @@ impl Genesis {
         let mut accumulator = StateAccumulator::default();
         let writes = settle(&empty, changes.finish().writes, &mut accumulator);
         let block = Block::new(header, Vec::new()).map_err(|error| invalid("genesis block", error.to_string()))?;
-        Ok(GenesisBlock { block, writes, accumulator })
+        Ok(GenesisBlock { block, writes, accumulator, reserve_lines })
     }
 
-    fn header(&self, reserve_lines: &[crate::ledger::ReserveLine]) -> Header {
+    fn header(&self, reserve_lines: &[ReserveLine]) -> Header {
         let validators_hash = self.validators.hash();
         Header {
             chain_id: self.chain_id,

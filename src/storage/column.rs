@@ -29,6 +29,8 @@ pub enum StoreColumn {
     AccountIndex,
     /// The state digest's accumulator.
     Accumulator,
+    /// Roots of perfect subtrees over header hashes, by level and index: any path into the history is made from them.
+    HistoryNodes,
 }
 
 impl StoreColumn {
@@ -44,6 +46,7 @@ impl StoreColumn {
             Self::TransactionIndex => Family::TransactionIndex,
             Self::AccountIndex => Family::AccountIndex,
             Self::Accumulator => Family::Accumulator,
+            Self::HistoryNodes => Family::HistoryNodes,
         }
     }
 
@@ -98,10 +101,11 @@ pub(super) enum Family {
     TransactionIndex = 6,
     AccountIndex = 7,
     Accumulator = 8,
+    HistoryNodes = 9,
 }
 
 impl Family {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::State,
         Self::Meta,
         Self::Blocks,
@@ -111,6 +115,7 @@ impl Family {
         Self::TransactionIndex,
         Self::AccountIndex,
         Self::Accumulator,
+        Self::HistoryNodes,
     ];
 
     /// The name on disk: a rename is a change of format.
@@ -125,6 +130,7 @@ impl Family {
             Self::TransactionIndex => "transaction_index",
             Self::AccountIndex => "account_index",
             Self::Accumulator => "accumulator",
+            Self::HistoryNodes => "history_nodes",
         }
     }
 

@@ -107,7 +107,11 @@ const fn compression(family: Family) -> DBCompressionType {
         Family::State | Family::Meta | Family::Blocks | Family::Outcomes | Family::AccountIndex => {
             DBCompressionType::Lz4
         }
-        Family::BlockIndex | Family::Certificates | Family::TransactionIndex | Family::Accumulator => {
+        Family::BlockIndex
+        | Family::Certificates
+        | Family::TransactionIndex
+        | Family::Accumulator
+        | Family::HistoryNodes => {
             DBCompressionType::None
         }
     }

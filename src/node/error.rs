@@ -1,0 +1,85 @@
+//! Why a node cannot start or go on. One line each; the operator reads it as it stands.
+
+use crate::consensus::{StartError, StopReason};
+use crate::execution::InvalidBlock;
+use crate::execution::genesis::GenesisError;
+use crate::primitives::CodecError;
+use crate::storage::StorageError;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A failure that ends the node.
+#[derive(Clone, Debug, Error)]
+pub enum NodeError {
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The genesis file cannot be used.
+    #[error("{0}")]
+    Genesis(Arc<GenesisError>),
+    /// Consensus did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Consensus ended.
+    #[error("consensus ended: {0}")]
+    Consensus(StopReason),
+    /// A record of the node's own does not decode.
+    #[error(
+        "{what} in the store does not decode ({cause}): do not start this node again on it; restore a backup, or rebuild into an empty data directory"
+    )]
+    Record {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        cause: CodecError,
+    },
+    /// A record of the node's own is missing.
+    #[error(
+        "{0} is missing from the store: do not start this node again on it; restore a backup, or rebuild into an empty data directory"
+    )]
+    MissingRecord(&'static str),
+    /// A final block is missing that is needed to bring the state up to date.
+    #[error(
+        "block {0} is final but neither applied nor in the store: store and engine directory are not of one backup; restore both from one, or rebuild into an empty data directory"
+    )]
+    MissingBlock(u64),
+    /// A block that is final does not follow the rules here.
+    #[error(
+        "block {height} is final but invalid here ({cause}): this node's software or state differs from the quorum's; it stops before it does harm"
+    )]
+    InvalidFinalBlock {
+        /// Its height.
+        height: u64,
+        /// The rule that it breaks.
+        cause: Arc<InvalidBlock>,
+    },
+    /// A transaction of a final block is not authentic here.
+    #[error("block {height} is final but a transaction in it is not authentic here ({cause}); the node stops")]
+    ForeignTransaction {
+        /// The block's height.
+        height: u64,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A block was to be committed that does not follow the head.
+    #[error("block {height} does not follow the applied block {head}")]
+    NotTheNextBlock {
+        /// Its height.
+        height: u64,
+        /// The head's height.
+        head: u64,
+    },
+}
+
+impl NodeError {
+    /// A record that does not decode.
+    pub(super) fn record(what: &'static str, cause: CodecError) -> Self {
+        Self::Record { what, cause }
+    }
+}
+
+impl From<GenesisError> for NodeError {
+    fn from(error: GenesisError) -> Self {
+        Self::Genesis(Arc::new(error))
+    }
+}
