@@ -221,17 +221,17 @@ impl BlockExecutor {
     /// An invariant of the ledger is broken, which means that a rule is wrong: the block must not be voted for.
     pub fn close(mut self) -> Result<Executed, BrokenInvariant> {
         self.schedule_forgetting();
-        let parent_view = &*self.parent.view;
-        let layer = Layer { base: parent_view, writes: &self.writes };
+        let parent_view = self.parent.view.clone();
+        let layer = Layer { base: &*parent_view, writes: &self.writes };
         let reserve_lines = tokens::reserve_lines(&layer, self.place.time);
         let mut outcomes = std::mem::take(&mut self.outcomes);
         outcomes.extend(self.due_outcome.take());
         let header = self.header(&outcomes, &reserve_lines);
-        invariants::check(parent_view, &self.writes)?;
+        invariants::check(&*parent_view, &self.writes)?;
         self.advance_tip(&header);
 
         let mut accumulator = self.parent.accumulator.clone();
-        let writes = Arc::new(settle(parent_view, std::mem::take(&mut self.writes), &mut accumulator));
+        let writes = Arc::new(settle(&*parent_view, std::mem::take(&mut self.writes), &mut accumulator));
         Ok(Executed {
             header,
             outcomes: Arc::new(outcomes),

@@ -5,7 +5,7 @@
 //! people; the ledger knows ids and keys.
 
 use super::apply::settle;
-use crate::domain::tokens;
+use crate::domain::tokens::{self, AssetClass, AssetRule, ReservePolicy, TokenTerms};
 use crate::ledger::account::{KeySet, LEGAL_ENTITY_ID_BYTES_MAX};
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
 use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
@@ -18,9 +18,11 @@ use crate::primitives::crypto::{Domain, hash, sha256};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{self, Frontier};
 use crate::primitives::time::{BusinessCalendar, DAY_MS};
-use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey};
+use crate::primitives::currency::ParseCurrencyError;
+use crate::primitives::ids::ParseIdError;
+use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, TokenId};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// The format that this version reads and writes.
@@ -115,7 +117,7 @@ pub struct TokenSpec {
     /// The currency that it is pegged to, by its ISO 4217 code.
     pub currency: String,
     /// Decimals of a unit.
-    pub scale: u8,
+    pub scale: u32,
     /// The name of the account that issues it.
     pub issuer: String,
     /// The name of the account that attests its reserves.
@@ -130,7 +132,7 @@ pub struct TokenSpec {
     #[serde(default)]
     pub holidays: Vec<String>,
     /// Within how many business days a redemption is to be paid.
-    pub redemption_business_days: u8,
+    pub redemption_business_days: u32,
 }
 
 /// What counts of one class of assets.
@@ -142,7 +144,7 @@ pub struct AssetRuleSpec {
     /// The longest residual maturity, in days.
     pub maturity_days_max: u32,
     /// The least haircut, in basis points.
-    pub haircut_bps_min: u16,
+    pub haircut_bps_min: u32,
 }
 
 /// A genesis file that was read and found good.
@@ -152,7 +154,15 @@ pub struct Genesis {
     chain_id: ChainId,
     validators: ValidatorSet,
     accounts: BTreeMap<AccountId, Account>,
-    tokens: Vec<tokens::Token>,
+    tokens: Vec<GenesisToken>,
+}
+
+/// A token of the genesis, as it is created.
+#[derive(Clone, Debug)]
+struct GenesisToken {
+    id: TokenId,
+    issuer: AccountId,
+    terms: TokenTerms,
 }
 
 /// The genesis block and the state after it.
@@ -225,8 +235,9 @@ impl Genesis {
         for (id, account) in &self.accounts {
             changes.put(id, account);
         }
-        for token in &self.tokens {
-            changes.put(&token.id, token);
+        for (index, token) in self.tokens.iter().enumerate() {
+            let created = tokens::create(&mut changes, token.id, token.issuer, &token.terms);
+            created.map_err(|reason| invalid(format!("tokens[{index}]"), reason.explanation()))?;
         }
         changes.put(&VALIDATORS_KEY, &self.validators);
         changes.put(&PARAMETERS_KEY, &Parameters { epoch_length: self.file.epoch_length });
@@ -308,9 +319,8 @@ fn read_accounts(specs: &[AccountSpec]) -> Result<BTreeMap<AccountId, Account>, 
 fn read_tokens(
     specs: &[TokenSpec],
     accounts: &BTreeMap<AccountId, Account>,
-) -> Result<Vec<tokens::Token>, GenesisError> {
+) -> Result<Vec<GenesisToken>, GenesisError> {
     let mut tokens = Vec::new();
-    let mut ids = BTreeSet::new();
     for (index, spec) in specs.iter().enumerate() {
         let at = |field: &str| format!("tokens[{index}].{field}");
         let party = |field: &str, name: &str| {
@@ -318,16 +328,35 @@ fn read_tokens(
             let known = accounts.contains_key(&id);
             known.then_some(id).ok_or_else(|| invalid(at(field), format!("no account is named '{name}'")))
         };
-        let token = read_token(spec, &at, party("issuer", &spec.issuer)?, party("custodian", &spec.custodian)?)?;
-        if !ids.insert(token.id) {
-            return Err(invalid(at("token_id"), format!("'{}' stands twice", token.id)));
-        }
-        tokens.push(token);
-    }
-    if tokens.len() > crate::ledger::limits::TOKENS_MAX {
-        return Err(invalid("tokens", format!("at most {} are allowed", crate::ledger::limits::TOKENS_MAX)));
+        let id = spec.token_id.parse().map_err(|error: ParseIdError| invalid(at("token_id"), error.to_string()))?;
+        let currency = spec.currency.parse();
+        let terms = TokenTerms {
+            currency: currency.map_err(|error: ParseCurrencyError| invalid(at("currency"), error.to_string()))?,
+            scale: spec.scale,
+            custodian: party("custodian", &spec.custodian)?,
+            reserve_policy: ReservePolicy {
+                asset_rules: read_asset_rules(&at("asset_rules"), &spec.asset_rules)?,
+                attestation_age_ms_max: spec.attestation_age_ms_max,
+            },
+            calendar: read_calendar(spec, &at)?,
+            redemption_business_days: spec.redemption_business_days,
+        };
+        terms.check().map_err(|malformed| invalid(at(&malformed.field), malformed.why))?;
+        tokens.push(GenesisToken { id, issuer: party("issuer", &spec.issuer)?, terms });
     }
     Ok(tokens)
+}
+
+fn read_asset_rules(field: &str, specs: &[AssetRuleSpec]) -> Result<Vec<AssetRule>, GenesisError> {
+    let names = || AssetClass::ALL.iter().map(|class| class.name()).collect::<Vec<_>>().join(", ");
+    let read = |spec: &AssetRuleSpec| {
+        let asset_class = AssetClass::ALL.iter().copied().find(|class| class.name() == spec.asset_class);
+        let why = || format!("'{}' is not a class of assets; classes are {}", spec.asset_class, names());
+        let asset_class = asset_class.ok_or_else(|| invalid(field, why()))?;
+        let AssetRuleSpec { maturity_days_max, haircut_bps_min, .. } = *spec;
+        Ok(AssetRule { asset_class, maturity_days_max, haircut_bps_min })
+    };
+    specs.iter().map(read).collect()
 }
 
 /// Days since 1970-01-01 of a date written `YYYY-MM-DD`.

@@ -185,6 +185,11 @@ impl Reason {
         Self::entry(self.code()).map_or("UNKNOWN", |entry| entry.name)
     }
 
+    /// What it means and what to do.
+    pub fn explanation(&self) -> &'static str {
+        Self::entry(self.code()).map_or("", |entry| entry.explanation)
+    }
+
     /// The catalogue's entry for a code; none for a code of a later version.
     pub fn entry(code: u16) -> Option<&'static ReasonEntry> {
         Self::CATALOGUE.iter().find(|entry| entry.code == code)

@@ -111,8 +111,6 @@ const fn compression(family: Family) -> DBCompressionType {
         | Family::Certificates
         | Family::TransactionIndex
         | Family::Accumulator
-        | Family::HistoryNodes => {
-            DBCompressionType::None
-        }
+        | Family::HistoryNodes => DBCompressionType::None,
     }
 }
