@@ -1,0 +1,379 @@
+//! The ledger as consensus asks it: proposals, verdicts, and final blocks to commit.
+//!
+//! # A block's way through
+//! * [`Ledger::propose`]: waits for transactions up to the idle interval, executes what it takes, publishes the overlay.
+//! * [`Ledger::verify`]: executes someone else's block before the notarize vote. A block from the future is waited for.
+//! * [`Ledger::finalized`]: commits. Takes the overlay if the block was executed before, and executes it if not: a final
+//!   block may be one that this node never saw.
+//!
+//! # Invariants
+//! * `false` is answered only for what can never become valid.
+//! * A block is acknowledged after its effects are synced, never before.
+//! * A failure that makes the node's word worthless halts it: nothing is answered after that.
+
+use super::chain::{Chain, Parent};
+use super::error::NodeError;
+use super::finality::Finality;
+use super::halt::Halt;
+use super::metrics::NodeMetrics;
+use super::transactions::TransactionDesk;
+use crate::consensus::block::SealedBlock;
+use crate::consensus::{Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Runtime, Slot, Tip};
+use crate::execution::{BlockExecutor, Executed, Ineligible, InvalidBlock, Place, Transaction, apply_block};
+use crate::ledger::limits::CLOCK_AHEAD_MS_MAX;
+use crate::ledger::validators::VALIDATORS_KEY;
+use crate::ledger::{Block, ValidatorSet, View};
+use crate::primitives::{BlockTime, Hash, PublicKey};
+use crate::storage::{Reader as _, Store, StoreColumn, StoreView, height_key};
+use bytes::Bytes;
+use commonware_macros::select;
+use commonware_runtime::Supervisor as _;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tracing::{debug, info, warn};
+
+/// Most ancestors that are executed to reach a parent's state. Further back, the block is of a branch that lost.
+const REBUILD_MAX: usize = 64;
+
+/// What the ledger needs of its surroundings.
+pub struct LedgerSettings {
+    /// This node's own key, as a proposer.
+    pub proposer: PublicKey,
+    /// How long a leader waits for transactions before it proposes an empty block.
+    pub idle_interval: Duration,
+    /// Where validators are reached.
+    pub addresses: BTreeMap<PublicKey, PeerAddress>,
+    /// Those who follow without validating, and where they are reached.
+    pub observers: BTreeMap<PublicKey, PeerAddress>,
+}
+
+/// The node's ledger. Cheap to clone; all clones are the one ledger.
+pub struct NodeLedger<E, S> {
+    inner: Arc<Inner<E, S>>,
+}
+
+struct Inner<E, S> {
+    context: E,
+    chain: Arc<Chain<S>>,
+    desk: Arc<TransactionDesk>,
+    finality: Arc<Finality>,
+    halt: Halt,
+    metrics: NodeMetrics,
+    settings: LedgerSettings,
+}
+
+impl<E, S> Clone for NodeLedger<E, S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<E: Runtime, S: Store> NodeLedger<E, S> {
+    /// A ledger over a chain.
+    pub fn new(
+        context: E,
+        chain: Arc<Chain<S>>,
+        desk: Arc<TransactionDesk>,
+        finality: Arc<Finality>,
+        halt: Halt,
+        metrics: NodeMetrics,
+        settings: LedgerSettings,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { context, chain, desk, finality, halt, metrics, settings }) }
+    }
+}
+
+impl<E: Runtime, S: Store> Ledger for NodeLedger<E, S> {
+    fn propose(&self, slot: Slot, ancestors: Ancestors) -> BoxFuture<'static, Option<Arc<Block>>> {
+        let inner = self.inner.clone();
+        async move { inner.propose(slot, ancestors).await }.boxed()
+    }
+
+    fn verify(&self, slot: Slot, block: Arc<Block>, ancestors: Ancestors) -> BoxFuture<'static, bool> {
+        let inner = self.inner.clone();
+        async move { inner.verify(slot, block, ancestors).await }.boxed()
+    }
+
+    fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, ()> {
+        let inner = self.inner.clone();
+        async move {
+            let FinalizedBlock { block, acknowledgement, .. } = finalized;
+            match inner.commit(block).await {
+                Ok(()) => acknowledgement.give(),
+                Err(error) => inner.halt.stop(error).await,
+            }
+        }
+        .boxed()
+    }
+
+    fn committee(&self, epoch: u64) -> BoxFuture<'static, Committee> {
+        let inner = self.inner.clone();
+        async move { inner.committee(epoch).await }.boxed()
+    }
+
+    fn tip(&self, tip: Tip) {
+        self.inner.metrics.final_height.set(i64::try_from(tip.height).unwrap_or(i64::MAX));
+    }
+}
+
+/// How checking a block came out.
+enum Verdict {
+    Valid,
+    Invalid,
+    /// Nothing can be said in this view: the parent's state is out of reach.
+    Unknown,
+}
+
+impl<E: Runtime, S: Store> Inner<E, S> {
+    async fn propose(self: &Arc<Self>, slot: Slot, ancestors: Ancestors) -> Option<Arc<Block>> {
+        let parent = self.parent_of(slot.parent, ancestors).await?;
+        let taken = self.ids_above_head(slot.parent);
+        let deadline = self.context.current() + self.settings.idle_interval;
+        self.desk.wait_for_fresh(&taken, self.context.sleep_until(deadline)).await;
+
+        let me = self.clone();
+        let started = self.context.current();
+        let executed = self.aside(move || me.build(parent, &taken)).await??;
+        let block = Arc::new(self.sealed(&executed)?);
+        debug!(height = block.header().height, transactions = block.transactions().len(), "proposing");
+        self.metrics.build_seconds.observe(self.seconds_since(started));
+        self.chain.publish(Arc::new(executed));
+        Some(block)
+    }
+
+    /// Executes what fits of what is fresh. `None` if the slot must be given up.
+    fn build(&self, parent: Parent<S>, taken: &BTreeSet<crate::primitives::TransactionId>) -> Option<Executed> {
+        let time = BlockTime(self.now().0.max(parent.state.header.time.0.checked_add(1)?));
+        let place = Place { time, proposer: self.settings.proposer };
+        let mut executor = match BlockExecutor::open(parent.state, place) {
+            Ok(executor) => executor,
+            Err(cause) => {
+                warn!(%cause, "cannot build on this parent");
+                return None;
+            }
+        };
+        for transaction in self.desk.fresh(taken) {
+            let id = transaction.id();
+            match executor.push(transaction) {
+                Ok(()) => {}
+                Err(Ineligible::BlockFull) => break,
+                // Final or expired by now: the desk drops it with the next commit.
+                Err(Ineligible::RequestSeen { .. } | Ineligible::Expired { .. }) => {}
+                Err(cause) => {
+                    debug!(transaction = %id, %cause, "left out and dropped");
+                    self.desk.drop_ineligible(&id);
+                }
+            }
+        }
+        let closed = executor.close();
+        if let Err(error) = parent.probe.check() {
+            self.halt.stop_now(error);
+            return None;
+        }
+        closed.inspect_err(|broken| tracing::error!(%broken, "a rule of the ledger is wrong: no block is proposed")).ok()
+    }
+
+    fn sealed(&self, executed: &Executed) -> Option<Block> {
+        let transactions = executed.transactions.iter().map(|each| each.signed().clone()).collect();
+        Block::new(executed.header.clone(), transactions).inspect_err(|error| warn!(%error, "block not built")).ok()
+    }
+
+    async fn verify(self: &Arc<Self>, slot: Slot, block: Arc<Block>, ancestors: Ancestors) -> bool {
+        let header = block.header();
+        if header.proposer != slot.leader || header.epoch != slot.epoch || header.parent != slot.parent {
+            warn!(height = header.height, "a proposed block is not of its slot");
+            return false;
+        }
+        if self.chain.executed(&block.hash()).is_some() {
+            return true;
+        }
+        // An upper bound on the clock, here and nowhere else: what is final is final whatever the clock says.
+        while header.time.0 > self.now().0.saturating_add(CLOCK_AHEAD_MS_MAX) {
+            let ahead = header.time.0.saturating_sub(self.now().0).saturating_sub(CLOCK_AHEAD_MS_MAX);
+            self.context.sleep(Duration::from_millis(ahead.clamp(1, 1_000))).await;
+        }
+        match self.check(slot.parent, block, ancestors).await {
+            Verdict::Valid => true,
+            Verdict::Invalid => false,
+            Verdict::Unknown => futures::future::pending().await,
+        }
+    }
+
+    async fn check(self: &Arc<Self>, parent: Hash, block: Arc<Block>, ancestors: Ancestors) -> Verdict {
+        let Some(parent) = self.parent_of(parent, ancestors).await else { return Verdict::Unknown };
+        let started = self.context.current();
+        let me = self.clone();
+        let checked = self.aside(move || me.execute(parent, &block)).await;
+        self.metrics.verify_seconds.observe(self.seconds_since(started));
+        match checked {
+            Some(Ok(executed)) => {
+                self.chain.publish(Arc::new(executed));
+                Verdict::Valid
+            }
+            Some(Err(Refused::Invalid(cause))) => {
+                warn!(%cause, "a proposed block is invalid");
+                self.metrics.invalid_blocks.inc();
+                Verdict::Invalid
+            }
+            Some(Err(Refused::ForeignTransaction(cause))) => {
+                warn!(cause, "a proposed block holds a transaction that is not authentic");
+                self.metrics.invalid_blocks.inc();
+                Verdict::Invalid
+            }
+            Some(Err(Refused::Fault(error))) => {
+                self.halt.stop(error).await;
+                Verdict::Unknown
+            }
+            None => Verdict::Unknown,
+        }
+    }
+
+    /// Authenticates and executes a block on its parent's state.
+    fn execute(&self, parent: Parent<S>, block: &Block) -> Result<Executed, Refused> {
+        let transactions: Vec<Arc<Transaction>> =
+            self.desk.authenticate_block(block.transactions()).map_err(Refused::ForeignTransaction)?;
+        let applied = apply_block(parent.state, block.header(), &transactions);
+        parent.probe.check().map_err(Refused::Fault)?;
+        applied.map_err(Refused::Invalid)
+    }
+
+    /// The state after a block, executing its ancestors down to what this node has if need be.
+    async fn parent_of(self: &Arc<Self>, hash: Hash, mut ancestors: Ancestors) -> Option<Parent<S>> {
+        if let Some(parent) = self.chain.state_after(&hash) {
+            return Some(parent);
+        }
+        let mut missing = Vec::new();
+        let mut state = None;
+        while state.is_none() {
+            let block = ancestors.next().await?;
+            if block.header().height <= self.chain.head().header.height || missing.len() == REBUILD_MAX {
+                return None;
+            }
+            state = self.chain.state_after(&block.header().parent);
+            missing.push(block);
+        }
+        for block in missing.into_iter().rev() {
+            let parent = state.take()?;
+            let (me, hash) = (self.clone(), block.hash());
+            match self.aside(move || me.execute(parent, &block)).await? {
+                Ok(executed) => self.chain.publish(Arc::new(executed)),
+                Err(Refused::Fault(error)) => self.halt.stop(error).await,
+                Err(Refused::Invalid(cause)) => warn!(%cause, "an ancestor of a proposed block is invalid"),
+                Err(Refused::ForeignTransaction(cause)) => warn!(cause, "an ancestor holds a foreign transaction"),
+            }
+            state = self.chain.state_after(&hash);
+        }
+        state
+    }
+
+    /// What the blocks above the committed one, from this one down, hold already.
+    fn ids_above_head(&self, from: Hash) -> BTreeSet<crate::primitives::TransactionId> {
+        let mut ids = BTreeSet::new();
+        let mut reached = from;
+        while let Some(executed) = self.chain.executed(&reached) {
+            ids.extend(executed.transactions.iter().map(|transaction| transaction.id()));
+            reached = executed.header.parent;
+        }
+        ids
+    }
+
+    /// Commits a final block, and before it any final block that was stored and never applied.
+    async fn commit(self: &Arc<Self>, block: Arc<Block>) -> Result<(), NodeError> {
+        let applied = self.chain.head().header.height;
+        for height in applied + 1..block.header().height {
+            let stored = self.stored_block(height)?.ok_or(NodeError::MissingBlock(height))?;
+            info!(height, "applying a block that was final before the node stopped");
+            self.commit_next(stored).await?;
+        }
+        if block.header().height > applied {
+            self.commit_next(block).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_next(self: &Arc<Self>, block: Arc<Block>) -> Result<(), NodeError> {
+        let started = self.context.current();
+        let height = block.header().height;
+        let executed = match self.chain.executed(&block.hash()) {
+            Some(executed) => executed,
+            None => {
+                let head = self.chain.head();
+                let parent = self.chain.state_after(&block.header().parent);
+                let parent =
+                    parent.ok_or(NodeError::NotTheNextBlock { height, head: head.header.height })?;
+                let me = self.clone();
+                let executed = self.aside(move || me.execute(parent, &block)).await;
+                let executed = executed.ok_or(NodeError::Consensus(crate::consensus::StopReason::Shutdown))?;
+                Arc::new(executed.map_err(|refused| refused.of_final_block(height))?)
+            }
+        };
+        self.chain.commit(&executed).await?;
+        self.metrics.committed(&executed, self.seconds_since(started));
+        self.desk.committed(&executed);
+        self.finality.announce(&executed);
+        Ok(())
+    }
+
+    fn stored_block(&self, height: u64) -> Result<Option<Arc<Block>>, NodeError> {
+        let Some(bytes) = self.chain.store().get(StoreColumn::Blocks, &height_key(height))? else { return Ok(None) };
+        let sealed = SealedBlock::open(Bytes::from(bytes)).map_err(|cause| NodeError::record("a block", cause))?;
+        Ok(Some(sealed.block().clone()))
+    }
+
+    async fn committee(&self, epoch: u64) -> Committee {
+        debug!(epoch, "naming the committee");
+        let view = StoreView::new(self.chain.store().clone());
+        let validators = (&view as &dyn View).read::<ValidatorSet>(&VALIDATORS_KEY);
+        let missing = NodeError::MissingRecord("the validator set");
+        match (view.check(), validators) {
+            (Err(error), _) => self.halt.stop(error.into()).await,
+            (Ok(()), None) => self.halt.stop(missing).await,
+            (Ok(()), Some(validators)) => {
+                let address = |key: &PublicKey| self.settings.addresses.get(key).cloned().map(|at| (*key, at));
+                return Committee {
+                    validators: validators.keys().iter().filter_map(address).collect(),
+                    observers: self.settings.observers.clone(),
+                };
+            }
+        }
+        futures::future::pending().await
+    }
+
+    /// Runs work on the runtime's blocking pool, away from the engine's tasks. `None` if the node is shutting down.
+    async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let handle = commonware_runtime::Spawner::spawn(
+            commonware_runtime::Spawner::shared(self.context.child("execution"), true),
+            move |_| async move { work() },
+        );
+        handle.await.ok()
+    }
+
+    fn now(&self) -> BlockTime {
+        let since = self.context.current().duration_since(UNIX_EPOCH).unwrap_or_default();
+        BlockTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn seconds_since(&self, started: SystemTime) -> f64 {
+        self.context.current().duration_since(started).unwrap_or_default().as_secs_f64()
+    }
+}
+
+/// Why a block was not executed to its end.
+enum Refused {
+    Invalid(InvalidBlock),
+    ForeignTransaction(String),
+    Fault(NodeError),
+}
+
+impl Refused {
+    fn of_final_block(self, height: u64) -> NodeError {
+        match self {
+            Self::Invalid(cause) => NodeError::InvalidFinalBlock { height, cause: Arc::new(cause) },
+            Self::ForeignTransaction(cause) => NodeError::ForeignTransaction { height, cause },
+            Self::Fault(error) => error,
+        }
+    }
+}

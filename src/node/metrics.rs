@@ -1,0 +1,126 @@
+//! What a node counts, for Prometheus.
+
+use crate::execution::Executed;
+use crate::ledger::Status;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::Arc;
+
+/// The node's own metrics. Cheap to clone; all clones count together.
+#[derive(Clone, Debug)]
+pub struct NodeMetrics {
+    registry: Arc<Registry>,
+    /// The newest height known to be final, applied or not.
+    pub final_height: Gauge,
+    /// The newest height applied here.
+    pub applied_height: Gauge,
+    /// The applied block's time, in seconds of the Unix epoch.
+    pub applied_time_seconds: Gauge,
+    /// Tokens whose circulation exceeds the reserves counted.
+    pub tokens_in_shortfall: Gauge,
+    /// Transactions applied.
+    pub applied_transactions: Counter,
+    /// Transactions declined.
+    pub declined_transactions: Counter,
+    /// Transactions refused before ordering.
+    pub refused_transactions: Counter,
+    /// Proposed blocks found invalid.
+    pub invalid_blocks: Counter,
+    /// Redemptions found overdue.
+    pub redemptions_overdue: Counter,
+    /// Time to build a block.
+    pub build_seconds: Histogram,
+    /// Time to check a proposed block.
+    pub verify_seconds: Histogram,
+    /// Time to commit a final block, sync included.
+    pub commit_seconds: Histogram,
+    /// Time from a client's submission to finality, sync included.
+    pub finality_seconds: Histogram,
+}
+
+fn latencies() -> Histogram {
+    // From half a millisecond to 16 seconds.
+    Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
+}
+
+impl Default for NodeMetrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("causeway");
+        macro_rules! metric {
+            ($name:literal, $help:literal, $metric:expr) => {{
+                let metric = $metric;
+                registry.register($name, $help, metric.clone());
+                metric
+            }};
+            ($name:literal, $help:literal, $metric:expr, seconds) => {{
+                let metric = $metric;
+                registry.register_with_unit($name, $help, Unit::Seconds, metric.clone());
+                metric
+            }};
+        }
+        let final_height = metric!("final_height", "Newest height known to be final", Gauge::default());
+        let applied_height = metric!("applied_height", "Newest height applied here", Gauge::default());
+        let applied_time_seconds = metric!("applied_time", "The applied block's time", Gauge::default(), seconds);
+        let tokens_in_shortfall =
+            metric!("tokens_in_shortfall", "Tokens whose circulation exceeds the reserves counted", Gauge::default());
+        let applied_transactions = metric!("applied_transactions", "Transactions applied", Counter::default());
+        let declined_transactions = metric!("declined_transactions", "Transactions declined", Counter::default());
+        let refused_transactions =
+            metric!("refused_transactions", "Transactions refused before ordering", Counter::default());
+        let invalid_blocks = metric!("invalid_blocks", "Proposed blocks found invalid", Counter::default());
+        let redemptions_overdue = metric!("redemptions_overdue", "Redemptions found overdue", Counter::default());
+        let build_seconds = metric!("build", "Time to build a block", latencies(), seconds);
+        let verify_seconds = metric!("verify", "Time to check a proposed block", latencies(), seconds);
+        let commit_seconds = metric!("commit", "Time to commit a final block", latencies(), seconds);
+        let finality_seconds = metric!("finality", "Time from submission to finality", latencies(), seconds);
+        Self {
+            registry: Arc::new(registry),
+            final_height,
+            applied_height,
+            applied_time_seconds,
+            tokens_in_shortfall,
+            applied_transactions,
+            declined_transactions,
+            refused_transactions,
+            invalid_blocks,
+            redemptions_overdue,
+            build_seconds,
+            verify_seconds,
+            commit_seconds,
+            finality_seconds,
+        }
+    }
+}
+
+impl NodeMetrics {
+    /// Counts a committed block.
+    pub fn committed(&self, executed: &Executed, seconds: f64) {
+        let header = &executed.header;
+        self.applied_height.set(i64::try_from(header.height).unwrap_or(i64::MAX));
+        self.applied_time_seconds.set(i64::try_from(header.time.0 / 1_000).unwrap_or(i64::MAX));
+        self.commit_seconds.observe(seconds);
+        for outcome in executed.outcomes.iter().take(executed.transactions.len()) {
+            match outcome.status {
+                Status::Applied => self.applied_transactions.inc(),
+                Status::Declined(_) => self.declined_transactions.inc(),
+            };
+        }
+        let overdue = |outcome: &crate::ledger::Outcome| {
+            outcome.effects.iter().filter(|effect| effect.name == "tokens.redemption_overdue").count() as u64
+        };
+        self.redemptions_overdue.inc_by(executed.outcomes.iter().map(overdue).sum());
+        let short = executed.reserve_lines.iter().filter(|line| !line.shortfall.is_zero()).count();
+        self.tokens_in_shortfall.set(short as i64);
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,162 @@
+//! The transaction desk: where transactions wait between their admission and their block.
+//!
+//! It joins admission's stages with the pool and the clock's answers that the node gives it, and wakes a leader that waits
+//! for something to propose.
+//!
+//! # Invariants
+//! * A transaction leaves the pool when a committed block holds it or has passed its expiry, and not before.
+//! * Peers' transactions pass the same stages as clients'.
+
+use crate::admission::{Admissible, Authenticator, Origin, Pool, PoolLimits, Pooled, Refusal};
+use crate::execution::{Executed, Transaction};
+use crate::ledger::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX};
+use crate::ledger::{SignedTransaction, View};
+use crate::primitives::{AccountId, BlockTime, ChainId, Encode as _, RequestId, TransactionId};
+use bytes::Bytes;
+use commonware_macros::select;
+use commonware_parallel::Strategy;
+use commonware_utils::channel::watch;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How many bytes of authenticated transactions are remembered: two full blocks and what arrives meanwhile.
+const REMEMBERED_BYTES_MAX: usize = 4 * BLOCK_BYTES_MAX;
+
+
+/// Admission, the pool, and those who wait for it to fill.
+pub struct TransactionDesk<T: Strategy> {
+    chain_id: ChainId,
+    authenticator: Authenticator<T>,
+    // Batch verification blinds its equation with it; nothing that validators agree on depends on it.
+    rng: Mutex<StdRng>,
+    pool: Mutex<Pool>,
+    arrivals: watch::Sender<u64>,
+}
+
+impl<T: Strategy> TransactionDesk<T> {
+    /// An empty desk. The seed is random in a node and fixed in a simulation.
+    pub fn new(chain_id: ChainId, strategy: T, limits: PoolLimits, seed: [u8; 32]) -> Self {
+        Self {
+            chain_id,
+            authenticator: Authenticator::new(strategy, REMEMBERED_BYTES_MAX),
+            rng: Mutex::new(StdRng::from_seed(seed)),
+            pool: Mutex::new(Pool::new(limits)),
+            arrivals: watch::channel(0).0,
+        }
+    }
+
+    /// Takes a transaction from its bytes to the pool.
+    ///
+    /// The caller has looked up whether it is final already.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn admit(
+        &self,
+        transaction: Arc<Transaction>,
+        origin: Origin,
+        now: BlockTime,
+        view: &dyn View,
+    ) -> Result<Pooled, Refusal> {
+        if self.pool().get(&transaction.id()).is_none() {
+            let admissible = Admissible::check(transaction, self.chain_id, now, view)?;
+            let pooled = self.pool().insert(&admissible, origin)?;
+            self.arrivals.send_modify(|count| *count += 1);
+            return Ok(pooled);
+        }
+        // Its checks passed when it was taken in; only its origin may be news.
+        let admissible = Admissible::check(transaction, self.chain_id, now, view)?;
+        self.pool().insert(&admissible, origin)
+    }
+
+    /// Verifies a transaction's form and signatures.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn authenticate(&self, signed: SignedTransaction) -> Result<Arc<Transaction>, Refusal> {
+        self.authenticator.authenticate(signed)
+    }
+
+    /// Verifies a block's transactions.
+    ///
+    /// # Errors
+    /// What is wrong with the first that is refused.
+    pub fn authenticate_block(&self, signed: &[SignedTransaction]) -> Result<Vec<Arc<Transaction>>, String> {
+        let mut rng = {
+            let mut shared = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+            StdRng::from_rng(&mut *shared)
+        };
+        let authenticated = self.authenticator.authenticate_block(&mut rng, signed);
+        authenticated.map_err(|offence| format!("transaction {}: {}", offence.index, offence.refusal))
+    }
+
+    /// Waits until there is something that no unfinalised ancestor holds, or until the deadline.
+    pub async fn wait_for_fresh(&self, taken: &BTreeSet<TransactionId>, deadline: impl Future<Output = ()>) {
+        let mut arrivals = self.arrivals.subscribe();
+        let mut deadline = std::pin::pin!(deadline);
+        while !self.has_fresh(taken) {
+            select! {
+                changed = arrivals.changed() => if changed.is_err() { return },
+                _ = &mut deadline => return,
+            }
+        }
+    }
+
+    fn has_fresh(&self, taken: &BTreeSet<TransactionId>) -> bool {
+        let pool = self.pool();
+        pool.len() > taken.len() || pool.ids().any(|id| !taken.contains(id))
+    }
+
+    /// What a block may hold, in the pool's order.
+    pub fn fresh(&self, taken: &BTreeSet<TransactionId>) -> Vec<Arc<Transaction>> {
+        self.pool().for_block(BLOCK_TRANSACTIONS_MAX, BLOCK_BYTES_MAX, |id| taken.contains(id))
+    }
+
+    /// Drops a transaction that its leader found ineligible on the state that it would have stood on.
+    pub fn drop_ineligible(&self, id: &TransactionId) {
+        self.pool().remove(id);
+    }
+
+    /// Drops what a committed block holds, and what it proves will never happen; returns the latter.
+    pub fn committed(&self, executed: &Executed) -> Vec<TransactionId> {
+        let mut pool = self.pool();
+        for transaction in executed.transactions.iter() {
+            pool.remove(&transaction.id());
+        }
+        pool.expire(executed.header.time).iter().map(|transaction| transaction.id()).collect()
+    }
+
+    /// Whether the transaction waits here.
+    pub fn is_waiting(&self, id: &TransactionId) -> bool {
+        self.pool().get(id).is_some()
+    }
+
+    /// The transaction that waits under a sender's request id.
+    pub fn waiting_under(&self, sender: AccountId, request_id: RequestId) -> Option<TransactionId> {
+        self.pool().by_request(sender, request_id)
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.pool().len()
+    }
+
+    /// What clients gave this node, with the bytes that peers are sent.
+    pub fn from_clients(&self, most: usize, wanted: impl Fn(&TransactionId) -> bool) -> Vec<(TransactionId, Bytes)> {
+        let pool = self.pool();
+        let wanted = pool.from_clients().filter(|transaction| wanted(&transaction.id())).take(most);
+        wanted.map(|transaction| (transaction.id(), Bytes::from(transaction.signed().to_bytes()))).collect()
+    }
+
+    /// Counts arrivals, for those who act on them.
+    pub fn arrivals(&self) -> watch::Receiver<u64> {
+        self.arrivals.subscribe()
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
