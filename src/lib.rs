@@ -6,6 +6,7 @@
 pub mod client;
 pub mod consensus;
 pub mod domain;
+pub mod execution;
 pub mod ledger;
 pub mod node;
 pub mod primitives;
