@@ -1,3 +1,4 @@
 //! The one integration binary. Tiers are modules.
 
 mod consensus;
+mod storage;

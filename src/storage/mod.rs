@@ -25,6 +25,7 @@ mod error;
 mod height_ranges;
 mod identity;
 mod image;
+mod manifest;
 mod port;
 mod rocks;
 mod rocks_options;
@@ -32,6 +33,7 @@ mod simulated;
 mod simulated_log;
 pub mod stores;
 mod view;
+mod watermark;
 
 pub use column::StoreColumn;
 pub use error::StorageError;

@@ -4,6 +4,11 @@
 //! [`RocksStore::open`] takes the directory's lock and claims it for the chain; the last clone dropped releases it.
 //! [`RocksStore::open_read_only`] takes no lock and writes nothing, for the audit of a node that is stopped.
 //!
+//! # Damage
+//! Every block of a table and every record of the log carries a checksum, verified whenever it is read. Damage that
+//! RocksDB takes for a power cut is told all the same: the manifest is checked to its last byte ([`manifest`]), and a
+//! store that comes back with less than was acknowledged is refused ([`Watermark`]).
+//!
 //! # Threads
 //! `commit` syncs on the task that awaits it: the caller has nothing better to do until the batch is safe, and a
 //! runtime with more than one worker carries on beside it. RocksDB flushes and compacts on two threads of its own,
@@ -18,6 +23,8 @@ use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, Snapshot, WriteBatch
 use self_cell::self_cell;
 
 use super::column::Family;
+use super::manifest::{self, CURRENT};
+use super::watermark::Watermark;
 use super::{Batch, Pair, Reader, StorageError, Store, StoreColumn, identity, rocks_options};
 use crate::primitives::ChainId;
 
@@ -30,6 +37,8 @@ pub struct RocksStore {
 struct Database {
     rocks: DB,
     place: PathBuf,
+    /// None where the store is only read.
+    watermark: Option<Watermark>,
     /// The failed commit that closed the store.
     failure: OnceLock<StorageError>,
 }
@@ -41,10 +50,11 @@ impl RocksStore {
     /// full disk, of another chain or format, or damaged.
     pub fn open(place: &Path, chain: &ChainId) -> Result<Self, StorageError> {
         fs::create_dir_all(place).map_err(|error| StorageError::from_io(place, &error))?;
-        check_files(place)?;
+        let acknowledged = check_files(place)?;
         let rocks = DB::open_cf_descriptors(&rocks_options::database(), place, rocks_options::families())
             .map_err(|error| classify(place, "at opening", &error))?;
-        let store = Self::over(rocks, place);
+        check_acknowledged(&rocks, acknowledged)?;
+        let store = Self::over(rocks, place, Some(Watermark::open(place)?));
         if let Some(claim) = identity::check(&store, place, chain)? {
             store.write(&claim)?;
         }
@@ -53,7 +63,7 @@ impl RocksStore {
 
     /// Opens an existing store of `chain` to read it as it stands. Commits to it fail.
     pub fn open_read_only(place: &Path, chain: &ChainId) -> Result<Self, StorageError> {
-        check_files(place)?;
+        let acknowledged = check_files(place)?;
         if !place.join(CURRENT).exists() {
             return Err(StorageError::Missing { place: place.to_path_buf() });
         }
@@ -62,15 +72,16 @@ impl RocksStore {
         options.create_missing_column_families(false);
         let rocks = DB::open_cf_descriptors_read_only(&options, place, rocks_options::families(), false)
             .map_err(|error| classify(place, "at opening", &error))?;
-        let store = Self::over(rocks, place);
+        check_acknowledged(&rocks, acknowledged)?;
+        let store = Self::over(rocks, place, None);
         match identity::check(&store, place, chain)? {
             None => Ok(store),
             Some(_) => Err(StorageError::Missing { place: place.to_path_buf() }),
         }
     }
 
-    fn over(rocks: DB, place: &Path) -> Self {
-        let database = Database { rocks, place: place.to_path_buf(), failure: OnceLock::new() };
+    fn over(rocks: DB, place: &Path, watermark: Option<Watermark>) -> Self {
+        let database = Database { rocks, place: place.to_path_buf(), watermark, failure: OnceLock::new() };
         Self { database: Arc::new(database) }
     }
 
@@ -86,11 +97,16 @@ impl RocksStore {
                 None => writes.delete_cf(family, key),
             }
         }
-        database.rocks.write_opt(writes, &rocks_options::synced()).map_err(|error| {
-            let failure = classify(&database.place, "while committing", &error);
-            // A second failure follows from the first; the first is the one to tell.
-            database.failure.get_or_init(|| failure).clone()
-        })
+        database
+            .rocks
+            .write_opt(writes, &rocks_options::synced())
+            .map_err(|error| database.close(classify(&database.place, "while committing", &error)))?;
+        let Some(watermark) = &database.watermark else {
+            return Ok(());
+        };
+        watermark
+            .raise(database.rocks.latest_sequence_number())
+            .map_err(|error| database.close(StorageError::from_io(&database.place, &error)))
     }
 }
 
@@ -186,6 +202,11 @@ impl Database {
         self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
+    /// The first failure closes the store; later ones follow from it.
+    fn close(&self, failure: StorageError) -> StorageError {
+        self.failure.get_or_init(|| failure).clone()
+    }
+
     fn family(&self, column: StoreColumn) -> Result<&ColumnFamily, StorageError> {
         let name = column.family().name();
         self.rocks.cf_handle(name).ok_or_else(|| StorageError::corrupt(column, "its family is not there"))
@@ -253,24 +274,24 @@ impl Database {
     }
 }
 
-/// The file that names RocksDB's current manifest: where it is, there is a database.
-const CURRENT: &str = "CURRENT";
-
-/// Refuses a directory that RocksDB would misunderstand.
-fn check_files(place: &Path) -> Result<(), StorageError> {
+/// Refuses a directory that RocksDB would misunderstand. Answers how far commits in it were acknowledged.
+fn check_files(place: &Path) -> Result<u64, StorageError> {
     if place.join(CURRENT).exists() {
+        // Read before the database is: another process may be committing to it.
+        let acknowledged = Watermark::read(place)?;
+        manifest::check(place)?;
         let families =
             DB::list_cf(&rocks_options::database(), place).map_err(|error| classify(place, "at opening", &error))?;
         let ours = |name: &String| name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME || Family::from_name(name).is_some();
         return match families.into_iter().find(|name| !ours(name)) {
             Some(foreign) => Err(identity::foreign_format(place, format!("with a family '{foreign}'"))),
-            None => Ok(()),
+            None => Ok(acknowledged),
         };
     }
     // RocksDB would begin a new database over the tables of one that lost this file.
     let files = match fs::read_dir(place) {
         Ok(files) => files,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(StorageError::from_io(place, &error)),
     };
     for file in files {
@@ -278,6 +299,16 @@ fn check_files(place: &Path) -> Result<(), StorageError> {
         if path.extension().is_some_and(|extension| extension == "sst") {
             return Err(StorageError::corrupt("at opening", "the file CURRENT is missing beside existing tables"));
         }
+    }
+    Ok(0)
+}
+
+/// Refuses a database that has less than was acknowledged.
+fn check_acknowledged(rocks: &DB, acknowledged: u64) -> Result<(), StorageError> {
+    let found = rocks.latest_sequence_number();
+    if found < acknowledged {
+        let cause = format!("it ends at write {found}, but everything up to write {acknowledged} was acknowledged");
+        return Err(StorageError::corrupt("commit log", cause));
     }
     Ok(())
 }
