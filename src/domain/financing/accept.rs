@@ -28,14 +28,17 @@ impl AcceptFinancing {
     /// Plans the disbursement and the assignment.
     ///
     /// # Errors
-    /// `UNKNOWN_FINANCING_REQUEST`, `NOT_THE_FINANCIER`, `FINANCING_REQUEST_CLOSED`, `RECEIVABLE_ALREADY_FINANCED`,
-    /// `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_OUTSTANDING`, `ACCOUNT_CLOSED`, `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`.
+    /// `UNKNOWN_FINANCING_REQUEST`, `NOT_THE_FINANCIER`, those of [`Context::signed_by`], `FINANCING_REQUEST_CLOSED`,
+    /// `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_OUTSTANDING`, `ACCOUNT_CLOSED`,
+    /// `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.request;
         let mut request = financing_request(changes, id)?;
         if context.sender != request.financier {
             return Err(Reason::NotTheFinancier { request: id, financier: request.financier });
         }
+        // A closed account could never be repaid, and the buyer would be left with an invoice that it cannot pay.
+        context.signed_by(changes, request.financier)?;
         request.accept(id, context.now)?;
         let mut found = receivable(changes, request.receivable)?;
         let (state_before, holder_before) = (found.state(), found.holder());

@@ -32,8 +32,8 @@ impl PayInvoice {
     /// Plans the movements, one for each who is paid.
     ///
     /// # Errors
-    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_BUYER`, `RECEIVABLE_NOT_OPEN`, `AMOUNT_EXCEEDS_OUTSTANDING`, `ACCOUNT_CLOSED`,
-    /// `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`.
+    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_BUYER`, those of [`Context::signed_by`], `RECEIVABLE_NOT_OPEN`,
+    /// `AMOUNT_EXCEEDS_OUTSTANDING`, `ACCOUNT_CLOSED`, `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.receivable;
         let mut found = receivable(changes, id)?;
@@ -41,6 +41,7 @@ impl PayInvoice {
         if context.sender != buyer {
             return Err(Reason::NotTheBuyer { receivable: id, buyer });
         }
+        context.signed_by(changes, buyer)?;
         let (state_before, outstanding_before) = (found.state(), found.outstanding());
         let shares = found.pay(id, self.amount)?;
         for (payee, amount) in [(holder, shares.to_financier), (supplier, shares.to_supplier)] {

@@ -155,7 +155,7 @@ impl RequestFinancing {
     /// Plans the request.
     ///
     /// # Errors
-    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_SUPPLIER`, `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`,
+    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_SUPPLIER`, `MISSING_SIGNATURE`, `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`,
     /// `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_RECEIVABLE`, `ADVANCE_EXCEEDS_OUTSTANDING`, `FINANCING_EXPIRY_PASSED`,
     /// `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `ROLE_REQUIRED`, `NO_CITATION`, `CITATION_FOREIGN`,
     /// `CITATION_UNPROVEN`, `CITATION_DECLINED`, `CITATION_NOT_THE_SUPPLIERS`, `CITATION_REPEATED`, `AMOUNT_OVERFLOW`,
@@ -167,6 +167,7 @@ impl RequestFinancing {
         if context.sender != supplier {
             return Err(Reason::NotTheSupplier { receivable: id, supplier });
         }
+        context.signed_by(changes, supplier)?;
         found.claim_of(id, self.advance, self.fee)?;
         if expires_at < now {
             return Err(Reason::FinancingExpiryPassed { expires_at, now });
@@ -238,7 +239,7 @@ impl WithdrawFinancing {
     /// Plans the withdrawal.
     ///
     /// # Errors
-    /// `UNKNOWN_FINANCING_REQUEST`, `NOT_THE_SUPPLIER`, `FINANCING_REQUEST_CLOSED`.
+    /// `UNKNOWN_FINANCING_REQUEST`, `NOT_THE_SUPPLIER`, those of [`Context::signed_by`], `FINANCING_REQUEST_CLOSED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.request;
         let mut request = financing_request(changes, id)?;
@@ -246,6 +247,7 @@ impl WithdrawFinancing {
         if context.sender != supplier {
             return Err(Reason::NotTheSupplier { receivable, supplier });
         }
+        context.signed_by(changes, supplier)?;
         request.withdraw(id)?;
         changes.put(&id, &request);
         changes.record(

@@ -131,13 +131,14 @@ impl ConfirmInvoice {
     /// Plans the confirmation.
     ///
     /// # Errors
-    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_BUYER`, `RECEIVABLE_NOT_OPEN`.
+    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_BUYER`, those of [`Context::signed_by`], `RECEIVABLE_NOT_OPEN`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.receivable;
         let mut found = receivable(changes, id)?;
         if context.sender != found.buyer {
             return Err(Reason::NotTheBuyer { receivable: id, buyer: found.buyer });
         }
+        context.signed_by(changes, context.sender)?;
         let before = found.state();
         found.confirm(id)?;
         changes.put(&id, &found);

@@ -169,6 +169,13 @@ fn acceptance_declines_each_for_its_own_reason() {
     assert_eq!(name_of(accept(&mut market, asked, id)), "FINANCING_REQUEST_CLOSED");
 
     let id = open(&mut market);
+    let unsigned = AcceptFinancing { request: id };
+    let nobody = std::collections::BTreeSet::new();
+    let unsigned = market.stage.perform_signed(asked, &nobody, |context, changes| unsigned.plan(context, changes));
+    assert_eq!(name_of(unsigned), "MISSING_SIGNATURE");
+    market.alter(asked, |account| account.closed = true);
+    assert_eq!(name_of(accept(&mut market, asked, id)), "ACCOUNT_CLOSED");
+    market.alter(asked, |account| account.closed = false);
     market.alter(supplier, |account| account.closed = true);
     assert_eq!(name_of(accept(&mut market, asked, id)), "ACCOUNT_CLOSED");
     market.alter(supplier, |account| account.closed = false);
