@@ -24,6 +24,7 @@
 //! Validation against the schema, tax arithmetic, invoice lines: the parties' own systems did that, and the buyer
 //! confirms the total that is owed.
 
+use crate::domain::trade::InvoiceFacts;
 use crate::primitives::crypto::sha256;
 use crate::primitives::{Currency, Hash};
 use jiff::civil::Date;
@@ -250,6 +251,26 @@ impl UblInvoice {
         }
         let text = std::str::from_utf8(bytes).map_err(|error| UblError::Encoding { found: error.to_string() })?;
         document::read(text)?.into_invoice(sha256(bytes))
+    }
+
+    /// The facts that the invoice's fingerprint is over, between the legal entities that the parties' accounts name.
+    ///
+    /// The parties' ids come from the ledger, since a document may leave them out or write them in its own way; whether
+    /// they are the document's parties is for the caller to check.
+    ///
+    /// # Errors
+    /// A payable amount that has more decimals than its currency.
+    pub fn facts(&self, supplier_legal_id: &str, buyer_legal_id: &str) -> Result<InvoiceFacts, UblError> {
+        let decimals = iso_currency::Currency::from_code(self.currency.as_str()).and_then(|found| found.exponent());
+        Ok(InvoiceFacts {
+            supplier_legal_id: supplier_legal_id.to_owned(),
+            buyer_legal_id: buyer_legal_id.to_owned(),
+            number: self.number.clone(),
+            issue_date: self.issue_date,
+            currency: self.currency,
+            // A `Currency` is one that has a minor unit.
+            amount_minor: self.payable_amount.minor_units(decimals.map_or(0, u32::from))?,
+        })
     }
 }
 

@@ -38,6 +38,18 @@ fn an_invoice_is_read() {
 }
 
 #[test]
+fn the_fingerprint_counts_in_the_currencys_own_minor_units() {
+    let facts = |text: &str| read(text).expect("an invoice").facts("USCC:1", "HKBR:2");
+    let in_dollars = facts(INVOICE).expect("two decimals");
+    assert_eq!((in_dollars.amount_minor, in_dollars.number.as_str()), (12_500_000, "INV-2026-0042"));
+    assert_eq!((in_dollars.supplier_legal_id.as_str(), in_dollars.buyer_legal_id.as_str()), ("USCC:1", "HKBR:2"));
+    let in_yen = INVOICE.replace("HKD", "JPY");
+    assert_eq!(facts(&in_yen).expect("no decimals but zeros").amount_minor, 125_000);
+    let half_a_yen = in_yen.replace("125000.00", "125000.50");
+    assert!(matches!(facts(&half_a_yen), Err(UblError::TooPrecise { scale: 0, .. })));
+}
+
+#[test]
 fn prefixes_mean_nothing_and_namespaces_everything() {
     let renamed = INVOICE
         .replace("cbc:", "x:")
