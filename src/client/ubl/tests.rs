@@ -274,8 +274,9 @@ fn published_documents_are_told_apart() {
                 }
             }
             Err(UblError::NotAnInvoice { found }) => {
-                let kind = found.strip_prefix("a UBL ").expect("the examples are UBL");
-                assert!(name.starts_with(&format!("UBL-{kind}-")), "{name} was taken for {found}");
+                // OASIS names its examples by what they are; other files may be called anything.
+                let kind = found.strip_prefix("a UBL ").unwrap_or_default();
+                assert!(!name.starts_with("UBL-") || name.starts_with(&format!("UBL-{kind}-")), "{name}: {found}");
             }
             Err(error) => panic!("{name}: {error}"),
         }
