@@ -1,0 +1,108 @@
+use super::*;
+
+const GOOD: &str = r#"
+    data_dir = "data"
+    genesis = "/etc/causeway/genesis.json"
+    [key]
+    path = "key.pem"
+    passphrase_file = "passphrase"
+    [listen]
+    grpc = "127.0.0.1:7400"
+    p2p = "127.0.0.1:7500"
+    [[peers]]
+    public_key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
+    address = "127.0.0.1:7501"
+"#;
+
+fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse(text, "node.toml", environment)
+}
+
+fn refusal(text: &str, environment: &[(&str, &str)]) -> String {
+    parse(text, environment).expect_err("it must be refused").to_string()
+}
+
+#[test]
+fn a_file_and_its_defaults() {
+    let config = parse(GOOD, &[]).expect("good");
+    assert_eq!(config.listen.grpc, "127.0.0.1:7400".parse().expect("an address"));
+    assert_eq!(config.peers.len(), 1);
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.key.never_voted, PathBuf::from("never-voted"));
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("node.toml");
+    std::fs::write(&path, GOOD).expect("written");
+    let config = Config::load(&path, []).expect("good");
+    assert_eq!(config.key.path, directory.path().join("key.pem"));
+    assert_eq!(config.genesis, PathBuf::from("/etc/causeway/genesis.json"));
+}
+
+#[test]
+fn variables_lie_over_the_file() {
+    let key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+    let config = parse(
+        GOOD,
+        &[
+            ("CAUSEWAY_LISTEN_GRPC", "127.0.0.1:9"),
+            ("CAUSEWAY_CONSENSUS_IDLE_INTERVAL_MS", "50"),
+            ("CAUSEWAY_PEERS", &format!("{key}@127.0.0.1:1")),
+            ("CAUSEWAY_ENDPOINT", "of another command"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .expect("good");
+    assert_eq!(config.listen.grpc.port(), 9);
+    assert_eq!(config.consensus.idle_interval_ms, 50);
+    assert_eq!(config.peers[0].address.port(), 1);
+}
+
+#[test]
+fn what_is_unknown_is_named_with_what_was_meant() {
+    let misspelt = GOOD.replace("grpc =", "grcp =");
+    assert_eq!(refusal(&misspelt, &[]), "unknown key 'listen.grcp' in node.toml; did you mean 'listen.grpc'?");
+    let section = format!("{GOOD}\n[limit]\npool = 1");
+    assert!(refusal(&section, &[]).starts_with("unknown key 'limit' in node.toml"));
+    let peer = GOOD.replace("address =", "adress =");
+    assert_eq!(refusal(&peer, &[]), "unknown key 'peers.adress' in node.toml; did you mean 'address'?");
+    let variable = refusal(GOOD, &[("CAUSEWAY_LISTEN_GRCP", "x")]);
+    assert_eq!(variable, "unknown environment variable 'CAUSEWAY_LISTEN_GRCP'; did you mean 'CAUSEWAY_LISTEN_GRPC'?");
+}
+
+#[test]
+fn values_are_held_to_their_rules() {
+    for (from, to, named) in [
+        ("127.0.0.1:7400", "localhost", "listen.grpc"),
+        ("127.0.0.1:7400", "0.0.0.0:7400", "allow_plaintext"),
+        ("passphrase_file = \"passphrase\"", "", "key.passphrase_file"),
+        ("8a88e3dd", "00000000", "public_key"),
+        ("data_dir = \"data\"", "", "data_dir"),
+        ("data_dir = \"data\"", "data_dir = 5", "data_dir"),
+    ] {
+        let message = refusal(&GOOD.replace(from, to), &[]);
+        assert!(message.contains(named), "{from} -> {to}: {message}");
+        assert!(!message.contains('\n'), "{message}");
+    }
+    let number = refusal(GOOD, &[("CAUSEWAY_LIMITS_POOL_TRANSACTIONS", "many")]);
+    assert!(number.contains("'many' is not a whole number"), "{number}");
+    let idle = refusal(GOOD, &[("CAUSEWAY_CONSENSUS_IDLE_INTERVAL_MS", "1")]);
+    assert!(idle.contains("10 to 60000"), "{idle}");
+    let plain = GOOD.replace("grpc = \"127.0.0.1:7400\"", "grpc = \"0.0.0.0:7400\"\nallow_plaintext = true");
+    assert!(parse(&plain, &[]).is_ok());
+}
+
+#[test]
+fn every_key_of_the_table_is_a_key_of_the_example() {
+    let example = include_str!("../../../config/node.toml");
+    for (key, _) in KEYS {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        assert!(example.contains(name), "config/node.toml does not explain {key}");
+        assert!(example.contains(&variable_of(key)), "config/node.toml does not name {}", variable_of(key));
+    }
+    let environment = Vec::<(String, String)>::new();
+    assert!(Config::parse(example, "config/node.toml", environment).is_ok());
+}
