@@ -3,7 +3,9 @@
 
 pub mod keys;
 pub mod passphrase;
+pub mod receipt_file;
 pub mod ubl;
 
 pub use keys::{KeyFileError, KeyPair};
 pub use passphrase::{Passphrase, PassphraseError, PassphraseSource};
+pub use receipt_file::{ReceiptFileError, read_receipt_file, write_receipt_file};
