@@ -1,0 +1,97 @@
+//! Receipts as files: one with its own certificate, one proven by a later header, one past a change of validators. The
+//! Python verifier in `tests/python` reads the same files, and knows of them only what `docs/receipt-format.md` says.
+
+use super::chain::{self, BUSY_HEIGHT, LATE_HEIGHT};
+use super::{Lines, hold};
+use causeway::client::receipt_file::{read_receipt_file, write_receipt_file};
+use causeway::ledger::Receipt;
+use causeway::ledger::block::outcome_leaf;
+use causeway::ledger::receipt::LaterHeader;
+use causeway::primitives::merkle::Path;
+use causeway::primitives::{Decode as _, Encode as _, Hash};
+
+/// The receipt of a block's transaction under the block's own certificate.
+fn receipt(height: u64, index: usize) -> Receipt {
+    let headers = chain::headers();
+    let header = headers[height as usize].clone();
+    let transactions = chain::transactions(height);
+    let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
+    let outcome_leaves: Vec<Hash> = chain::outcome_hashes(height).iter().map(outcome_leaf).collect();
+    Receipt {
+        transaction: transactions[index].clone(),
+        outcome: chain::outcomes(height)[index].clone(),
+        transaction_path: Path::of(&leaves, index).unwrap(),
+        outcome_path: Path::of(&outcome_leaves, index).unwrap(),
+        certificate: chain::certificate(&header).into(),
+        header,
+        later: None,
+        handovers: Vec::new(),
+    }
+}
+
+/// The receipt of a declined transaction, whose header is proven by one two heights later, in the next epoch.
+fn receipt_by_a_later_header() -> Receipt {
+    let headers = chain::headers();
+    let later = headers[5].clone();
+    let leaves: Vec<Hash> = headers[..5].iter().map(|header| header.history_leaf()).collect();
+    let path = Path::of(&leaves, BUSY_HEIGHT as usize).unwrap();
+    let certificate = chain::certificate(&later).into();
+    Receipt { later: Some(LaterHeader { path, header: later }), certificate, ..receipt(BUSY_HEIGHT, 2) }
+}
+
+fn receipt_past_a_handover() -> Receipt {
+    Receipt { handovers: vec![chain::handover(&chain::headers())], ..receipt(LATE_HEIGHT, 0) }
+}
+
+fn hold_receipt(name: &str, receipt: &Receipt) {
+    assert_eq!(receipt.verify(&chain::trust()), Ok(()), "{name}");
+    let file = write_receipt_file(receipt);
+    assert_eq!(&read_receipt_file(file.as_bytes()).unwrap(), receipt, "{name}");
+    hold(name, &file);
+}
+
+#[test]
+fn receipt_files() {
+    hold_receipt("receipt.json", &receipt(BUSY_HEIGHT, 1));
+    hold_receipt("receipt-later-header.json", &receipt_by_a_later_header());
+    hold_receipt("receipt-handover.json", &receipt_past_a_handover());
+}
+
+#[test]
+fn receipt_bytes() {
+    let receipt = receipt_past_a_handover();
+    let bytes = receipt.to_bytes();
+    assert_eq!(Receipt::from_bytes(&bytes).as_ref(), Ok(&receipt));
+    hold("receipt.txt", &Lines::default().with("encoding", bytes).with("id", receipt.id()).0);
+}
+
+/// The id is of what happened, not of which node says so.
+#[test]
+fn a_receipts_id_leaves_out_how_it_is_proven() {
+    let mut other = receipt_by_a_later_header();
+    other.later = None;
+    other.certificate = vec![].into();
+    assert_eq!(other.id(), receipt_by_a_later_header().id());
+}
+
+/// A file that contradicts itself, or is written in a second way, is refused while it is read.
+#[test]
+fn files_that_are_not_written_so_are_refused() {
+    let file = write_receipt_file(&receipt(BUSY_HEIGHT, 1));
+    let changes: [(&str, &str, &str); 6] = [
+        ("another format", "causeway-receipt/1", "causeway-receipt/2"),
+        ("another height", "\"height\": 2", "\"height\": 3"),
+        ("an unknown field", "\"height\": 2", "\"height\": 2, \"hieght\": 2"),
+        ("a missing field", "  \"later\": null,\n", ""),
+        ("an odd number of digits", "\"receipt_id\": \"", "\"receipt_id\": \"0"),
+        ("capital digits", "\"certificate\": \"00", "\"certificate\": \"AA"),
+    ];
+    for (what, from, to) in changes {
+        assert!(file.contains(from), "{what}: '{from}' is not in the file");
+        assert!(read_receipt_file(file.replacen(from, to, 1).as_bytes()).is_err(), "{what}");
+    }
+    let mut id = read_receipt_file(file.as_bytes()).unwrap().id();
+    let before = id.to_string();
+    id.0[0] ^= 1;
+    assert!(read_receipt_file(file.replacen(&before, &id.to_string(), 1).as_bytes()).is_err(), "another id");
+}
