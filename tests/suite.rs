@@ -1,4 +1,7 @@
 //! The one integration binary. Tiers are modules.
 
+mod architecture;
 mod consensus;
+mod golden;
+mod reasons;
 mod storage;
