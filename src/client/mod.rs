@@ -8,4 +8,3 @@ pub mod ubl;
 
 pub use keys::{KeyFileError, KeyPair};
 pub use passphrase::{Passphrase, PassphraseError, PassphraseSource};
-pub use receipt_file::{ReceiptFileError, read_receipt_file, write_receipt_file};

@@ -15,19 +15,36 @@ use crate::primitives::merkle::Path;
 use crate::primitives::{CodecError, Decode, Encode, Hash, PublicKey, Signature};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// What the file says it is.
 pub const RECEIPT_FILE_FORMAT: &str = "causeway-receipt/1";
 /// Largest receipt file: a full transaction, its outcome and the most handovers, in hexadecimal, stay below.
-pub const RECEIPT_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const RECEIPT_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Why bytes are not a receipt file.
+/// Why a file is not a receipt.
 #[derive(Debug, Error)]
 pub enum ReceiptFileError {
+    /// It could not be read.
+    #[error("the receipt file {} could not be read: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// It could not be written.
+    #[error("the receipt file {} could not be written: {cause}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
     /// Larger than any receipt.
     #[error("the receipt file has {0} bytes, at most {RECEIPT_FILE_BYTES_MAX} are allowed")]
-    TooLarge(usize),
+    TooLarge(u64),
     /// Not JSON of the expected shape. The message says where.
     #[error("the receipt file is not of the expected form: {0}")]
     Form(#[from] serde_json::Error),
@@ -60,29 +77,26 @@ pub enum ReceiptFileError {
     },
 }
 
-/// The file's content for a receipt.
-pub fn write_receipt_file(receipt: &Receipt) -> String {
-    let file = File::of(receipt);
-    // A tree of strings and numbers has a JSON text; there is nothing in it that could fail.
-    let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
-    text.push('\n');
-    text
+/// A receipt as the text of a file.
+///
+/// # Errors
+/// None that has been seen: a tree of texts and numbers has a JSON form.
+pub fn to_text(receipt: &Receipt) -> Result<String, ReceiptFileError> {
+    Ok(serde_json::to_string_pretty(&File::of(receipt))? + "\n")
 }
 
-/// The receipt in a file's content. It is well formed; whether it is true is for [`Receipt::verify`] to say.
+/// The receipt in the text of a file. It is well formed; whether it is true is for [`Receipt::verify`] to say.
 ///
 /// # Errors
 /// What is wrong, and in which field.
-pub fn read_receipt_file(content: &[u8]) -> Result<Receipt, ReceiptFileError> {
-    if content.len() > RECEIPT_FILE_BYTES_MAX {
-        return Err(ReceiptFileError::TooLarge(content.len()));
-    }
+pub fn from_text(text: &str) -> Result<Receipt, ReceiptFileError> {
+    require_size(text.len() as u64)?;
     // The format is read first, so that a file of a later one is named and not merely found strange.
-    let Marked { format } = serde_json::from_slice(content)?;
+    let Marked { format } = serde_json::from_str(text)?;
     if format != RECEIPT_FILE_FORMAT {
         return Err(ReceiptFileError::Format(format));
     }
-    let file: File = serde_json::from_slice(content)?;
+    let file: File = serde_json::from_str(text)?;
     let (said_id, said_height) = (Hash(fixed("receipt_id", &file.receipt_id)?), file.height);
     let receipt = file.into_receipt()?;
     if receipt.header.height != said_height {
@@ -92,6 +106,29 @@ pub fn read_receipt_file(content: &[u8]) -> Result<Receipt, ReceiptFileError> {
         computed if computed == said_id => Ok(receipt),
         computed => Err(ReceiptFileError::Id { said: said_id, computed }),
     }
+}
+
+/// Writes a receipt file.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write(path: &std::path::Path, receipt: &Receipt) -> Result<(), ReceiptFileError> {
+    let text = to_text(receipt)?;
+    std::fs::write(path, text).map_err(|cause| ReceiptFileError::Unwritable { path: path.to_path_buf(), cause })
+}
+
+/// Reads a receipt file. Nothing of it is verified yet.
+///
+/// # Errors
+/// It cannot be read, or is no receipt.
+pub fn read(path: &std::path::Path) -> Result<Receipt, ReceiptFileError> {
+    let unreadable = |cause| ReceiptFileError::Unreadable { path: path.to_path_buf(), cause };
+    require_size(std::fs::metadata(path).map_err(unreadable)?.len())?;
+    from_text(&std::fs::read_to_string(path).map_err(unreadable)?)
+}
+
+fn require_size(bytes: u64) -> Result<(), ReceiptFileError> {
+    if bytes > RECEIPT_FILE_BYTES_MAX { Err(ReceiptFileError::TooLarge(bytes)) } else { Ok(()) }
 }
 
 #[derive(Deserialize)]

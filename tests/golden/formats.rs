@@ -2,6 +2,7 @@
 
 use super::chain::{self, BUSY_HEIGHT};
 use super::{Lines, hold};
+use causeway::execution::genesis::{Genesis, genesis_account_id};
 use causeway::ledger::certificate::{Certificate, consensus_namespace};
 use causeway::ledger::{Block, Column, Header, Outcome, ReserveLine, SignedTransaction};
 use causeway::primitives::digest::StateAccumulator;
@@ -115,4 +116,20 @@ fn state_digest() {
 fn columns() {
     let text: String = Column::ALL.iter().map(|column| format!("{} = {column:?}\n", column.tag())).collect();
     hold("columns.txt", &text);
+}
+
+/// The file beside this one, the block that it makes and the state that it leaves: a change of any rule of the genesis, or of
+/// any entry that it writes, shows here.
+#[test]
+fn genesis() {
+    let genesis = Genesis::parse(&std::fs::read(super::file("genesis.json")).unwrap()).unwrap();
+    assert_eq!(genesis.chain_id(), chain::chain_id());
+    assert_eq!(genesis.validators(), &chain::validators(0));
+    let built = genesis.build().unwrap();
+    let lines = Lines::default()
+        .with("header", built.block.header().to_bytes())
+        .with("block_hash", built.block.hash())
+        .with("state_digest", built.accumulator.digest())
+        .with("issuer_account_id", genesis_account_id("issuer"));
+    hold("genesis.txt", &lines.0);
 }

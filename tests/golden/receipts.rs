@@ -3,7 +3,7 @@
 
 use super::chain::{self, BUSY_HEIGHT, LATE_HEIGHT};
 use super::{Lines, hold};
-use causeway::client::receipt_file::{read_receipt_file, write_receipt_file};
+use causeway::client::receipt_file;
 use causeway::ledger::Receipt;
 use causeway::ledger::block::outcome_leaf;
 use causeway::ledger::receipt::LaterHeader;
@@ -45,8 +45,8 @@ fn receipt_past_a_handover() -> Receipt {
 
 fn hold_receipt(name: &str, receipt: &Receipt) {
     assert_eq!(receipt.verify(&chain::trust()), Ok(()), "{name}");
-    let file = write_receipt_file(receipt);
-    assert_eq!(&read_receipt_file(file.as_bytes()).unwrap(), receipt, "{name}");
+    let file = receipt_file::to_text(receipt).unwrap();
+    assert_eq!(&receipt_file::from_text(&file).unwrap(), receipt, "{name}");
     hold(name, &file);
 }
 
@@ -77,7 +77,7 @@ fn a_receipts_id_leaves_out_how_it_is_proven() {
 /// A file that contradicts itself, or is written in a second way, is refused while it is read.
 #[test]
 fn files_that_are_not_written_so_are_refused() {
-    let file = write_receipt_file(&receipt(BUSY_HEIGHT, 1));
+    let file = receipt_file::to_text(&receipt(BUSY_HEIGHT, 1)).unwrap();
     let changes: [(&str, &str, &str); 6] = [
         ("another format", "causeway-receipt/1", "causeway-receipt/2"),
         ("another height", "\"height\": 2", "\"height\": 3"),
@@ -88,10 +88,10 @@ fn files_that_are_not_written_so_are_refused() {
     ];
     for (what, from, to) in changes {
         assert!(file.contains(from), "{what}: '{from}' is not in the file");
-        assert!(read_receipt_file(file.replacen(from, to, 1).as_bytes()).is_err(), "{what}");
+        assert!(receipt_file::from_text(&file.replacen(from, to, 1)).is_err(), "{what}");
     }
-    let mut id = read_receipt_file(file.as_bytes()).unwrap().id();
+    let mut id = receipt_file::from_text(&file).unwrap().id();
     let before = id.to_string();
     id.0[0] ^= 1;
-    assert!(read_receipt_file(file.replacen(&before, &id.to_string(), 1).as_bytes()).is_err(), "another id");
+    assert!(receipt_file::from_text(&file.replacen(&before, &id.to_string(), 1)).is_err(), "another id");
 }
