@@ -11,3 +11,4 @@ pub mod ledger;
 pub mod node;
 pub mod primitives;
 pub mod storage;
+pub mod wire;

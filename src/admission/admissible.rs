@@ -1,0 +1,37 @@
+//! The last stage: authentic, and in keeping with the state that it was held against.
+
+use super::refusal::Refusal;
+use crate::execution::{Transaction, eligible};
+use crate::ledger::View;
+use crate::primitives::{BlockTime, ChainId};
+use std::sync::Arc;
+
+/// A transaction that could stand in the next block. By the time it does, the state may have moved on: blocks check again.
+#[derive(Clone, Debug)]
+pub struct Admissible(Arc<Transaction>);
+
+impl Admissible {
+    /// Holds a transaction to the rules of block validity, by the same function that blocks use.
+    ///
+    /// The caller has looked up whether this very transaction is final already; here it would count as a reuse of its own
+    /// request id, or as expired.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check(
+        transaction: Arc<Transaction>,
+        chain_id: ChainId,
+        now: BlockTime,
+        view: &dyn View,
+    ) -> Result<Self, Refusal> {
+        match eligible(&transaction, chain_id, now, view) {
+            Ok(()) => Ok(Self(transaction)),
+            Err(ineligible) => Err(Refusal::of_ineligible(ineligible, transaction.envelope().sender)),
+        }
+    }
+
+    /// The transaction.
+    pub fn transaction(&self) -> &Arc<Transaction> {
+        &self.0
+    }
+}

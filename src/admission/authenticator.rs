@@ -1,0 +1,199 @@
+//! Authentication: signatures verified once, singly for a client's transaction, in one batch for a block's.
+
+use super::refusal::Refusal;
+use crate::execution::{Envelope, Operation, Transaction};
+use crate::ledger::SignedTransaction;
+use crate::ledger::transaction::TransactionSignature;
+use crate::primitives::crypto::TRANSACTION_NAMESPACE;
+use crate::primitives::{Hash, PublicKey};
+use crate::wire::decode_body;
+use commonware_codec::DecodeExt as _;
+use commonware_cryptography::{BatchEntry, BatchVerifier as _, ed25519};
+use commonware_parallel::Strategy;
+use rand_core::CryptoRng;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A transaction that has one meaning. Who signed it is not known yet.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    signed: SignedTransaction,
+    envelope: Envelope,
+    operations: Vec<Operation>,
+}
+
+impl Decoded {
+    /// Reads the body strictly.
+    ///
+    /// # Errors
+    /// The first rule of form that it breaks.
+    pub fn read(signed: SignedTransaction) -> Result<Self, Refusal> {
+        let (envelope, operations) = decode_body(signed.body())?;
+        Ok(Self { signed, envelope, operations })
+    }
+
+    /// What stands around the operations.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// Verifies every signature by itself.
+    ///
+    /// # Errors
+    /// `SIGNATURE_INVALID`, of the first key whose signature fails.
+    pub fn verify(self) -> Result<Transaction, Refusal> {
+        match first_invalid(&self.signed) {
+            None => Ok(self.believed()),
+            Some(public_key) => Err(Refusal::SignatureInvalid { public_key }),
+        }
+    }
+
+    /// The transaction, its signatures having been verified.
+    fn believed(self) -> Transaction {
+        Transaction::authentic(self.signed, self.envelope, self.operations)
+    }
+}
+
+fn first_invalid(signed: &SignedTransaction) -> Option<PublicKey> {
+    let invalid = |entry: &&TransactionSignature| {
+        !entry.public_key.verify(TRANSACTION_NAMESPACE, signed.body(), &entry.signature)
+    };
+    signed.signatures().iter().find(invalid).map(|entry| entry.public_key)
+}
+
+/// The first transaction of a block that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offence {
+    /// Its place.
+    pub index: usize,
+    /// What is wrong with it.
+    pub refusal: Refusal,
+}
+
+/// Authenticates transactions and remembers, within bounds, which ones it authenticated.
+#[derive(Debug)]
+pub struct Authenticator<S: Strategy> {
+    strategy: S,
+    remembered: Mutex<Remembered>,
+}
+
+impl<S: Strategy> Authenticator<S> {
+    /// An authenticator that remembers so many bytes of transactions, and spreads batches by the strategy.
+    pub fn new(strategy: S, remembered_bytes_max: usize) -> Self {
+        Self { strategy, remembered: Mutex::new(Remembered::new(remembered_bytes_max)) }
+    }
+
+    /// Authenticates one transaction.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn authenticate(&self, signed: SignedTransaction) -> Result<Arc<Transaction>, Refusal> {
+        let key = signed.leaf();
+        if let Some(known) = self.recall(&key) {
+            return Ok(known);
+        }
+        let transaction = Arc::new(Decoded::read(signed)?.verify()?);
+        self.remember(key, &transaction);
+        Ok(transaction)
+    }
+
+    /// Authenticates a block's transactions: those not met before are decoded and verified in one batch.
+    ///
+    /// # Errors
+    /// The first transaction that is refused: its form before anyone's signature. Which signature spoils a batch is found
+    /// by verifying singly.
+    pub fn authenticate_block<R: CryptoRng>(
+        &self,
+        rng: &mut R,
+        signed: &[SignedTransaction],
+    ) -> Result<Vec<Arc<Transaction>>, Offence> {
+        let keys: Vec<Hash> = self.strategy.map_collect_vec(signed, SignedTransaction::leaf);
+        let mut transactions: Vec<Option<Arc<Transaction>>> = keys.iter().map(|key| self.recall(key)).collect();
+        let unknown: Vec<usize> = (0..signed.len()).filter(|index| transactions[*index].is_none()).collect();
+        let decoded: Vec<(usize, Decoded)> = self.strategy.try_map_collect_vec(unknown, |index| {
+            let offence = |refusal| Offence { index, refusal };
+            Decoded::read(signed[index].clone()).map(|decoded| (index, decoded)).map_err(offence)
+        })?;
+        if !batch_is_valid(rng, decoded.iter().map(|(_, decoded)| &decoded.signed), &self.strategy) {
+            for (index, decoded) in &decoded {
+                if let Some(public_key) = first_invalid(&decoded.signed) {
+                    return Err(Offence { index: *index, refusal: Refusal::SignatureInvalid { public_key } });
+                }
+            }
+            // Both verifiers follow ZIP 215, so one was found. Should they ever disagree, single verification rules: it is
+            // what receipts and clients go by.
+        }
+        for (index, decoded) in decoded {
+            let transaction = Arc::new(decoded.believed());
+            self.remember(keys[index], &transaction);
+            transactions[index] = Some(transaction);
+        }
+        Ok(transactions.into_iter().flatten().collect())
+    }
+
+    fn recall(&self, key: &Hash) -> Option<Arc<Transaction>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).by_leaf.get(key).cloned()
+    }
+
+    fn remember(&self, key: Hash, transaction: &Arc<Transaction>) {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, transaction);
+    }
+}
+
+/// Whether every signature of every transaction holds, by one equation for all of them.
+fn batch_is_valid<'a, R: CryptoRng>(
+    rng: &mut R,
+    transactions: impl Iterator<Item = &'a SignedTransaction>,
+    strategy: &impl Strategy,
+) -> bool {
+    let mut entries: Vec<(ed25519::PublicKey, ed25519::Signature, &[u8])> = Vec::new();
+    for transaction in transactions {
+        for TransactionSignature { public_key, signature } in transaction.signatures() {
+            // Keys that are no points of the curve do not parse; the caller finds them singly.
+            let Ok(key) = ed25519::PublicKey::decode(public_key.0.as_slice()) else { return false };
+            let Ok(signature) = ed25519::Signature::decode(signature.0.as_slice()) else { return false };
+            entries.push((key, signature, transaction.body()));
+        }
+    }
+    entries.is_empty()
+        || ed25519::PublicKey::verify_batch(
+            rng,
+            &entries,
+            |_, (public_key, signature, message)| BatchEntry {
+                namespace: TRANSACTION_NAMESPACE,
+                message,
+                public_key,
+                signature,
+            },
+            strategy,
+        )
+}
+
+/// Authentic transactions by the hash that covers body and signatures, the oldest forgotten first.
+#[derive(Debug)]
+struct Remembered {
+    bytes_max: usize,
+    bytes: usize,
+    by_leaf: BTreeMap<Hash, Arc<Transaction>>,
+    by_age: VecDeque<Hash>,
+}
+
+impl Remembered {
+    fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, bytes: 0, by_leaf: BTreeMap::new(), by_age: VecDeque::new() }
+    }
+
+    fn insert(&mut self, key: Hash, transaction: &Arc<Transaction>) {
+        if self.by_leaf.insert(key, transaction.clone()).is_some() {
+            return;
+        }
+        self.by_age.push_back(key);
+        self.bytes += transaction.signed().encoded_len();
+        while self.bytes > self.bytes_max {
+            let Some(oldest) = self.by_age.pop_front() else { break };
+            if let Some(forgotten) = self.by_leaf.remove(&oldest) {
+                self.bytes -= forgotten.signed().encoded_len();
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Operations: each message into its room's operation, held to the room's static bounds.
+
+mod accounts;
+mod financing;
+mod payments;
+mod tokens;
+mod trade;
+
+use super::pb::ledger as pb;
+use crate::execution::Operation;
+use crate::ledger::malformed::Malformed;
+
+/// Converts each arm of the `oneof` with the function of its name, and puts that name into the path of an error.
+macro_rules! convert {
+    ($kind:expr; $($variant:ident => $room:ident :: $function:ident,)*) => {
+        match $kind {
+            $(pb::operation::Operation::$variant(message) => {
+                $room::$function(message).map(Operation::$variant).map_err(|error| error.within(stringify!($function)))
+            })*
+        }
+    };
+}
+
+/// An operation. Paths of errors start at the message's one set field: `transfer.amount`.
+///
+/// # Errors
+/// No operation set, or the first field that breaks a bound.
+pub(super) fn operation(message: pb::Operation) -> Result<Operation, Malformed> {
+    let kind = message.operation.ok_or_else(|| Malformed::new("operation", "exactly one operation must be set"))?;
+    convert! { kind;
+        OpenAccount => accounts::open_account,
+        RotateKeys => accounts::rotate_keys,
+        CloseAccount => accounts::close_account,
+        CreateToken => tokens::create_token,
+        AttestReserves => tokens::attest_reserves,
+        RequestIssuance => tokens::request_issuance,
+        ApproveIssuance => tokens::approve_issuance,
+        RejectIssuance => tokens::reject_issuance,
+        RequestRedemption => tokens::request_redemption,
+        PayRedemption => tokens::pay_redemption,
+        RejectRedemption => tokens::reject_redemption,
+        CertifyBalance => tokens::certify_balance,
+        Transfer => payments::transfer,
+        CommitFingerprintKey => trade::commit_fingerprint_key,
+        RegisterInvoice => trade::register_invoice,
+        ConfirmInvoice => trade::confirm_invoice,
+        CertifyAbsence => trade::certify_absence,
+        RequestFinancing => financing::request_financing,
+        AcceptFinancing => financing::accept_financing,
+        WithdrawFinancing => financing::withdraw_financing,
+        PayInvoice => financing::pay_invoice,
+    }
+}
