@@ -3,6 +3,7 @@
 //! The house has floors, and a floor imports only the floors below it; `docs/architecture.md` draws it and a test in
 //! `tests/architecture.rs` enforces it.
 
+pub mod admission;
 pub mod client;
 pub mod consensus;
 pub mod domain;

@@ -1,5 +1,6 @@
 //! F5: the node.
 
 pub mod config;
+pub mod service;
 
 pub use config::{Config, ConfigError};

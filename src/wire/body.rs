@@ -7,6 +7,7 @@ use crate::execution::{Envelope, Operation};
 use crate::ledger::limits::{OPERATIONS_MAX, SIGNATURES_MAX, TRANSACTION_BYTES_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{SignedTransaction, TransactionSignature};
+use crate::primitives::AccountId;
 use bytes::Bytes;
 use prost::Message as _;
 use thiserror::Error;
@@ -62,6 +63,12 @@ pub fn decode_body(bytes: &Bytes) -> Result<(Envelope, Vec<Operation>), BodyErro
         expires_at: time("expires_at_ms", body.expires_at_ms)?,
     };
     Ok((envelope, operations(body.operations)?))
+}
+
+/// Who sent a transaction, read from its body without regard to the rest; none if the body is no transaction.
+pub fn sender_of(body: &Bytes) -> Option<AccountId> {
+    let body = pb::TransactionBody::decode(body.clone()).ok()?;
+    AccountId::from_slice(&body.sender_account_id)
 }
 
 fn operations(messages: Vec<pb::Operation>) -> Result<Vec<Operation>, Malformed> {

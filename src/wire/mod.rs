@@ -19,7 +19,7 @@ mod outcome;
 pub mod pb;
 mod receipt;
 
-pub use body::{BodyError, decode_body, signed_transaction, signed_transaction_to_pb};
+pub use body::{BodyError, decode_body, sender_of, signed_transaction, signed_transaction_to_pb};
 pub use fields::{account_id, hash, object_id, request_id, token_id, transaction_id};
 pub use outcome::{
     balance_to_pb, block_to_pb, decline_to_pb, effect_to_pb, field_to_pb, movement_to_pb, outcome_to_pb,

@@ -1,0 +1,111 @@
+//! gRPC statuses: the one place where what went wrong becomes a canonical code with details.
+//!
+//! Every status carries `google.rpc.ErrorInfo` (domain `causeway`, a stable reason, the figures as metadata); malformed
+//! fields carry `BadRequest` too, and what passes by itself `RetryInfo`. The table is in `docs/wire.md`.
+
+use crate::admission::Refusal;
+use crate::ledger::malformed::Malformed;
+use crate::node::service::{BlockError, Unavailable};
+use crate::wire::BodyError;
+use std::collections::HashMap;
+use std::time::Duration;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The domain of every `ErrorInfo`.
+pub const ERROR_DOMAIN: &str = "causeway";
+
+/// When to try again where the node has too much to do: about a block.
+const RETRY_WHEN_FULL: Duration = Duration::from_millis(500);
+/// When to try again where the node starts, catches up or stops.
+const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(2);
+
+/// A status with its reason.
+pub(super) fn status(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    Status::with_error_details(code, message, error_info(reason, []))
+}
+
+fn error_info<const N: usize>(reason: &str, metadata: [(&str, String); N]) -> ErrorDetails {
+    let metadata: HashMap<String, String> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata)
+}
+
+/// The code of each refusal.
+fn code_of(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::Body(_) | Refusal::ForeignChain | Refusal::ExpiryTooFar { .. } => Code::InvalidArgument,
+        Refusal::SignatureInvalid { .. } => Code::Unauthenticated,
+        Refusal::Expired { .. } | Refusal::SenderClosed { .. } => Code::FailedPrecondition,
+        Refusal::RequestIdReused { .. } => Code::AlreadyExists,
+        Refusal::SenderUnknown { .. } | Refusal::SenderSignatureMissing { .. } => Code::PermissionDenied,
+        Refusal::SenderQueueFull { .. } | Refusal::PoolFull => Code::ResourceExhausted,
+        Refusal::NotServing { .. } => Code::Unavailable,
+    }
+}
+
+/// A refused transaction's status.
+pub(super) fn refused(refusal: &Refusal) -> Status {
+    let reason = refusal.name();
+    let mut details = match refusal {
+        Refusal::Body(BodyError::TooLarge { bytes }) => error_info(reason, [("bytes", bytes.to_string())]),
+        Refusal::Body(BodyError::NotCanonical { offset }) => error_info(reason, [("offset", offset.to_string())]),
+        Refusal::Body(BodyError::Malformed(malformed)) => {
+            let mut details = error_info(reason, [("field", malformed.field.clone())]);
+            details.add_bad_request_violation(&malformed.field, &malformed.why);
+            details
+        }
+        Refusal::SignatureInvalid { public_key } => error_info(reason, [("public_key", public_key.to_string())]),
+        Refusal::Expired { expires_at, now } | Refusal::ExpiryTooFar { expires_at, now } => {
+            error_info(reason, [("expires_at_ms", expires_at.0.to_string()), ("now_ms", now.0.to_string())])
+        }
+        Refusal::RequestIdReused { transaction_id } => {
+            error_info(reason, [("transaction_id", transaction_id.to_string())])
+        }
+        Refusal::SenderUnknown { account }
+        | Refusal::SenderClosed { account }
+        | Refusal::SenderSignatureMissing { account } => error_info(reason, [("account_id", account.to_string())]),
+        Refusal::SenderQueueFull { waiting } => error_info(reason, [("waiting", waiting.to_string())]),
+        Refusal::Body(BodyError::Undecodable { .. })
+        | Refusal::ForeignChain
+        | Refusal::PoolFull
+        | Refusal::NotServing { .. } => error_info(reason, []),
+    };
+    match code_of(refusal) {
+        Code::ResourceExhausted => details.set_retry_info(Some(RETRY_WHEN_FULL)),
+        Code::Unavailable => details.set_retry_info(Some(RETRY_WHEN_UNAVAILABLE)),
+        _ => &mut details,
+    };
+    Status::with_error_details(code_of(refusal), refusal.to_string(), details)
+}
+
+/// A malformed field of a request.
+pub(super) fn malformed(malformed: Malformed) -> Status {
+    refused(&Refusal::from(malformed))
+}
+
+/// The node stops or its store failed.
+pub(super) fn unavailable(error: Unavailable) -> Status {
+    let mut details = error_info("NOT_SERVING", []);
+    details.set_retry_info(Some(RETRY_WHEN_UNAVAILABLE));
+    Status::with_error_details(Code::Unavailable, format!("{error}: ask another node"), details)
+}
+
+/// No block of that height, asked for by itself.
+pub(super) fn no_block(error: BlockError) -> Status {
+    match error {
+        BlockError::NotReached { height, applied } => {
+            let details = error_info("BLOCK_NOT_REACHED", [("height", height.to_string()), ("applied", applied.to_string())]);
+            Status::with_error_details(Code::NotFound, error.to_string(), details)
+        }
+        BlockError::Pruned { oldest } => {
+            let details = error_info("BLOCK_PRUNED", [("oldest_height", oldest.to_string())]);
+            Status::with_error_details(Code::OutOfRange, format!("{error}: begin there, or ask another node"), details)
+        }
+        BlockError::Unavailable(error) => unavailable(error),
+    }
+}
+
+/// Nothing of this kind that the caller may see.
+pub(super) fn not_found(what: &str) -> Status {
+    status(Code::NotFound, "NOT_FOUND", format!("there is no such {what}, or it is not the caller's to see"))
+}

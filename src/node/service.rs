@@ -1,0 +1,216 @@
+//! The node as its API sees it: one handle, object-safe, and the plain data that it answers with.
+//!
+//! `api` is written against [`LedgerHandle`] alone, so that the engine's generics end here, and so that its rules (who
+//! sees what, which status, which page) are tested without a node.
+//!
+//! # Invariants
+//! * Everything answered is final: applied, and synced to disk. Only [`Submission::Pending`] and [`Fate::Pending`] speak
+//!   of what is not.
+//! * A block that [`LedgerHandle::applied_beyond`] announced can be read at once, with its outcomes and its state.
+//!
+//! # Deliberately absent
+//! Protobuf, statuses, and who may see what.
+
+use crate::admission::Refusal;
+use crate::domain::financing::Citation;
+use crate::ledger::receipt::Receipt;
+use crate::ledger::{Block, Outcome, ReserveLine, SignedTransaction, View};
+use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, RequestId, TransactionId};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// The node cannot answer: it stops, or its store failed. The detail is in its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the node is stopping or its store failed")]
+pub struct Unavailable;
+
+/// What of the past is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BlockError {
+    /// No block of this height is final yet.
+    #[error("height {height} is not reached: the ledger is at {applied}")]
+    NotReached {
+        /// The height asked for.
+        height: u64,
+        /// The height applied.
+        applied: u64,
+    },
+    /// Blocks below a height were pruned.
+    #[error("blocks below height {oldest} are not kept here")]
+    Pruned {
+        /// The oldest height kept.
+        oldest: u64,
+    },
+    /// See [`Unavailable`].
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What never changes while a node runs.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The ledger.
+    pub chain_id: ChainId,
+    /// The network's name in the genesis.
+    pub network: String,
+    /// The genesis file's exact bytes.
+    pub genesis: Bytes,
+    /// The node's own key.
+    pub public_key: PublicKey,
+    /// The software's version.
+    pub version: String,
+}
+
+/// What a node does in consensus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Signs votes.
+    Validator,
+    /// Follows and verifies.
+    Verifier,
+}
+
+/// A validator by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedValidator {
+    /// Its name in the genesis.
+    pub name: String,
+    /// Its key.
+    pub public_key: PublicKey,
+}
+
+/// How a node is.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// What it does in consensus.
+    pub mode: Mode,
+    /// The newest block applied.
+    pub height: u64,
+    /// Its time.
+    pub time: BlockTime,
+    /// Its hash.
+    pub block_hash: Hash,
+    /// Its epoch.
+    pub epoch: u64,
+    /// The state's digest after the block before it.
+    pub parent_state_digest: Hash,
+    /// The validators of its epoch.
+    pub validators: Vec<NamedValidator>,
+    /// Transactions that wait here.
+    pub pool_transactions: usize,
+    /// Whether it has caught up and takes transactions.
+    pub serving: bool,
+}
+
+/// State as of a block.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// The state.
+    pub view: Arc<dyn View>,
+    /// The block after which it is so.
+    pub height: u64,
+    /// That block's time.
+    pub time: BlockTime,
+}
+
+/// A transaction that was submitted and not refused.
+#[derive(Clone, Debug)]
+pub enum Submission {
+    /// It waits for a block.
+    Pending {
+        /// Which.
+        transaction_id: TransactionId,
+        /// Until when it may enter one.
+        expires_at: BlockTime,
+    },
+    /// The same body was final before.
+    Final(FinalTransaction),
+}
+
+/// A final transaction.
+#[derive(Clone, Debug)]
+pub struct FinalTransaction {
+    /// The block.
+    pub height: u64,
+    /// What it did.
+    pub outcome: Outcome,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// It waits for a block, here.
+    Pending,
+    /// It is in a final block.
+    Final(FinalTransaction),
+    /// It never happened: a final block is past its expiry.
+    Expired,
+}
+
+/// A transaction as this node knows it.
+#[derive(Clone, Debug)]
+pub struct KnownTransaction {
+    /// Its id.
+    pub transaction_id: TransactionId,
+    /// Who sent it.
+    pub sender: AccountId,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// A final block with what came of it.
+#[derive(Clone, Debug)]
+pub struct BlockRecord {
+    /// The block.
+    pub block: Arc<Block>,
+    /// Who sent each of its transactions, in their order.
+    pub senders: Vec<AccountId>,
+    /// What each of its transactions did, in their order; one more outcome stands last if something fell due.
+    pub outcomes: Arc<Vec<Outcome>>,
+    /// Its own certificate, if this node has one of this height.
+    pub certificate: Option<Bytes>,
+    /// How every token stood after it.
+    pub reserve_lines: Vec<ReserveLine>,
+}
+
+/// A running node.
+pub trait LedgerHandle: Send + Sync + 'static {
+    /// What never changes.
+    fn identity(&self) -> &Identity;
+
+    /// How it is now.
+    fn status(&self) -> Status;
+
+    /// State as of the newest applied block.
+    fn snapshot(&self) -> Result<Snapshot, Unavailable>;
+
+    /// Authenticates and admits a transaction. The same body again is no error: it answers what became of it.
+    fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>>;
+
+    /// Resolves when a transaction that was admitted is final or expired. Dropping it ends the wait and nothing else.
+    fn wait_final(&self, id: TransactionId, expires_at: BlockTime) -> BoxFuture<'static, Result<Fate, Unavailable>>;
+
+    /// Looks a transaction up by its id.
+    fn transaction(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>>;
+
+    /// Looks a transaction up by who sent it under which request id.
+    fn transaction_by_request(
+        &self,
+        sender: AccountId,
+        request_id: RequestId,
+    ) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>>;
+
+    /// A final transaction's receipt.
+    fn receipt(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>>;
+
+    /// A final transaction's outcome with its way into the newest history root.
+    fn citation(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>>;
+
+    /// A final block.
+    fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>>;
+
+    /// Resolves with the applied height as soon as it is above `height`.
+    fn applied_beyond(&self, height: u64) -> BoxFuture<'static, Result<u64, Unavailable>>;
+}
