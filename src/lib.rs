@@ -4,6 +4,7 @@
 //! `tests/architecture.rs` enforces it.
 
 pub mod admission;
+pub mod api;
 pub mod client;
 pub mod consensus;
 pub mod domain;

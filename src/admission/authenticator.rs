@@ -7,6 +7,7 @@ use crate::ledger::transaction::TransactionSignature;
 use crate::primitives::crypto::TRANSACTION_NAMESPACE;
 use crate::primitives::{Hash, PublicKey};
 use crate::wire::decode_body;
+use bytes::Bytes;
 use commonware_codec::DecodeExt as _;
 use commonware_cryptography::{BatchEntry, BatchVerifier as _, ed25519};
 use commonware_parallel::Strategy;
@@ -150,8 +151,8 @@ fn batch_is_valid<'a, R: CryptoRng>(
     for transaction in transactions {
         for TransactionSignature { public_key, signature } in transaction.signatures() {
             // Keys that are no points of the curve do not parse; the caller finds them singly.
-            let Ok(key) = ed25519::PublicKey::decode(public_key.0.as_slice()) else { return false };
-            let Ok(signature) = ed25519::Signature::decode(signature.0.as_slice()) else { return false };
+            let Ok(key) = ed25519::PublicKey::decode(Bytes::copy_from_slice(&public_key.0)) else { return false };
+            let Ok(signature) = ed25519::Signature::decode(Bytes::copy_from_slice(&signature.0)) else { return false };
             entries.push((key, signature, transaction.body()));
         }
     }

@@ -94,6 +94,11 @@ impl Pool {
         self.bytes
     }
 
+    /// The ids of all that wait, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &TransactionId> {
+        self.by_id.keys()
+    }
+
     /// A waiting transaction.
     pub fn get(&self, id: &TransactionId) -> Option<&Arc<Transaction>> {
         self.by_id.get(id).map(|waiting| &waiting.transaction)

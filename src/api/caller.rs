@@ -107,7 +107,10 @@ fn caller_of(
         hex::decode_to_slice(text, &mut bytes).ok().map(|()| Signature(bytes))
     })?;
     if expires_at_ms < now_ms {
-        return Err(refuse("READ_AUTHORISATION_EXPIRED", "the read signature has expired: sign again, and check the clock"));
+        return Err(refuse(
+            "READ_AUTHORISATION_EXPIRED",
+            "the read signature has expired: sign again, and check the clock",
+        ));
     }
     if expires_at_ms - now_ms > READ_AUTHORISATION_AHEAD_MS_MAX {
         let message = "the read signature expires more than 5 minutes ahead: sign with an earlier expiry";

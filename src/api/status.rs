@@ -94,7 +94,8 @@ pub(super) fn unavailable(error: Unavailable) -> Status {
 pub(super) fn no_block(error: BlockError) -> Status {
     match error {
         BlockError::NotReached { height, applied } => {
-            let details = error_info("BLOCK_NOT_REACHED", [("height", height.to_string()), ("applied", applied.to_string())]);
+            let details =
+                error_info("BLOCK_NOT_REACHED", [("height", height.to_string()), ("applied", applied.to_string())]);
             Status::with_error_details(Code::NotFound, error.to_string(), details)
         }
         BlockError::Pruned { oldest } => {

@@ -165,8 +165,6 @@ pub struct KnownTransaction {
 pub struct BlockRecord {
     /// The block.
     pub block: Arc<Block>,
-    /// Who sent each of its transactions, in their order.
-    pub senders: Vec<AccountId>,
     /// What each of its transactions did, in their order; one more outcome stands last if something fell due.
     pub outcomes: Arc<Vec<Outcome>>,
     /// Its own certificate, if this node has one of this height.

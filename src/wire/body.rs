@@ -49,8 +49,8 @@ pub fn decode_body(bytes: &Bytes) -> Result<(Envelope, Vec<Operation>), BodyErro
     if bytes.len() > TRANSACTION_BYTES_MAX {
         return Err(BodyError::TooLarge { bytes: bytes.len() });
     }
-    let body =
-        pb::TransactionBody::decode(bytes.clone()).map_err(|error| BodyError::Undecodable { why: error.to_string() })?;
+    let body = pb::TransactionBody::decode(bytes.clone())
+        .map_err(|error| BodyError::Undecodable { why: error.to_string() })?;
     let encoded = body.encode_to_vec();
     if encoded != *bytes {
         let agreeing = encoded.iter().zip(bytes.iter()).take_while(|(ours, theirs)| ours == theirs).count();
@@ -75,7 +75,8 @@ fn operations(messages: Vec<pb::Operation>) -> Result<Vec<Operation>, Malformed>
     let count = messages.len();
     let why = format!("there are {count} and must be 1 to {OPERATIONS_MAX}");
     require((1..=OPERATIONS_MAX).contains(&count), "operations", why)?;
-    let convert = |(index, message)| operation(message).map_err(|error| error.within(format_args!("operations[{index}]")));
+    let convert =
+        |(index, message)| operation(message).map_err(|error| error.within(format_args!("operations[{index}]")));
     messages.into_iter().enumerate().map(convert).collect()
 }
 
@@ -96,8 +97,7 @@ pub fn signed_transaction(message: Option<pb::SignedTransaction>) -> Result<Sign
             signature: signature(&format!("{path}.signature"), &entry.signature)?,
         });
     }
-    SignedTransaction::new(message.body, signatures)
-        .map_err(|error| Malformed::new("transaction", error.to_string()))
+    SignedTransaction::new(message.body, signatures).map_err(|error| Malformed::new("transaction", error.to_string()))
 }
 
 /// The message of a transaction.
@@ -106,5 +106,8 @@ pub fn signed_transaction_to_pb(signed: &SignedTransaction) -> pb::SignedTransac
         public_key: Bytes::copy_from_slice(&entry.public_key.0),
         signature: Bytes::copy_from_slice(&entry.signature.0),
     };
-    pb::SignedTransaction { body: signed.body().clone(), signatures: signed.signatures().iter().map(signature).collect() }
+    pb::SignedTransaction {
+        body: signed.body().clone(),
+        signatures: signed.signatures().iter().map(signature).collect(),
+    }
 }

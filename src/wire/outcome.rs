@@ -73,7 +73,9 @@ pub fn decline_to_pb(decline: &Decline) -> pb::Decline {
         operation_index: decline.operation_index.into(),
         code: decline.code.into(),
         reason: entry.map_or("UNKNOWN", |entry| entry.name).to_owned(),
-        explanation: entry.map_or("The reason is of a later version than this node.", |entry| entry.explanation).to_owned(),
+        explanation: entry
+            .map_or("The reason is of a later version than this node.", |entry| entry.explanation)
+            .to_owned(),
         fields: fields_to_pb(&decline.fields),
     }
 }

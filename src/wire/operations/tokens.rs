@@ -73,7 +73,11 @@ fn calendar(message: pb::BusinessCalendar) -> Result<BusinessCalendar, Malformed
 
 pub(super) fn attest_reserves(message: pb::AttestReserves) -> Result<AttestReserves, Malformed> {
     let count = message.assets.len();
-    require(count <= RESERVE_ASSETS_MAX, "assets", format!("there are {count} and must be at most {RESERVE_ASSETS_MAX}"))?;
+    require(
+        count <= RESERVE_ASSETS_MAX,
+        "assets",
+        format!("there are {count} and must be at most {RESERVE_ASSETS_MAX}"),
+    )?;
     let asset = |(index, asset): (usize, &pb::ReserveAsset)| {
         Ok(ReserveAsset {
             asset_class: asset_class(&format!("assets[{index}].asset_class"), asset.asset_class)?,

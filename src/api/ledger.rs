@@ -1,0 +1,259 @@
+//! `LedgerService`: submitting transactions, and reading what became of them.
+
+use super::caller::{Caller, identify};
+use super::status::{malformed, no_block, not_found, refused, status, unavailable};
+use super::streams;
+use super::visibility::Sight;
+use crate::admission::Refusal;
+use crate::ledger::malformed::Malformed;
+use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
+use crate::node::service::{BlockRecord, Fate, KnownTransaction, LedgerHandle, Submission};
+use crate::primitives::{AccountId, TransactionId};
+use crate::wire::pb::ledger::get_transaction_request::Key;
+use crate::wire::pb::ledger::ledger_service_server::LedgerService;
+use crate::wire::pb::ledger::{self as pb, TransactionStatus};
+use crate::wire::{
+    account_id, block_to_pb, citation_to_pb, decline_to_pb, outcome_to_pb, receipt_to_pb, request_id, sender_of,
+    signed_transaction, status_to_pb, transaction_id,
+};
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt as _};
+use std::sync::Arc;
+use std::time::Instant;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+/// Most transactions in one message of `SubmitStream`.
+pub const STREAM_BATCH_MAX: usize = 1_024;
+/// Most transactions of one `SubmitStream` that wait for finality at once; then the node reads no further.
+pub const STREAM_IN_FLIGHT_MAX: usize = 4_096;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// The service.
+#[derive(Clone)]
+pub(super) struct Ledger(pub Arc<dyn LedgerHandle>);
+
+#[tonic::async_trait]
+impl LedgerService for Ledger {
+    async fn submit(&self, request: Request<pb::SubmitRequest>) -> Answer<pb::SubmitResponse> {
+        let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
+        let (transaction_id, status) = match self.0.submit(signed).await.map_err(|refusal| refused(&refusal))? {
+            Submission::Pending { transaction_id, .. } => (transaction_id, TransactionStatus::Pending),
+            Submission::Final(done) => (done.outcome.transaction_id, status_to_pb(&done.outcome.status)),
+        };
+        Ok(Response::new(pb::SubmitResponse { transaction_id: copied(transaction_id), status: status.into() }))
+    }
+
+    async fn submit_and_wait(&self, request: Request<pb::SubmitAndWaitRequest>) -> Answer<pb::SubmitAndWaitResponse> {
+        let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
+        let id = signed.id();
+        let admitted = Instant::now();
+        let finality_us = match settle(&*self.0, signed).await? {
+            Settled::Before => 0,
+            // Longer than 584,000 years does not fit.
+            Settled::Now => admitted.elapsed().as_micros() as u64,
+            Settled::Expired => return Err(expired()),
+        };
+        let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| not_found("receipt"))?;
+        let outcome = Some(outcome_to_pb(&receipt.outcome));
+        let receipt = Some(receipt_to_pb(&receipt));
+        Ok(Response::new(pb::SubmitAndWaitResponse { receipt, outcome, finality_us }))
+    }
+
+    type SubmitStreamStream = BoxStream<'static, Result<pb::SubmitStreamResponse, Status>>;
+
+    async fn submit_stream(
+        &self,
+        request: Request<Streaming<pb::SubmitStreamRequest>>,
+    ) -> Answer<Self::SubmitStreamStream> {
+        let ledger = self.0.clone();
+        let transactions = request.into_inner().flat_map(|message| futures::stream::iter(unpack(message)));
+        let answers = transactions.map(move |entry| {
+            let ledger = ledger.clone();
+            async move { Ok(submit_one(&*ledger, entry?).await) }
+        });
+        Ok(Response::new(answers.buffer_unordered(STREAM_IN_FLIGHT_MAX).boxed()))
+    }
+
+    async fn get_transaction(&self, request: Request<pb::GetTransactionRequest>) -> Answer<pb::GetTransactionResponse> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let sight = Sight::new(caller.required()?, &*snapshot.view);
+        let key = request.into_inner().key;
+        let found = match key {
+            Some(Key::TransactionId(id)) => {
+                let id = transaction_id("transaction_id", &id).map_err(malformed)?;
+                self.0.transaction(id).await.map_err(unavailable)?
+            }
+            Some(Key::Request(key)) => {
+                let sender = account_id("request.sender_account_id", &key.sender_account_id).map_err(malformed)?;
+                let request = request_id("request.request_id", &key.request_id).map_err(malformed)?;
+                self.0.transaction_by_request(sender, request).await.map_err(unavailable)?
+            }
+            None => {
+                let why = "set transaction_id, or request with sender and request id";
+                return Err(malformed(Malformed::new("key", why)));
+            }
+        };
+        let visible = found.filter(|known| sees(sight, known)).ok_or_else(|| not_found("transaction"))?;
+        Ok(Response::new(known_to_pb(&visible)))
+    }
+
+    async fn get_receipt(&self, request: Request<pb::GetReceiptRequest>) -> Answer<pb::GetReceiptResponse> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let id = transaction_id("transaction_id", &request.get_ref().transaction_id).map_err(malformed)?;
+        self.require_visible(caller.required()?, &*snapshot.view, id, "receipt").await?;
+        let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| not_found("receipt"))?;
+        let outcome = Some(outcome_to_pb(&receipt.outcome));
+        Ok(Response::new(pb::GetReceiptResponse { receipt: Some(receipt_to_pb(&receipt)), outcome }))
+    }
+
+    async fn get_citation(&self, request: Request<pb::GetCitationRequest>) -> Answer<pb::GetCitationResponse> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let id = transaction_id("transaction_id", &request.get_ref().transaction_id).map_err(malformed)?;
+        self.require_visible(caller.required()?, &*snapshot.view, id, "citation").await?;
+        let citation = self.0.citation(id).await.map_err(unavailable)?.ok_or_else(|| not_found("citation"))?;
+        Ok(Response::new(pb::GetCitationResponse { citation: Some(citation_to_pb(&citation)) }))
+    }
+
+    async fn get_block(&self, request: Request<pb::GetBlockRequest>) -> Answer<pb::GetBlockResponse> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let record = self.0.block(request.get_ref().height).await.map_err(no_block)?;
+        let block = Some(visible_block(Sight::new(caller, &*snapshot.view), &record));
+        Ok(Response::new(pb::GetBlockResponse { block }))
+    }
+
+    type StreamBlocksStream = BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>;
+
+    async fn stream_blocks(&self, request: Request<pb::StreamBlocksRequest>) -> Answer<Self::StreamBlocksStream> {
+        let (caller, _) = identify(&*self.0, &request)?;
+        streams::blocks(self.0.clone(), caller, request.get_ref().from_height).await.map(Response::new)
+    }
+
+    type StreamEventsStream = BoxStream<'static, Result<pb::StreamEventsResponse, Status>>;
+
+    async fn stream_events(&self, request: Request<pb::StreamEventsRequest>) -> Answer<Self::StreamEventsStream> {
+        let (caller, _) = identify(&*self.0, &request)?;
+        let caller = caller.required()?;
+        streams::events(self.0.clone(), caller, &request.get_ref().cursor).await.map(Response::new)
+    }
+}
+
+impl Ledger {
+    async fn require_visible(
+        &self,
+        caller: Caller,
+        view: &dyn View,
+        id: TransactionId,
+        what: &str,
+    ) -> Result<(), Status> {
+        let known = self.0.transaction(id).await.map_err(unavailable)?;
+        let visible = known.is_some_and(|known| sees(Sight::new(caller, view), &known));
+        if visible { Ok(()) } else { Err(not_found(what)) }
+    }
+}
+
+/// The block as the caller sees it: all of its header, and the transactions that concern the caller.
+pub(super) fn visible_block(sight: Sight<'_>, record: &BlockRecord) -> pb::Block {
+    let entries = record.block.transactions().iter().zip(record.outcomes.iter());
+    let visible = entries.filter(|(signed, outcome)| sight.of_outcome(sender_of(signed.body()), outcome));
+    let ids = visible.map(|(_, outcome)| outcome.transaction_id);
+    block_to_pb(&record.block, record.certificate.as_ref(), &record.reserve_lines, ids)
+}
+
+fn sees(sight: Sight<'_>, known: &KnownTransaction) -> bool {
+    match &known.fate {
+        Fate::Final(done) => sight.of_outcome(Some(known.sender), &done.outcome),
+        Fate::Pending | Fate::Expired => sight.of_account(known.sender),
+    }
+}
+
+fn known_to_pb(known: &KnownTransaction) -> pb::GetTransactionResponse {
+    let (status, height, outcome) = match &known.fate {
+        Fate::Pending => (TransactionStatus::Pending, 0, None),
+        Fate::Expired => (TransactionStatus::Expired, 0, None),
+        Fate::Final(done) => (status_to_pb(&done.outcome.status), done.height, Some(outcome_to_pb(&done.outcome))),
+    };
+    pb::GetTransactionResponse { transaction_id: copied(known.transaction_id), status: status.into(), height, outcome }
+}
+
+fn copied(id: TransactionId) -> Bytes {
+    Bytes::copy_from_slice(&id.0)
+}
+
+fn expired() -> Status {
+    let message = "the transaction never happened: its expiry passed before a block took it. Sign a new one";
+    status(Code::FailedPrecondition, "TRANSACTION_EXPIRED", message)
+}
+
+/// How a submission ended.
+enum Settled {
+    /// It was final before.
+    Before,
+    /// It became final while the call waited.
+    Now,
+    /// It never happened.
+    Expired,
+}
+
+/// Submits and waits until nothing can change any more.
+async fn settle(ledger: &dyn LedgerHandle, signed: SignedTransaction) -> Result<Settled, Status> {
+    let (id, expires_at) = match ledger.submit(signed).await.map_err(|refusal| refused(&refusal))? {
+        Submission::Final(_) => return Ok(Settled::Before),
+        Submission::Pending { transaction_id, expires_at } => (transaction_id, expires_at),
+    };
+    match ledger.wait_final(id, expires_at).await.map_err(unavailable)? {
+        Fate::Final(_) => Ok(Settled::Now),
+        // A wait does not end on what is still pending; if it did, the caller may ask again.
+        Fate::Pending => Err(unavailable(crate::node::service::Unavailable)),
+        Fate::Expired => Ok(Settled::Expired),
+    }
+}
+
+/// The transactions of one message, or the error that ends the stream.
+fn unpack(message: Result<pb::SubmitStreamRequest, Status>) -> Vec<Result<pb::SignedTransaction, Status>> {
+    match message {
+        Err(error) => vec![Err(error)],
+        Ok(message) if message.transactions.len() > STREAM_BATCH_MAX => {
+            let why = format!("there are {} and must be at most {STREAM_BATCH_MAX}", message.transactions.len());
+            vec![Err(malformed(Malformed::new("transactions", why)))]
+        }
+        Ok(message) => message.transactions.into_iter().map(Ok).collect(),
+    }
+}
+
+/// What became of one transaction of a stream. A refusal concerns it alone; the stream goes on.
+async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -> pb::SubmitStreamResponse {
+    let id = crate::ledger::transaction::transaction_id(&message.body);
+    let answer = pb::SubmitStreamResponse { transaction_id: copied(id), ..Default::default() };
+    let refused_with = |refusal: &Refusal, answer: pb::SubmitStreamResponse| pb::SubmitStreamResponse {
+        reason: refusal.name().to_owned(),
+        message: refusal.to_string(),
+        ..answer
+    };
+    let signed = match signed_transaction(Some(message)) {
+        Ok(signed) => signed,
+        Err(error) => return refused_with(&error.into(), answer),
+    };
+    let fate = match ledger.submit(signed).await {
+        Err(refusal) => return refused_with(&refusal, answer),
+        Ok(Submission::Final(done)) => Ok(Fate::Final(done)),
+        Ok(Submission::Pending { transaction_id, expires_at }) => ledger.wait_final(transaction_id, expires_at).await,
+    };
+    match fate {
+        Ok(Fate::Final(done)) => {
+            let reason = match &done.outcome.status {
+                OutcomeStatus::Applied => String::new(),
+                OutcomeStatus::Declined(decline) => decline_to_pb(decline).reason,
+            };
+            let status = status_to_pb(&done.outcome.status).into();
+            pb::SubmitStreamResponse { status, height: done.height, reason, ..answer }
+        }
+        Ok(Fate::Expired) => pb::SubmitStreamResponse { status: TransactionStatus::Expired.into(), ..answer },
+        Ok(Fate::Pending) | Err(_) => refused_with(&Refusal::NotServing { why: "it is stopping" }, answer),
+    }
+}
+
+/// Who sent a block's transaction; none if its body does not say, which no final body does.
+pub(super) fn sender_in(record: &BlockRecord, index: usize) -> Option<AccountId> {
+    record.block.transactions().get(index).and_then(|signed| sender_of(signed.body()))
+}

@@ -1,0 +1,46 @@
+//! `NodeService`: how the node is. Public.
+
+use crate::node::service::{LedgerHandle, Mode};
+use crate::wire::pb::node as pb;
+use crate::wire::pb::node::node_service_server::NodeService;
+use bytes::Bytes;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+/// The service.
+#[derive(Clone)]
+pub(super) struct Node(pub Arc<dyn LedgerHandle>);
+
+#[tonic::async_trait]
+impl NodeService for Node {
+    async fn get_status(&self, _: Request<pb::GetStatusRequest>) -> Result<Response<pb::GetStatusResponse>, Status> {
+        let (identity, status) = (self.0.identity(), self.0.status());
+        let mode = match status.mode {
+            Mode::Validator => pb::NodeMode::Validator,
+            Mode::Verifier => pb::NodeMode::Verifier,
+        };
+        let validators = status.validators.into_iter().map(|validator| pb::Validator {
+            name: validator.name,
+            public_key: Bytes::copy_from_slice(&validator.public_key.0),
+        });
+        Ok(Response::new(pb::GetStatusResponse {
+            chain_id: Bytes::copy_from_slice(&identity.chain_id.0),
+            network: identity.network.clone(),
+            node_public_key: Bytes::copy_from_slice(&identity.public_key.0),
+            mode: mode.into(),
+            height: status.height,
+            time_ms: status.time.0,
+            block_hash: Bytes::copy_from_slice(&status.block_hash.0),
+            epoch: status.epoch,
+            parent_state_digest: Bytes::copy_from_slice(&status.parent_state_digest.0),
+            validators: validators.collect(),
+            // The pool's limit is far below.
+            pool_transactions: status.pool_transactions as u32,
+            version: identity.version.clone(),
+        }))
+    }
+
+    async fn get_genesis(&self, _: Request<pb::GetGenesisRequest>) -> Result<Response<pb::GetGenesisResponse>, Status> {
+        Ok(Response::new(pb::GetGenesisResponse { genesis: self.0.identity().genesis.clone() }))
+    }
+}

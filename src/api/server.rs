@@ -1,0 +1,138 @@
+//! The server: every service on one port, with health, reflection, deadlines and limits.
+
+use super::accounts::Accounts;
+use super::call::CallLayer;
+use super::financing::Financing;
+use super::ledger::Ledger;
+use super::node::Node;
+use super::tokens::Tokens;
+use super::trade::Trade;
+use crate::node::service::LedgerHandle;
+use crate::wire::pb;
+use crate::wire::pb::accounts::accounts_service_server::AccountsServiceServer;
+use crate::wire::pb::financing::financing_service_server::FinancingServiceServer;
+use crate::wire::pb::ledger::ledger_service_server::LedgerServiceServer;
+use crate::wire::pb::node::node_service_server::NodeServiceServer;
+use crate::wire::pb::tokens::tokens_service_server::TokensServiceServer;
+use crate::wire::pb::trade::trade_service_server::TradeServiceServer;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tonic::server::NamedService;
+use tonic::transport::ServerTlsConfig;
+use tonic::transport::server::{Server, TcpIncoming};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tonic_reflection::server::Builder as Reflection;
+
+/// Largest request message: a `SubmitStream` message with 64 of the largest bodies, or a thousand payments.
+pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest answer: a receipt with every handover that it may carry.
+pub const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most calls at once on one connection.
+pub const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
+/// How often the server pings an idle connection.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// How long it waits for the answer before it closes the connection.
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the health service looks whether the node serves.
+const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
+/// The name under which the health service says SERVING as long as the process answers at all.
+const LIVE: &str = "live";
+
+/// How to serve.
+#[derive(Clone, Debug, Default)]
+pub struct ServerConfig {
+    /// Certificates; none for plain text, which is for the loopback only.
+    pub tls: Option<ServerTlsConfig>,
+}
+
+/// Why serving failed.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// Certificates that do not fit, or a connection that broke the server.
+    #[error("the gRPC server failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The descriptors that are built in do not decode.
+    #[error("the built-in descriptors are broken: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Serves every service on the listener until `shutdown` resolves and open calls have ended.
+///
+/// # Errors
+/// Broken certificates or a broken listener.
+pub async fn serve(
+    listener: TcpListener,
+    ledger: Arc<dyn LedgerHandle>,
+    config: ServerConfig,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    // Without this a call takes 40 ms more: Nagle's algorithm waits for the client's delayed acknowledgement.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let watch = tokio::spawn(report_health(reporter, ledger.clone()));
+    let mut server = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
+    if let Some(tls) = config.tls {
+        server = server.tls_config(tls)?;
+    }
+    macro_rules! limited {
+        ($server:ident($service:expr)) => {
+            $server::new($service)
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX)
+        };
+    }
+    let served = server
+        .layer(CallLayer)
+        .add_service(limited!(LedgerServiceServer(Ledger(ledger.clone()))))
+        .add_service(limited!(AccountsServiceServer(Accounts(ledger.clone()))))
+        .add_service(limited!(TokensServiceServer(Tokens(ledger.clone()))))
+        .add_service(limited!(TradeServiceServer(Trade(ledger.clone()))))
+        .add_service(limited!(FinancingServiceServer(Financing(ledger.clone()))))
+        .add_service(limited!(NodeServiceServer(Node(ledger))))
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .serve_with_incoming_shutdown(incoming, shutdown)
+        .await;
+    watch.abort();
+    Ok(served?)
+}
+
+fn reflection() -> Reflection<'static> {
+    Reflection::configure()
+        .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+/// Keeps the health service in step with the node: `live` always, everything else while the node serves.
+async fn report_health(reporter: HealthReporter, ledger: Arc<dyn LedgerHandle>) {
+    let services = [
+        "",
+        LedgerServiceServer::<Ledger>::NAME,
+        AccountsServiceServer::<Accounts>::NAME,
+        TokensServiceServer::<Tokens>::NAME,
+        TradeServiceServer::<Trade>::NAME,
+        FinancingServiceServer::<Financing>::NAME,
+        NodeServiceServer::<Node>::NAME,
+    ];
+    reporter.set_service_status(LIVE, ServingStatus::Serving).await;
+    let mut reported = None;
+    loop {
+        let serving = ledger.status().serving;
+        if reported != Some(serving) {
+            let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+            for service in services {
+                reporter.set_service_status(service, status).await;
+            }
+            reported = Some(serving);
+        }
+        tokio::time::sleep(HEALTH_INTERVAL).await;
+    }
+}

@@ -1,0 +1,272 @@
+//! Streams of blocks and events: from any height or cursor on, then live, without a gap that is not spoken of.
+//!
+//! A stream reads final blocks in order and filters each for its caller. It is fed by a task of its own into a short queue.
+//! A reader that leaves the queue full for too long is told so (a `Gap`, or RESOURCE_EXHAUSTED for blocks) and the stream
+//! ends, instead of holding the node's memory. It resumes from the last cursor that it saw.
+//!
+//! The caller's authorisation is that of the call's beginning. Who may see what is judged anew at each block, so an account
+//! that is closed or loses a role sees no more.
+
+use super::caller::Caller;
+use super::ledger::{sender_in, visible_block};
+use super::status::{malformed, no_block, status, unavailable};
+use super::visibility::Sight;
+use crate::ledger::malformed::Malformed;
+use crate::ledger::{Account, Role, Status as OutcomeStatus};
+use crate::node::service::{BlockError, BlockRecord, LedgerHandle};
+use crate::wire::pb::ledger::stream_events_response::Item;
+use crate::wire::pb::ledger::{self as pb, TransactionStatus};
+use crate::wire::{decline_to_pb, effect_to_pb, movement_to_pb, status_to_pb};
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt as _};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+/// How many messages wait for a slow reader.
+pub const STREAM_QUEUE: usize = 256;
+/// How long a reader may leave its queue full.
+pub const STREAM_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where a stream of events stands: before the event of this place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cursor {
+    height: u64,
+    /// The next event's place in its block.
+    index: usize,
+}
+
+impl Cursor {
+    /// Reads `HEIGHT.COUNT`, where COUNT events of that block were seen; `0` is before everything.
+    fn parse(text: &str) -> Option<Self> {
+        if text == "0" {
+            return Some(Self { height: 0, index: 0 });
+        }
+        let (height, index) = text.split_once('.')?;
+        let canonical = Self { height: height.parse().ok()?, index: index.parse().ok()? };
+        (canonical.text() == text).then_some(canonical)
+    }
+
+    fn text(self) -> String {
+        format!("{}.{}", self.height, self.index)
+    }
+}
+
+/// Where a feed puts its messages, and how it ends for a reader that does not read.
+struct Feed<T> {
+    queue: mpsc::Sender<Result<T, Status>>,
+    patience: Duration,
+}
+
+/// Why a feed stopped.
+enum Stopped {
+    /// The reader is gone.
+    Left,
+    /// The reader left the queue full for too long.
+    TooSlow,
+    /// The node stops, or a block is gone.
+    Failed(Status),
+}
+
+impl<T> Feed<T> {
+    async fn send(&self, message: T) -> Result<(), Stopped> {
+        self.queue.send_timeout(Ok(message), self.patience).await.map_err(|error| match error {
+            mpsc::error::SendTimeoutError::Timeout(_) => Stopped::TooSlow,
+            mpsc::error::SendTimeoutError::Closed(_) => Stopped::Left,
+        })
+    }
+}
+
+/// Runs a feed in its own task; what `parting` says of its end comes last, after all that is queued.
+fn fed<T: Send + 'static, F>(
+    feed: impl FnOnce(Feed<T>) -> F,
+    parting: impl FnOnce(Stopped) -> Option<Result<T, Status>> + Send + 'static,
+) -> BoxStream<'static, Result<T, Status>>
+where
+    F: Future<Output = Stopped> + Send + 'static,
+{
+    let (queue, queued) = mpsc::channel(STREAM_QUEUE);
+    let feeding = tokio::spawn(feed(Feed { queue, patience: STREAM_PATIENCE }));
+    let last = async move { feeding.await.ok().and_then(parting) };
+    ReceiverStream::new(queued).chain(futures::stream::once(last).filter_map(futures::future::ready)).boxed()
+}
+
+/// Blocks from a height on.
+pub(super) async fn blocks(
+    ledger: Arc<dyn LedgerHandle>,
+    caller: Caller,
+    from_height: u64,
+) -> Result<BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>, Status> {
+    require_kept(&*ledger, from_height).await?;
+    let feed = move |feed: Feed<pb::StreamBlocksResponse>| async move {
+        let mut height = from_height;
+        loop {
+            let record = match next_block(&*ledger, height).await {
+                Ok(record) => record,
+                Err(error) => return Stopped::Failed(error),
+            };
+            let block = match sight_now(&*ledger, caller, |sight| visible_block(sight, &record)) {
+                Ok(block) => block,
+                Err(error) => return Stopped::Failed(error),
+            };
+            if let Err(stopped) = feed.send(pb::StreamBlocksResponse { block: Some(block) }).await {
+                return stopped;
+            }
+            height += 1;
+        }
+    };
+    Ok(fed(feed, |stopped| match stopped {
+        Stopped::Left => None,
+        Stopped::Failed(error) => Some(Err(error)),
+        Stopped::TooSlow => {
+            let message = "the reader was too slow: resume from the height after the last one seen";
+            Some(Err(status(Code::ResourceExhausted, "READER_TOO_SLOW", message)))
+        }
+    }))
+}
+
+/// Events from a cursor on.
+pub(super) async fn events(
+    ledger: Arc<dyn LedgerHandle>,
+    caller: Caller,
+    cursor: &str,
+) -> Result<BoxStream<'static, Result<pb::StreamEventsResponse, Status>>, Status> {
+    let mut at = match cursor {
+        "" => Cursor { height: ledger.status().height.saturating_add(1), index: 0 },
+        text => Cursor::parse(text).ok_or_else(|| {
+            malformed(Malformed::new("cursor", "it must be empty, '0', or the cursor of an event of this stream"))
+        })?,
+    };
+    require_kept(&*ledger, at.height).await?;
+    let reached = ledger.clone();
+    let feed = move |feed: Feed<pb::StreamEventsResponse>| async move {
+        loop {
+            let record = match next_block(&*ledger, at.height).await {
+                Ok(record) => record,
+                Err(error) => return Stopped::Failed(error),
+            };
+            let events = match sight_now(&*ledger, caller, |sight| events_of(sight, &record, at.index)) {
+                Ok(events) => events,
+                Err(error) => return Stopped::Failed(error),
+            };
+            for event in events {
+                if let Err(stopped) = feed.send(pb::StreamEventsResponse { item: Some(Item::Event(event)) }).await {
+                    return stopped;
+                }
+            }
+            at = Cursor { height: at.height + 1, index: 0 };
+        }
+    };
+    Ok(fed(feed, move |stopped| match stopped {
+        Stopped::Left => None,
+        Stopped::Failed(error) => Some(Err(error)),
+        Stopped::TooSlow => {
+            let gap = pb::Gap { height: reached.status().height, detail: None };
+            Some(Ok(pb::StreamEventsResponse { item: Some(Item::Gap(gap)) }))
+        }
+    }))
+}
+
+/// Fails at once where the stream would begin with a block that is gone.
+async fn require_kept(ledger: &dyn LedgerHandle, height: u64) -> Result<(), Status> {
+    match ledger.block(height).await {
+        Ok(_) | Err(BlockError::NotReached { .. }) => Ok(()),
+        Err(error) => Err(no_block(error)),
+    }
+}
+
+/// The block of a height, waited for.
+async fn next_block(ledger: &dyn LedgerHandle, height: u64) -> Result<BlockRecord, Status> {
+    loop {
+        match ledger.block(height).await {
+            Ok(record) => return Ok(record),
+            Err(BlockError::NotReached { .. }) => {
+                ledger.applied_beyond(height.saturating_sub(1)).await.map_err(unavailable)?;
+            }
+            Err(error) => return Err(no_block(error)),
+        }
+    }
+}
+
+/// What the caller sees by the state of now; an error once it is nobody any more.
+fn sight_now<T>(ledger: &dyn LedgerHandle, caller: Caller, look: impl FnOnce(Sight<'_>) -> T) -> Result<T, Status> {
+    let snapshot = ledger.snapshot().map_err(unavailable)?;
+    let caller = match caller.account() {
+        None => Caller::Anyone,
+        Some(id) => {
+            let account: Option<Account> = snapshot.view.read(&id);
+            let account = account.filter(|account| !account.closed).ok_or_else(|| {
+                status(Code::PermissionDenied, "ACCOUNT_CLOSED", "the account of this stream was closed")
+            })?;
+            let oversees = account.roles.has(Role::Observer) || account.roles.has(Role::Operator);
+            if oversees { Caller::Overseer(id) } else { Caller::Account(id) }
+        }
+    };
+    Ok(look(Sight::new(caller, &*snapshot.view)))
+}
+
+/// A block's events from a place on, as far as the caller sees them.
+fn events_of(sight: Sight<'_>, record: &BlockRecord, from_index: usize) -> Vec<pb::Event> {
+    let header = record.block.header();
+    let transactions = record.block.transactions().len();
+    let places = record.outcomes.iter().enumerate().skip(from_index);
+    let visible = places.filter(|(index, outcome)| sight.of_outcome(sender_in(record, *index), outcome));
+    visible
+        .map(|(index, outcome)| {
+            let (status, decline) = match &outcome.status {
+                // What fell due stands after the transactions and is none.
+                _ if index >= transactions => (TransactionStatus::Unspecified, None),
+                OutcomeStatus::Applied => (status_to_pb(&outcome.status), None),
+                OutcomeStatus::Declined(decline) => (status_to_pb(&outcome.status), Some(decline_to_pb(decline))),
+            };
+            let is_transaction = index < transactions;
+            let transaction_id = match is_transaction {
+                true => Bytes::copy_from_slice(&outcome.transaction_id.0),
+                false => Bytes::new(),
+            };
+            pb::Event {
+                cursor: Cursor { height: header.height, index: index + 1 }.text(),
+                height: header.height,
+                time_ms: header.time.0,
+                transaction_id,
+                status: status.into(),
+                decline,
+                movements: outcome.movements.iter().map(movement_to_pb).collect(),
+                effects: outcome.effects.iter().map(effect_to_pb).collect(),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_have_one_form() {
+        assert_eq!(Cursor::parse("0"), Some(Cursor { height: 0, index: 0 }));
+        assert_eq!(Cursor::parse("17.3"), Some(Cursor { height: 17, index: 3 }));
+        for wrong in ["1", "1.", ".1", "01.2", "1.+2", "-1.0", "1.2.3", "18446744073709551616.0", "x"] {
+            assert_eq!(Cursor::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_does_not_read_is_told_so_last() {
+        let endless = |feed: Feed<u32>| async move {
+            for number in 0.. {
+                if let Err(stopped) = feed.send(number).await {
+                    return stopped;
+                }
+            }
+            Stopped::Left
+        };
+        let stream = fed(endless, |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(u32::MAX)));
+        tokio::time::sleep(STREAM_PATIENCE * 2).await;
+        let read: Vec<u32> = stream.map(|item| item.expect("no error")).collect().await;
+        assert_eq!(read.len(), STREAM_QUEUE + 1);
+        assert_eq!((read[0], read[STREAM_QUEUE]), (0, u32::MAX));
+    }
+}
