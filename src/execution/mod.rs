@@ -18,6 +18,6 @@ pub mod invariants;
 mod operation;
 mod transaction;
 
-pub use apply::{BlockExecutor, Executed, Ineligible, InvalidBlock, ParentState, Place, apply_block};
+pub use apply::{BlockExecutor, Executed, Ineligible, InvalidBlock, ParentState, Place, apply_block, eligible};
 pub use operation::Operation;
 pub use transaction::{Envelope, Transaction};
