@@ -18,7 +18,7 @@ use crate::ledger::{Header, Layers, Tip, View, Writes};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
 use crate::primitives::{Decode, Encode, Hash, TransactionId};
-use crate::storage::{Batch, Store, StoreColumn, StoreView, height_key};
+use crate::storage::{Batch, Reader as _, Store, StoreColumn, StoreView, height_key};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +45,14 @@ pub struct Chain<S> {
 struct Inner {
     head: Arc<Head>,
     pending: BTreeMap<Hash, Arc<Executed>>,
+}
+
+/// The state as of one committed block, whatever is committed after.
+pub struct PinnedState {
+    /// The block's header.
+    pub header: Header,
+    /// The state after it.
+    pub view: Arc<dyn View>,
 }
 
 /// A parent's state with the probe that tells whether reading it ever failed.
@@ -87,6 +95,18 @@ impl<S: Store> Chain<S> {
     /// The last committed block.
     pub fn head(&self) -> Arc<Head> {
         self.lock().head.clone()
+    }
+
+    /// The committed state, pinned together with its header.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn snapshot(&self) -> Result<PinnedState, NodeError> {
+        let snapshot = self.store.snapshot()?;
+        let header = snapshot.get(StoreColumn::Meta, APPLIED_KEY)?;
+        let header = header.ok_or(NodeError::MissingRecord("the applied header"))?;
+        let header = Header::from_bytes(&header).map_err(|cause| NodeError::record("the applied header", cause))?;
+        Ok(PinnedState { header, view: Arc::new(StoreView::new(snapshot)) })
     }
 
     /// The executed block of this hash, if it is above the committed one.

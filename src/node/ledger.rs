@@ -16,18 +16,19 @@ use super::error::NodeError;
 use super::finality::Finality;
 use super::halt::Halt;
 use super::metrics::NodeMetrics;
+use super::proofs;
 use super::transactions::TransactionDesk;
-use crate::consensus::block::SealedBlock;
-use crate::consensus::{Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Runtime, Slot, Tip};
+use crate::consensus::{
+    Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Runtime, Slot, StopReason, Tip,
+};
 use crate::execution::{BlockExecutor, Executed, Ineligible, InvalidBlock, Place, Transaction, apply_block};
 use crate::ledger::limits::CLOCK_AHEAD_MS_MAX;
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::{Block, ValidatorSet, View};
-use crate::primitives::{BlockTime, Hash, PublicKey};
-use crate::storage::{Reader as _, Store, StoreColumn, StoreView, height_key};
-use bytes::Bytes;
-use commonware_macros::select;
-use commonware_runtime::Supervisor as _;
+use crate::primitives::{BlockTime, Hash, PublicKey, TransactionId};
+use crate::storage::{Store, StoreView};
+use commonware_parallel::Strategy;
+use commonware_runtime::{Spawner as _, Supervisor as _};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,32 +52,32 @@ pub struct LedgerSettings {
 }
 
 /// The node's ledger. Cheap to clone; all clones are the one ledger.
-pub struct NodeLedger<E, S> {
-    inner: Arc<Inner<E, S>>,
+pub struct NodeLedger<E, S, T: Strategy> {
+    inner: Arc<Inner<E, S, T>>,
 }
 
-struct Inner<E, S> {
+struct Inner<E, S, T: Strategy> {
     context: E,
     chain: Arc<Chain<S>>,
-    desk: Arc<TransactionDesk>,
+    desk: Arc<TransactionDesk<T>>,
     finality: Arc<Finality>,
     halt: Halt,
     metrics: NodeMetrics,
     settings: LedgerSettings,
 }
 
-impl<E, S> Clone for NodeLedger<E, S> {
+impl<E, S, T: Strategy> Clone for NodeLedger<E, S, T> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone() }
     }
 }
 
-impl<E: Runtime, S: Store> NodeLedger<E, S> {
+impl<E: Runtime, S: Store, T: Strategy> NodeLedger<E, S, T> {
     /// A ledger over a chain.
     pub fn new(
         context: E,
         chain: Arc<Chain<S>>,
-        desk: Arc<TransactionDesk>,
+        desk: Arc<TransactionDesk<T>>,
         finality: Arc<Finality>,
         halt: Halt,
         metrics: NodeMetrics,
@@ -86,7 +87,7 @@ impl<E: Runtime, S: Store> NodeLedger<E, S> {
     }
 }
 
-impl<E: Runtime, S: Store> Ledger for NodeLedger<E, S> {
+impl<E: Runtime, S: Store, T: Strategy> Ledger for NodeLedger<E, S, T> {
     fn propose(&self, slot: Slot, ancestors: Ancestors) -> BoxFuture<'static, Option<Arc<Block>>> {
         let inner = self.inner.clone();
         async move { inner.propose(slot, ancestors).await }.boxed()
@@ -127,7 +128,7 @@ enum Verdict {
     Unknown,
 }
 
-impl<E: Runtime, S: Store> Inner<E, S> {
+impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     async fn propose(self: &Arc<Self>, slot: Slot, ancestors: Ancestors) -> Option<Arc<Block>> {
         let parent = self.parent_of(slot.parent, ancestors).await?;
         let taken = self.ids_above_head(slot.parent);
@@ -145,7 +146,7 @@ impl<E: Runtime, S: Store> Inner<E, S> {
     }
 
     /// Executes what fits of what is fresh. `None` if the slot must be given up.
-    fn build(&self, parent: Parent<S>, taken: &BTreeSet<crate::primitives::TransactionId>) -> Option<Executed> {
+    fn build(&self, parent: Parent<S>, taken: &BTreeSet<TransactionId>) -> Option<Executed> {
         let time = BlockTime(self.now().0.max(parent.state.header.time.0.checked_add(1)?));
         let place = Place { time, proposer: self.settings.proposer };
         let mut executor = match BlockExecutor::open(parent.state, place) {
@@ -270,7 +271,7 @@ impl<E: Runtime, S: Store> Inner<E, S> {
     }
 
     /// What the blocks above the committed one, from this one down, hold already.
-    fn ids_above_head(&self, from: Hash) -> BTreeSet<crate::primitives::TransactionId> {
+    fn ids_above_head(&self, from: Hash) -> BTreeSet<TransactionId> {
         let mut ids = BTreeSet::new();
         let mut reached = from;
         while let Some(executed) = self.chain.executed(&reached) {
@@ -284,7 +285,7 @@ impl<E: Runtime, S: Store> Inner<E, S> {
     async fn commit(self: &Arc<Self>, block: Arc<Block>) -> Result<(), NodeError> {
         let applied = self.chain.head().header.height;
         for height in applied + 1..block.header().height {
-            let stored = self.stored_block(height)?.ok_or(NodeError::MissingBlock(height))?;
+            let stored = proofs::stored_block(self.chain.store(), height)?.ok_or(NodeError::MissingBlock(height))?;
             info!(height, "applying a block that was final before the node stopped");
             self.commit_next(stored).await?;
         }
@@ -306,7 +307,7 @@ impl<E: Runtime, S: Store> Inner<E, S> {
                     parent.ok_or(NodeError::NotTheNextBlock { height, head: head.header.height })?;
                 let me = self.clone();
                 let executed = self.aside(move || me.execute(parent, &block)).await;
-                let executed = executed.ok_or(NodeError::Consensus(crate::consensus::StopReason::Shutdown))?;
+                let executed = executed.ok_or(NodeError::Consensus(StopReason::Shutdown))?;
                 Arc::new(executed.map_err(|refused| refused.of_final_block(height))?)
             }
         };
@@ -315,12 +316,6 @@ impl<E: Runtime, S: Store> Inner<E, S> {
         self.desk.committed(&executed);
         self.finality.announce(&executed);
         Ok(())
-    }
-
-    fn stored_block(&self, height: u64) -> Result<Option<Arc<Block>>, NodeError> {
-        let Some(bytes) = self.chain.store().get(StoreColumn::Blocks, &height_key(height))? else { return Ok(None) };
-        let sealed = SealedBlock::open(Bytes::from(bytes)).map_err(|cause| NodeError::record("a block", cause))?;
-        Ok(Some(sealed.block().clone()))
     }
 
     async fn committee(&self, epoch: u64) -> Committee {
@@ -344,11 +339,7 @@ impl<E: Runtime, S: Store> Inner<E, S> {
 
     /// Runs work on the runtime's blocking pool, away from the engine's tasks. `None` if the node is shutting down.
     async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let handle = commonware_runtime::Spawner::spawn(
-            commonware_runtime::Spawner::shared(self.context.child("execution"), true),
-            move |_| async move { work() },
-        );
-        handle.await.ok()
+        self.context.child("execution").shared(true).spawn(move |_| async move { work() }).await.ok()
     }
 
     fn now(&self) -> BlockTime {

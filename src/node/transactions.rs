@@ -120,18 +120,23 @@ impl<T: Strategy> TransactionDesk<T> {
         self.pool().remove(id);
     }
 
-    /// Drops what a committed block holds, and what it proves will never happen; returns the latter.
-    pub fn committed(&self, executed: &Executed) -> Vec<TransactionId> {
+    /// Drops what a committed block holds, and what it proves will never happen.
+    pub fn committed(&self, executed: &Executed) {
         let mut pool = self.pool();
         for transaction in executed.transactions.iter() {
             pool.remove(&transaction.id());
         }
-        pool.expire(executed.header.time).iter().map(|transaction| transaction.id()).collect()
+        pool.expire(executed.header.time);
     }
 
     /// Whether the transaction waits here.
     pub fn is_waiting(&self, id: &TransactionId) -> bool {
         self.pool().get(id).is_some()
+    }
+
+    /// Who sent the transaction, if it waits here.
+    pub fn sender_of(&self, id: &TransactionId) -> Option<AccountId> {
+        self.pool().get(id).map(|transaction| transaction.envelope().sender)
     }
 
     /// The transaction that waits under a sender's request id.

@@ -1,0 +1,128 @@
+//! Proofs out of what the node keeps: receipts and citations.
+
+use super::chain::{Chain, block_record, transaction_place};
+use super::error::NodeError;
+use super::records::node_key;
+use crate::consensus::block::SealedBlock;
+use crate::domain::financing::Citation;
+use crate::ledger::block::outcome_leaf;
+use crate::ledger::receipt::{LaterHeader, Receipt};
+use crate::ledger::{Block, Header, Outcome, SignedTransaction};
+use crate::primitives::merkle::Path;
+use crate::primitives::{Decode as _, Encode as _, Hash, TransactionId};
+use crate::storage::{Reader, Store, StoreColumn, height_key, key_height};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The final block at a height, if it is kept here.
+///
+/// # Errors
+/// The store failed or holds what is no block.
+pub fn stored_block<R: Reader>(store: &R, height: u64) -> Result<Option<Arc<Block>>, NodeError> {
+    let Some(bytes) = store.get(StoreColumn::Blocks, &height_key(height))? else { return Ok(None) };
+    let sealed = SealedBlock::open(bytes).map_err(|cause| NodeError::record("a block", cause))?;
+    Ok(Some(sealed.block().clone()))
+}
+
+/// The certificate of the very block at a height, if there is one.
+///
+/// # Errors
+/// The store failed.
+pub fn stored_certificate<R: Reader>(store: &R, height: u64) -> Result<Option<Bytes>, NodeError> {
+    Ok(store.get(StoreColumn::Certificates, &height_key(height))?)
+}
+
+/// A transaction's receipt; `None` if it is not final here, or no certificate has come in yet that covers its block.
+///
+/// # Errors
+/// The store failed or holds what no committer wrote.
+pub fn receipt<S: Store>(chain: &Chain<S>, id: &TransactionId) -> Result<Option<Receipt>, NodeError> {
+    let store = chain.store();
+    let Some(place) = transaction_place(store, id)? else { return Ok(None) };
+    let block = stored_block(store, place.height)?.ok_or(NodeError::MissingBlock(place.height))?;
+    let record = block_record(store, place.height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
+    let index = place.index as usize;
+    let (Some(transaction), Some(outcome)) = (block.transactions().get(index), record.outcomes.get(index)) else {
+        // What fell due has an outcome and no transaction: it is proven by the block, not by a receipt.
+        return Ok(None);
+    };
+    let Some((later, certificate)) = certificate_over(store, block.header())? else { return Ok(None) };
+    let leaves: Vec<Hash> = block.transactions().iter().map(SignedTransaction::leaf).collect();
+    let missing = || NodeError::MissingRecord("a transaction's path");
+    Ok(Some(Receipt {
+        transaction: transaction.clone(),
+        outcome: outcome.clone(),
+        transaction_path: Path::of(&leaves, index).ok_or_else(missing)?,
+        outcome_path: outcome_path(&record.outcomes, index).ok_or_else(missing)?,
+        header: block.header().clone(),
+        later,
+        certificate,
+        // The validators are those of the genesis until governance can change them.
+        handovers: Vec::new(),
+    }))
+}
+
+/// A transaction's outcome with its way into the newest history root; `None` if it is not final here.
+///
+/// # Errors
+/// The store failed or holds what no committer wrote.
+pub fn citation<S: Store>(chain: &Chain<S>, id: &TransactionId) -> Result<Option<Citation>, NodeError> {
+    let store = chain.store();
+    let size = chain.head().header.height + 1;
+    let Some(place) = transaction_place(store, id)? else { return Ok(None) };
+    let block = stored_block(store, place.height)?.ok_or(NodeError::MissingBlock(place.height))?;
+    let record = block_record(store, place.height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
+    let index = place.index as usize;
+    let Some(outcome) = record.outcomes.get(index) else { return Ok(None) };
+    Ok(Some(Citation {
+        outcome: outcome.to_bytes().into(),
+        outcome_path: outcome_path(&record.outcomes, index).ok_or(NodeError::MissingRecord("an outcome's path"))?,
+        header: block.header().to_bytes().into(),
+        history_path: history_path(store, place.height, size)?,
+    }))
+}
+
+fn outcome_path(outcomes: &[Outcome], index: usize) -> Option<Path> {
+    let leaves: Vec<Hash> = outcomes.iter().map(|outcome| outcome_leaf(&outcome.hash())).collect();
+    Path::of(&leaves, index)
+}
+
+/// The certificate of this header, or that of the next one that has any with the way to it.
+fn certificate_over<S: Store>(
+    store: &S,
+    header: &Header,
+) -> Result<Option<(Option<LaterHeader>, Bytes)>, NodeError> {
+    let mut certificates = store.scan(StoreColumn::Certificates, &height_key(header.height), 1)?;
+    let Some((key, certificate)) = certificates.pop() else { return Ok(None) };
+    let height = key_height(&key).ok_or(NodeError::MissingRecord("a certificate's height"))?;
+    if height == header.height {
+        return Ok(Some((None, certificate)));
+    }
+    // The certificate may be ahead of what is applied; its block comes in before it is needed again.
+    let Some(certified) = stored_block(store, height)? else { return Ok(None) };
+    let path = history_path(store, header.height, height);
+    match path {
+        Ok(path) => Ok(Some((Some(LaterHeader { path, header: certified.header().clone() }), certificate))),
+        Err(NodeError::MissingRecord(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The way from the header at `height` into the tree over the first `size` headers.
+fn history_path<S: Store>(store: &S, height: u64, size: u64) -> Result<Path, NodeError> {
+    let mut fault = None;
+    let path = Path::from_nodes(height, size, &mut |place| {
+        match store.get(StoreColumn::HistoryNodes, &node_key(place)) {
+            Ok(Some(bytes)) => Hash::from_bytes(&bytes).ok(),
+            Ok(None) => None,
+            Err(error) => {
+                fault = Some(error);
+                None
+            }
+        }
+    });
+    match fault {
+        Some(error) => Err(error.into()),
+        None => path.ok_or(NodeError::MissingRecord("a node of the history tree")),
+    }
+}
