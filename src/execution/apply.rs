@@ -13,8 +13,8 @@ use crate::ledger::limits::{
 };
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::{
-    Changes, Column, Context, Decline, Due, DueKey, Header, HistoryRoot, MovementKind, Outcome, Parameters,
-    Reason, Request, ReserveLine, SignedTransaction, Status, Tip, ValidatorSet, View, Writes,
+    Changes, Column, Context, Decline, Due, DueKey, Header, HistoryRoot, MovementKind, Outcome, Parameters, Reason,
+    Request, ReserveLine, SignedTransaction, Status, Tip, ValidatorSet, View, Writes,
 };
 use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::digest::StateAccumulator;

@@ -15,11 +15,11 @@ use crate::ledger::{
     Account, Block, Changes, Header, HistoryRoot, Parameters, ReserveLine, Roles, Tip, ValidatorSet, Writes,
 };
 use crate::primitives::crypto::{Domain, hash, sha256};
+use crate::primitives::currency::ParseCurrencyError;
 use crate::primitives::digest::StateAccumulator;
+use crate::primitives::ids::ParseIdError;
 use crate::primitives::merkle::{self, Frontier};
 use crate::primitives::time::{BusinessCalendar, DAY_MS};
-use crate::primitives::currency::ParseCurrencyError;
-use crate::primitives::ids::ParseIdError;
 use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, TokenId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

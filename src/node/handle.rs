@@ -15,7 +15,7 @@ use crate::admission::{Origin, Refusal};
 use crate::consensus::Runtime;
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
-use crate::ledger::{Effect, Request, SignedTransaction, View};
+use crate::ledger::{Request, SignedTransaction, View};
 use crate::primitives::{AccountId, BlockTime, RequestId, TransactionId};
 use crate::storage::{Store, StoreView};
 use crate::wire::decode_body;
@@ -122,7 +122,8 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         if let Some(found) = self.found(&id).map_err(|error| self.unavailable(error)).map_err(failed)? {
             return Ok(Submission::Final(found));
         }
-        let transaction = self.desk.authenticate(signed).inspect_err(|_| drop(self.metrics.refused_transactions.inc()))?;
+        let transaction =
+            self.desk.authenticate(signed).inspect_err(|_| drop(self.metrics.refused_transactions.inc()))?;
         let expires_at = transaction.envelope().expires_at;
         let view = StoreView::new(self.chain.store().clone());
         // The ledger's time and this node's clock may differ by a little; what counts is the block that will hold it.
@@ -189,7 +190,9 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     fn sender_of(&self, id: &TransactionId, height: u64) -> Result<Option<AccountId>, NodeError> {
         let block = proofs::stored_block(self.chain.store(), height)?.ok_or(NodeError::MissingBlock(height))?;
         let transaction = block.transactions().iter().find(|transaction| transaction.id() == *id);
-        Ok(transaction.and_then(|transaction| decode_body(transaction.body()).ok()).map(|(envelope, _)| envelope.sender))
+        Ok(transaction
+            .and_then(|transaction| decode_body(transaction.body()).ok())
+            .map(|(envelope, _)| envelope.sender))
     }
 
     fn known_by_request(
@@ -227,19 +230,9 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         let store = self.chain.store();
         let Some(block) = proofs::stored_block(store, height)? else { return Ok(None) };
         let record = block_record(store, height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
-        let mut outcomes = record.outcomes;
-        let fell_due: Vec<Effect> =
-            outcomes.split_off(block.transactions().len().min(outcomes.len())).into_iter().flat_map(|o| o.effects).collect();
-        let senders = block
-            .transactions()
-            .iter()
-            .filter_map(|transaction| decode_body(transaction.body()).ok().map(|(envelope, _)| envelope.sender))
-            .collect();
         Ok(Some(BlockRecord {
             block,
-            senders,
-            outcomes: Arc::new(outcomes),
-            fell_due,
+            outcomes: Arc::new(record.outcomes),
             certificate: proofs::stored_certificate(store, height)?,
             reserve_lines: record.reserve_lines,
         }))

@@ -18,9 +18,7 @@ use super::halt::Halt;
 use super::metrics::NodeMetrics;
 use super::proofs;
 use super::transactions::TransactionDesk;
-use crate::consensus::{
-    Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Runtime, Slot, StopReason, Tip,
-};
+use crate::consensus::{Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Runtime, Slot, StopReason, Tip};
 use crate::execution::{BlockExecutor, Executed, Ineligible, InvalidBlock, Place, Transaction, apply_block};
 use crate::ledger::limits::CLOCK_AHEAD_MS_MAX;
 use crate::ledger::validators::VALIDATORS_KEY;
@@ -28,7 +26,6 @@ use crate::ledger::{Block, ValidatorSet, View};
 use crate::primitives::{BlockTime, Hash, PublicKey, TransactionId};
 use crate::storage::{Store, StoreView};
 use commonware_parallel::Strategy;
-use commonware_runtime::{Spawner as _, Supervisor as _};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +171,9 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
             self.halt.stop_now(error);
             return None;
         }
-        closed.inspect_err(|broken| tracing::error!(%broken, "a rule of the ledger is wrong: no block is proposed")).ok()
+        closed
+            .inspect_err(|broken| tracing::error!(%broken, "a rule of the ledger is wrong: no block is proposed"))
+            .ok()
     }
 
     fn sealed(&self, executed: &Executed) -> Option<Block> {
@@ -303,8 +302,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
             None => {
                 let head = self.chain.head();
                 let parent = self.chain.state_after(&block.header().parent);
-                let parent =
-                    parent.ok_or(NodeError::NotTheNextBlock { height, head: head.header.height })?;
+                let parent = parent.ok_or(NodeError::NotTheNextBlock { height, head: head.header.height })?;
                 let me = self.clone();
                 let executed = self.aside(move || me.execute(parent, &block)).await;
                 let executed = executed.ok_or(NodeError::Consensus(StopReason::Shutdown))?;
@@ -338,7 +336,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     }
 
     /// Runs work on the runtime's blocking pool, away from the engine's tasks. `None` if the node is shutting down.
-    async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    async fn aside<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
         self.context.child("execution").shared(true).spawn(move |_| async move { work() }).await.ok()
     }
 

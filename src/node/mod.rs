@@ -1,6 +1,38 @@
-//! F5: the node.
+//! F5: the node. It holds the chain, answers consensus, commits what is final, and hands its API one handle.
+//!
+//! * [`start`]: everything below gRPC, on whatever runtime, network and store it is given.
+//! * `chain`: the committed state, and the executed blocks above it. Its `commit` is the only writer of state.
+//! * `ledger`: proposals, verdicts, and final blocks.
+//! * `transactions`, `relay`: where transactions wait, and their way between nodes.
+//! * `finality`, `handle`, `proofs`: who waits for what, what is answered, and what proves it.
+//!
+//! # Invariants
+//! * Nothing is answered from a state that was not written: a failed read or write halts the node.
+//! * Nothing here knows which runtime it is on.
+//!
+//! # Deliberately absent
+//! Sockets and statuses (`api`), processes and terminals (`cli`, `sandbox`).
 
+mod chain;
 pub mod config;
+mod error;
+mod finality;
+mod halt;
+mod handle;
+mod ledger;
+mod metrics;
+mod proofs;
+mod records;
+mod relay;
 pub mod service;
+mod start;
+mod transactions;
 
+pub use chain::Chain;
 pub use config::{Config, ConfigError};
+pub use error::NodeError;
+pub use halt::Halted;
+pub use handle::NodeHandle;
+pub use metrics::NodeMetrics;
+pub use records::{BlockRecord as StoredRecord, TransactionPlace};
+pub use start::{NodeSettings, RunningNode, start};

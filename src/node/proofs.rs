@@ -88,10 +88,7 @@ fn outcome_path(outcomes: &[Outcome], index: usize) -> Option<Path> {
 }
 
 /// The certificate of this header, or that of the next one that has any with the way to it.
-fn certificate_over<S: Store>(
-    store: &S,
-    header: &Header,
-) -> Result<Option<(Option<LaterHeader>, Bytes)>, NodeError> {
+fn certificate_over<S: Store>(store: &S, header: &Header) -> Result<Option<(Option<LaterHeader>, Bytes)>, NodeError> {
     let mut certificates = store.scan(StoreColumn::Certificates, &height_key(header.height), 1)?;
     let Some((key, certificate)) = certificates.pop() else { return Ok(None) };
     let height = key_height(&key).ok_or(NodeError::MissingRecord("a certificate's height"))?;
@@ -111,16 +108,15 @@ fn certificate_over<S: Store>(
 /// The way from the header at `height` into the tree over the first `size` headers.
 fn history_path<S: Store>(store: &S, height: u64, size: u64) -> Result<Path, NodeError> {
     let mut fault = None;
-    let path = Path::from_nodes(height, size, &mut |place| {
-        match store.get(StoreColumn::HistoryNodes, &node_key(place)) {
+    let path =
+        Path::from_nodes(height, size, &mut |place| match store.get(StoreColumn::HistoryNodes, &node_key(place)) {
             Ok(Some(bytes)) => Hash::from_bytes(&bytes).ok(),
             Ok(None) => None,
             Err(error) => {
                 fault = Some(error);
                 None
             }
-        }
-    });
+        });
     match fault {
         Some(error) => Err(error.into()),
         None => path.ok_or(NodeError::MissingRecord("a node of the history tree")),

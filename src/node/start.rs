@@ -25,7 +25,7 @@ use bytes::Bytes;
 use commonware_cryptography::ed25519;
 use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender};
 use commonware_parallel::Strategy;
-use commonware_runtime::{Handle, Spawner as _, Supervisor as _};
+use commonware_runtime::Handle;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -88,8 +88,7 @@ where
 {
     let genesis = &settings.genesis;
     let me = settings.signer.public_key();
-    let (blocks, certificates) =
-        stores::open::<_, Arc<SealedBlock>, Scheme>(store.clone(), (), VALIDATORS_MAX)?;
+    let (blocks, certificates) = stores::open::<_, Arc<SealedBlock>, Scheme>(store.clone(), (), VALIDATORS_MAX)?;
     let chain = Arc::new(Chain::open(store, genesis).await?);
     let head = chain.head();
     info!(height = head.header.height, chain = %genesis.chain_id(), "state opened");
@@ -98,8 +97,7 @@ where
     metrics.applied_height.set(i64::try_from(head.header.height).unwrap_or(i64::MAX));
     let (stopper, halted) = halt();
     let finality = Arc::new(Finality::new(head.header.height));
-    let desk =
-        Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
+    let desk = Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
     let ledger = NodeLedger::new(
         context.child("ledger"),
         chain.clone(),
@@ -128,9 +126,7 @@ where
     let (leaders, forwarder, forwarded, _, consensus) = consensus.split();
     let (sending, receiving) = (desk.clone(), (chain.clone(), desk.clone()));
     context.child("sender").spawn(move |context| relay::send(context, me, leaders, forwarder, sending));
-    context
-        .child("receiver")
-        .spawn(move |context| relay::receive(context, forwarded, receiving.0, receiving.1));
+    context.child("receiver").spawn(move |context| relay::receive(context, forwarded, receiving.0, receiving.1));
 
     let mode = match &settings.signer {
         Signer::Voting(_) if genesis.validators().keys().contains(&me) => Mode::Validator,

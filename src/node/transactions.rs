@@ -25,7 +25,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How many bytes of authenticated transactions are remembered: two full blocks and what arrives meanwhile.
 const REMEMBERED_BYTES_MAX: usize = 4 * BLOCK_BYTES_MAX;
 
-
 /// Admission, the pool, and those who wait for it to fill.
 pub struct TransactionDesk<T: Strategy> {
     chain_id: ChainId,
