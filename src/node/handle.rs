@@ -122,8 +122,9 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         if let Some(found) = self.found(&id).map_err(|error| self.unavailable(error)).map_err(failed)? {
             return Ok(Submission::Final(found));
         }
-        let transaction =
-            self.desk.authenticate(signed).inspect_err(|_| drop(self.metrics.refused_transactions.inc()))?;
+        let transaction = self.desk.authenticate(signed).inspect_err(|_| {
+            self.metrics.refused_transactions.inc();
+        })?;
         let expires_at = transaction.envelope().expires_at;
         let view = StoreView::new(self.chain.store().clone());
         // The ledger's time and this node's clock may differ by a little; what counts is the block that will hold it.
