@@ -42,6 +42,8 @@ pub(super) fn database() -> Options {
     // Families that are seldom written would hold old logs back for ever; past this they are flushed.
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
+    // The manifest is read whole at every start; past this it is begun anew.
+    options.set_max_manifest_file_size(4 << 20);
     // One flush and one compaction at a time: the machine's cores are for signatures.
     options.set_max_background_jobs(2);
     // Flushed files reach the disk as they are written, not in one burst that delays a commit's sync.
