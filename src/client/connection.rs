@@ -1,0 +1,165 @@
+//! A connection to one node, and the statement of who reads.
+//!
+//! Reads of more than public facts carry metadata: the account, one of its keys, a time a little ahead, and the key's
+//! signature over ledger, account, time and the method called. So a node answers whoever the ledger says may see, without
+//! passwords or sessions, and a statement that leaks is good for one method for some minutes.
+
+use super::error::ClientError;
+use super::keys::KeyPair;
+use super::transaction::now_ms;
+use crate::primitives::{AccountId, ChainId};
+use crate::wire::pb::{accounts, financing, ledger, node, tokens, trade};
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{GrpcMethod, Request, Status};
+
+/// How long a statement of who reads holds. Nodes accept up to five minutes.
+const READ_STATEMENT_MS: u64 = 2 * 60 * 1000;
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often an idle connection is probed, so that a dead node is noticed.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Largest answer: a page of a thousand, or a block's header with every id.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Who reads.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// The account.
+    pub account: AccountId,
+    /// One of its keys.
+    pub key: Arc<KeyPair>,
+}
+
+/// Signs a statement of who reads for each call.
+#[derive(Clone, Debug)]
+pub struct Authorizer(pub(super) Option<(Reader, ChainId)>);
+
+impl Interceptor for Authorizer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let Some((reader, chain_id)) = &self.0 else { return Ok(request) };
+        let Some(method) = request.extensions().get::<GrpcMethod<'_>>() else { return Ok(request) };
+        let path = format!("/{}/{}", method.service(), method.method());
+        let expires_at_ms = now_ms().saturating_add(READ_STATEMENT_MS);
+        let signature = reader.key.sign_read(&read_statement(chain_id, &reader.account, expires_at_ms, &path));
+        let metadata = request.metadata_mut();
+        for (name, value) in [
+            ("causeway-account", reader.account.to_string()),
+            ("causeway-public-key", reader.key.public_key().to_string()),
+            ("causeway-expires-ms", expires_at_ms.to_string()),
+            ("causeway-signature", hex::encode(signature.0)),
+        ] {
+            let value: MetadataValue<Ascii> = value.parse().map_err(|_| Status::internal("metadata is not ASCII"))?;
+            metadata.insert(name, value);
+        }
+        Ok(request)
+    }
+}
+
+/// The bytes that are signed, in the namespace `causeway/read/v1`: ledger, account, time (`u64`, big-endian), method path.
+pub fn read_statement(chain_id: &ChainId, account: &AccountId, expires_at_ms: u64, path: &str) -> Vec<u8> {
+    let mut statement = Vec::with_capacity(72 + path.len());
+    statement.extend_from_slice(chain_id.as_bytes());
+    statement.extend_from_slice(account.as_bytes());
+    statement.extend_from_slice(&expires_at_ms.to_be_bytes());
+    statement.extend_from_slice(path.as_bytes());
+    statement
+}
+
+type Authorized = InterceptedService<Channel, Authorizer>;
+
+/// One node, and who reads from it. Gives the services' clients as they were generated.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The node's address.
+    pub endpoint: String,
+    pub(super) channel: Channel,
+    pub(super) authorizer: Authorizer,
+}
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident: $client:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&self) -> $client {
+            <$client>::new(InterceptedService::new(self.channel.clone(), self.authorizer.clone()))
+        }
+    )*};
+}
+
+impl Connection {
+    /// A connection that is made at the first call.
+    ///
+    /// # Errors
+    /// The endpoint is no URL.
+    pub fn lazy(endpoint: &str) -> Result<Self, ClientError> {
+        let malformed = || ClientError::Endpoint { endpoint: endpoint.to_owned() };
+        let has_scheme = endpoint.starts_with("http://") || endpoint.starts_with("https://");
+        if !has_scheme {
+            return Err(malformed());
+        }
+        let channel = Endpoint::from_shared(endpoint.to_owned())
+            .map_err(|_| malformed())?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_while_idle(true)
+            .connect_lazy();
+        Ok(Self { endpoint: endpoint.to_owned(), channel, authorizer: Authorizer(None) })
+    }
+
+    /// The service that submits transactions and reads the ledger.
+    pub fn ledger(&self) -> ledger::ledger_service_client::LedgerServiceClient<Authorized> {
+        let service = InterceptedService::new(self.channel.clone(), self.authorizer.clone());
+        ledger::ledger_service_client::LedgerServiceClient::new(service).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    services! {
+        /// The service that tells how a node is.
+        node: node::node_service_client::NodeServiceClient<Authorized>;
+        /// The service that reads accounts and balances.
+        accounts: accounts::accounts_service_client::AccountsServiceClient<Authorized>;
+        /// The service that reads tokens, issuances and redemptions.
+        tokens: tokens::tokens_service_client::TokensServiceClient<Authorized>;
+        /// The service that reads receivables.
+        trade: trade::trade_service_client::TradeServiceClient<Authorized>;
+        /// The service that reads financing requests.
+        financing: financing::financing_service_client::FinancingServiceClient<Authorized>;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::primitives::crypto::READ_NAMESPACE;
+    use crate::primitives::{PublicKey, Signature};
+
+    #[tokio::test]
+    async fn endpoints_are_urls() {
+        assert!(Connection::lazy("http://127.0.0.1:7400").is_ok());
+        for bad in ["", "127.0.0.1:7400", "ftp://x", "http://"] {
+            assert!(Connection::lazy(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_read_is_signed_for_its_method() {
+        let reader = Reader { account: AccountId([5; 32]), key: Arc::new(KeyPair::from_seed(&[6; 32])) };
+        let chain_id = ChainId([7; 32]);
+        let mut request = Request::new(());
+        request.extensions_mut().insert(GrpcMethod::new("causeway.accounts.v1.AccountsService", "GetAccount"));
+        let request = Authorizer(Some((reader.clone(), chain_id))).call(request).expect("signed");
+        let field = |name: &str| request.metadata().get(name).and_then(|value| value.to_str().ok()).expect("set");
+        let expires_at_ms: u64 = field("causeway-expires-ms").parse().expect("a number");
+        let path = "/causeway.accounts.v1.AccountsService/GetAccount";
+        let statement = read_statement(&chain_id, &reader.account, expires_at_ms, path);
+        let key: PublicKey = field("causeway-public-key").parse().expect("a key");
+        let signature = hex::decode(field("causeway-signature")).expect("hexadecimal");
+        let signature = Signature(signature.try_into().expect("64 bytes"));
+        assert!(key.verify(READ_NAMESPACE, &statement, &signature));
+        assert!(expires_at_ms > now_ms());
+    }
+}

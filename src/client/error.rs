@@ -1,0 +1,208 @@
+//! What can go wrong between a client and the ledger, in sentences that say what to do.
+
+use crate::primitives::{ChainId, TransactionId};
+use std::time::Duration;
+use thiserror::Error;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+/// A node's refusal: nothing happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// gRPC's code.
+    pub code: Code,
+    /// The stable name of the rule, such as `EXPIRED`; empty if the node gave none.
+    pub reason: String,
+    /// What was wrong, for people.
+    pub message: String,
+    /// Figures and names behind it.
+    pub metadata: Vec<(String, String)>,
+    /// Fields that broke a rule: their paths, and the rule.
+    pub fields: Vec<(String, String)>,
+    /// When the node expects the same call to succeed.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// A refusal out of a status with `google.rpc` details.
+    pub fn from_status(status: &Status) -> Self {
+        let details = status.get_error_details();
+        let (reason, mut metadata) = match details.error_info() {
+            Some(info) => (info.reason.clone(), info.metadata.clone().into_iter().collect()),
+            None => (String::new(), Vec::new()),
+        };
+        metadata.sort();
+        let violations = details.bad_request().map(|request| request.field_violations.as_slice()).unwrap_or_default();
+        Self {
+            code: status.code(),
+            reason,
+            message: status.message().to_owned(),
+            metadata,
+            fields: violations.iter().map(|found| (found.field.clone(), found.description.clone())).collect(),
+            retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
+        }
+    }
+
+    /// What to do, by the code.
+    fn advice(&self) -> &'static str {
+        match self.code {
+            Code::InvalidArgument => "Correct the request and send it again.",
+            Code::Unauthenticated => "Say who reads: --account and --key, or --as a participant of a sandbox.",
+            Code::PermissionDenied => "The account that reads may not see this; use one that may.",
+            Code::NotFound => "Check the id, and that it is of this network.",
+            Code::AlreadyExists => "The request id was used for another body; use a fresh one.",
+            Code::ResourceExhausted => "The node is busy; try again shortly.",
+            Code::FailedPrecondition => "The ledger has moved on; look at its state and build the request anew.",
+            Code::OutOfRange => "Start from a later height or cursor.",
+            Code::Unimplemented => "The node is of another version than this client.",
+            Code::Internal | Code::DataLoss => "The node has a fault; its log says more. Another node can answer.",
+            _ => "",
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let message = self.message.trim_end_matches('.');
+        write!(f, "{}", if message.is_empty() { "the node refused the call" } else { message })?;
+        for (field, rule) in &self.fields {
+            if !message.contains(field.as_str()) {
+                write!(f, "; {field}: {}", rule.trim_end_matches('.'))?;
+            }
+        }
+        if !self.reason.is_empty() {
+            write!(f, " ({})", self.reason)?;
+        }
+        // A message of two sentences has said what to do already.
+        let said = message.contains(". ");
+        if said || self.advice().is_empty() { f.write_str(".") } else { write!(f, ". {}", self.advice()) }
+    }
+}
+
+/// Why a client's call came to nothing.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// An endpoint is no address.
+    #[error("'{endpoint}' is not an endpoint; expected http://HOST:PORT")]
+    Endpoint {
+        /// What was given.
+        endpoint: String,
+    },
+    /// No node answers.
+    #[error("no node answers at {endpoints} ({cause}). Is it running? `causeway status --endpoint URL` asks one")]
+    Unreachable {
+        /// Whom we called.
+        endpoints: String,
+        /// What the last of them said.
+        cause: String,
+    },
+    /// A node refused.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// The wait ended. The transaction may still become final.
+    #[error(
+        "the transaction {transaction} is not final yet ({cause}); its outcome is unknown. Ask with \
+         `causeway receipts get {transaction}`, or send the same bytes again: they cannot be applied twice"
+    )]
+    OutcomeUnknown {
+        /// Which.
+        transaction: TransactionId,
+        /// What the last node said.
+        cause: String,
+    },
+    /// The nodes are of another ledger.
+    #[error("the node is of ledger {found}, the genesis file of {expected}: they do not belong together")]
+    ForeignChain {
+        /// The node's.
+        found: ChainId,
+        /// Ours.
+        expected: ChainId,
+    },
+    /// An answer that makes no sense.
+    #[error("the node's answer is not what the protocol says: {0}")]
+    Malformed(String),
+    /// The request itself is not one.
+    #[error("{0}")]
+    Request(String),
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness: {0}")]
+    Randomness(getrandom::Error),
+}
+
+impl ClientError {
+    /// A refusal, unless the status says that nobody was reached.
+    pub(super) fn from_status(status: &Status, endpoints: &str) -> Self {
+        match is_transport(status) {
+            true => Self::Unreachable { endpoints: endpoints.to_owned(), cause: cause_of(status) },
+            false => Self::Refused(Box::new(Refusal::from_status(status))),
+        }
+    }
+
+    /// The refusal, if it is one.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+/// Whether another node may know better: nobody answered, or not in time, or this one has no room.
+pub(super) fn is_worth_another_node(status: &Status) -> bool {
+    is_transport(status)
+        || matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted | Code::Aborted)
+}
+
+fn is_transport(status: &Status) -> bool {
+    // tonic reports a connection that breaks during a call as Unknown, with the cause as source.
+    status.code() == Code::Unavailable
+        || (matches!(status.code(), Code::Unknown | Code::Internal)
+            && std::error::Error::source(status).is_some()
+            && status.details().is_empty())
+}
+
+/// The innermost cause: "Connection refused" instead of "transport error".
+pub(super) fn cause_of(status: &Status) -> String {
+    let mut cause: &dyn std::error::Error = status;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let text = cause.to_string();
+    if std::error::Error::source(status).is_none() && !status.message().is_empty() {
+        return status.message().to_owned();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic_types::ErrorDetails;
+
+    #[test]
+    fn a_refusal_is_a_sentence_that_says_what_to_do() {
+        let mut details = ErrorDetails::with_error_info("EXPIRED", "causeway", [("now_ms".to_owned(), "5".to_owned())]);
+        details.add_bad_request_violation("expires_at_ms", "must lie ahead");
+        let status = Status::with_error_details(Code::InvalidArgument, "the transaction has expired", details);
+        let refusal = Refusal::from_status(&status);
+        assert_eq!(
+            refusal.to_string(),
+            "the transaction has expired; expires_at_ms: must lie ahead (EXPIRED). Correct the request and send it again."
+        );
+        assert_eq!(refusal.metadata, [("now_ms".to_owned(), "5".to_owned())]);
+    }
+
+    #[test]
+    fn a_status_without_details_is_a_refusal_too() {
+        let refusal = Refusal::from_status(&Status::not_found("no such account"));
+        assert_eq!(refusal.to_string(), "no such account. Check the id, and that it is of this network.");
+    }
+
+    #[test]
+    fn unavailable_means_unreachable() {
+        let error = ClientError::from_status(&Status::unavailable("down"), "http://127.0.0.1:1");
+        assert!(error.to_string().contains("http://127.0.0.1:1"), "{error}");
+        assert!(is_worth_another_node(&Status::deadline_exceeded("late")));
+        assert!(!is_worth_another_node(&Status::invalid_argument("bad")));
+    }
+}

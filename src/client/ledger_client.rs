@@ -1,0 +1,220 @@
+//! A client of a ledger: several nodes, one of which answers.
+//!
+//! A transaction is sent as the same bytes to one node after the other until one of them says what became of it. That is
+//! safe, because its identity is its body's hash: it cannot be applied twice, whoever receives it.
+
+use super::connection::{Authorizer, Connection, Reader};
+use super::error::{ClientError, cause_of, is_worth_another_node};
+use crate::ledger::receipt::Receipt;
+use crate::ledger::{Outcome, SignedTransaction};
+use crate::primitives::{AccountId, ChainId, TransactionId};
+use crate::wire::pb::ledger as pb;
+use crate::wire::{receipt_from_pb, signed_transaction_to_pb};
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use tonic::{Response, Status};
+
+/// How long one node is given to answer before the next is asked.
+const PATIENCE_PER_NODE: Duration = Duration::from_secs(5);
+/// How long to wait for finality if nothing else is said.
+const PATIENCE_DEFAULT: Duration = Duration::from_secs(60);
+const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// A final transaction with its proof.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The proof. Verify it with [`Receipt::verify`]; nothing here has.
+    pub receipt: Receipt,
+    /// From admission to finality at the node, in microseconds; 0 if the same bytes were final before.
+    pub finality_us: u64,
+    /// How many calls it took.
+    pub attempts: u32,
+}
+
+impl Settled {
+    /// What the transaction did.
+    pub fn outcome(&self) -> &Outcome {
+        &self.receipt.outcome
+    }
+}
+
+/// A client of the nodes of one ledger.
+#[derive(Debug)]
+pub struct Client {
+    connections: Vec<Connection>,
+    /// The node that answered last.
+    preferred: AtomicUsize,
+    chain_id: ChainId,
+    patience: Duration,
+}
+
+impl Client {
+    /// Connects to a ledger through any of its nodes, and learns its chain id from them unless one is expected.
+    ///
+    /// # Errors
+    /// An endpoint is no URL, nobody answers, or the node is of another ledger than expected.
+    pub async fn connect<S: AsRef<str>>(endpoints: &[S], expected: Option<ChainId>) -> Result<Self, ClientError> {
+        let mut connections = Vec::new();
+        for endpoint in endpoints {
+            connections.push(Connection::lazy(endpoint.as_ref())?);
+        }
+        let chain_id = expected.unwrap_or(ChainId([0; 32]));
+        let preferred = AtomicUsize::new(0);
+        let mut client = Self { connections, preferred, chain_id, patience: PATIENCE_DEFAULT };
+        let status = client.status().await?;
+        let found = ChainId::from_slice(&status.chain_id);
+        let found = found.ok_or_else(|| ClientError::Malformed("the chain id is not 32 bytes".to_owned()))?;
+        match expected {
+            Some(expected) if expected != found => return Err(ClientError::ForeignChain { found, expected }),
+            _ => client.chain_id = found,
+        }
+        Ok(client)
+    }
+
+    /// The same nodes, read from as another account.
+    #[must_use]
+    pub fn reading_as(&self, reader: Reader) -> Self {
+        let authorizer = Authorizer(Some((reader, self.chain_id)));
+        let connections = self.connections.iter().cloned();
+        let connections = connections.map(|connection| Connection { authorizer: authorizer.clone(), ..connection });
+        Self {
+            connections: connections.collect(),
+            preferred: AtomicUsize::new(self.preferred.load(Ordering::Relaxed)),
+            chain_id: self.chain_id,
+            patience: self.patience,
+        }
+    }
+
+    /// The same client with another limit to how long it tries.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The ledger.
+    pub fn chain_id(&self) -> ChainId {
+        self.chain_id
+    }
+
+    /// The nodes' addresses, the one that is asked first in front.
+    pub fn endpoints(&self) -> Vec<&str> {
+        self.in_order().map(|(_, connection)| connection.endpoint.as_str()).collect()
+    }
+
+    /// A connection to the node that is asked first.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn connection(&self) -> Result<&Connection, ClientError> {
+        let first = self.in_order().next();
+        first.map(|(_, connection)| connection).ok_or_else(|| ClientError::Request("no endpoint was given".to_owned()))
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = (usize, &Connection)> {
+        let (count, first) = (self.connections.len(), self.preferred.load(Ordering::Relaxed));
+        (0..count).map(move |step| (first + step) % count).map(|index| (index, &self.connections[index]))
+    }
+
+    /// Makes a call that may be repeated, of each node in turn until one answers.
+    ///
+    /// # Errors
+    /// A refusal, or that nobody answers.
+    pub async fn ask<T, F, Answer>(&self, call: F) -> Result<T, ClientError>
+    where
+        F: Fn(Connection) -> Answer,
+        Answer: Future<Output = Result<Response<T>, Status>>,
+    {
+        let mut last = Status::unavailable("no endpoint was given");
+        for (index, connection) in self.in_order() {
+            let answer = timeout(PATIENCE_PER_NODE, call(connection.clone())).await;
+            match answer.unwrap_or_else(|_| Err(Status::unavailable("it did not answer in time"))) {
+                Ok(response) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(response.into_inner());
+                }
+                Err(status) if is_worth_another_node(&status) => last = status,
+                Err(status) => return Err(ClientError::from_status(&status, &connection.endpoint)),
+            }
+        }
+        Err(ClientError::from_status(&last, &self.endpoints().join(", ")))
+    }
+
+    /// Submits a transaction and waits for its receipt, trying one node after the other with the same bytes.
+    ///
+    /// A transaction that the ledger declines is settled too: its receipt says why.
+    ///
+    /// # Errors
+    /// A refusal (nothing happened), that nobody answers (nothing was sent), or that the outcome is unknown.
+    pub async fn submit_and_wait(&self, transaction: &SignedTransaction) -> Result<Settled, ClientError> {
+        let deadline = Instant::now() + self.patience;
+        let mut backoff = BACKOFF_FIRST;
+        let mut attempts = 0;
+        loop {
+            let mut last = Status::unavailable("no endpoint was given");
+            for (index, connection) in self.in_order() {
+                attempts += 1;
+                match self.submit_once(connection, transaction, deadline).await {
+                    Ok(response) => {
+                        self.preferred.store(index, Ordering::Relaxed);
+                        return settled(response, transaction.id(), attempts);
+                    }
+                    Err(status) if is_worth_another_node(&status) => last = status,
+                    Err(status) => return Err(ClientError::from_status(&status, &connection.endpoint)),
+                }
+            }
+            if Instant::now() + backoff >= deadline {
+                let (transaction, cause) = (transaction.id(), cause_of(&last));
+                return Err(ClientError::OutcomeUnknown { transaction, cause });
+            }
+            sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    }
+
+    async fn submit_once(
+        &self,
+        connection: &Connection,
+        transaction: &SignedTransaction,
+        deadline: Instant,
+    ) -> Result<pb::SubmitAndWaitResponse, Status> {
+        let patience = PATIENCE_PER_NODE.min(deadline.saturating_duration_since(Instant::now()));
+        let mut request =
+            tonic::Request::new(pb::SubmitAndWaitRequest { transaction: Some(signed_transaction_to_pb(transaction)) });
+        request.set_timeout(patience);
+        let mut service = connection.ledger();
+        let answer = timeout(patience + Duration::from_millis(250), service.submit_and_wait(request)).await;
+        answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("it did not answer in time"))).map(Response::into_inner)
+    }
+
+    /// Submits a transaction without waiting for its finality.
+    ///
+    /// # Errors
+    /// A refusal, or that nobody answers.
+    pub async fn submit(&self, transaction: &SignedTransaction) -> Result<TransactionId, ClientError> {
+        let message = signed_transaction_to_pb(transaction);
+        let call = |connection: Connection| {
+            let request = pb::SubmitRequest { transaction: Some(message.clone()) };
+            async move { connection.ledger().submit(request).await }
+        };
+        self.ask(call).await.map(|_| transaction.id())
+    }
+
+    /// The account whose balance, receivables and so on this client reads, if it reads as one.
+    pub fn reader(&self) -> Option<AccountId> {
+        let authorizer = self.connections.first().map(|connection| &connection.authorizer)?;
+        authorizer.0.as_ref().map(|(reader, _)| reader.account)
+    }
+}
+
+fn settled(response: pb::SubmitAndWaitResponse, sent: TransactionId, attempts: u32) -> Result<Settled, ClientError> {
+    let message = response.receipt.ok_or_else(|| ClientError::Malformed("there is no receipt in it".to_owned()))?;
+    let receipt = receipt_from_pb(message).map_err(|error| ClientError::Malformed(error.to_string()))?;
+    if receipt.transaction.id() != sent {
+        return Err(ClientError::Malformed("its receipt is of another transaction".to_owned()));
+    }
+    Ok(Settled { receipt, finality_us: response.finality_us, attempts })
+}

@@ -1,0 +1,251 @@
+//! Reading the ledger: one method for each query service call. Answers are the messages of `proto/`, which
+//! [`json`](super::json) turns into JSON.
+
+use super::connection::Connection;
+use super::error::ClientError;
+use super::ledger_client::Client;
+use super::operations::Citation;
+use crate::ledger::receipt::Receipt;
+use crate::primitives::{AccountId, ObjectId, RequestId, TokenId, TransactionId};
+use crate::wire::pb::{accounts, financing, ledger, node, tokens, trade};
+use crate::wire::receipt_from_pb;
+use bytes::Bytes;
+use tonic::Streaming;
+
+fn bytes(id: impl AsRef<[u8]>) -> Bytes {
+    Bytes::copy_from_slice(id.as_ref())
+}
+
+fn present<T>(part: Option<T>, what: &str) -> Result<T, ClientError> {
+    part.ok_or_else(|| ClientError::Malformed(format!("there is no {what} in it")))
+}
+
+/// A state's wire number by its short name, such as `paid` of `REDEMPTION_STATE_PAID`; 0 for none.
+fn state_number(
+    name: Option<&str>,
+    prefix: &str,
+    known: &[&str],
+    number: impl Fn(&str) -> Option<i32>,
+) -> Result<i32, ClientError> {
+    let Some(name) = name else { return Ok(0) };
+    let full = format!("{prefix}{}", name.to_uppercase());
+    number(&full)
+        .filter(|number| *number != 0)
+        .ok_or_else(|| ClientError::Request(format!("'{name}' is not a state; states are {}", known.join(", "))))
+}
+
+/// A question with a message for an answer.
+macro_rules! ask {
+    ($client:expr, $service:ident . $method:ident ($request:expr)) => {{
+        let request = $request;
+        $client
+            .ask(|connection: Connection| {
+                let request = request.clone();
+                async move { connection.$service().$method(request).await }
+            })
+            .await
+    }};
+}
+
+/// All pages of a list, up to a number of entries that fits a screen's memory.
+macro_rules! all_pages {
+    ($client:expr, $service:ident . $method:ident, $request:expr, $field:ident) => {{
+        let mut request = $request;
+        let mut all = Vec::new();
+        loop {
+            let page = ask!($client, $service.$method(request.clone()))?;
+            all.extend(page.$field);
+            if page.next_page_token.is_empty() || all.len() >= LIST_MAX {
+                break;
+            }
+            request.page_token = page.next_page_token;
+        }
+        Ok(all)
+    }};
+}
+
+/// Most entries that a list is read up to.
+pub const LIST_MAX: usize = 10_000;
+
+impl Client {
+    /// A node's status.
+    ///
+    /// # Errors
+    /// Like [`Client::ask`], as for all reads here.
+    pub async fn status(&self) -> Result<node::GetStatusResponse, ClientError> {
+        ask!(self, node.get_status(node::GetStatusRequest {}))
+    }
+
+    /// The genesis file's bytes.
+    pub async fn genesis(&self) -> Result<Bytes, ClientError> {
+        Ok(ask!(self, node.get_genesis(node::GetGenesisRequest {}))?.genesis)
+    }
+
+    /// An account.
+    pub async fn account(&self, account: AccountId) -> Result<accounts::Account, ClientError> {
+        let request = accounts::GetAccountRequest { account_id: bytes(account) };
+        present(ask!(self, accounts.get_account(request))?.account, "account")
+    }
+
+    /// The accounts that the reader may see.
+    pub async fn accounts(&self) -> Result<Vec<accounts::Account>, ClientError> {
+        all_pages!(self, accounts.list_accounts, accounts::ListAccountsRequest::default(), accounts)
+    }
+
+    /// An account's balances.
+    pub async fn balances(&self, account: AccountId) -> Result<accounts::ListBalancesResponse, ClientError> {
+        ask!(self, accounts.list_balances(accounts::ListBalancesRequest { account_id: bytes(account) }))
+    }
+
+    /// A token.
+    pub async fn token(&self, token: TokenId) -> Result<tokens::Token, ClientError> {
+        let request = tokens::GetTokenRequest { token_id: token.as_str().to_owned() };
+        present(ask!(self, tokens.get_token(request))?.token, "token")
+    }
+
+    /// All tokens.
+    pub async fn tokens(&self) -> Result<Vec<tokens::Token>, ClientError> {
+        Ok(ask!(self, tokens.list_tokens(tokens::ListTokensRequest {}))?.tokens)
+    }
+
+    /// An issuance.
+    pub async fn issuance(&self, issuance: ObjectId) -> Result<tokens::Issuance, ClientError> {
+        let request = tokens::GetIssuanceRequest { issuance_id: bytes(issuance) };
+        present(ask!(self, tokens.get_issuance(request))?.issuance, "issuance")
+    }
+
+    /// A redemption.
+    pub async fn redemption(&self, redemption: ObjectId) -> Result<tokens::Redemption, ClientError> {
+        let request = tokens::GetRedemptionRequest { redemption_id: bytes(redemption) };
+        present(ask!(self, tokens.get_redemption(request))?.redemption, "redemption")
+    }
+
+    /// The redemptions that the reader may see, all or in one state.
+    pub async fn redemptions(&self, state: Option<&str>) -> Result<Vec<tokens::Redemption>, ClientError> {
+        let state = state_number(state, "REDEMPTION_STATE_", &["requested", "paid", "rejected"], |name| {
+            tokens::RedemptionState::from_str_name(name).map(Into::into)
+        })?;
+        let request = tokens::ListRedemptionsRequest { state, ..Default::default() };
+        all_pages!(self, tokens.list_redemptions, request, redemptions)
+    }
+
+    /// A receivable.
+    pub async fn receivable(&self, receivable: ObjectId) -> Result<trade::Receivable, ClientError> {
+        let request = trade::GetReceivableRequest { receivable_id: bytes(receivable) };
+        present(ask!(self, trade.get_receivable(request))?.receivable, "receivable")
+    }
+
+    /// The receivables that the reader may see, all or in one state.
+    pub async fn receivables(&self, state: Option<&str>) -> Result<Vec<trade::Receivable>, ClientError> {
+        let known = ["registered", "confirmed", "financed", "settled"];
+        let state = state_number(state, "RECEIVABLE_STATE_", &known, |name| {
+            trade::ReceivableState::from_str_name(name).map(Into::into)
+        })?;
+        let request = trade::ListReceivablesRequest { state, ..Default::default() };
+        all_pages!(self, trade.list_receivables, request, receivables)
+    }
+
+    /// A financing request.
+    pub async fn financing_request(&self, request: ObjectId) -> Result<financing::FinancingRequest, ClientError> {
+        let request = financing::GetFinancingRequestRequest { financing_request_id: bytes(request) };
+        present(ask!(self, financing.get_financing_request(request))?.financing_request, "financing request")
+    }
+
+    /// The financing requests that the reader may see, all or in one state.
+    pub async fn financing_requests(
+        &self,
+        state: Option<&str>,
+    ) -> Result<Vec<financing::FinancingRequest>, ClientError> {
+        let known = ["requested", "accepted", "withdrawn"];
+        let state = state_number(state, "FINANCING_REQUEST_STATE_", &known, |name| {
+            financing::FinancingRequestState::from_str_name(name).map(Into::into)
+        })?;
+        let request = financing::ListFinancingRequestsRequest { state, ..Default::default() };
+        all_pages!(self, financing.list_financing_requests, request, financing_requests)
+    }
+
+    /// What a node knows about a transaction.
+    pub async fn transaction(&self, transaction: TransactionId) -> Result<ledger::GetTransactionResponse, ClientError> {
+        let key = ledger::get_transaction_request::Key::TransactionId(bytes(transaction));
+        ask!(self, ledger.get_transaction(ledger::GetTransactionRequest { key: Some(key) }))
+    }
+
+    /// What became of a request: the way out of "timed out, outcome unknown".
+    pub async fn request(
+        &self,
+        sender: AccountId,
+        request_id: RequestId,
+    ) -> Result<ledger::GetTransactionResponse, ClientError> {
+        let key = ledger::RequestKey { sender_account_id: bytes(sender), request_id: bytes(request_id) };
+        let key = ledger::get_transaction_request::Key::Request(key);
+        ask!(self, ledger.get_transaction(ledger::GetTransactionRequest { key: Some(key) }))
+    }
+
+    /// The receipt of a final transaction. Nothing of it is verified yet.
+    pub async fn receipt(&self, transaction: TransactionId) -> Result<Receipt, ClientError> {
+        let request = ledger::GetReceiptRequest { transaction_id: bytes(transaction) };
+        let message = present(ask!(self, ledger.get_receipt(request))?.receipt, "receipt")?;
+        receipt_from_pb(message).map_err(|error| ClientError::Malformed(error.to_string()))
+    }
+
+    /// A receipt as a financing request cites it.
+    pub async fn citation(&self, transaction: TransactionId) -> Result<Citation, ClientError> {
+        let request = ledger::GetCitationRequest { transaction_id: bytes(transaction) };
+        present(ask!(self, ledger.get_citation(request))?.citation, "citation").map(Citation)
+    }
+
+    /// A block.
+    pub async fn block(&self, height: u64) -> Result<ledger::Block, ClientError> {
+        present(ask!(self, ledger.get_block(ledger::GetBlockRequest { height }))?.block, "block")
+    }
+
+    /// Blocks from a height on, each as it becomes final.
+    pub async fn follow_blocks(
+        &self,
+        from_height: u64,
+    ) -> Result<Streaming<ledger::StreamBlocksResponse>, ClientError> {
+        ask!(self, ledger.stream_blocks(ledger::StreamBlocksRequest { from_height }))
+    }
+
+    /// Events after a cursor, each as it becomes final.
+    pub async fn follow_events(&self, cursor: &str) -> Result<Streaming<ledger::StreamEventsResponse>, ClientError> {
+        ask!(self, ledger.stream_events(ledger::StreamEventsRequest { cursor: cursor.to_owned() }))
+    }
+}
+
+/// What comes out of a stream of events.
+#[derive(Clone, Debug)]
+pub enum StreamItem {
+    /// An event.
+    Event(ledger::Event),
+    /// Events were dropped because this reader was too slow; the stream ends.
+    Gap(ledger::Gap),
+    /// Something of a later version.
+    Nothing,
+}
+
+impl From<ledger::StreamEventsResponse> for StreamItem {
+    fn from(message: ledger::StreamEventsResponse) -> Self {
+        match message.item {
+            Some(ledger::stream_events_response::Item::Event(event)) => Self::Event(event),
+            Some(ledger::stream_events_response::Item::Gap(gap)) => Self::Gap(gap),
+            None => Self::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_have_short_names() {
+        let number = |name: &str| tokens::RedemptionState::from_str_name(name).map(Into::into);
+        let read = |name| state_number(name, "REDEMPTION_STATE_", &["requested", "paid"], number);
+        assert_eq!(read(None).expect("all"), 0);
+        assert_eq!(read(Some("paid")).expect("known"), 2);
+        for bad in ["payed", "unspecified"] {
+            assert!(read(Some(bad)).expect_err("unknown").to_string().contains("requested, paid"), "{bad}");
+        }
+    }
+}

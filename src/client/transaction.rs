@@ -1,0 +1,168 @@
+//! Building and signing transactions.
+//!
+//! ```no_run
+//! # use causeway::client::{KeyPair, TransactionBuilder, operations};
+//! # use causeway::primitives::*;
+//! # fn example(chain: ChainId, buyer: AccountId, supplier: AccountId, key: KeyPair) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut builder = TransactionBuilder::new(chain, buyer)?;
+//! builder.add(operations::transfer(buyer, supplier, "HKDX".parse()?, Amount::new(12_500), Default::default()));
+//! let signed = builder.finish().sign([&key])?;
+//! # Ok(()) }
+//! ```
+//!
+//! What an operation creates has an id that follows from sender, request id and place, so it is known before signing:
+//! [`TransactionBuilder::add`] returns the [`Origin`] that it is derived from.
+
+use super::error::ClientError;
+use super::keys::KeyPair;
+use super::operations::Operation;
+use crate::ledger::SignedTransaction;
+use crate::ledger::transaction::transaction_id;
+use crate::primitives::ids::Origin;
+use crate::primitives::{AccountId, ChainId, RequestId, TransactionId};
+use crate::wire::pb::ledger as pb;
+use bytes::Bytes;
+use prost::Message as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long a transaction may wait to enter a block if nothing else is said: long enough to try several nodes.
+pub const EXPIRES_IN_DEFAULT: Duration = Duration::from_secs(10 * 60);
+
+/// Now, in ms of the Unix epoch, by this machine's clock.
+pub fn now_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A fresh request id.
+///
+/// # Errors
+/// The operating system gave no randomness.
+pub fn random_request_id() -> Result<RequestId, ClientError> {
+    let mut bytes = [0; RequestId::SIZE];
+    getrandom::fill(&mut bytes).map_err(ClientError::Randomness)?;
+    Ok(RequestId(bytes))
+}
+
+/// A transaction in the making.
+#[derive(Clone, Debug)]
+pub struct TransactionBuilder {
+    chain_id: ChainId,
+    sender: AccountId,
+    request_id: RequestId,
+    expires_at_ms: u64,
+    operations: Vec<Operation>,
+}
+
+impl TransactionBuilder {
+    /// A transaction without operations, with a fresh request id, that expires in [`EXPIRES_IN_DEFAULT`].
+    ///
+    /// # Errors
+    /// The operating system gave no randomness.
+    pub fn new(chain_id: ChainId, sender: AccountId) -> Result<Self, ClientError> {
+        Ok(Self::with_request_id(chain_id, sender, random_request_id()?))
+    }
+
+    /// The same under a request id of the caller's own. Never use one for two different bodies.
+    pub fn with_request_id(chain_id: ChainId, sender: AccountId, request_id: RequestId) -> Self {
+        let expires_at_ms = now_ms().saturating_add(EXPIRES_IN_DEFAULT.as_millis() as u64);
+        Self { chain_id, sender, request_id, expires_at_ms, operations: Vec::new() }
+    }
+
+    /// Sets until when it may enter a block, in ms of the Unix epoch.
+    #[must_use]
+    pub fn expires_at_ms(mut self, expires_at_ms: u64) -> Self {
+        self.expires_at_ms = expires_at_ms;
+        self
+    }
+
+    /// Adds an operation, and tells its place, from which the id of what it creates is derived.
+    pub fn add(&mut self, operation: Operation) -> Origin {
+        let operation_index = u16::try_from(self.operations.len()).unwrap_or(u16::MAX);
+        self.operations.push(operation);
+        Origin { sender: self.sender, request_id: self.request_id, operation_index }
+    }
+
+    /// Serialises the body. From here on nothing of it changes.
+    pub fn finish(self) -> UnsignedTransaction {
+        let body = pb::TransactionBody {
+            chain_id: Bytes::copy_from_slice(self.chain_id.as_bytes()),
+            sender_account_id: Bytes::copy_from_slice(self.sender.as_bytes()),
+            request_id: Bytes::copy_from_slice(self.request_id.as_bytes()),
+            expires_at_ms: self.expires_at_ms,
+            operations: self.operations.into_iter().map(Operation::into_pb).collect(),
+        };
+        // prost writes fields in ascending order and leaves defaults out: the one form that nodes accept.
+        UnsignedTransaction { body: body.encode_to_vec().into() }
+    }
+}
+
+/// A body that waits for its signatures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsignedTransaction {
+    body: Bytes,
+}
+
+impl UnsignedTransaction {
+    /// The transaction's id, which signatures do not change.
+    pub fn id(&self) -> TransactionId {
+        transaction_id(&self.body)
+    }
+
+    /// The bytes to sign.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Signs with every key. A key that is given twice signs once.
+    ///
+    /// # Errors
+    /// No key, or a body that is too large.
+    pub fn sign<'a>(self, keys: impl IntoIterator<Item = &'a KeyPair>) -> Result<SignedTransaction, ClientError> {
+        let mut signatures: Vec<_> = keys.into_iter().map(|key| key.sign_transaction(&self.body)).collect();
+        signatures.sort_by_key(|signature| signature.public_key);
+        signatures.dedup_by_key(|signature| signature.public_key);
+        SignedTransaction::new(self.body, signatures).map_err(|error| ClientError::Request(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::operations;
+    use crate::primitives::{Amount, crypto::TRANSACTION_NAMESPACE};
+
+    fn builder() -> TransactionBuilder {
+        let (chain, sender) = (ChainId([1; 32]), AccountId([2; 32]));
+        let mut builder = TransactionBuilder::with_request_id(chain, sender, RequestId([3; 16])).expires_at_ms(99);
+        let token = "HKDX".parse().expect("a token id");
+        builder.add(operations::transfer(sender, AccountId([4; 32]), token, Amount::new(5), Default::default()));
+        builder
+    }
+
+    #[test]
+    fn the_same_request_gives_the_same_bytes() {
+        assert_eq!(builder().finish(), builder().finish());
+        assert_ne!(builder().expires_at_ms(100).finish().id(), builder().finish().id());
+    }
+
+    #[test]
+    fn every_key_signs_once_over_the_body() {
+        let (one, two) = (KeyPair::from_seed(&[1; 32]), KeyPair::from_seed(&[2; 32]));
+        let signed = builder().finish().sign([&one, &two, &one]).expect("signed");
+        assert_eq!(signed.signatures().len(), 2);
+        for signature in signed.signatures() {
+            assert!(signature.public_key.verify(TRANSACTION_NAMESPACE, signed.body(), &signature.signature));
+        }
+        assert_eq!(signed.id(), builder().finish().id());
+        assert!(builder().finish().sign([]).is_err());
+    }
+
+    #[test]
+    fn created_ids_are_known_before_signing() {
+        let mut builder = builder();
+        let origin = builder.add(operations::certify_balance(AccountId([2; 32]), "HKDX".parse().expect("a token id")));
+        let expected = Origin { sender: AccountId([2; 32]), request_id: RequestId([3; 16]), operation_index: 1 };
+        assert_eq!(origin, expected);
+    }
+}
