@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod api;
+pub mod cli;
 pub mod client;
 pub mod consensus;
 pub mod domain;
@@ -12,5 +13,6 @@ pub mod execution;
 pub mod ledger;
 pub mod node;
 pub mod primitives;
+pub mod sandbox;
 pub mod storage;
 pub mod wire;

@@ -25,9 +25,11 @@ const FLOORS: [(&str, u8); 13] = [
 ];
 
 /// Imports within a floor that are allowed: `(from, to)`.
-const DOORS: [(&str, &str); 1] = [
+const DOORS: [(&str, &str); 2] = [
     // Admission decodes what it admits.
     ("admission", "wire"),
+    // `causeway sandbox` and `causeway testnet` are commands, and commands look up a sandbox's participants.
+    ("cli", "sandbox"),
 ];
 
 /// Imports between the rooms of `domain`, which are read-only functions: `(from, to)`.

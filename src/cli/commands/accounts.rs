@@ -1,0 +1,101 @@
+//! `causeway accounts`: opening, keys, closing.
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{print_many, print_one};
+use crate::cli::session::Session;
+use crate::client::json::to_json;
+use crate::client::operations::{self, Keys};
+use crate::ledger::account::Role;
+use crate::primitives::PublicKey;
+use serde_json::Value;
+
+/// Opens, shows and changes accounts.
+#[derive(Debug, clap::Subcommand)]
+pub enum AccountsCommand {
+    /// Opens an account under the acting one, which must be an institution or an issuer.
+    Open {
+        /// A public key that will sign for it, in hexadecimal (`causeway keys new`); several for several.
+        #[arg(long = "public-key", value_name = "HEX", required = true)]
+        public_keys: Vec<String>,
+        /// How many of the keys must sign.
+        #[arg(long, default_value_t = 1)]
+        threshold: u8,
+        /// What it may do: merchant, financier; issuance-maker, issuance-checker under an issuer.
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<Role>,
+        /// The company behind it, by an id of a public register, such as LEI:… or HKBR:…
+        #[arg(long, value_name = "ID", default_value = "")]
+        legal_entity_id: String,
+    },
+    /// Shows an account; the acting one if none is named.
+    Show {
+        /// Its id, or a participant's name.
+        account: Option<String>,
+    },
+    /// Lists the accounts that the acting one may see.
+    List,
+    /// Replaces an account's keys. Sign with the present ones.
+    Rotate {
+        /// A public key that will sign from now on; several for several.
+        #[arg(long = "public-key", value_name = "HEX", required = true)]
+        public_keys: Vec<String>,
+        /// How many of the keys must sign.
+        #[arg(long, default_value_t = 1)]
+        threshold: u8,
+    },
+    /// Closes an account for good. It must hold nothing.
+    Close {
+        /// Its id, or a participant's name.
+        account: String,
+    },
+}
+
+impl AccountsCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        match self {
+            Self::Open { public_keys, threshold, roles, legal_entity_id } => {
+                let mut builder = session.draft()?;
+                let keys = read_keys(&public_keys, threshold)?;
+                let opened = builder.add(operations::open_account(keys, &roles, &legal_entity_id)).account_id();
+                session.submit(builder, &[("account_id", opened.to_string())]).await
+            }
+            Self::Show { account } => {
+                let account = session.account_or_own(account.as_deref())?;
+                print_one(session.format(), &flat(to_json(&session.client.account(account).await?)));
+                Ok(())
+            }
+            Self::List => {
+                session.account()?;
+                let accounts = session.client.accounts().await?;
+                let accounts: Vec<Value> = accounts.iter().map(|account| flat(to_json(account))).collect();
+                print_many(session.format(), &accounts, &["account_id", "roles", "legal_entity_id", "closed"]);
+                Ok(())
+            }
+            Self::Rotate { public_keys, threshold } => {
+                let keys = read_keys(&public_keys, threshold)?;
+                session.submit_one(operations::rotate_keys(session.account()?, keys)).await
+            }
+            Self::Close { account } => {
+                session.submit_one(operations::close_account(session.common.find_account(&account)?)).await
+            }
+        }
+    }
+}
+
+fn read_keys(texts: &[String], threshold: u8) -> Result<Keys, Failure> {
+    let read = |text: &String| text.parse::<PublicKey>().map_err(|error| Failure::Usage(format!("'{text}': {error}")));
+    Ok(Keys { keys: texts.iter().map(read).collect::<Result<_, _>>()?, threshold })
+}
+
+/// The account with its key set's fields beside its own.
+fn flat(mut account: Value) -> Value {
+    if let Some(keys) = account.as_object_mut().and_then(|fields| fields.remove("keys")) {
+        account["public_keys"] = keys["public_keys"].clone();
+        account["threshold"] = keys["threshold"].clone();
+    }
+    account
+}

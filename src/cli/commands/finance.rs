@@ -1,0 +1,127 @@
+//! `causeway finance`: money for a confirmed invoice, on the record of settlement receipts.
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{Format, print_many, print_one, with_decimals};
+use crate::cli::session::Session;
+use crate::client::json::to_json;
+use crate::client::operations::{self, NewFinancingRequest};
+use crate::client::{now_ms, receipt_file};
+use crate::primitives::{ObjectId, TokenId, TransactionId};
+use serde_json::Value;
+use std::path::Path;
+
+/// Asks for, gives and shows financing.
+#[derive(Debug, clap::Subcommand)]
+pub enum FinanceCommand {
+    /// Asks a financier for an advance on a receivable, citing settlement receipts. The supplier does.
+    Request {
+        /// The receivable.
+        #[arg(long)]
+        receivable: ObjectId,
+        /// The financier, by its id or a participant's name.
+        #[arg(long)]
+        financier: String,
+        /// What to be paid now.
+        #[arg(long)]
+        advance: String,
+        /// What the financier receives on top when the buyer pays.
+        #[arg(long)]
+        fee: String,
+        /// A settlement to cite: a receipt file, or a transaction id. 1 to 16.
+        #[arg(long = "cite", value_name = "FILE|ID", required = true)]
+        citations: Vec<String>,
+        /// For how many minutes the request may be accepted.
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
+    /// Accepts a request: the advance is paid and the receivable assigned, together. The financier does.
+    Accept {
+        /// The request.
+        request: ObjectId,
+    },
+    /// Takes a request back. The supplier does.
+    Withdraw {
+        /// The request.
+        request: ObjectId,
+    },
+    /// Shows a request.
+    Show {
+        /// The request.
+        request: ObjectId,
+    },
+    /// Lists the requests that the acting account may see.
+    List {
+        /// Only those that are requested, accepted or withdrawn.
+        #[arg(long)]
+        state: Option<String>,
+    },
+}
+
+impl FinanceCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        match self {
+            Self::Request { receivable, financier, advance, fee, citations, minutes } => {
+                let token: TokenId = session.client.receivable(receivable).await?.token_id.parse()?;
+                let mut cited = Vec::new();
+                for citation in &citations {
+                    cited.push(session.client.citation(cited_transaction(citation)?).await?);
+                }
+                let mut builder = session.draft()?;
+                let request = operations::request_financing(NewFinancingRequest {
+                    receivable,
+                    financier: session.common.find_account(&financier)?,
+                    advance: session.amount(&advance, token).await?,
+                    fee: session.amount(&fee, token).await?,
+                    expires_at_ms: now_ms().saturating_add(minutes.saturating_mul(60_000)),
+                    citations: cited,
+                });
+                let request = builder.add(request).object_id();
+                session.submit(builder, &[("financing_request_id", request.to_string())]).await
+            }
+            Self::Accept { request } => session.submit_one(operations::accept_financing(request)).await,
+            Self::Withdraw { request } => session.submit_one(operations::withdraw_financing(request)).await,
+            Self::Show { request } => {
+                let request = session.client.financing_request(request).await?;
+                let value = with_token(session, &request.receivable_id, to_json(&request)).await;
+                print_one(session.format(), &value);
+                Ok(())
+            }
+            Self::List { state } => {
+                session.account()?;
+                let mut values = Vec::new();
+                for request in session.client.financing_requests(state.as_deref()).await? {
+                    values.push(with_token(session, &request.receivable_id, to_json(&request)).await);
+                }
+                let columns = ["financing_request_id", "receivable_id", "advance", "fee", "state"];
+                print_many(session.format(), &values, &columns);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Decimals for people, where the receivable and so its token can be seen; minor units otherwise.
+async fn with_token(session: &Session, receivable: &[u8], value: Value) -> Value {
+    if session.format() == Format::Json {
+        return value;
+    }
+    let Some(receivable) = ObjectId::from_slice(receivable) else { return value };
+    let token = session.client.receivable(receivable).await.ok().and_then(|found| found.token_id.parse().ok());
+    let Some(token) = token else { return value };
+    match session.scale(token).await {
+        Ok(scale) => with_decimals(Format::Text, value, &["advance", "fee"], scale),
+        Err(_) => value,
+    }
+}
+
+fn cited_transaction(text: &str) -> Result<TransactionId, Failure> {
+    let path = Path::new(text);
+    if path.exists() {
+        return Ok(receipt_file::read(path)?.transaction.id());
+    }
+    text.parse().map_err(|_| Failure::Usage(format!("'{text}' is neither a receipt file nor a transaction id")))
+}

@@ -1,0 +1,77 @@
+//! `causeway issue`: new units, by two people of the issuer, never past the reserves.
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{Format, print_one};
+use crate::cli::session::Session;
+use crate::client::json::to_json;
+use crate::client::{decimal, now_ms, operations};
+use crate::primitives::{Amount, ObjectId, TokenId};
+
+/// Requests, decides and shows issuances.
+#[derive(Debug, clap::Subcommand)]
+pub enum IssueCommand {
+    /// Asks for new units. A maker under the issuer does.
+    Request {
+        /// The token.
+        token: TokenId,
+        /// Who receives how much, as ACCOUNT=AMOUNT; several for several.
+        #[arg(long = "to", value_name = "ACCOUNT=AMOUNT", required = true)]
+        allocations: Vec<String>,
+        /// For how many minutes it may be approved.
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
+    /// Approves an issuance and mints it. A checker under the issuer does.
+    Approve {
+        /// The issuance.
+        issuance: ObjectId,
+    },
+    /// Rejects an issuance. A checker under the issuer does.
+    Reject {
+        /// The issuance.
+        issuance: ObjectId,
+    },
+    /// Shows an issuance.
+    Show {
+        /// The issuance.
+        issuance: ObjectId,
+    },
+}
+
+impl IssueCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        match self {
+            Self::Request { token, allocations, minutes } => {
+                let mut parsed = Vec::new();
+                for allocation in &allocations {
+                    let form = || Failure::Usage(format!("'{allocation}' is not of the form ACCOUNT=AMOUNT"));
+                    let (account, amount) = allocation.split_once('=').ok_or_else(form)?;
+                    parsed.push((session.common.find_account(account)?, session.amount(amount, token).await?));
+                }
+                let expires_at_ms = now_ms().saturating_add(minutes.saturating_mul(60_000));
+                let mut builder = session.draft()?;
+                let issuance = builder.add(operations::request_issuance(token, &parsed, expires_at_ms)).object_id();
+                session.submit(builder, &[("issuance_id", issuance.to_string())]).await
+            }
+            Self::Approve { issuance } => session.submit_one(operations::approve_issuance(issuance)).await,
+            Self::Reject { issuance } => session.submit_one(operations::reject_issuance(issuance)).await,
+            Self::Show { issuance } => {
+                let issuance = session.client.issuance(issuance).await?;
+                let mut value = to_json(&issuance);
+                if session.format() == Format::Text {
+                    let scale = session.scale(issuance.token_id.parse()?).await?;
+                    for (index, allocation) in issuance.allocations.iter().enumerate() {
+                        let amount = decimal::format(Amount::new(allocation.amount), scale);
+                        value["allocations"][index]["amount"] = amount.into();
+                    }
+                }
+                print_one(session.format(), &value);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `causeway keys`: key files on this machine. No node is asked.
+
+use crate::cli::failure::Failure;
+use crate::cli::output::print_one;
+use crate::cli::session::Common;
+use crate::client::{KeyPair, PassphraseSource};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Makes and shows keys.
+#[derive(Debug, clap::Subcommand)]
+pub enum KeysCommand {
+    /// Makes a key and writes it to a new file, encrypted (PKCS#8; `openssl pkey -in FILE -text` reads it).
+    New {
+        /// Where.
+        #[arg(long, value_name = "FILE", default_value = "key.pem")]
+        out: PathBuf,
+    },
+    /// Shows a key file's public key.
+    Show {
+        /// The key file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+impl KeysCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// The file exists, cannot be written or read, or does not open.
+    pub fn run(self, common: &Common) -> Result<(), Failure> {
+        let source = PassphraseSource::file_or_ask(common.passphrase_file.as_deref());
+        let (key, file) = match self {
+            Self::New { out } => {
+                let key = KeyPair::generate()?;
+                key.write_new_file(&out, &source.read_new()?)?;
+                (key, out)
+            }
+            Self::Show { file } => (KeyPair::read_file(&file, &source.read()?)?, file),
+        };
+        print_one(common.output, &json!({ "public_key": key.public_key().to_string(), "file": file }));
+        Ok(())
+    }
+}

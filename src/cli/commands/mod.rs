@@ -1,0 +1,16 @@
+//! One file for each group of commands.
+
+pub mod accounts;
+pub mod balance;
+pub mod chain;
+pub mod finance;
+pub mod invoices;
+pub mod issue;
+pub mod keys;
+pub mod pay;
+pub mod receipts;
+pub mod redeem;
+pub mod reserves;
+pub mod run;
+pub mod status;
+pub mod tokens;

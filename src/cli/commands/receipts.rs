@@ -1,0 +1,118 @@
+//! `causeway receipts`: fetching receipts, and verifying them offline.
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{Format, print_one};
+use crate::cli::session::{Common, Session, outcome_value};
+use crate::client::json::body_to_json;
+use crate::client::receipt_file;
+use crate::ledger::block::Header;
+use crate::ledger::receipt::{Checkpoint, Receipt, TrustRoot};
+use crate::ledger::{Reason, Status};
+use crate::primitives::{Decode as _, TransactionId};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Fetches and verifies receipts.
+#[derive(Debug, clap::Subcommand)]
+pub enum ReceiptsCommand {
+    /// Fetches the receipt of a final transaction.
+    Get {
+        /// The transaction.
+        transaction: TransactionId,
+        /// Where to keep it; printed if not given.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Verifies a receipt offline, with the genesis file (--genesis) and nothing else.
+    Verify {
+        /// The receipt file.
+        file: PathBuf,
+        /// A later header that you trust from elsewhere, in hexadecimal: the receipt must lead to it or lie above it.
+        #[arg(long, value_name = "HEADER")]
+        checkpoint: Option<String>,
+    },
+}
+
+impl ReceiptsCommand {
+    /// Fetches.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn get(session: &Session, transaction: TransactionId, out: Option<PathBuf>) -> Result<(), Failure> {
+        let receipt = session.client.receipt(transaction).await?;
+        match out {
+            None => print!("{}", receipt_file::to_text(&receipt)?),
+            Some(path) => {
+                receipt_file::write(&path, &receipt)?;
+                let value =
+                    json!({ "receipt_id": receipt.id().to_string(), "height": receipt.header.height, "file": path });
+                print_one(session.format(), &value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Verifies a receipt file. Asks no node.
+///
+/// # Errors
+/// There is no genesis, or the first link of the receipt that does not hold.
+pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<&str>) -> Result<(), Failure> {
+    let genesis = common.read_genesis()?.ok_or_else(|| {
+        Failure::Usage(
+            "give the genesis file with --genesis FILE; its SHA-256 is the id of the ledger that you trust".into(),
+        )
+    })?;
+    let receipt = receipt_file::read(file)?;
+    let trust = TrustRoot {
+        chain_id: genesis.chain_id(),
+        validators: genesis.validators().clone(),
+        epoch_length: genesis.epoch_length(),
+        checkpoint: checkpoint.map(read_checkpoint).transpose()?,
+    };
+    receipt.verify(&trust).map_err(|error| Failure::Failed(format!("{} does not verify: {error}", file.display())))?;
+    print_one(common.output, &verified_to_json(common.output, &receipt));
+    Ok(())
+}
+
+fn read_checkpoint(text: &str) -> Result<Checkpoint, Failure> {
+    let malformed = || Failure::Usage("--checkpoint takes the canonical bytes of a header, in hexadecimal".into());
+    let header = Header::from_bytes(&hex::decode(text).map_err(|_| malformed())?).map_err(|_| malformed())?;
+    Ok(Checkpoint { height: header.height, hash: header.hash() })
+}
+
+fn verified_to_json(format: Format, receipt: &Receipt) -> Value {
+    let header = &receipt.header;
+    let mut value = json!({
+        "verified": true,
+        "receipt_id": receipt.id().to_string(),
+        "transaction_id": receipt.transaction.id().to_string(),
+        "chain_id": header.chain_id.to_string(),
+        "height": header.height,
+        "time_ms": header.time.0,
+    });
+    match &receipt.outcome.status {
+        Status::Applied => value["status"] = "APPLIED".into(),
+        Status::Declined(decline) => {
+            let entry = Reason::entry(decline.code);
+            value["status"] = "DECLINED".into();
+            value["reason"] = entry.map_or("UNKNOWN", |entry| entry.name).into();
+            value["explanation"] = entry.map_or("", |entry| entry.explanation).into();
+        }
+    }
+    let outcome = outcome_value(&receipt.outcome);
+    match format {
+        Format::Json => {
+            value["outcome"] = outcome;
+            value["transaction"] = body_to_json(receipt.transaction.body());
+        }
+        Format::Text => {
+            for part in ["movements", "balances", "effects"] {
+                if outcome[part].as_array().is_some_and(|items| !items.is_empty()) {
+                    value[part] = outcome[part].clone();
+                }
+            }
+        }
+    }
+    value
+}

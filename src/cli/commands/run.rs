@@ -1,0 +1,98 @@
+//! `causeway node`, `causeway testnet`, `causeway sandbox`: what runs here instead of asking a node.
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{Format, print_one};
+use crate::cli::session::Common;
+use crate::sandbox::testnet::{self, Plan, Ports};
+use crate::sandbox::{self, Options, PortChoice};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Makes a network's files: genesis, keys, and a commented configuration for each node.
+#[derive(Debug, clap::Args)]
+pub struct TestnetCommand {
+    /// How many validators: 4 bear the loss of one, 7 of two.
+    #[arg(long, default_value_t = 4)]
+    validators: usize,
+    /// Where.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The network's name.
+    #[arg(long, default_value = "testnet")]
+    network: String,
+    /// The first port; nodes and metrics listen 100 and 200 above it.
+    #[arg(long, default_value_t = Ports::FIRST_DEFAULT)]
+    ports: u16,
+}
+
+impl TestnetCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// The directory holds a network already, or cannot be written.
+    pub fn run(self, common: &Common) -> Result<(), Failure> {
+        let made = testnet::create(&Plan {
+            directory: self.out,
+            network: self.network,
+            validators: self.validators,
+            ports: Ports::from_first(self.ports, self.validators)?,
+            idle_interval_ms: 1_000,
+        })?;
+        let first = made.nodes.first().map(|node| node.join("node.toml"));
+        print_one(
+            common.output,
+            &json!({
+                "chain_id": made.chain_id.to_string(),
+                "genesis": made.directory.join("genesis.json"),
+                "nodes": made.nodes,
+                "participants": made.directory.join("participants"),
+            }),
+        );
+        if let (Format::Text, Some(first)) = (common.output, first) {
+            println!("\nStart each node with its own file, such as: causeway node --config {}", first.display());
+        }
+        Ok(())
+    }
+}
+
+/// Starts a local network, with accounts, money and a scenario, and keeps serving until Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub struct SandboxCommand {
+    /// How many validators; 4, or as many as the directory has.
+    #[arg(long)]
+    validators: Option<usize>,
+    /// Where everything lies. Kept at the end; run again with the same directory to go on.
+    #[arg(long, value_name = "DIR", default_value = "sandbox-data")]
+    data_dir: PathBuf,
+    /// The first port, or 'free' for whatever ports the machine has.
+    #[arg(long, value_name = "FIRST|free")]
+    ports: Option<PortChoice>,
+    /// A file to write once the network serves and every account is open.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Which scenario to play: 'default', or 'none'.
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = ["default", "none"])]
+    scenario: String,
+    /// End after the scenario.
+    #[arg(long)]
+    exit: bool,
+}
+
+impl SandboxCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What went wrong, in one line.
+    pub async fn run(self, common: &Common) -> Result<(), Failure> {
+        let options = Options {
+            validators: self.validators,
+            data_dir: self.data_dir,
+            ports: self.ports,
+            ready_file: self.ready_file,
+            scenario: self.scenario == "default",
+            exit: self.exit,
+            json: common.output == Format::Json,
+        };
+        Ok(sandbox::run(options).await?)
+    }
+}

@@ -1,0 +1,76 @@
+//! How a command fails: one line that says what happened and what to do, and an exit code.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | failed: nobody answers, refused, a file is missing, a receipt does not verify |
+//! | 2 | the command line itself is wrong |
+//! | 3 | the ledger declined the transaction; its receipt says why |
+
+use crate::client::decimal::DecimalError;
+use crate::client::receipt_file::ReceiptFileError;
+use crate::client::ubl::UblError;
+use crate::client::{ClientError, KeyFileError, ParticipantError, PassphraseError};
+use crate::execution::genesis::GenesisError;
+use crate::ledger::receipt::ReceiptError;
+use crate::node::ConfigError;
+use crate::primitives::ids::ParseIdError;
+use crate::sandbox::SandboxError;
+use crate::sandbox::testnet::TestnetError;
+use std::path::Path;
+use std::process::ExitCode;
+use thiserror::Error;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The command line is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// Something failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The ledger declined, and was printed.
+    #[error("declined")]
+    Declined,
+}
+
+impl Failure {
+    /// A file that could not be read or written.
+    pub fn file(path: &Path, cause: &std::io::Error) -> Self {
+        Self::Failed(format!("{}: {}", path.display(), crate::sandbox::testnet::explain_io(cause)))
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Declined => 3,
+        })
+    }
+}
+
+macro_rules! failures {
+    ($($variant:ident: $($error:ty),*;)*) => {$($(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::$variant(error.to_string())
+            }
+        }
+    )*)*};
+}
+failures! {
+    Usage: DecimalError, ParseIdError;
+    Failed: KeyFileError, ParticipantError, PassphraseError, ReceiptFileError, UblError, GenesisError, ReceiptError,
+        ConfigError, SandboxError, TestnetError, std::io::Error;
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Request(_) | ClientError::Endpoint { .. } => Self::Usage(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}

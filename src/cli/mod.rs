@@ -1,0 +1,184 @@
+//! F7: the command line. A gRPC client and no more, save for what runs a node or a network here.
+//!
+//! Every command prints text for people or, with `--output json`, JSON for programs, and ends with an exit code that
+//! [`failure`] documents.
+//!
+//! # Deliberately absent
+//! Rules: what is allowed the ledger decides, and says.
+
+mod commands;
+mod failure;
+mod output;
+mod session;
+
+use clap::{CommandFactory as _, Parser as _};
+use commands::{
+    accounts, balance, chain, finance, invoices, issue, keys, pay, receipts, redeem, reserves, run, tokens,
+};
+use failure::Failure;
+use session::{Common, Session};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Causeway: a settlement node for fiat-pegged tokens, and its command line.
+#[derive(Debug, clap::Parser)]
+#[command(name = "causeway", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 the ledger declined.\n\
+    Begin with: causeway sandbox")]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Starts a local network with accounts, money and a scenario.
+    Sandbox(run::SandboxCommand),
+    /// Makes a network's files: genesis, keys, configurations.
+    Testnet(run::TestnetCommand),
+    /// Runs a node.
+    Node {
+        /// Its configuration (see config/node.toml).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Makes and shows keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Opens, shows and changes accounts.
+    #[command(subcommand)]
+    Accounts(accounts::AccountsCommand),
+    /// Shows and certifies balances.
+    #[command(subcommand)]
+    Balance(balance::BalanceCommand),
+    /// Creates and shows tokens.
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
+    /// Attests and shows reserves.
+    #[command(subcommand)]
+    Reserves(reserves::ReservesCommand),
+    /// Requests, decides and shows issuances.
+    #[command(subcommand)]
+    Issue(issue::IssueCommand),
+    /// Pays another account.
+    Pay(pay::PayCommand),
+    /// Requests, settles and shows redemptions.
+    #[command(subcommand)]
+    Redeem(redeem::RedeemCommand),
+    /// Registers, confirms, shows and pays invoices.
+    #[command(subcommand, alias = "invoice")]
+    Invoices(invoices::InvoicesCommand),
+    /// Asks for, gives and shows financing.
+    #[command(subcommand)]
+    Finance(finance::FinanceCommand),
+    /// Fetches receipts, and verifies them offline.
+    #[command(subcommand, alias = "receipt")]
+    Receipts(receipts::ReceiptsCommand),
+    /// Shows and follows blocks.
+    #[command(subcommand)]
+    Blocks(chain::BlocksCommand),
+    /// Follows events.
+    #[command(subcommand)]
+    Events(chain::EventsCommand),
+    /// Shows how the nodes are.
+    Status,
+    /// Prints a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Reads the command line, does what it says, and gives the exit code.
+pub fn main() -> ExitCode {
+    let Cli { common, command } = Cli::parse();
+    match dispatch(&common, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::Declined) {
+                eprintln!("causeway: {failure}");
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Node { config } => run_node(&config),
+        Command::Testnet(command) => command.run(common),
+        Command::Keys(command) => command.run(common),
+        Command::Receipts(receipts::ReceiptsCommand::Verify { file, checkpoint }) => {
+            receipts::verify(common, &file, checkpoint.as_deref())
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "causeway", &mut std::io::stdout());
+            Ok(())
+        }
+        command => tokio::runtime::Runtime::new()?.block_on(ask(common, command)),
+    }
+}
+
+/// A node has a runtime of its own, so it is started outside of ours.
+fn run_node(config: &std::path::Path) -> Result<(), Failure> {
+    let _config = crate::node::Config::load(config, std::env::vars())?;
+    Err(Failure::Failed("this build has no node yet".into()))
+}
+
+async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
+    if let Command::Sandbox(command) = command {
+        return command.run(common).await;
+    }
+    let session = Session::open(common).await?;
+    match command {
+        Command::Accounts(command) => command.run(&session).await,
+        Command::Balance(command) => command.run(&session).await,
+        Command::Tokens(command) => command.run(&session).await,
+        Command::Reserves(command) => command.run(&session).await,
+        Command::Issue(command) => command.run(&session).await,
+        Command::Pay(command) => command.run(&session).await,
+        Command::Redeem(command) => command.run(&session).await,
+        Command::Invoices(command) => command.run(&session).await,
+        Command::Finance(command) => command.run(&session).await,
+        Command::Receipts(receipts::ReceiptsCommand::Get { transaction, out }) => {
+            receipts::ReceiptsCommand::get(&session, transaction, out).await
+        }
+        Command::Blocks(command) => command.run(&session).await,
+        Command::Events(command) => command.run(&session).await,
+        Command::Status => commands::status::run(&session).await,
+        // Those that ask no node were dispatched before.
+        Command::Sandbox(_)
+        | Command::Node { .. }
+        | Command::Testnet(_)
+        | Command::Keys(_)
+        | Command::Receipts(receipts::ReceiptsCommand::Verify { .. })
+        | Command::Completions { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn receipt_and_receipts_are_the_same() {
+        for name in ["receipt", "receipts"] {
+            let parsed = Cli::try_parse_from(["causeway", name, "verify", "--genesis", "genesis.json", "file.json"]);
+            assert!(parsed.is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_command_reads_like_a_sentence() {
+        let line = ["causeway", "pay", "12.50", "HKDX", "--as", "buyer", "--to", "supplier"];
+        assert!(Cli::try_parse_from(line).is_ok());
+        assert!(Cli::try_parse_from(["causeway", "pay", "12.50", "hkdx", "--to", "supplier"]).is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! What commands print: tables and pairs for people, JSON for programs. Both come from the same JSON value, so that they
+//! cannot tell different things.
+
+use crate::primitives::{Amount, BlockTime};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Map, Value};
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Prints one thing.
+pub fn print_one(format: Format, value: &Value) {
+    match format {
+        Format::Json => println!("{value:#}"),
+        Format::Text => println!("{}", pairs(value)),
+    }
+}
+
+/// Prints many things of one kind, as a table with these columns.
+pub fn print_many(format: Format, values: &[Value], columns: &[&str]) {
+    if format == Format::Json {
+        println!("{:#}", Value::Array(values.to_vec()));
+        return;
+    }
+    if values.is_empty() {
+        println!("none");
+        return;
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(columns.iter().map(|column| title(column)));
+    for value in values {
+        table.add_row(columns.iter().map(|column| cell(column, value.get(*column).unwrap_or(&Value::Null))));
+    }
+    println!("{table}");
+}
+
+/// Prints one of a stream: a line of JSON, or of text.
+pub fn print_line(format: Format, value: &Value, text: &str) {
+    match format {
+        Format::Json => println!("{value}"),
+        Format::Text => println!("{text}"),
+    }
+}
+
+fn title(field: &str) -> String {
+    field.trim_end_matches("_ms").replace('_', " ")
+}
+
+fn pairs(value: &Value) -> String {
+    let mut lines = Vec::new();
+    let empty = Map::new();
+    let object = value.as_object().unwrap_or(&empty);
+    let width = object.keys().map(|name| title(name).chars().count()).max().unwrap_or(0);
+    for (name, value) in object {
+        let name_width = width;
+        match value {
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                lines.push(title(name));
+                lines.extend(items.iter().map(|item| format!("  {}", inline(item))));
+            }
+            _ => lines.push(format!("{:<name_width$}  {}", title(name), cell(name, value))),
+        }
+    }
+    lines.join("\n")
+}
+
+fn inline(value: &Value) -> String {
+    match value.as_object() {
+        Some(object) => {
+            let parts = object.iter().map(|(name, value)| format!("{} {}", title(name), cell(name, value)));
+            parts.collect::<Vec<_>>().join(", ")
+        }
+        None => cell("", value),
+    }
+}
+
+fn cell(field: &str, value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        // Times are milliseconds for programs and dates for people; 0 means that there is none.
+        Value::Number(number) if field.ends_with("_ms") => match number.as_u64() {
+            Some(0) => "none".to_owned(),
+            Some(time) if time > 1_000_000_000_000 => BlockTime(time).to_string(),
+            _ => format!("{number} ms"),
+        },
+        Value::Array(items) => items.iter().map(|item| cell(field, item)).collect::<Vec<_>>().join(", "),
+        Value::Object(_) => inline(value),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// Replaces minor units by decimals of the token's scale in a value's fields, for people.
+pub fn with_decimals(format: Format, mut value: Value, fields: &[&str], scale: u32) -> Value {
+    if format == Format::Text {
+        for field in fields {
+            let decimal = value.get(*field).and_then(Value::as_u64);
+            if let Some(minor) = decimal {
+                value[*field] = crate::client::decimal::format(Amount::new(minor), scale).into();
+            }
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn pairs_are_aligned_and_times_are_dates() {
+        let text = pairs(&json!({ "token_id": "HKDX", "due_at_ms": 1_795_428_000_250u64, "attested_as_of_ms": 0 }));
+        assert_eq!(text, "attested as of  none\ndue at          2026-11-23T10:00:00.250Z\ntoken id        HKDX");
+    }
+
+    #[test]
+    fn decimals_are_for_people_only() {
+        let value = json!({ "amount": 1250 });
+        assert_eq!(with_decimals(Format::Text, value.clone(), &["amount"], 2)["amount"], "12.50");
+        assert_eq!(with_decimals(Format::Json, value, &["amount"], 2)["amount"], 1250);
+    }
+}

@@ -1,0 +1,337 @@
+//! Who calls, whom, and how answers are printed: the flags that every command has.
+
+use super::failure::Failure;
+use super::output::{self, Format};
+use crate::client::json::body_to_json;
+use crate::client::{
+    Client, KeyPair, Operation, Participant, PassphraseSource, Reader, Settled, TransactionBuilder, decimal,
+    receipt_file,
+};
+use crate::execution::genesis::Genesis;
+use crate::ledger::{Reason, Status};
+use crate::primitives::{AccountId, Amount, ChainId, TokenId};
+use crate::sandbox::directory::SandboxFile;
+use crate::sandbox::testnet::participant_directory;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a node listens if nothing else is said.
+const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7400";
+
+/// Flags of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// A node's gRPC endpoint; give several and the next is asked when one does not answer.
+    #[arg(long, global = true, value_name = "URL", env = "CAUSEWAY_ENDPOINT", value_delimiter = ',')]
+    pub endpoint: Vec<String>,
+    /// The genesis file. With it, nodes of another ledger are refused.
+    #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_GENESIS")]
+    pub genesis: Option<PathBuf>,
+    /// A sandbox's directory: where --as and names of accounts are looked up.
+    #[arg(long, global = true, value_name = "DIR", env = "CAUSEWAY_SANDBOX", default_value = "sandbox-data")]
+    pub sandbox: PathBuf,
+    /// Act as this participant of the sandbox.
+    #[arg(long = "as", global = true, value_name = "NAME", env = "CAUSEWAY_AS")]
+    pub act_as: Option<String>,
+    /// Act as the participant of this directory.
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "act_as")]
+    pub participant: Option<PathBuf>,
+    /// Act as this account (with --key).
+    #[arg(long, global = true, value_name = "ID", env = "CAUSEWAY_ACCOUNT", conflicts_with_all = ["act_as", "participant"])]
+    pub account: Option<String>,
+    /// A key file to sign with; several for an account that needs several.
+    #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_KEY", value_delimiter = ',')]
+    pub key: Vec<PathBuf>,
+    /// The file whose first line is the passphrase of the keys. Else CAUSEWAY_PASSPHRASE, else you are asked.
+    #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// A participant (a name, or a directory) that signs too, where an operation binds several.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub co_signer: Vec<String>,
+    /// Keep the transaction's receipt in this file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub receipt: Option<PathBuf>,
+    /// Amounts are in minor units instead of decimals.
+    #[arg(long, global = true)]
+    pub minor_units: bool,
+    /// How many seconds to wait for finality.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+    /// How to print.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// Who signs.
+#[derive(Debug)]
+struct Identity {
+    account: AccountId,
+    keys: Vec<KeyPair>,
+}
+
+impl Common {
+    /// The genesis file, if there is one: the flag's, or the sandbox's.
+    ///
+    /// # Errors
+    /// It cannot be read or does not hold.
+    pub fn read_genesis(&self) -> Result<Option<Genesis>, Failure> {
+        let in_sandbox = self.sandbox.join("genesis.json");
+        let path = match &self.genesis {
+            Some(path) => path.clone(),
+            // A node that is named by its endpoint need not be the sandbox's.
+            None if self.endpoint.is_empty() && in_sandbox.exists() => in_sandbox,
+            None => return Ok(None),
+        };
+        let bytes = std::fs::read(&path).map_err(|cause| Failure::file(&path, &cause))?;
+        Ok(Some(Genesis::parse(&bytes)?))
+    }
+
+    fn endpoints(&self) -> Vec<String> {
+        if !self.endpoint.is_empty() {
+            return self.endpoint.clone();
+        }
+        SandboxFile::read(&self.sandbox).map_or_else(|| vec![ENDPOINT_DEFAULT.to_owned()], |file| file.endpoints)
+    }
+
+    /// An account by its id, or by the name of a participant of the sandbox.
+    ///
+    /// # Errors
+    /// Neither.
+    pub fn find_account(&self, text: &str) -> Result<AccountId, Failure> {
+        let malformed = match text.parse() {
+            Ok(account) => return Ok(account),
+            Err(error) => error,
+        };
+        Participant::read_account(&self.directory_of(text))
+            .map_err(|_| Failure::Usage(format!("{malformed}, or a participant's name in {}", self.sandbox.display())))
+    }
+
+    fn directory_of(&self, name: &str) -> PathBuf {
+        match Path::new(name).is_dir() {
+            true => name.into(),
+            false => participant_directory(&self.sandbox, name),
+        }
+    }
+
+    fn identity(&self) -> Result<Option<Identity>, Failure> {
+        let directory = match (&self.participant, &self.act_as) {
+            (Some(directory), _) => Some(directory.clone()),
+            (None, Some(name)) => Some(self.directory_of(name)),
+            (None, None) => None,
+        };
+        if let Some(directory) = directory {
+            let participant = Participant::read(&directory)?;
+            return Ok(Some(Identity { account: participant.account, keys: vec![participant.key] }));
+        }
+        let Some(account) = &self.account else { return Ok(None) };
+        let account = self.find_account(account)?;
+        let passphrase = PassphraseSource::file_or_ask(self.passphrase_file.as_deref());
+        let passphrase = if self.key.is_empty() { None } else { Some(passphrase.read()?) };
+        let mut keys = Vec::new();
+        for path in &self.key {
+            keys.extend(passphrase.as_ref().map(|passphrase| KeyPair::read_file(path, passphrase)).transpose()?);
+        }
+        Ok(Some(Identity { account, keys }))
+    }
+}
+
+/// A connection to the ledger, and who uses it.
+#[derive(Debug)]
+pub struct Session {
+    /// The flags.
+    pub common: Common,
+    /// The nodes.
+    pub client: Client,
+    identity: Option<Identity>,
+    progress: indicatif::ProgressBar,
+}
+
+impl Session {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Nobody answers, the node is of another ledger, or the keys do not open.
+    pub async fn open(common: &Common) -> Result<Self, Failure> {
+        let expected: Option<ChainId> = common.read_genesis()?.map(|genesis| genesis.chain_id());
+        let identity = common.identity()?;
+        let progress = match common.output {
+            Format::Text => indicatif::ProgressBar::new_spinner(),
+            Format::Json => indicatif::ProgressBar::hidden(),
+        };
+        let client = Client::connect(&common.endpoints(), expected).await?;
+        let mut client = client.with_patience(Duration::from_secs(common.timeout));
+        if let Some(Identity { account, keys }) = &identity
+            && let Some(key) = keys.first()
+        {
+            client = client.reading_as(Reader { account: *account, key: Arc::new(key.clone()) });
+        }
+        Ok(Self { common: common.clone(), client, identity, progress })
+    }
+
+    /// How to print.
+    pub fn format(&self) -> Format {
+        self.common.output
+    }
+
+    /// The account that acts.
+    ///
+    /// # Errors
+    /// None was named.
+    pub fn account(&self) -> Result<AccountId, Failure> {
+        let missing =
+            || Failure::Usage("say who acts: --as NAME (of a sandbox), or --account ID with --key FILE".into());
+        self.identity.as_ref().map(|identity| identity.account).ok_or_else(missing)
+    }
+
+    /// The account that a flag names, or the one that acts.
+    ///
+    /// # Errors
+    /// Neither is there.
+    pub fn account_or_own(&self, named: Option<&str>) -> Result<AccountId, Failure> {
+        named.map_or_else(|| self.account(), |named| self.common.find_account(named))
+    }
+
+    /// An amount of a token, as the flags say it is written.
+    ///
+    /// # Errors
+    /// It is none, or the token is not known.
+    pub async fn amount(&self, text: &str, token: TokenId) -> Result<Amount, Failure> {
+        let scale = if self.common.minor_units { 0 } else { self.scale(token).await? };
+        Ok(decimal::parse(text, scale)?)
+    }
+
+    /// A token's decimals.
+    ///
+    /// # Errors
+    /// The token is not known.
+    pub async fn scale(&self, token: TokenId) -> Result<u32, Failure> {
+        Ok(self.client.token(token).await?.scale)
+    }
+
+    /// A transaction of the account that acts.
+    ///
+    /// # Errors
+    /// Nobody was named.
+    pub fn draft(&self) -> Result<TransactionBuilder, Failure> {
+        Ok(TransactionBuilder::new(self.client.chain_id(), self.account()?)?)
+    }
+
+    /// Signs, submits, waits, prints. `created` names what the transaction creates.
+    ///
+    /// # Errors
+    /// It was refused, its outcome is unknown, or the ledger declined it.
+    pub async fn submit(&self, builder: TransactionBuilder, created: &[(&str, String)]) -> Result<(), Failure> {
+        let settled = self.settle(builder).await?;
+        self.print_settled(&settled, created)
+    }
+
+    /// Signs and submits one operation that creates nothing.
+    ///
+    /// # Errors
+    /// Those of [`Self::submit`].
+    pub async fn submit_one(&self, operation: Operation) -> Result<(), Failure> {
+        let mut builder = self.draft()?;
+        builder.add(operation);
+        self.submit(builder, &[]).await
+    }
+
+    async fn settle(&self, builder: TransactionBuilder) -> Result<Settled, Failure> {
+        let mut co_signers = Vec::new();
+        for name in &self.common.co_signer {
+            co_signers.push(Participant::read(&self.common.directory_of(name))?.key);
+        }
+        let own = self.identity.as_ref().map(|identity| identity.keys.as_slice()).unwrap_or_default();
+        if own.is_empty() {
+            return Err(Failure::Usage("give the account's key with --key FILE".into()));
+        }
+        let signed = builder.finish().sign(own.iter().chain(&co_signers))?;
+        self.progress.enable_steady_tick(Duration::from_millis(100));
+        self.progress.set_message(format!("waiting for finality of {}", signed.id()));
+        let settled = self.client.submit_and_wait(&signed).await;
+        self.progress.finish_and_clear();
+        let settled = settled?;
+        if let Some(path) = &self.common.receipt {
+            receipt_file::write(path, &settled.receipt)?;
+        }
+        Ok(settled)
+    }
+
+    fn print_settled(&self, settled: &Settled, created: &[(&str, String)]) -> Result<(), Failure> {
+        let mut value = settled_to_json(settled);
+        if settled.outcome().is_applied() {
+            for (name, id) in created {
+                value[*name] = id.as_str().into();
+            }
+        }
+        if self.format() == Format::Json {
+            value["outcome"] = outcome_to_json(settled);
+            value["transaction"] = body_to_json(settled.receipt.transaction.body());
+        }
+        output::print_one(self.format(), &value);
+        match &settled.outcome().status {
+            Status::Applied => Ok(()),
+            Status::Declined(_) => Err(Failure::Declined),
+        }
+    }
+}
+
+fn settled_to_json(settled: &Settled) -> Value {
+    let mut object = Map::new();
+    let status = match &settled.outcome().status {
+        Status::Applied => "APPLIED".to_owned(),
+        Status::Declined(_) => "DECLINED".to_owned(),
+    };
+    object.insert("status".into(), status.into());
+    if let Status::Declined(decline) = &settled.outcome().status {
+        let entry = Reason::entry(decline.code);
+        object.insert("reason".into(), entry.map_or("UNKNOWN", |entry| entry.name).into());
+        object.insert("explanation".into(), entry.map_or("", |entry| entry.explanation).into());
+        for (name, figure) in &decline.fields {
+            object.insert(name.clone(), figure.to_string().into());
+        }
+    }
+    object.insert("height".into(), settled.receipt.header.height.into());
+    object.insert("finality_ms".into(), (settled.finality_us as f64 / 1000.0).into());
+    object.insert("transaction_id".into(), settled.receipt.transaction.id().to_string().into());
+    object.insert("receipt_id".into(), settled.receipt.id().to_string().into());
+    Value::Object(object)
+}
+
+/// An outcome as JSON: what moved, the balances after, and what else changed.
+pub fn outcome_to_json(settled: &Settled) -> Value {
+    outcome_value(settled.outcome())
+}
+
+/// The same of any outcome.
+pub fn outcome_value(outcome: &crate::ledger::Outcome) -> Value {
+    let account = |account: &Option<AccountId>| account.map(|account| account.to_string());
+    let movements = outcome.movements.iter().map(|movement| {
+        json!({
+            "kind": format!("{:?}", movement.kind).to_uppercase(),
+            "token_id": movement.token.as_str(),
+            "from_account_id": account(&movement.from),
+            "to_account_id": account(&movement.to),
+            "amount": movement.amount.minor_units(),
+        })
+    });
+    let balances = outcome.balances.iter().map(|balance| {
+        json!({
+            "account_id": balance.account.to_string(),
+            "token_id": balance.token.as_str(),
+            "available": balance.available.minor_units(),
+            "locked": balance.locked.minor_units(),
+        })
+    });
+    let effects = outcome.effects.iter().map(|effect| {
+        let fields: Map<String, Value> =
+            effect.fields.iter().map(|(name, value)| (name.clone(), value.to_string().into())).collect();
+        json!({ "name": effect.name, "fields": fields })
+    });
+    json!({
+        "movements": movements.collect::<Vec<_>>(),
+        "balances": balances.collect::<Vec<_>>(),
+        "effects": effects.collect::<Vec<_>>(),
+    })
+}

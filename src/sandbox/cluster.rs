@@ -1,0 +1,284 @@
+//! The validators: separate processes of this very program, each with its own store and sockets.
+//!
+//! # Invariants
+//! * No validator outlives the sandbox: they are stopped on every way out, and on Linux the kernel stops them when the
+//!   sandbox is killed.
+//! * A validator that stops unasked is noticed, and the last lines of its log are shown.
+//!
+//! Validators are started from the program's main thread: on Linux the wish to be stopped with the parent is bound to the
+//! thread that started the child.
+
+use super::SandboxError;
+use super::testnet::{Ports, node_directory};
+use crate::client::Client;
+use crate::node::config::{KEYS, variable_of};
+use crate::primitives::ChainId;
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// How long validators are given to end by themselves.
+const STOP_PATIENCE: Duration = Duration::from_secs(8);
+/// How long the network is given to make its first block.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// One validator.
+#[derive(Debug)]
+struct Validator {
+    directory: PathBuf,
+    endpoint: String,
+    process: Option<Child>,
+}
+
+impl Validator {
+    fn name(&self) -> String {
+        self.directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// The validators of a sandbox.
+#[derive(Debug)]
+pub struct Cluster {
+    program: PathBuf,
+    validators: Vec<Validator>,
+}
+
+impl Cluster {
+    /// Starts every validator.
+    ///
+    /// # Errors
+    /// A port is in use, or a process cannot be started.
+    pub fn start(directory: &Path, ports: &Ports) -> Result<Self, SandboxError> {
+        for port in ports.all() {
+            if let Err(cause) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                return Err(SandboxError::Port { port, cause });
+            }
+        }
+        let program = std::env::current_exe().map_err(|error| SandboxError::Internal(error.to_string()))?;
+        let validator = |(index, port): (usize, &u16)| Validator {
+            directory: node_directory(directory, index),
+            endpoint: format!("http://127.0.0.1:{port}"),
+            process: None,
+        };
+        let mut cluster = Self { program, validators: ports.grpc.iter().enumerate().map(validator).collect() };
+        for index in 0..cluster.validators.len() {
+            cluster.start_validator(index)?;
+        }
+        Ok(cluster)
+    }
+
+    /// The nodes' gRPC endpoints.
+    pub fn endpoints(&self) -> Vec<String> {
+        self.validators.iter().map(|validator| validator.endpoint.clone()).collect()
+    }
+
+    /// How many validators there are.
+    pub fn size(&self) -> usize {
+        self.validators.len()
+    }
+
+    /// A validator's name.
+    pub fn name(&self, index: usize) -> String {
+        self.validators[index].name()
+    }
+
+    /// The processes' ids, for those who want to look or to kill.
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.validators.iter().filter_map(|validator| validator.process.as_ref().map(Child::id)).collect()
+    }
+
+    /// Starts a validator that does not run.
+    ///
+    /// # Errors
+    /// Its process cannot be started.
+    pub fn start_validator(&mut self, index: usize) -> Result<(), SandboxError> {
+        let validator = &mut self.validators[index];
+        let log_path = validator.directory.join("node.log");
+        let log = File::options().create(true).append(true).open(&log_path);
+        let log = log.map_err(|cause| SandboxError::unwritable(&log_path, &cause))?;
+        let errors = log.try_clone().map_err(|cause| SandboxError::unwritable(&log_path, &cause))?;
+        let mut command = Command::new(&self.program);
+        command.arg("node").arg("--config").arg(validator.directory.join("node.toml"));
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        // What the caller set for a node of its own is not meant for these.
+        for (key, _) in KEYS {
+            command.env_remove(variable_of(key));
+        }
+        bind_to_parent(&mut command);
+        let child = command.spawn();
+        validator.process = Some(child.map_err(|cause| SandboxError::Spawn { name: validator.name(), cause })?);
+        Ok(())
+    }
+
+    /// Kills a validator without warning, as a power cut would.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn kill(&mut self, index: usize) -> Result<(), SandboxError> {
+        let validator = &mut self.validators[index];
+        let name = validator.name();
+        let mut process =
+            validator.process.take().ok_or_else(|| SandboxError::Internal(format!("{name} does not run")))?;
+        process
+            .kill()
+            .and_then(|()| process.wait())
+            .map(drop)
+            .map_err(|error| SandboxError::Internal(error.to_string()))
+    }
+
+    /// Waits until every node answers, is of this ledger, and the first block after the genesis is final.
+    ///
+    /// # Errors
+    /// A validator stopped, or time ran out.
+    pub async fn wait_until_ready(&mut self, chain_id: ChainId) -> Result<u64, SandboxError> {
+        let deadline = Instant::now() + START_PATIENCE;
+        let mut height = 0;
+        for index in 0..self.validators.len() {
+            height = self.wait_for_height(index, chain_id, 1, deadline).await?;
+        }
+        Ok(height)
+    }
+
+    /// Waits until one node has applied a height.
+    ///
+    /// # Errors
+    /// It stopped, or time ran out.
+    pub async fn wait_for(&mut self, index: usize, chain_id: ChainId, height: u64) -> Result<u64, SandboxError> {
+        self.wait_for_height(index, chain_id, height, Instant::now() + START_PATIENCE).await
+    }
+
+    async fn wait_for_height(
+        &mut self,
+        index: usize,
+        chain_id: ChainId,
+        wanted: u64,
+        deadline: Instant,
+    ) -> Result<u64, SandboxError> {
+        let mut last = "it does not answer".to_owned();
+        while Instant::now() < deadline {
+            self.check_running()?;
+            match Client::connect(&[&self.validators[index].endpoint], Some(chain_id)).await {
+                Ok(client) => match client.status().await {
+                    Ok(status) if status.height >= wanted => return Ok(status.height),
+                    Ok(status) => last = format!("it is at height {}", status.height),
+                    Err(error) => last = error.to_string(),
+                },
+                Err(error) => last = error.to_string(),
+            }
+            sleep(POLL).await;
+        }
+        let validator = &self.validators[index];
+        let log = validator.directory.join("node.log");
+        Err(SandboxError::NotReady { name: validator.name(), last, log })
+    }
+
+    /// Checks that every validator that was started still runs.
+    ///
+    /// # Errors
+    /// One that stopped, with what its log says last.
+    pub fn check_running(&mut self) -> Result<(), SandboxError> {
+        for validator in &mut self.validators {
+            let Some(process) = &mut validator.process else { continue };
+            if let Ok(Some(status)) = process.try_wait() {
+                validator.process = None;
+                let log = validator.directory.join("node.log");
+                let last = last_line(&log);
+                return Err(SandboxError::Stopped { name: validator.name(), status: status_text(status), last, log });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks every validator to end, and insists where one does not.
+    pub fn stop(&mut self) {
+        for validator in &self.validators {
+            if let Some(process) = &validator.process {
+                ask_to_end(process);
+            }
+        }
+        let deadline = Instant::now() + STOP_PATIENCE;
+        for validator in &mut self.validators {
+            let Some(mut process) = validator.process.take() else { continue };
+            while matches!(process.try_wait(), Ok(None)) && Instant::now() < deadline {
+                std::thread::sleep(POLL);
+            }
+            // Does nothing to a process that has ended; then its slot in the kernel's table is given back.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn status_text(status: ExitStatus) -> String {
+    status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
+}
+
+fn last_line(path: &Path) -> String {
+    let text = std::fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").trim().to_owned()
+}
+
+#[cfg(unix)]
+fn ask_to_end(process: &Child) {
+    if let Ok(id) = libc::pid_t::try_from(process.id()) {
+        // SAFETY: a signal to a child that we have not waited for yet, so its id is still its own.
+        unsafe { libc::kill(id, libc::SIGTERM) };
+    }
+}
+
+#[cfg(not(unix))]
+fn ask_to_end(_process: &Child) {}
+
+/// Keeps the terminal's Ctrl-C from the child, so that the sandbox decides about its end, and ends it with the sandbox.
+#[cfg(unix)]
+fn bind_to_parent(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    command.process_group(0);
+    #[cfg(target_os = "linux")]
+    {
+        let parent = std::process::id();
+        // SAFETY: between fork and exec only calls that are safe there: prctl, getppid, and nothing that allocates.
+        unsafe {
+            command.pre_exec(move || {
+                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) != 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+                // The parent may have ended before the wish was made.
+                match u32::try_from(libc::getppid()) {
+                    Ok(found) if found == parent => Ok(()),
+                    _ => Err(std::io::Error::from_raw_os_error(libc::ESRCH)),
+                }
+            });
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn bind_to_parent(_command: &mut Command) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_port_is_named_before_anything_is_started() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let busy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = busy.local_addr().expect("bound").port();
+        let ports = Ports { grpc: vec![port], p2p: Vec::new(), metrics: Vec::new() };
+        let refused = Cluster::start(root.path(), &ports).expect_err("busy").to_string();
+        assert!(refused.contains(&port.to_string()) && refused.contains("--ports"), "{refused}");
+        assert!(!refused.contains('\n'), "{refused}");
+    }
+}

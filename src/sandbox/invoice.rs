@@ -1,0 +1,106 @@
+//! The invoice of the scenario: the UBL file that `CAUSEWAY_DOCUMENTS` names, or one of our own.
+
+use super::SandboxError;
+use super::directory::SandboxDirectory;
+use crate::client::ubl::UblInvoice;
+use std::path::{Path, PathBuf};
+
+/// A UBL file, or a directory in which the first invoice counts.
+const VARIABLE: &str = "CAUSEWAY_DOCUMENTS";
+const OWN_INVOICE: &str = include_str!("invoice.xml");
+/// The longest legal entity id that an account may have.
+const LEGAL_ENTITY_ID_BYTES_MAX: usize = crate::ledger::account::LEGAL_ENTITY_ID_BYTES_MAX;
+
+/// An invoice with its exact bytes.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its file, or what it is.
+    pub name: String,
+    /// The bytes that its hash is of.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub invoice: UblInvoice,
+}
+
+impl Document {
+    /// The invoice that the environment names, or our own with a number that this ledger has not seen.
+    ///
+    /// # Errors
+    /// There is no invoice where the environment says.
+    pub fn choose(directory: &SandboxDirectory) -> Result<Self, SandboxError> {
+        match std::env::var_os(VARIABLE) {
+            Some(path) => Self::find(Path::new(&path)),
+            None => Self::own(directory),
+        }
+    }
+
+    fn own(directory: &SandboxDirectory) -> Result<Self, SandboxError> {
+        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let due = today.saturating_add(jiff::Span::new().days(60));
+        // The second of the run makes the number: an invoice becomes a receivable once.
+        let number = format!("CW-{}", jiff::Timestamp::now().as_second());
+        let text = OWN_INVOICE
+            .replace("{number}", &number)
+            .replace("{issue_date}", &today.to_string())
+            .replace("{due_date}", &due.to_string());
+        let path = directory.path().join("invoice.xml");
+        std::fs::write(&path, &text).map_err(|cause| SandboxError::unwritable(&path, &cause))?;
+        Self::read(&path)
+    }
+
+    fn find(path: &Path) -> Result<Self, SandboxError> {
+        if !path.is_dir() {
+            return Self::read(path);
+        }
+        let invalid = |why: String| SandboxError::Invoice { document: path.display().to_string(), why };
+        let entries = std::fs::read_dir(path).map_err(|error| invalid(error.to_string()))?;
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "xml"));
+        files.sort();
+        let invoice = files.iter().find_map(|file| Self::read(file).ok());
+        invoice.ok_or_else(|| invalid(format!("none of its {} XML files is a UBL invoice", files.len())))
+    }
+
+    fn read(path: &Path) -> Result<Self, SandboxError> {
+        let name = path.display().to_string();
+        let invalid = |why: String| SandboxError::Invoice { document: name.clone(), why };
+        let bytes = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
+        let invoice = UblInvoice::read(&bytes).map_err(|error| invalid(error.to_string()))?;
+        Ok(Self { name, bytes, invoice })
+    }
+
+    /// The supplier's company as the document names it, if it fits an account.
+    pub fn supplier_legal_id(&self) -> Option<String> {
+        self.invoice.supplier.legal_entity_id().filter(|id| id.len() <= LEGAL_ENTITY_ID_BYTES_MAX)
+    }
+
+    /// The buyer's company as the document names it, if it fits an account.
+    pub fn buyer_legal_id(&self) -> Option<String> {
+        self.invoice.buyer.legal_entity_id().filter(|id| id.len() <= LEGAL_ENTITY_ID_BYTES_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_invoice_is_one() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let directory = SandboxDirectory::open(root.path()).expect("free");
+        let document = Document::own(&directory).expect("an invoice");
+        assert_eq!(document.invoice.currency.as_str(), "HKD");
+        assert_eq!(document.supplier_legal_id().as_deref(), Some("HKBR:70000011"));
+        assert_eq!(document.buyer_legal_id().as_deref(), Some("HKBR:70000010"));
+        assert!(document.invoice.due_date.is_some());
+        assert_eq!(document.invoice.payable_amount.minor_units(2), Ok(4_860_000));
+    }
+
+    #[test]
+    fn a_directory_without_an_invoice_says_so() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(root.path().join("a.xml"), "<a/>").expect("written");
+        let refused = Document::find(root.path()).expect_err("no invoice").to_string();
+        assert!(refused.contains("none of its 1 XML files"), "{refused}");
+    }
+}

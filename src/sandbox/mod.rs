@@ -1,0 +1,382 @@
+//! F7: a whole network on one machine. Validators as processes of their own, participants with accounts and money, and a
+//! scenario whose every step is an answer of the nodes. What a production network does differently is said in the banner.
+//!
+//! # Invariants
+//! * The sandbox talks to the nodes as any client does, over gRPC with signatures; it has no door of its own.
+//! * Whatever way it ends, no validator is left behind.
+//! * Each fault (a busy port, a lock, a full disk, a validator that stopped) is one line that says what to do.
+
+mod banner;
+pub mod cast;
+mod cluster;
+pub mod directory;
+mod invoice;
+mod report;
+mod scenario;
+mod stage;
+pub mod testnet;
+
+use crate::client::{ClientError, KeyFileError, ParticipantError};
+use crate::execution::genesis::{Genesis, GenesisError};
+use crate::node::Config;
+use cluster::Cluster;
+use directory::{SandboxDirectory, SandboxFile};
+use report::{Output, Report};
+use stage::Stage;
+use std::path::{Path, PathBuf};
+use testnet::{Plan, Ports, TestnetError};
+use thiserror::Error;
+
+/// How long a sandbox's leader waits for transactions before it proposes an empty block.
+const IDLE_INTERVAL_MS: u64 = 1_000;
+
+/// Why the sandbox ended early.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// A file or directory could not be written.
+    #[error("{} could not be written: {why}", path.display())]
+    Unwritable {
+        /// The path.
+        path: PathBuf,
+        /// What happened, and what to do.
+        why: String,
+    },
+    /// Another sandbox runs here.
+    #[error(
+        "another sandbox{} runs in {}; stop it, or choose another directory with --data-dir",
+        holder.map_or_else(String::new, |id| format!(" (process {id})")),
+        path.display()
+    )]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The process that holds it.
+        holder: Option<u32>,
+    },
+    /// Not enough room.
+    #[error(
+        "the disk of {} has {room_mib} MiB left and a sandbox needs {needed_mib}; free some, or choose another directory \
+         with --data-dir",
+        path.display()
+    )]
+    NoRoom {
+        /// The directory.
+        path: PathBuf,
+        /// What is left.
+        room_mib: u64,
+        /// What is needed.
+        needed_mib: u64,
+    },
+    /// A port is taken.
+    #[error(
+        "port {port} of this machine cannot be listened on ({cause}); choose others with --ports FIRST, or --ports free"
+    )]
+    Port {
+        /// Which.
+        port: u16,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// The directory holds another network than asked for.
+    #[error("{} holds a network {found} already; leave {option} out, or choose another directory with --data-dir", path.display())]
+    OtherNetwork {
+        /// The directory.
+        path: PathBuf,
+        /// What it is like.
+        found: String,
+        /// The option that does not fit.
+        option: &'static str,
+    },
+    /// A process could not be started.
+    #[error("{name} could not be started: {cause}")]
+    Spawn {
+        /// The validator.
+        name: String,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// A validator stopped by itself.
+    #[error("{name} stopped ({status}): {last} (log: {})", log.display())]
+    Stopped {
+        /// The validator.
+        name: String,
+        /// How it ended.
+        status: String,
+        /// The last line of its log.
+        last: String,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// A validator does not get there.
+    #[error("{name} was not ready in time: {last} (log: {})", log.display())]
+    NotReady {
+        /// The validator.
+        name: String,
+        /// What it said last.
+        last: String,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// A step went another way than the scenario has it.
+    #[error("step '{step}' was to be {expected}, and was {found}")]
+    Unexpected {
+        /// The step.
+        step: String,
+        /// What was expected.
+        expected: String,
+        /// What happened.
+        found: String,
+    },
+    /// A receipt does not prove what it says.
+    #[error("the receipt {} does not verify: {why}", path.display())]
+    Receipt {
+        /// The file.
+        path: PathBuf,
+        /// The first link that does not hold.
+        why: String,
+    },
+    /// The invoice cannot be used.
+    #[error("the invoice {document}: {why}")]
+    Invoice {
+        /// The file.
+        document: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A step failed.
+    #[error("step '{step}': {cause}")]
+    Step {
+        /// The step.
+        step: String,
+        /// Why.
+        cause: Box<ClientError>,
+    },
+    /// A call failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The network could not be made.
+    #[error(transparent)]
+    Testnet(#[from] TestnetError),
+    /// A participant could not be read or written.
+    #[error(transparent)]
+    Participant(#[from] ParticipantError),
+    /// A key could not be made.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The genesis file does not hold.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// A node's configuration does not hold.
+    #[error(transparent)]
+    Config(#[from] crate::node::ConfigError),
+    /// Something that should not be.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl SandboxError {
+    fn unwritable(path: &Path, cause: &std::io::Error) -> Self {
+        Self::Unwritable { path: path.to_path_buf(), why: directory::io_reason(cause) }
+    }
+}
+
+/// Where the validators listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortChoice {
+    /// From this port on.
+    From(u16),
+    /// Wherever the machine has room.
+    Free,
+}
+
+impl std::str::FromStr for PortChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "free" => Ok(Self::Free),
+            _ => text.parse().map(Self::From).map_err(|_| format!("'{text}' is neither a port nor 'free'")),
+        }
+    }
+}
+
+/// What a user may choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many validators; 4 if nothing is said, or as many as the directory has.
+    pub validators: Option<usize>,
+    /// Where everything lies.
+    pub data_dir: PathBuf,
+    /// Where the validators listen.
+    pub ports: Option<PortChoice>,
+    /// A file to write once the network serves.
+    pub ready_file: Option<PathBuf>,
+    /// Whether the default scenario runs.
+    pub scenario: bool,
+    /// Whether to end after the scenario.
+    pub exit: bool,
+    /// Whether one JSON object is printed at the end instead of lines.
+    pub json: bool,
+}
+
+/// Runs a sandbox until it is interrupted, or until its scenario is done if the options say so.
+///
+/// # Errors
+/// What went wrong, in one line.
+pub async fn run(options: Options) -> Result<(), SandboxError> {
+    let output = Output::new(options.json);
+    let directory = SandboxDirectory::open(&options.data_dir)?;
+    if let Some(process) = directory.abandoned_by {
+        output.note(&format!("A sandbox (process {process}) ended here without cleaning up; its lock is taken over."));
+    }
+    let interrupted = interruption()?;
+    tokio::pin!(interrupted);
+    let (ports, is_new) = prepare(&options, &directory, &output)?;
+    let mut cluster = Cluster::start(directory.path(), &ports)?;
+    let result = tokio::select! {
+        biased;
+        () = &mut interrupted => Ok(()),
+        result = drive(&options, &directory, &mut cluster, &output, is_new) => result,
+    };
+    output.note("Stopping the validators.");
+    cluster.stop();
+    if result.is_ok() && !options.exit {
+        output.note(&format!("Stopped. What was settled is kept in {}.", directory.path().display()));
+    }
+    result
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+fn interruption() -> Result<impl Future<Output = ()>, SandboxError> {
+    let internal = |error: std::io::Error| SandboxError::Internal(format!("signals cannot be received: {error}"));
+    #[cfg(unix)]
+    let mut terminate = {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate()).map_err(internal)?
+    };
+    #[cfg(unix)]
+    let mut interrupt = {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::interrupt()).map_err(internal)?
+    };
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = interrupt.recv() => {},
+            _ = terminate.recv() => {},
+        }
+        #[cfg(not(unix))]
+        drop(tokio::signal::ctrl_c().await);
+    })
+}
+
+/// Makes the network, or finds the one that is there.
+fn prepare(options: &Options, directory: &SandboxDirectory, output: &Output) -> Result<(Ports, bool), SandboxError> {
+    let validators = options.validators.unwrap_or(4);
+    if !directory.genesis().exists() {
+        output.note(&format!("Making keys and the genesis for {validators} validators."));
+        let ports = match options.ports {
+            Some(PortChoice::Free) => {
+                Ports::free(validators).map_err(|error| SandboxError::Internal(error.to_string()))?
+            }
+            Some(PortChoice::From(first)) => Ports::from_first(first, validators)?,
+            None => Ports::from_first(Ports::FIRST_DEFAULT, validators)?,
+        };
+        testnet::create(&Plan {
+            directory: directory.path().to_path_buf(),
+            network: "sandbox".to_owned(),
+            validators,
+            ports: ports.clone(),
+            idle_interval_ms: IDLE_INTERVAL_MS,
+        })?;
+        return Ok((ports, true));
+    }
+    let ports = existing_ports(directory)?;
+    let refuse =
+        |found: String, option| Err(SandboxError::OtherNetwork { path: directory.path().to_path_buf(), found, option });
+    if options.validators.is_some_and(|wanted| wanted != ports.grpc.len()) {
+        return refuse(format!("of {} validators", ports.grpc.len()), "--validators");
+    }
+    if matches!(options.ports, Some(PortChoice::From(first)) if ports.grpc.first() != Some(&first)) {
+        return refuse(format!("whose first port is {}", ports.grpc[0]), "--ports");
+    }
+    output.note("Resuming the network that is in the directory.");
+    Ok((ports, false))
+}
+
+fn existing_ports(directory: &SandboxDirectory) -> Result<Ports, SandboxError> {
+    let mut ports = Ports { grpc: Vec::new(), p2p: Vec::new(), metrics: Vec::new() };
+    for index in 0.. {
+        let path = testnet::node_directory(directory.path(), index).join("node.toml");
+        if !path.exists() {
+            break;
+        }
+        let config = Config::load(&path, [])?;
+        ports.grpc.push(config.listen.grpc.port());
+        ports.p2p.push(config.listen.p2p.port());
+        ports.metrics.extend(config.listen.metrics.map(|address| address.port()));
+    }
+    match ports.grpc.is_empty() {
+        false => Ok(ports),
+        true => Err(SandboxError::Internal(format!(
+            "{} has a genesis but no nodes; choose another directory with --data-dir",
+            directory.path().display()
+        ))),
+    }
+}
+
+async fn drive(
+    options: &Options,
+    directory: &SandboxDirectory,
+    cluster: &mut Cluster,
+    output: &Output,
+    is_new: bool,
+) -> Result<(), SandboxError> {
+    let bytes = std::fs::read(directory.genesis()).map_err(|error| SandboxError::Internal(error.to_string()))?;
+    let genesis = Genesis::parse(&bytes)?;
+    cluster.wait_until_ready(genesis.chain_id()).await?;
+    let endpoints = cluster.endpoints();
+    SandboxFile { endpoints: endpoints.clone(), validators: cluster.size() }.write(directory.path())?;
+
+    let mut stage = Stage::enter(directory, cluster, genesis, output).await?;
+    let document = invoice::Document::choose(directory)?;
+    scenario::open_accounts(&mut stage, &document).await?;
+    if is_new && !options.scenario {
+        scenario::fund(&mut stage, &document).await?;
+    }
+    banner::print(output, directory, stage.cluster);
+    if let Some(path) = &options.ready_file {
+        let text =
+            serde_json::json!({ "endpoints": endpoints, "data_dir": directory.path(), "pid": std::process::id() });
+        // A reader that waits for the file must not find half of it.
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, format!("{text:#}\n"))
+            .and_then(|()| std::fs::rename(&partial, path))
+            .map_err(|cause| SandboxError::unwritable(path, &cause))?;
+    }
+    if options.scenario {
+        scenario::play(&mut stage, &document).await?;
+    }
+    finish(&mut stage, options).await?;
+    if options.exit {
+        return Ok(());
+    }
+    output.note("\nServing until Ctrl-C.");
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        stage.cluster.check_running()?;
+    }
+}
+
+/// Verifies every receipt from its file, and prints the sum of it all.
+async fn finish(stage: &mut Stage<'_>, options: &Options) -> Result<(), SandboxError> {
+    let verified = stage.verify_receipts()?;
+    let height = stage.height().await?;
+    let balances = match options.json {
+        true => Vec::new(),
+        false => stage.balances().await?,
+    };
+    let report: &Report = &stage.report;
+    stage.output.finish(report, stage.cluster, stage.directory, height, verified, &balances);
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! What a sandbox prints: lines as it goes and a summary, or one JSON object at the end.
+
+use super::cluster::Cluster;
+use super::directory::SandboxDirectory;
+use crate::client::Settled;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::path::PathBuf;
+
+/// One transaction of the scenario.
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    /// Its name, for programs.
+    pub name: String,
+    /// What it is, for people.
+    pub sentence: String,
+    /// `applied`, or `declined: REASON`.
+    pub outcome: String,
+    /// The block's height.
+    pub height: u64,
+    /// From admission to finality at the node.
+    pub finality_ms: f64,
+    /// The transaction.
+    pub transaction_id: String,
+    /// The receipt's id.
+    pub receipt_id: String,
+    /// The receipt's file.
+    pub receipt: PathBuf,
+}
+
+impl StepRecord {
+    pub(super) fn new(name: &str, sentence: &str, outcome: &str, settled: &Settled, receipt: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            sentence: sentence.to_owned(),
+            outcome: outcome.to_owned(),
+            height: settled.receipt.header.height,
+            finality_ms: settled.finality_us as f64 / 1000.0,
+            transaction_id: settled.receipt.transaction.id().to_string(),
+            receipt_id: settled.receipt.id().to_string(),
+            receipt,
+        }
+    }
+}
+
+/// A validator's way back.
+#[derive(Clone, Debug)]
+pub struct Restart {
+    /// Which.
+    pub validator: String,
+    /// From its start to the height that the others had reached.
+    pub back_after_ms: f64,
+}
+
+/// What someone has of a token.
+#[derive(Clone, Debug)]
+pub struct BalanceLine {
+    /// Who.
+    pub name: String,
+    /// Of which token.
+    pub token: String,
+    /// What it may spend.
+    pub available: String,
+    /// What locks set aside.
+    pub locked: String,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The transactions, in order.
+    pub steps: Vec<StepRecord>,
+    /// The validator that was killed and came back.
+    pub restart: Option<Restart>,
+}
+
+/// Lines for people, or JSON for programs.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// JSON if asked for.
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// A line for people. Programs that read standard output are not bothered with it.
+    pub fn note(&self, text: &str) {
+        if self.json { eprintln!("{text}") } else { println!("{text}") }
+    }
+
+    pub(super) fn step(&self, number: usize, step: &StepRecord) {
+        self.note(&format!("{number:>3}. {}", step.sentence));
+        let (height, finality, receipt) = (step.height, step.finality_ms, &step.receipt_id[..16]);
+        self.note(&format!("     {} · block {height} · final in {finality:.1} ms · receipt {receipt}…", step.outcome));
+    }
+
+    pub(super) fn finish(
+        &self,
+        report: &Report,
+        cluster: &Cluster,
+        directory: &SandboxDirectory,
+        height: u64,
+        verified: usize,
+        balances: &[BalanceLine],
+    ) {
+        if self.json {
+            println!("{:#}", report.to_json(cluster, directory, height));
+            return;
+        }
+        if !report.steps.is_empty() {
+            println!("\n{}", report.steps_table());
+            println!("{}", report.summary(height, verified));
+        }
+        if !balances.is_empty() {
+            println!("\n{}", balances_table(balances));
+        }
+    }
+}
+
+impl Report {
+    fn to_json(&self, cluster: &Cluster, directory: &SandboxDirectory, height: u64) -> serde_json::Value {
+        let steps = self.steps.iter().map(|step| {
+            serde_json::json!({
+                "name": step.name,
+                "height": step.height,
+                "finality_ms": step.finality_ms,
+                "receipt": step.receipt,
+                "receipt_id": step.receipt_id,
+                "transaction_id": step.transaction_id,
+                "outcome": step.outcome,
+            })
+        });
+        let steps = steps.collect::<Vec<_>>();
+        let restart = self.restart.as_ref().map(
+            |restart| serde_json::json!({ "validator": restart.validator, "back_after_ms": restart.back_after_ms }),
+        );
+        serde_json::json!({
+            "validators": cluster.size(),
+            "endpoints": cluster.endpoints(),
+            "data_dir": directory.path(),
+            "genesis": directory.genesis(),
+            "height": height,
+            "steps": steps,
+            "restart": restart,
+        })
+    }
+
+    fn steps_table(&self) -> Table {
+        let mut table = plain_table();
+        table.set_header(["step", "outcome", "block", "final in ms", "receipt id"]);
+        for step in &self.steps {
+            table.add_row([
+                step.name.clone(),
+                step.outcome.clone(),
+                step.height.to_string(),
+                format!("{:.1}", step.finality_ms),
+                step.receipt_id.clone(),
+            ]);
+        }
+        align_right(&mut table, &[2, 3]);
+        table
+    }
+
+    fn summary(&self, height: u64, verified: usize) -> String {
+        let mut finality: Vec<f64> = self.steps.iter().map(|step| step.finality_ms).collect();
+        finality.sort_by(f64::total_cmp);
+        let median = finality.get(finality.len() / 2).copied().unwrap_or_default();
+        let slowest = finality.last().copied().unwrap_or_default();
+        let declined = self.steps.iter().filter(|step| step.outcome != "applied").count();
+        format!(
+            "{} transactions, {declined} of them declined as they should be; height {height}; \
+             finality {median:.1} ms in the median, {slowest:.1} ms at most.\n\
+             {verified} receipts verified offline, from their files and genesis.json alone.",
+            self.steps.len()
+        )
+    }
+}
+
+fn balances_table(balances: &[BalanceLine]) -> Table {
+    let mut table = plain_table();
+    table.set_header(["who", "token", "available", "locked"]);
+    for line in balances {
+        table.add_row([&line.name, &line.token, &line.available, &line.locked]);
+    }
+    align_right(&mut table, &[2, 3]);
+    table
+}
+
+pub(super) fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+fn align_right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
