@@ -44,6 +44,7 @@ use tracing::error;
 
 /// How a node takes part.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Signer {
     /// Votes with this key in the epochs that it validates, and follows in the others. Only where
     /// [`super::voting::may_vote`] holds.

@@ -45,7 +45,10 @@ pub struct Slot {
     pub parent: Hash,
 }
 
-/// The ledger, as consensus sees it. Calls are made from the engine's own tasks, so long work belongs elsewhere.
+/// The ledger, as consensus sees it.
+///
+/// `propose` and `verify` run in a task of their own for each call, several at once if views overlap; `finalized` runs in
+/// the one task that delivers. None holds a vote up, but each occupies a thread of the runtime while it computes.
 pub trait Ledger: Send + Sync + 'static {
     /// Builds a block on the slot's parent, or gives the slot up with `None`.
     ///
