@@ -8,8 +8,8 @@
 
 use super::adapter::LedgerApplication;
 use super::block::{Digest, SealedBlock};
-use super::delivery::{Marshal, delivery, own_certificate};
-use super::epochs::{Application, BUFFER_BYTES, Epochs, MAILBOX_SIZE, Subchannels, VIEWS_RETAINED, enter};
+use super::delivery::{Delivery, Inbox, Marshal, delivery, own_certificate};
+use super::epochs::{BUFFER_BYTES, Epochs, MAILBOX_SIZE, Subchannels, VIEWS_RETAINED, enter};
 use super::forwarding::{self, ForwardedBatches, Forwarder};
 use super::keys::{PrivateKey, theirs};
 use super::leaders::{Announcer, Leaders};
@@ -22,8 +22,8 @@ use crate::ledger::certificate::Certificate;
 use crate::primitives::crypto::PublicKey;
 use crate::primitives::ids::ChainId;
 use commonware_broadcast::buffered;
-use commonware_consensus::marshal::core::Actor;
-use commonware_consensus::marshal::resolver::p2p as block_requests;
+use commonware_consensus::marshal::core::{Actor, Floor};
+use commonware_consensus::marshal::resolver::p2p as block_resolver;
 use commonware_consensus::marshal::standard::{Inline, Standard};
 use commonware_consensus::marshal::store::{Blocks, Certificates};
 use commonware_consensus::marshal::{self, Start};
@@ -36,11 +36,21 @@ use commonware_runtime::Handle;
 use commonware_runtime::buffer::paged::CacheRef;
 use commonware_utils::acknowledgement::Exact;
 use commonware_utils::{NZU16, NZU64, NZUsize, NonZeroDuration};
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tracing::error;
+
+/// Candidate blocks kept in memory for each peer: its proposals of the views that may still be undecided.
+const BLOCKS_BUFFERED_PER_PEER: usize = 8;
+/// Heights that a node behind fetches at a time.
+const REPAIRS_MAX: NonZeroUsize = NZUsize!(32);
+/// See [`UNACKNOWLEDGED_BLOCKS_MAX`].
+const PENDING_ACKNOWLEDGEMENTS: NonZeroUsize = NZUsize!(UNACKNOWLEDGED_BLOCKS_MAX);
+/// Pages of the engine's cache of its own files: 4 MiB in all.
+const PAGE_BYTES: NonZeroU16 = NZU16!(4096);
+const PAGES: NonZeroUsize = NZUsize!(1024);
 
 /// How a node takes part.
 #[derive(Clone, Debug)]
@@ -281,95 +291,133 @@ where
     let page_cache = CacheRef::new(PAGE_BYTES, PAGES);
     let schemes = Schemes::new(&config.chain_id, config.signer.clone());
 
-    let genesis = SealedBlock::seal(config.genesis.clone());
-    let settings = marshal_settings(&config, genesis, &epocher, &schemes, &page_cache, strategy.clone());
-    let (marshal_actor, marshal, floor) = Actor::<_, Standard<SealedBlock>, _, _, _, _, _, Exact>::init(
-        context.child("marshal"),
-        stores.certificates,
-        stores.blocks,
-        settings,
-    )
-    .await;
-
-    // The epoch to begin in is that of the first height whose acknowledgement was not stored.
-    let next_height = floor.processed().map_or(Height::zero(), |processed| processed.height().next());
-    let epoch = epocher.containing(next_height).map_or(Epoch::zero(), |position| position.epoch());
+    let settings = marshal_settings(&config, &epocher, &schemes, &page_cache, strategy.clone());
+    let (actor, marshal, floor) =
+        Actor::init(context.child("marshal"), stores.certificates, stores.blocks, settings).await;
+    let epoch = resumed_epoch(&floor, &epocher);
+    // The marshal verifies certificates as soon as it runs, so the committee comes first.
     let committee = ledger.committee(epoch.get()).await;
     let entered = enter(epoch, &committee, &schemes, &mut manager, peers_max)?;
 
-    let (buffer, buffer_mailbox) = buffered::Engine::new(
+    let (inbox, outbox, boundaries) = delivery(ledger.clone(), epocher.clone());
+    let peers = Peers { me: me.clone(), manager: manager.clone(), blocker: blocker.clone() };
+    let (marshal_handle, buffer) =
+        start_marshal(&context, actor, inbox, &config.pace, peers, (blocks, block_requests), strategy.clone());
+    let parent = boundary_digest(&marshal, &epocher, epoch).await?;
+    let delivery = start_delivery(&context, outbox, marshal.clone());
+    let (forwarder, forwarded) = start_forwarding(&context, forwarding, me);
+
+    let (announcer, leaders) = Announcer::new();
+    let archive = Archive(marshal.clone());
+    let epochs_context = context.child("epochs");
+    let epochs = Epochs {
+        application: Inline::new(
+            context.child("application"),
+            LedgerApplication::new(ledger.clone()),
+            marshal.clone(),
+            epocher.clone(),
+        ),
+        subchannels: Subchannels::divide(&epochs_context, votes, certificates, certificate_requests),
+        context: epochs_context.child("engines"),
+        ledger,
+        marshal,
+        epocher,
+        schemes,
+        announcer,
+        manager,
+        peers_max,
+        blocker,
+        strategy,
+        pace: config.pace,
+        page_cache,
+        partition: config.partition,
+    };
+    let epochs = epochs_context.spawn(move |_| epochs.run(entered, parent, boundaries));
+    let handle = context.spawn(move |_| Parts { epochs, marshal: marshal_handle, buffer, delivery }.watch());
+    Ok(Consensus { leaders, forwarder, forwarded, archive, handle })
+}
+
+/// Who this node is among its peers, and how it steers the network.
+struct Peers<M, B> {
+    me: ed25519::PublicKey,
+    manager: M,
+    blocker: B,
+}
+
+/// Starts the marshal with what feeds it: the buffer of proposed blocks, and requests for past ones.
+fn start_marshal<E, S, R, M, B, T, FC, FB>(
+    context: &E,
+    actor: Actor<E, Standard<SealedBlock>, Schemes, FC, FB, FixedEpocher, T, Exact>,
+    inbox: Inbox,
+    pace: &Pace,
+    peers: Peers<M, B>,
+    (blocks, block_requests): ((S, R), (S, R)),
+    strategy: T,
+) -> (Handle<()>, Handle<()>)
+where
+    E: Runtime,
+    S: Sender<PublicKey = ed25519::PublicKey>,
+    R: Receiver<PublicKey = ed25519::PublicKey>,
+    M: AddressableManager<PublicKey = ed25519::PublicKey>,
+    B: Blocker<PublicKey = ed25519::PublicKey>,
+    T: Strategy,
+    FC: Certificates<BlockDigest = Digest, Commitment = Digest, Scheme = Scheme>,
+    FB: Blocks<Block = Arc<SealedBlock>>,
+{
+    let (buffer, buffered_blocks) = buffered::Engine::new(
         context.child("blocks"),
         buffered::Config {
-            public_key: me.clone(),
+            public_key: peers.me.clone(),
             mailbox_size: MAILBOX_SIZE,
             deque_size: BLOCKS_BUFFERED_PER_PEER,
             priority: true,
             codec_config: (),
-            peer_provider: manager.clone(),
-            strategy: strategy.clone(),
+            peer_provider: peers.manager.clone(),
+            strategy,
         },
     );
-    let buffer_handle = buffer.start(blocks);
-    let resolver = block_requests::init(
+    let resolver = block_resolver::init(
         context.child("block_requests"),
-        block_requests::Config {
-            public_key: me.clone(),
-            peer_provider: manager.clone(),
-            blocker: blocker.clone(),
+        block_resolver::Config {
+            public_key: peers.me,
+            peer_provider: peers.manager,
+            blocker: peers.blocker,
             mailbox_size: MAILBOX_SIZE,
-            fetch_timeout: config.pace.fetch_timeout(),
-            fetch_retry_delay: config.pace.fetch_retry,
+            fetch_timeout: pace.fetch_timeout(),
+            fetch_retry_delay: pace.fetch_retry,
             priority_requests: false,
             priority_responses: false,
         },
         block_requests,
     );
-    let (inbox, outbox, boundaries) = delivery(ledger.clone(), epocher.clone());
-    let marshal_handle = marshal_actor.start(inbox, buffer_mailbox, resolver);
-    let parent = boundary_digest(&marshal, &epocher, epoch).await?;
+    (actor.start(inbox, buffered_blocks, resolver), buffer.start(blocks))
+}
 
-    let deliver_from = marshal.clone();
-    let delivery_handle = context.child("delivery").spawn(move |context| outbox.run(context, deliver_from));
+/// Starts handing final blocks to the ledger.
+fn start_delivery<E: Runtime>(context: &E, outbox: Delivery, marshal: Marshal) -> Handle<()> {
+    context.child("delivery").spawn(move |context| outbox.run(context, marshal))
+}
 
+/// Opens the channel of forwarded transactions, both ways.
+fn start_forwarding<E, S, R>(
+    context: &E,
+    (sender, receiver): (S, R),
+    me: ed25519::PublicKey,
+) -> (Forwarder, ForwardedBatches)
+where
+    E: Runtime,
+    S: Sender<PublicKey = ed25519::PublicKey>,
+    R: Receiver<PublicKey = ed25519::PublicKey>,
+{
     let (batches, forwarded) = forwarding::inbound();
-    let (forwarding_sender, forwarding_receiver) = forwarding;
-    context.child("forwarding").spawn(move |context| forwarding::receive(context, forwarding_receiver, batches));
+    context.child("forwarding").spawn(move |context| forwarding::receive(context, receiver, batches));
+    (Forwarder::new(sender, me), forwarded)
+}
 
-    let (announcer, leaders) = Announcer::new();
-    let application: Application<E> = Inline::new(
-        context.child("application"),
-        LedgerApplication::new(ledger.clone()),
-        marshal.clone(),
-        epocher.clone(),
-    );
-    let epochs_context = context.child("epochs");
-    let subchannels = Subchannels::divide(&epochs_context, votes, certificates, certificate_requests);
-    let archive = Archive(marshal.clone());
-    let epochs_handle = epochs_context.spawn(move |context| {
-        Epochs {
-            context,
-            ledger,
-            application,
-            marshal,
-            epocher,
-            schemes,
-            announcer,
-            subchannels,
-            manager,
-            peers_max,
-            blocker,
-            strategy,
-            pace: config.pace,
-            page_cache,
-            partition: config.partition,
-        }
-        .run(entered, parent, boundaries)
-    });
-
-    let parts =
-        Parts { epochs: epochs_handle, marshal: marshal_handle, buffer: buffer_handle, delivery: delivery_handle };
-    let handle = context.spawn(move |_| parts.watch());
-    Ok(Consensus { leaders, forwarder: Forwarder::new(forwarding_sender, me), forwarded, archive, handle })
+/// The epoch of the first height whose acknowledgement was not stored.
+fn resumed_epoch(floor: &Floor, epocher: &FixedEpocher) -> Epoch {
+    let next = floor.processed().map_or(Height::zero(), |processed| processed.height().next());
+    epocher.containing(next).map_or(Epoch::zero(), |position| position.epoch())
 }
 
 /// The tasks that must all run.
@@ -416,17 +464,17 @@ fn check(config: &Config) -> Result<(), StartError> {
 
 fn marshal_settings<T: Strategy>(
     config: &Config,
-    genesis: SealedBlock,
     epocher: &FixedEpocher,
     schemes: &Schemes,
     page_cache: &CacheRef,
     strategy: T,
 ) -> marshal::Config<Schemes, FixedEpocher, T, SealedBlock, Digested<SealedBlock>> {
-    let genesis_digest = genesis.digest();
+    let genesis = SealedBlock::seal(config.genesis.clone());
+    let digest = genesis.digest();
     marshal::Config {
         provider: schemes.clone(),
         epocher: epocher.clone(),
-        start: Start::Genesis(Digested::precomputed(genesis, genesis_digest)),
+        start: Start::Genesis(Digested::precomputed(genesis, digest)),
         partition_prefix: format!("{}-marshal", config.partition),
         mailbox_size: MAILBOX_SIZE,
         view_retention: VIEWS_RETAINED,
@@ -451,13 +499,3 @@ async fn boundary_digest(marshal: &Marshal, epocher: &FixedEpocher, epoch: Epoch
         .ok_or(StartError::BoundaryMissing { epoch: epoch.get(), height: height.get() })?;
     Ok(block)
 }
-
-/// Candidate blocks kept in memory for each peer: its proposals of the views that may still be undecided.
-const BLOCKS_BUFFERED_PER_PEER: usize = 8;
-/// Heights that a node behind fetches at a time.
-const REPAIRS_MAX: NonZeroUsize = NZUsize!(32);
-/// See [`UNACKNOWLEDGED_BLOCKS_MAX`].
-const PENDING_ACKNOWLEDGEMENTS: NonZeroUsize = NZUsize!(UNACKNOWLEDGED_BLOCKS_MAX);
-/// Pages of the engine's cache of its own files: 4 MiB in all.
-const PAGE_BYTES: std::num::NonZeroU16 = NZU16!(4096);
-const PAGES: NonZeroUsize = NZUsize!(1024);

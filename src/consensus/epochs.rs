@@ -53,6 +53,11 @@ pub(super) type Application<E> = Inline<E, Scheme, LedgerApplication, SealedBloc
 /// How many views behind the last final one votes and certificates are kept for those who lag.
 pub(super) const VIEWS_RETAINED: ViewDelta = ViewDelta::new(64);
 
+/// Messages that wait inside an engine before its overflow policy applies.
+pub(super) const MAILBOX_SIZE: NonZeroUsize = NZUsize!(256);
+/// Buffer of a journal, when replayed and when written.
+pub(super) const BUFFER_BYTES: NonZeroUsize = NZUsize!(64 * 1024);
+
 /// Messages of an epoch that is not entered.
 type Strays = mpsc::Receiver<(Channel, Message<ed25519::PublicKey>)>;
 
@@ -297,8 +302,3 @@ where
         }
     }
 }
-
-/// Messages that wait inside an engine before its overflow policy applies.
-pub(super) const MAILBOX_SIZE: NonZeroUsize = NZUsize!(256);
-/// Buffer of a journal, when replayed and when written.
-pub(super) const BUFFER_BYTES: NonZeroUsize = NZUsize!(64 * 1024);
