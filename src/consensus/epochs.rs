@@ -198,7 +198,6 @@ where
             Ok(running) => running,
             Err(reason) => return reason,
         };
-        let stopped = self.context.stopped();
         let mut reason = StopReason::Shutdown;
         select_loop! {
             self.context,
@@ -231,7 +230,6 @@ where
                 }
             },
         }
-        drop(stopped);
         reason
     }
 
