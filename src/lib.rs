@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 pub mod client;
 pub mod consensus;
+pub mod daemon;
 pub mod domain;
 pub mod execution;
 pub mod ledger;

@@ -55,18 +55,29 @@ pub struct PinnedState {
     pub view: Arc<dyn View>,
 }
 
+struct Pinned<R> {
+    header: Header,
+    reader: R,
+}
+
 /// A parent's state with the probe that tells whether reading it ever failed.
-pub struct Parent<S> {
+pub struct Parent<S: Store> {
     /// The state.
     pub state: ParentState,
-    /// Asked after the execution.
-    pub probe: ParentProbe<S>,
+    probe: StoreView<S::Snapshot>,
+}
+
+impl<S: Store> Parent<S> {
+    /// The state, and what is asked after the execution.
+    pub fn split(self) -> (ParentState, StateProbe<S>) {
+        (self.state, StateProbe(self.probe))
+    }
 }
 
 /// Tells whether the store behind a state failed while it was read.
-pub struct ParentProbe<S>(StoreView<S>);
+pub struct StateProbe<S: Store>(StoreView<S::Snapshot>);
 
-impl<S: Store> ParentProbe<S> {
+impl<S: Store> StateProbe<S> {
     /// # Errors
     /// The first failure. What was computed is then worthless.
     pub fn check(&self) -> Result<(), NodeError> {
@@ -102,11 +113,16 @@ impl<S: Store> Chain<S> {
     /// # Errors
     /// The store failed.
     pub fn snapshot(&self) -> Result<PinnedState, NodeError> {
-        let snapshot = self.store.snapshot()?;
-        let header = snapshot.get(StoreColumn::Meta, APPLIED_KEY)?;
+        let Pinned { header, reader } = self.pin()?;
+        Ok(PinnedState { header, view: Arc::new(StoreView::new(reader)) })
+    }
+
+    fn pin(&self) -> Result<Pinned<S::Snapshot>, NodeError> {
+        let reader = self.store.snapshot()?;
+        let header = reader.get(StoreColumn::Meta, APPLIED_KEY)?;
         let header = header.ok_or(NodeError::MissingRecord("the applied header"))?;
         let header = Header::from_bytes(&header).map_err(|cause| NodeError::record("the applied header", cause))?;
-        Ok(PinnedState { header, view: Arc::new(StoreView::new(snapshot)) })
+        Ok(Pinned { header, reader })
     }
 
     /// The executed block of this hash, if it is above the committed one.
@@ -115,24 +131,31 @@ impl<S: Store> Chain<S> {
     }
 
     /// The state after the block of this hash: of the committed one, or of one whose ancestors down to the committed one
-    /// have all been executed.
-    pub fn state_after(&self, hash: &Hash) -> Option<Parent<S>> {
+    /// have all been executed. Pinned: commits that happen meanwhile do not show in it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn state_after(&self, hash: &Hash) -> Result<Option<Parent<S>>, NodeError> {
         let inner = self.lock();
+        // A commit writes before it moves the head, so the pinned state may be one block ahead of the head, never behind.
+        let pinned = self.pin()?;
+        let pinned_hash = pinned.header.hash();
         let mut layers: Vec<Arc<Writes>> = Vec::new();
         let mut reached = *hash;
-        while reached != inner.head.hash {
-            let executed = inner.pending.get(&reached)?;
+        while reached != pinned_hash {
+            let Some(executed) = inner.pending.get(&reached) else { return Ok(None) };
             layers.push(executed.writes.clone());
             reached = executed.header.parent;
         }
         let (header, accumulator) = match inner.pending.get(hash) {
             Some(executed) => (executed.header.clone(), executed.accumulator.clone()),
-            None => (inner.head.header.clone(), inner.head.accumulator.clone()),
+            None if *hash == inner.head.hash => (inner.head.header.clone(), inner.head.accumulator.clone()),
+            None => return Ok(None),
         };
         drop(inner);
-        let committed = StoreView::new(self.store.clone());
-        let view: Arc<dyn View> = Arc::new(Layers::new(layers, Arc::new(committed.clone())));
-        Some(Parent { state: ParentState { header, view, accumulator }, probe: ParentProbe(committed) })
+        let probe = StoreView::new(pinned.reader);
+        let view: Arc<dyn View> = Arc::new(Layers::new(layers, Arc::new(probe.clone())));
+        Ok(Some(Parent { state: ParentState { header, view, accumulator }, probe }))
     }
 
     /// Publishes an executed block, for children to stand on.

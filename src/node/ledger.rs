@@ -146,7 +146,8 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     fn build(&self, parent: Parent<S>, taken: &BTreeSet<TransactionId>) -> Option<Executed> {
         let time = BlockTime(self.now().0.max(parent.state.header.time.0.checked_add(1)?));
         let place = Place { time, proposer: self.settings.proposer };
-        let mut executor = match BlockExecutor::open(parent.state, place) {
+        let (state, probe) = parent.split();
+        let mut executor = match BlockExecutor::open(state, place) {
             Ok(executor) => executor,
             Err(cause) => {
                 warn!(%cause, "cannot build on this parent");
@@ -167,7 +168,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
             }
         }
         let closed = executor.close();
-        if let Err(error) = parent.probe.check() {
+        if let Err(error) = probe.check() {
             self.halt.stop_now(error);
             return None;
         }
@@ -235,14 +236,15 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     fn execute(&self, parent: Parent<S>, block: &Block) -> Result<Executed, Refused> {
         let transactions: Vec<Arc<Transaction>> =
             self.desk.authenticate_block(block.transactions()).map_err(Refused::ForeignTransaction)?;
-        let applied = apply_block(parent.state, block.header(), &transactions);
-        parent.probe.check().map_err(Refused::Fault)?;
+        let (state, probe) = parent.split();
+        let applied = apply_block(state, block.header(), &transactions);
+        probe.check().map_err(Refused::Fault)?;
         applied.map_err(Refused::Invalid)
     }
 
     /// The state after a block, executing its ancestors down to what this node has if need be.
     async fn parent_of(self: &Arc<Self>, hash: Hash, mut ancestors: Ancestors) -> Option<Parent<S>> {
-        if let Some(parent) = self.chain.state_after(&hash) {
+        if let Some(parent) = self.state_after(&hash).await {
             return Some(parent);
         }
         let mut missing = Vec::new();
@@ -252,7 +254,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
             if block.header().height <= self.chain.head().header.height || missing.len() == REBUILD_MAX {
                 return None;
             }
-            state = self.chain.state_after(&block.header().parent);
+            state = self.state_after(&block.header().parent).await;
             missing.push(block);
         }
         for block in missing.into_iter().rev() {
@@ -264,9 +266,19 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
                 Err(Refused::Invalid(cause)) => warn!(%cause, "an ancestor of a proposed block is invalid"),
                 Err(Refused::ForeignTransaction(cause)) => warn!(cause, "an ancestor holds a foreign transaction"),
             }
-            state = self.chain.state_after(&hash);
+            state = self.state_after(&hash).await;
         }
         state
+    }
+
+    async fn state_after(&self, hash: &Hash) -> Option<Parent<S>> {
+        match self.chain.state_after(hash) {
+            Ok(parent) => parent,
+            Err(error) => {
+                self.halt.stop(error).await;
+                None
+            }
+        }
     }
 
     /// What the blocks above the committed one, from this one down, hold already.
@@ -301,7 +313,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
             Some(executed) => executed,
             None => {
                 let head = self.chain.head();
-                let parent = self.chain.state_after(&block.header().parent);
+                let parent = self.chain.state_after(&block.header().parent)?;
                 let parent = parent.ok_or(NodeError::NotTheNextBlock { height, head: head.header.height })?;
                 let me = self.clone();
                 let executed = self.aside(move || me.execute(parent, &block)).await;

@@ -1,0 +1,81 @@
+//! Why a node's process could not start, or stopped. One line each, with what to do.
+
+use crate::api::ServeError;
+use crate::client::{KeyFileError, PassphraseError};
+use crate::execution::genesis::GenesisError;
+use crate::node::NodeError;
+use crate::storage::StorageError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A failure that ends the process.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// The log filter is not one.
+    #[error("log.filter: {0}; write for example \"info\" or \"info,causeway=debug\"")]
+    LogFilter(String),
+    /// A file that the configuration names cannot be read.
+    #[error("{} cannot be read: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// The genesis file cannot be used.
+    #[error("{}: {cause}", path.display())]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: GenesisError,
+    },
+    /// The key's passphrase is not to be had.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// The key does not open.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// A port cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {cause}; stop what uses it, or choose another port")]
+    Port {
+        /// The address.
+        address: SocketAddr,
+        /// The key of the configuration that names it.
+        key: &'static str,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// The mark that the key has never voted cannot be removed.
+    #[error("{} cannot be removed: {cause}; the node does not vote while it is there", path.display())]
+    Mark {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// The engine's directory cannot be used.
+    #[error(
+        "the engine's directory cannot be used: {0}; check that the data directory is writable and the disk not full"
+    )]
+    Engine(#[from] commonware_runtime::Error),
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness: {0}")]
+    Randomness(getrandom::Error),
+    /// The runtime could not take a socket or a signal over.
+    #[error("the runtime could not start: {0}")]
+    Runtime(std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The node failed.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The gRPC server failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The connections to peers ended.
+    #[error("the connections to peers ended: check that the peer port is free and the network is up")]
+    Network,
+}

@@ -1,0 +1,231 @@
+//! F7: one node as a process. Files, keys, sockets, signals and the log come together here; everything else is below.
+//!
+//! # Life cycle
+//! Configuration and genesis read → gRPC and peer ports tried → store opened (its lock is the node's) → runtime started →
+//! node started → gRPC served → a signal, or a failure that makes the node's word worthless → no more transactions taken,
+//! open calls ended, runtime stopped, within the configured bound.
+//!
+//! # Invariants
+//! * What can be wrong with configuration, keys, ports and disk is said in one line before anything runs.
+//! * A key votes from the directory that it voted from before, or where a one-time mark says that it never voted; the
+//!   mark is gone before the first vote. Otherwise the node follows and says so.
+
+mod error;
+mod log;
+mod metrics;
+
+pub use error::DaemonError;
+
+use crate::admission::PoolLimits;
+use crate::api;
+use crate::client::{KeyPair, PassphraseSource};
+use crate::consensus::network::{Connections, connect};
+use crate::consensus::{PeerAddress, Signer, private_key, voting};
+use crate::execution::genesis::Genesis;
+use crate::node::config::Config;
+use crate::node::{self, Chain, NodeSettings};
+use crate::primitives::PublicKey;
+use crate::storage::RocksStore;
+use bytes::Bytes;
+use commonware_runtime::{Runner as _, Spawner as _, Strategizer as _, Supervisor as _, tokio as runtime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use tracing::{error, info, warn};
+
+/// Prefix of the engine's partitions.
+const PARTITION: &str = "engine";
+
+/// What was read and opened before the runtime starts.
+struct Prepared {
+    genesis: Genesis,
+    genesis_bytes: Bytes,
+    key: KeyPair,
+    grpc: TcpListener,
+    metrics: Option<TcpListener>,
+    store: RocksStore,
+}
+
+/// Runs a node until it is told to stop, or has to.
+///
+/// # Errors
+/// Why it could not start, or had to stop.
+pub fn run(config: &Config) -> Result<(), DaemonError> {
+    log::install(&config.log)?;
+    let prepared = prepare(config)?;
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let settings = runtime::Config::default()
+        .with_worker_threads(cores.max(2))
+        .with_tcp_nodelay(Some(true))
+        .with_storage_directory(config.data_dir.join("engine"));
+    runtime::Runner::new(settings).start(|context| serve(context, config.clone(), prepared))
+}
+
+fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_path_buf();
+        move |cause| DaemonError::Unreadable { path, cause }
+    };
+    let genesis_bytes = std::fs::read(&config.genesis).map_err(unreadable(&config.genesis))?;
+    let genesis =
+        Genesis::parse(&genesis_bytes).map_err(|cause| DaemonError::Genesis { path: config.genesis.clone(), cause })?;
+    let passphrase = match (&config.key.passphrase_file, &config.key.passphrase_env) {
+        (Some(file), _) => PassphraseSource::File(file.clone()),
+        (None, Some(variable)) => PassphraseSource::Variable(variable.clone()),
+        (None, None) => PassphraseSource::Ask,
+    };
+    let passphrase = passphrase.read()?;
+    let key = KeyPair::read_file(&config.key.path, &passphrase)?;
+    let grpc = bind(config.listen.grpc, "listen.grpc")?;
+    let metrics = config.listen.metrics.map(|address| bind(address, "listen.metrics")).transpose()?;
+    // The engine binds this one itself; trying it here turns its panic into a line.
+    drop(bind(config.listen.p2p, "listen.p2p")?);
+    let store = RocksStore::open(&config.data_dir.join("store"), &genesis.chain_id())?;
+    Ok(Prepared { genesis, genesis_bytes: genesis_bytes.into(), key, grpc, metrics, store })
+}
+
+fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, DaemonError> {
+    let bound = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    bound.map_err(|cause| DaemonError::Port { address, key, cause })
+}
+
+/// How the key takes part, by what the engine's directory and the one-time mark say.
+async fn signer(context: &runtime::Context, config: &Config, prepared: &Prepared) -> Result<Signer, DaemonError> {
+    let public_key = prepared.key.public_key();
+    let key = || private_key(&prepared.key.seed());
+    if voting::may_vote(context, PARTITION, &public_key).await? {
+        // A crash between the record and the mark's removal leaves the mark behind.
+        remove_mark(&config.key.never_voted)?;
+        return Ok(Signer::Voting(key()));
+    }
+    if config.key.never_voted.exists() {
+        voting::allow_first_vote(context, PARTITION, &public_key).await?;
+        remove_mark(&config.key.never_voted)?;
+        return Ok(Signer::Voting(key()));
+    }
+    if prepared.genesis.validators().keys().contains(&public_key) {
+        warn!(
+            validator = %public_key,
+            "this key's voting record is not in the data directory: the node rebuilds and follows, and cannot vote until \
+             its key is replaced"
+        );
+    }
+    Ok(Signer::Silent(public_key))
+}
+
+fn remove_mark(path: &Path) -> Result<(), DaemonError> {
+    match std::fs::remove_file(path) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(DaemonError::Mark { path: path.to_path_buf(), cause })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+async fn serve(context: runtime::Context, config: Config, prepared: Prepared) -> Result<(), DaemonError> {
+    let signer = signer(&context, &config, &prepared).await?;
+    let (addresses, observers) = committee(&config, &prepared);
+    let peers = config.peers.iter().map(|peer| peer.address.ip()).chain([config.listen.p2p.ip()]);
+    let connections = Connections {
+        key: private_key(&prepared.key.seed()),
+        chain_id: prepared.genesis.chain_id(),
+        listen: config.listen.p2p,
+        peers_max: NonZeroUsize::new(addresses.len() + observers.len() + 1).unwrap_or(NonZeroUsize::MIN),
+        allow_private_addresses: true,
+        same_machine: peers.into_iter().all(|address| address.is_loopback()),
+    };
+    let strategy = context.strategy(NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN));
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(DaemonError::Randomness)?;
+    let settings = NodeSettings {
+        genesis: prepared.genesis,
+        genesis_bytes: prepared.genesis_bytes,
+        signer,
+        idle_interval: config.consensus.idle_interval(),
+        addresses,
+        observers,
+        partition: PARTITION.to_owned(),
+        pool: PoolLimits { transactions_max: config.limits.pool_transactions as usize, ..PoolLimits::default() },
+        seed,
+    };
+    // The chain is opened before the network, so that a store that cannot be used is the first thing said.
+    Chain::open(prepared.store.clone(), &settings.genesis).await?;
+    let (network, peers) = connect(context.child("network"), connections);
+    let mut running = node::start(context.child("node"), settings, network, prepared.store, strategy).await?;
+    let handle = running.handle.clone();
+
+    if let Some(listener) = prepared.metrics {
+        metrics::serve(context.child("metrics"), listener, running.metrics.clone())?;
+    }
+    let (stop_serving, stopped) = tokio::sync::oneshot::channel::<()>();
+    let listener = tokio::net::TcpListener::from_std(prepared.grpc).map_err(DaemonError::Runtime)?;
+    let server_config = api::ServerConfig { tls: tls(&config)? };
+    let serving = api::serve(listener, Arc::new(handle.clone()), server_config, async {
+        // A dropped hand stops as well.
+        let _ = stopped.await;
+    });
+    let mut serving = std::pin::pin!(serving);
+    info!(grpc = %config.listen.grpc, p2p = %config.listen.p2p, "serving");
+
+    let ended = tokio::select! {
+        signal = signal() => signal.map(|name| info!(signal = name, "stopping")),
+        cause = running.halted.cause() => Err(cause.into()),
+        reason = running.consensus => Err(reason.map_or(DaemonError::Network, |reason| node::NodeError::Consensus(reason).into())),
+        _ = peers => Err(DaemonError::Network),
+        served = &mut serving => served.map_err(DaemonError::from),
+    };
+    handle.stop_admitting();
+    drop(stop_serving);
+    let bound = config.limits.shutdown();
+    if ended.is_ok() && tokio::time::timeout(bound / 2, &mut serving).await.is_err() {
+        warn!("some calls were still open and are cut off");
+    }
+    if context.stop(0, Some(bound / 2)).await.is_err() {
+        warn!("some tasks did not end in time and are cut off");
+    }
+    ended.inspect_err(|cause: &DaemonError| error!(%cause, "the node stopped"))
+}
+
+/// Where validators and observers are reached: the configured peers and this node, told apart by the genesis.
+fn committee(
+    config: &Config,
+    prepared: &Prepared,
+) -> (BTreeMap<PublicKey, PeerAddress>, BTreeMap<PublicKey, PeerAddress>) {
+    let address = |at: SocketAddr| PeerAddress { host: at.ip().to_string(), port: at.port() };
+    let peers = config.peers.iter().map(|peer| (peer.public_key, address(peer.address)));
+    let everyone = peers.chain([(prepared.key.public_key(), address(config.listen.p2p))]);
+    let validators: BTreeSet<&PublicKey> = prepared.genesis.validators().keys().iter().collect();
+    everyone.partition(|(key, _)| validators.contains(key))
+}
+
+fn tls(config: &Config) -> Result<Option<tonic::transport::ServerTlsConfig>, DaemonError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|cause| DaemonError::Unreadable { path: path.to_path_buf(), cause });
+    let identity = tonic::transport::Identity::from_pem(read(&tls.certificate)?, read(&tls.private_key)?);
+    let mut server = tonic::transport::ServerTlsConfig::new().identity(identity);
+    if let Some(authority) = &tls.client_authority {
+        server = server.client_ca_root(tonic::transport::Certificate::from_pem(read(authority)?));
+    }
+    Ok(Some(server))
+}
+
+/// Waits for the wish to stop.
+#[cfg(unix)]
+async fn signal() -> Result<&'static str, DaemonError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Runtime)?;
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+    }
+}
+
+/// Waits for the wish to stop.
+#[cfg(not(unix))]
+async fn signal() -> Result<&'static str, DaemonError> {
+    tokio::signal::ctrl_c().await.map(|()| "Ctrl-C").map_err(DaemonError::Runtime)
+}
