@@ -5,3 +5,4 @@ mod consensus;
 mod golden;
 mod reasons;
 mod storage;
+mod wire;

@@ -1,0 +1,7 @@
+//! The wire: strict bodies, signatures by public vectors, the pool's bounds, and the API's own rules over a real socket.
+
+mod api;
+mod bodies;
+mod pool;
+mod stand_in;
+mod vectors;

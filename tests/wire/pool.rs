@@ -1,0 +1,107 @@
+//! The pool's bounds and turns.
+
+use super::stand_in::{GENESIS_TIME_MS, StandIn, account, key, opening, signed};
+use causeway::admission::{Admissible, Decoded, Origin, Pool, PoolLimits, Pooled, Refusal};
+use causeway::node::service::LedgerHandle as _;
+use causeway::primitives::BlockTime;
+use causeway::wire::signed_transaction;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// A transaction of bank `a` or `b`, told apart by its request; `number` makes another body under one request.
+fn admissible(ledger: &StandIn, bank: bool, request: u8, number: u8, lasts_ms: u64) -> Admissible {
+    let (name, by) = if bank { ("bank-a", key(1)) } else { ("bank-b", key(2)) };
+    let mut body = opening(ledger, account(name), request, number);
+    body.expires_at_ms = GENESIS_TIME_MS + lasts_ms;
+    let received = signed_transaction(Some(signed(&body, &by))).expect("it is well-formed");
+    let transaction = Decoded::read(received).and_then(Decoded::verify).expect("it is authentic");
+    let snapshot = ledger.snapshot().expect("there is a state");
+    Admissible::check(Arc::new(transaction), ledger.identity().chain_id, snapshot.time, &*snapshot.view)
+        .expect("it is admissible")
+}
+
+#[test]
+fn limits_hold_and_say_so() {
+    let ledger = StandIn::open();
+    let limits = PoolLimits { transactions_max: 3, bytes_max: 1 << 20, sender_transactions_max: 2 };
+    let mut pool = Pool::new(limits);
+    let one = admissible(&ledger, true, 1, 50, 1_000);
+    assert_eq!(pool.insert(&one, Origin::Peer), Ok(Pooled::Added));
+    assert_eq!(pool.from_clients().count(), 0);
+    assert_eq!(pool.insert(&one, Origin::Client), Ok(Pooled::AlreadyWaiting));
+    assert_eq!(pool.from_clients().count(), 1);
+    let another_body = admissible(&ledger, true, 1, 51, 1_000);
+    let reused = Refusal::RequestIdReused { transaction_id: one.transaction().id() };
+    assert_eq!(pool.insert(&another_body, Origin::Client), Err(reused));
+    assert_eq!(pool.insert(&admissible(&ledger, true, 2, 50, 1_000), Origin::Client), Ok(Pooled::Added));
+    let third = admissible(&ledger, true, 3, 50, 1_000);
+    assert_eq!(pool.insert(&third, Origin::Client), Err(Refusal::SenderQueueFull { waiting: 2 }));
+    assert_eq!(pool.insert(&admissible(&ledger, false, 1, 50, 1_000), Origin::Client), Ok(Pooled::Added));
+    assert_eq!(pool.insert(&admissible(&ledger, false, 2, 50, 1_000), Origin::Client), Err(Refusal::PoolFull));
+    // Room comes back with finality.
+    assert!(pool.remove(&one.transaction().id()).is_some());
+    assert_eq!(pool.insert(&third, Origin::Client), Ok(Pooled::Added));
+}
+
+#[test]
+fn senders_take_turns_and_each_keeps_its_order() {
+    let ledger = StandIn::open();
+    let mut pool = Pool::new(PoolLimits::default());
+    let busy: Vec<_> = (1..=6).map(|request| admissible(&ledger, true, request, 50, 1_000)).collect();
+    for transaction in &busy {
+        pool.insert(transaction, Origin::Client).expect("there is room");
+    }
+    let lone = admissible(&ledger, false, 1, 50, 1_000);
+    pool.insert(&lone, Origin::Client).expect("there is room");
+    let ids = |pool: &mut Pool, most: usize| -> Vec<_> {
+        pool.for_block(most, usize::MAX, |_| false).iter().map(|transaction| transaction.id()).collect()
+    };
+    let first = ids(&mut pool, 3);
+    assert!(first.contains(&lone.transaction().id()), "a lone payment waits for one turn");
+    let of_busy: Vec<_> = first.iter().filter(|id| **id != lone.transaction().id()).collect();
+    assert_eq!(of_busy, [&busy[0].transaction().id(), &busy[1].transaction().id()]);
+    assert_eq!(ids(&mut pool, 100).len(), 7, "what is offered goes on waiting");
+    let rest = pool.for_block(100, usize::MAX, |id| first.contains(id));
+    assert_eq!(rest.len(), 4);
+    let size = lone.transaction().signed().encoded_len();
+    assert_eq!(pool.for_block(100, size * 2, |_| false).len(), 2);
+    assert!(pool.for_block(100, 0, |_| false).is_empty());
+}
+
+#[test]
+fn what_expired_leaves() {
+    let ledger = StandIn::open();
+    let mut pool = Pool::new(PoolLimits::default());
+    for (request, lasts_ms) in [(1, 1_000), (2, 2_000), (3, 3_000)] {
+        pool.insert(&admissible(&ledger, true, request, 50, lasts_ms), Origin::Client).expect("there is room");
+    }
+    // A transaction may still stand in a block of the very time of its expiry.
+    assert_eq!(pool.expire(BlockTime(GENESIS_TIME_MS + 2_000)).len(), 1);
+    assert_eq!(pool.expire(BlockTime(GENESIS_TIME_MS + 9_000)).len(), 2);
+    assert_eq!((pool.len(), pool.bytes()), (0, 0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever comes and goes, the limits hold and the counts are those of what waits.
+    #[test]
+    fn bounds_hold(steps in proptest::collection::vec((0u8..3, any::<bool>(), 0u8..8, 50u8..52), 0..40)) {
+        let ledger = StandIn::open();
+        let limits = PoolLimits { transactions_max: 6, bytes_max: 1_500, sender_transactions_max: 4 };
+        let mut pool = Pool::new(limits);
+        for (step, bank, request, number) in steps {
+            let transaction = admissible(&ledger, bank, request, number, 1_000 + u64::from(request));
+            match step {
+                0 | 1 => drop(pool.insert(&transaction, Origin::Client)),
+                _ => drop(pool.remove(&transaction.transaction().id())),
+            }
+            let all = pool.for_block(usize::MAX, usize::MAX, |_| false);
+            prop_assert!(pool.len() <= 6 && pool.bytes() <= 1_500);
+            prop_assert_eq!(all.len(), pool.len());
+            prop_assert_eq!(all.iter().map(|waiting| waiting.signed().encoded_len()).sum::<usize>(), pool.bytes());
+            let of_a = all.iter().filter(|waiting| waiting.envelope().sender == account("bank-a")).count();
+            prop_assert!(of_a <= 4 && pool.len() - of_a <= 4);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! A ledger in memory that stands behind the API in its tests. Execution and admission are the real ones; each submission
+//! becomes a block of its own at once.
+
+use bytes::Bytes;
+use causeway::admission::{Admissible, Authenticator, Refusal};
+use causeway::client::KeyPair;
+use causeway::domain::financing::Citation;
+use causeway::execution::genesis::{Genesis, genesis_account_id};
+use causeway::execution::{BlockExecutor, Executed, ParentState, Place};
+use causeway::ledger::receipt::Receipt;
+use causeway::ledger::view::MemoryView;
+use causeway::ledger::{Block, SignedTransaction};
+use causeway::node::service::{
+    BlockError, BlockRecord, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode, Snapshot, Status,
+    Submission, Unavailable,
+};
+use causeway::primitives::{AccountId, BlockTime, PublicKey, RequestId, TransactionId};
+use causeway::wire::pb::{accounts, ledger as pb};
+use commonware_parallel::Sequential;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use prost::Message as _;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::watch;
+
+/// When the ledger begins: long before any test runs, so that expiries are in ledger time only.
+pub const GENESIS_TIME_MS: u64 = 1_800_000_000_000;
+
+/// A key by number.
+pub fn key(number: u8) -> KeyPair {
+    KeyPair::from_seed(&[number; 32])
+}
+
+/// An account of the genesis: `bank-a` (key 1), `bank-b` (key 2), `watcher` (key 3, an observer).
+pub fn account(name: &str) -> AccountId {
+    genesis_account_id(name)
+}
+
+fn genesis_file() -> Vec<u8> {
+    let account = |name: &str, number: u8, role: &str| {
+        serde_json::json!({
+            "name": name, "keys": [key(number).public_key().to_string()], "threshold": 1,
+            "roles": [role], "legal_entity_id": format!("TEST:{name}"),
+        })
+    };
+    let file = serde_json::json!({
+        "format": 1, "network": "wire-tests", "time_ms": GENESIS_TIME_MS, "epoch_length": 65_536,
+        "validators": [{ "name": "one", "public_key": key(99).public_key().to_string() }],
+        "accounts": [
+            account("bank-a", 1, "institution"), account("bank-b", 2, "institution"), account("watcher", 3, "observer"),
+        ],
+        "tokens": [],
+    });
+    file.to_string().into_bytes()
+}
+
+struct Chain {
+    parent: ParentState,
+    state: MemoryView,
+    records: Vec<(BlockRecord, Option<AccountId>)>,
+}
+
+/// The stand-in.
+#[derive(Clone)]
+pub struct StandIn {
+    identity: Arc<Identity>,
+    authenticator: Arc<Authenticator<Sequential>>,
+    chain: Arc<Mutex<Chain>>,
+    applied: watch::Sender<u64>,
+    /// Blocks below it count as pruned.
+    pub oldest: Arc<Mutex<u64>>,
+}
+
+impl StandIn {
+    pub fn open() -> Self {
+        let file = genesis_file();
+        let genesis = Genesis::parse(&file).expect("the genesis is good");
+        let built = genesis.build().expect("the genesis builds");
+        let mut state = MemoryView::default();
+        state.apply(&built.writes);
+        let identity = Identity {
+            chain_id: genesis.chain_id(),
+            network: "wire-tests".to_owned(),
+            genesis: file.into(),
+            public_key: key(99).public_key(),
+            version: "0".to_owned(),
+        };
+        let (header, accumulator) = (built.block.header().clone(), built.accumulator);
+        let parent = ParentState { header, view: Arc::new(state.clone()), accumulator };
+        let record = BlockRecord {
+            block: Arc::new(built.block),
+            outcomes: Arc::default(),
+            certificate: None,
+            reserve_lines: built.reserve_lines,
+        };
+        Self {
+            identity: Arc::new(identity),
+            authenticator: Arc::new(Authenticator::new(Sequential, 1 << 20)),
+            chain: Arc::new(Mutex::new(Chain { parent, state, records: vec![(record, None)] })),
+            applied: watch::Sender::new(0),
+            oldest: Arc::default(),
+        }
+    }
+
+    fn chain(&self) -> MutexGuard<'_, Chain> {
+        self.chain.lock().expect("no test panics while it holds the chain")
+    }
+
+    fn find(&self, wanted: impl Fn(&KnownTransaction) -> bool) -> Option<KnownTransaction> {
+        let chain = self.chain();
+        let known = chain.records.iter().zip(0u64..).filter_map(|((record, sender), height)| {
+            let outcome = record.outcomes.first()?.clone();
+            let fate = Fate::Final(FinalTransaction { height, outcome: outcome.clone() });
+            Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: (*sender)?, fate })
+        });
+        known.into_iter().find(|known| wanted(known))
+    }
+
+    fn take(&self, signed: SignedTransaction) -> Result<Submission, Refusal> {
+        let transaction = self.authenticator.authenticate(signed)?;
+        if let Some(KnownTransaction { fate: Fate::Final(done), .. }) =
+            self.find(|known| known.transaction_id == transaction.id())
+        {
+            return Ok(Submission::Final(done));
+        }
+        let mut chain = self.chain();
+        let (chain_id, now) = (self.identity.chain_id, chain.parent.header.time);
+        let admissible = Admissible::check(transaction.clone(), chain_id, now, &chain.state)?;
+        let place = Place { time: BlockTime(now.0 + 1), proposer: key(99).public_key() };
+        let mut executor = BlockExecutor::open(chain.parent.clone(), place).expect("the block opens");
+        executor.push(admissible.transaction().clone()).expect("it is admissible");
+        let executed = executor.close().expect("invariants hold");
+        chain.append(executed, transaction.envelope().sender);
+        let height = chain.parent.header.height;
+        drop(chain);
+        self.applied.send_replace(height);
+        let expires_at = transaction.envelope().expires_at;
+        Ok(Submission::Pending { transaction_id: transaction.id(), expires_at })
+    }
+}
+
+impl Chain {
+    fn append(&mut self, executed: Executed, sender: AccountId) {
+        let signed = executed.transactions.iter().map(|transaction| transaction.signed().clone()).collect();
+        let block = Block::new(executed.header.clone(), signed).expect("the block is whole");
+        self.state.apply(&executed.writes);
+        let record = BlockRecord {
+            block: Arc::new(block),
+            outcomes: executed.outcomes,
+            certificate: None,
+            reserve_lines: executed.reserve_lines.to_vec(),
+        };
+        self.records.push((record, Some(sender)));
+        self.parent = ParentState {
+            header: executed.header,
+            view: Arc::new(self.state.clone()),
+            accumulator: executed.accumulator,
+        };
+    }
+}
+
+impl LedgerHandle for StandIn {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn status(&self) -> Status {
+        let header = self.chain().parent.header.clone();
+        Status {
+            mode: Mode::Validator,
+            height: header.height,
+            time: header.time,
+            block_hash: header.hash(),
+            epoch: header.epoch,
+            parent_state_digest: header.parent_state_digest,
+            validators: Vec::new(),
+            pool_transactions: 0,
+            serving: true,
+        }
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Unavailable> {
+        let chain = self.chain();
+        let header = &chain.parent.header;
+        Ok(Snapshot { view: chain.parent.view.clone(), height: header.height, time: header.time })
+    }
+
+    fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>> {
+        futures::future::ready(self.take(transaction)).boxed()
+    }
+
+    fn wait_final(&self, id: TransactionId, _: BlockTime) -> BoxFuture<'static, Result<Fate, Unavailable>> {
+        let found = self.find(|known| known.transaction_id == id).map(|known| known.fate);
+        // What is not final here never will be: such a wait lasts until its call's deadline.
+        found.map_or(futures::future::pending().boxed(), |fate| futures::future::ready(Ok(fate)).boxed())
+    }
+
+    fn transaction(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>> {
+        futures::future::ready(Ok(self.find(|known| known.transaction_id == id))).boxed()
+    }
+
+    fn transaction_by_request(
+        &self,
+        _: AccountId,
+        _: RequestId,
+    ) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>> {
+        futures::future::ready(Ok(None)).boxed()
+    }
+
+    fn receipt(&self, _: TransactionId) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
+        futures::future::ready(Ok(None)).boxed()
+    }
+
+    fn citation(&self, _: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>> {
+        futures::future::ready(Ok(None)).boxed()
+    }
+
+    fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>> {
+        let (chain, oldest) = (self.chain(), *self.oldest.lock().expect("not poisoned"));
+        let applied = chain.parent.header.height;
+        let found = match chain.records.get(height as usize) {
+            Some(_) if height < oldest => Err(BlockError::Pruned { oldest }),
+            Some((record, _)) => Ok(record.clone()),
+            None => Err(BlockError::NotReached { height, applied }),
+        };
+        futures::future::ready(found).boxed()
+    }
+
+    fn applied_beyond(&self, height: u64) -> BoxFuture<'static, Result<u64, Unavailable>> {
+        let mut applied = self.applied.subscribe();
+        async move { applied.wait_for(|at| *at > height).await.map(|at| *at).map_err(|_| Unavailable) }.boxed()
+    }
+}
+
+/// A body that opens an account for key `number` under `sender`.
+pub fn opening(ledger: &StandIn, sender: AccountId, request: u8, number: u8) -> pb::TransactionBody {
+    let keys =
+        accounts::KeySet { public_keys: vec![Bytes::copy_from_slice(&key(number).public_key().0)], threshold: 1 };
+    let open = accounts::OpenAccount { keys: Some(keys), roles: vec![], legal_entity_id: String::new() };
+    pb::TransactionBody {
+        chain_id: Bytes::copy_from_slice(&ledger.identity.chain_id.0),
+        sender_account_id: Bytes::copy_from_slice(&sender.0),
+        request_id: Bytes::copy_from_slice(&[request; 16]),
+        expires_at_ms: GENESIS_TIME_MS + 60_000,
+        operations: vec![pb::Operation { operation: Some(pb::operation::Operation::OpenAccount(open)) }],
+    }
+}
+
+/// A signed transaction, as its message.
+pub fn signed(body: &pb::TransactionBody, by: &KeyPair) -> pb::SignedTransaction {
+    signed_bytes(body.encode_to_vec().into(), by)
+}
+
+/// Signed bytes, whatever they are.
+pub fn signed_bytes(body: Bytes, by: &KeyPair) -> pb::SignedTransaction {
+    let signature = by.sign_transaction(&body);
+    let signature = pb::TransactionSignature {
+        public_key: Bytes::copy_from_slice(&signature.public_key.0),
+        signature: Bytes::copy_from_slice(&signature.signature.0),
+    };
+    pb::SignedTransaction { body, signatures: vec![signature] }
+}
+
+/// A public key as hexadecimal, for metadata.
+pub fn text(key: &PublicKey) -> String {
+    key.to_string()
+}
