@@ -317,3 +317,12 @@ async fn health_and_both_reflections_answer() {
     assert!(services!(v1) >= 7);
     assert!(services!(v1alpha) >= 7);
 }
+
+/// The published catalogue is whole.
+#[test]
+fn every_refusal_stands_on_the_page() {
+    let page = include_str!("../../docs/wire.md");
+    for name in causeway::admission::Refusal::NAMES {
+        assert!(page.contains(&format!("`{name}`")), "{name} is missing in docs/wire.md");
+    }
+}
