@@ -81,6 +81,7 @@ impl<T> Feed<T> {
 
 /// Runs a feed in its own task; what `parting` says of its end comes last, after all that is queued.
 fn fed<T: Send + 'static, F>(
+    patience: Duration,
     feed: impl FnOnce(Feed<T>) -> F,
     parting: impl FnOnce(Stopped) -> Option<Result<T, Status>> + Send + 'static,
 ) -> BoxStream<'static, Result<T, Status>>
@@ -88,7 +89,7 @@ where
     F: Future<Output = Stopped> + Send + 'static,
 {
     let (queue, queued) = mpsc::channel(STREAM_QUEUE);
-    let feeding = tokio::spawn(feed(Feed { queue, patience: STREAM_PATIENCE }));
+    let feeding = tokio::spawn(feed(Feed { queue, patience }));
     let last = async move { feeding.await.ok().and_then(parting) };
     ReceiverStream::new(queued).chain(futures::stream::once(last).filter_map(futures::future::ready)).boxed()
 }
@@ -117,7 +118,7 @@ pub(super) async fn blocks(
             height += 1;
         }
     };
-    Ok(fed(feed, |stopped| match stopped {
+    Ok(fed(STREAM_PATIENCE, feed, |stopped| match stopped {
         Stopped::Left => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
@@ -159,7 +160,7 @@ pub(super) async fn events(
             at = Cursor { height: at.height + 1, index: 0 };
         }
     };
-    Ok(fed(feed, move |stopped| match stopped {
+    Ok(fed(STREAM_PATIENCE, feed, move |stopped| match stopped {
         Stopped::Left => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
@@ -253,7 +254,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_reader_that_does_not_read_is_told_so_last() {
         let endless = |feed: Feed<u32>| async move {
             for number in 0.. {
@@ -263,8 +264,9 @@ mod tests {
             }
             Stopped::Left
         };
-        let stream = fed(endless, |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(u32::MAX)));
-        tokio::time::sleep(STREAM_PATIENCE * 2).await;
+        let patience = Duration::from_millis(50);
+        let stream = fed(patience, endless, |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(u32::MAX)));
+        tokio::time::sleep(patience * 4).await;
         let read: Vec<u32> = stream.map(|item| item.expect("no error")).collect().await;
         assert_eq!(read.len(), STREAM_QUEUE + 1);
         assert_eq!((read[0], read[STREAM_QUEUE]), (0, u32::MAX));
