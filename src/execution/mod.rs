@@ -13,9 +13,13 @@
 //! Signatures (verified before), storage, clocks, and old blocks: execution reads state only.
 
 mod apply;
+#[cfg(test)]
+pub(crate) mod chronicle;
 pub mod genesis;
 pub mod invariants;
 mod operation;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub use apply::{BlockExecutor, Executed, Ineligible, InvalidBlock, ParentState, Place, apply_block, eligible};

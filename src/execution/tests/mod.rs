@@ -1,0 +1,8 @@
+//! Execution, held to its rules on chains of real blocks.
+
+mod blocks;
+mod genesis;
+mod histories;
+mod receipts;
+mod requests;
+mod stories;
