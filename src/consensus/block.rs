@@ -11,7 +11,7 @@
 
 use crate::ledger::block::Block;
 use crate::ledger::limits::BLOCK_BYTES_MAX;
-use crate::primitives::codec::{CodecError, Decode as _, Encode as _};
+use crate::primitives::codec::{CodecError, Decode as _, Encode as _, Reader};
 use crate::primitives::ids::Hash;
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, EncodeSize, Error, Read, ReadExt as _, Write};
@@ -61,6 +61,18 @@ impl SealedBlock {
         let block = Block::from_bytes(&encoded)?;
         let digest = digest(block.hash());
         Ok(Self { block: Arc::new(block), encoded, digest })
+    }
+
+    /// Reads a block as the store of final blocks keeps it: the engine's encoding, a count and the canonical bytes.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`], and a count that is not that of the bytes.
+    pub fn open_stored(stored: &Bytes) -> Result<Self, CodecError> {
+        let count = u32::decode(&mut Reader::new(stored))? as usize;
+        if stored.len() - COUNT_BYTES != count {
+            return Err(CodecError::Invalid { what: "stored block", why: "its count is not that of its bytes" });
+        }
+        Self::open(stored.slice(COUNT_BYTES..))
     }
 
     /// The block.

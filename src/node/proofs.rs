@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// The store failed or holds what is no block.
 pub fn stored_block<R: Reader>(store: &R, height: u64) -> Result<Option<Arc<Block>>, NodeError> {
     let Some(bytes) = store.get(StoreColumn::Blocks, &height_key(height))? else { return Ok(None) };
-    let sealed = SealedBlock::open(bytes).map_err(|cause| NodeError::record("a block", cause))?;
+    let sealed = SealedBlock::open_stored(&bytes).map_err(|cause| NodeError::record("a block", cause))?;
     Ok(Some(sealed.block().clone()))
 }
 
