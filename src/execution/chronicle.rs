@@ -7,13 +7,13 @@ use super::genesis::{
     AccountSpec, AssetRuleSpec, GENESIS_FORMAT, Genesis, GenesisFile, TokenSpec, ValidatorSpec, genesis_account_id,
 };
 use super::{
-    BlockExecutor, Envelope, Executed, Ineligible, InvalidBlock, Operation, ParentState, Place, Transaction, apply_block,
-    invariants,
+    BlockExecutor, Envelope, Executed, Ineligible, InvalidBlock, Operation, ParentState, Place, Transaction,
+    apply_block, invariants,
 };
 use crate::domain::tokens::{
     Allocation, ApproveIssuance, AssetClass, AttestReserves, RequestIssuance, RequestRedemption, ReserveAsset,
 };
-use crate::domain::{payments, trade};
+use crate::domain::payments;
 use crate::ledger::block::{Block, outcome_leaf};
 use crate::ledger::receipt::{LaterHeader, Receipt, TrustRoot};
 use crate::ledger::transaction::{TransactionSignature, transaction_signing_payload};
@@ -380,7 +380,11 @@ pub(crate) fn certificate(header: &Header, names: &[&str], places: &[usize]) -> 
 }
 
 /// The same for whatever is claimed.
-pub(crate) fn certificate_of((chain, epoch, block): (ChainId, u64, Hash), keys: &[SigningKey], places: &[usize]) -> Bytes {
+pub(crate) fn certificate_of(
+    (chain, epoch, block): (ChainId, u64, Hash),
+    keys: &[SigningKey],
+    places: &[usize],
+) -> Bytes {
     let (view, parent_view) = (7, 6);
     let mut bytes = Vec::new();
     [epoch, view, parent_view].into_iter().for_each(|number| write_varint(number, &mut bytes));
@@ -439,17 +443,4 @@ pub(crate) fn transfer(from: &str, to: &str, units: u64) -> payments::Transfer {
 /// A redemption.
 pub(crate) fn redemption(units: u64) -> RequestRedemption {
     RequestRedemption { token: token(), amount: Amount::new(units), payout_commitment: Hash([9; 32]) }
-}
-
-/// An invoice of the supplier's to the buyer, due in thirty days.
-pub(crate) fn invoice(number: u8, units: u64) -> trade::RegisterInvoice {
-    trade::RegisterInvoice {
-        buyer: id("buyer"),
-        token: token(),
-        currency: "HKD".parse().expect("a currency"),
-        amount: Amount::new(units),
-        due_at: BlockTime(OPENING.0 + 30 * 24 * HOUR_MS),
-        fingerprint: Hash([number; 32]),
-        document_commitment: Hash([0xdc; 32]),
-    }
 }

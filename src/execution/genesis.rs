@@ -5,8 +5,9 @@
 //! people; the ledger knows ids and keys.
 
 use super::apply::settle;
+use crate::domain::accounts::check_legal_entity_id;
 use crate::domain::tokens::{self, AssetClass, AssetRule, ReservePolicy, TokenTerms};
-use crate::ledger::account::{KeySet, LEGAL_ENTITY_ID_BYTES_MAX};
+use crate::ledger::account::KeySet;
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
 use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
 use crate::ledger::validators::VALIDATORS_KEY;
@@ -300,9 +301,9 @@ fn read_accounts(specs: &[AccountSpec]) -> Result<BTreeMap<AccountId, Account>, 
             .ok_or_else(|| invalid(at("keys"), "1 to 16 keys, each once, and a threshold of 1 to their number"))?;
         let roles = spec.roles.iter().map(|role| role.parse()).collect::<Result<Roles, String>>();
         let roles = roles.map_err(|why| invalid(at("roles"), why))?;
-        if spec.legal_entity_id.len() > LEGAL_ENTITY_ID_BYTES_MAX {
-            return Err(invalid(at("legal_entity_id"), format!("at most {LEGAL_ENTITY_ID_BYTES_MAX} bytes")));
-        }
+        // Invoices are told apart by the parties' legal entities, so the form is that of accounts opened later.
+        check_legal_entity_id(&spec.legal_entity_id)
+            .map_err(|malformed| invalid(at("legal_entity_id"), malformed.why))?;
         let parent = spec.parent.as_deref().map(genesis_account_id);
         if parent.is_some_and(|parent| !accounts.contains_key(&parent)) {
             return Err(invalid(at("parent"), "no account of this name stands earlier in the file"));

@@ -134,8 +134,8 @@ impl<'a> Reader<'a> {
     /// A list of at most `limit` values.
     pub fn list<T: Decode>(&mut self, what: &'static str, limit: usize) -> Result<Vec<T>, CodecError> {
         let count = self.count(what, limit)?;
-        // The announced count is a claim; the bytes that are here bound what is set aside for it.
-        let mut values = Vec::with_capacity(count.min(self.remaining()));
+        // The announced count is a claim; the bytes that are here bound what is set aside for it, whatever a value's size.
+        let mut values = Vec::with_capacity(count.min(self.remaining() / size_of::<T>().max(1)));
         for _ in 0..count {
             values.push(T::decode(self)?);
         }

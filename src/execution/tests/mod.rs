@@ -2,7 +2,6 @@
 
 mod blocks;
 mod genesis;
-mod histories;
 mod receipts;
 mod requests;
 mod stories;

@@ -1,8 +1,6 @@
 //! Receipts of real blocks: what verifies, and what a forger, a minority or a flipped bit can make of them.
 
-use crate::execution::chronicle::{
-    Chronicle, NODES, certificate, certificate_of, genesis_file, key, public, transfer,
-};
+use crate::execution::chronicle::{Chronicle, NODES, certificate, certificate_of, genesis_file, key, public, transfer};
 use crate::ledger::certificate::CertificateError;
 use crate::ledger::receipt::{Checkpoint, Handover, LaterHeader, Receipt, ReceiptError, TrustRoot};
 use crate::ledger::{Header, SignedTransaction, ValidatorSet};
@@ -16,9 +14,8 @@ fn chain() -> Chronicle {
     let mut chronicle = Chronicle::funded();
     while chronicle.blocks.len() < 20 {
         let count = if chronicle.blocks.len() % 3 == 0 { 5 } else { 1 };
-        let pay = |chronicle: &mut Chronicle| {
-            chronicle.transaction("buyer", vec![transfer("buyer", "supplier", 3).into()])
-        };
+        let pay =
+            |chronicle: &mut Chronicle| chronicle.transaction("buyer", vec![transfer("buyer", "supplier", 3).into()]);
         let transactions: Vec<_> = (0..count).map(|_| pay(&mut chronicle)).collect();
         chronicle.append(1_000, &transactions);
     }
@@ -102,13 +99,13 @@ fn another_ledgers_receipt_is_foreign() {
 fn each_broken_link_has_its_own_error() {
     let chronicle = chain();
     let trust = chronicle.trust();
-    let good = chronicle.receipt(4, 1, 4);
+    let good = chronicle.receipt(7, 1, 7);
     let after = |change: &dyn Fn(&mut Receipt)| {
         let mut receipt = good.clone();
         change(&mut receipt);
         receipt.verify(&trust).expect_err("it was changed")
     };
-    let sibling = chronicle.receipt(4, 2, 4);
+    let sibling = chronicle.receipt(7, 2, 7);
 
     let mut signatures = good.transaction.signatures().to_vec();
     signatures[0].signature.0[0] ^= 1;

@@ -107,7 +107,8 @@ fn a_block_works_off_a_bounded_number_of_due_things() {
     let mut entries = chronicle.entries().clone();
     entries.apply(&writes);
     let crowded = ParentState { view: Arc::new(entries.clone()), ..chronicle.tip().clone() };
-    let executor = crate::execution::BlockExecutor::open(crowded.clone(), chronicle.place(1_000)).expect("a good place");
+    let executor =
+        crate::execution::BlockExecutor::open(crowded.clone(), chronicle.place(1_000)).expect("a good place");
     let built = executor.close().expect("the invariants hold");
     let removed = built.writes.iter().filter(|((column, _), value)| *column == Column::Due && value.is_none()).count();
     assert_eq!(removed, entries_in_one_block);

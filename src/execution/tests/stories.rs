@@ -42,7 +42,10 @@ fn a_transaction_is_applied_whole_or_not_at_all() {
     let outcome = chronicle.perform("buyer", operations);
     assert_eq!((reason(&outcome), operation_declined(&outcome)), ("INSUFFICIENT_FUNDS", 2));
     assert!(outcome.movements.is_empty() && outcome.balances.is_empty() && outcome.effects.is_empty());
-    assert_eq!([balance(&chronicle, "buyer"), balance(&chronicle, "supplier"), balance(&chronicle, "bank")], [1_000, 0, 0]);
+    assert_eq!(
+        [balance(&chronicle, "buyer"), balance(&chronicle, "supplier"), balance(&chronicle, "bank")],
+        [1_000, 0, 0]
+    );
     let own = [Column::Chain, Column::HistoryRoots, Column::Requests, Column::Due];
     let written = chronicle.blocks.last().expect("a block").writes.keys();
     assert!(written.into_iter().all(|(column, _)| own.contains(column)), "nothing of the first two remains");
@@ -95,7 +98,10 @@ fn a_missed_deadline_is_the_blocks_own_outcome() {
     let [outcome] = &outcomes[..] else { panic!("one outcome of the block's own: {outcomes:?}") };
     let height = chronicle.tip().header.height;
     assert_eq!(outcome.transaction_id.0, hash(Domain::DUE, &height.to_bytes()).0);
-    assert_eq!(outcome.effects.iter().map(|effect| effect.name.as_str()).collect::<Vec<_>>(), ["tokens.redemption_overdue"]);
+    assert_eq!(
+        outcome.effects.iter().map(|effect| effect.name.as_str()).collect::<Vec<_>>(),
+        ["tokens.redemption_overdue"]
+    );
     assert_eq!(chronicle.read::<Redemption>(&id).expect("still open").overdue_at, Some(due_at));
     assert_eq!(chronicle.append(HOUR_MS, &[]), [], "a breach is recorded once");
     chronicle.check_state();
