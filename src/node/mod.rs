@@ -4,6 +4,7 @@
 //! * `chain`: the committed state, and the executed blocks above it. Its `commit` is the only writer of state.
 //! * `ledger`: proposals, verdicts, and final blocks.
 //! * `transactions`, `relay`: where transactions wait, and their way between nodes.
+//! * [`audit`]: a stopped node's data, executed again and compared.
 //! * `finality`, `handle`, `proofs`: who waits for what, what is answered, and what proves it.
 //!
 //! # Invariants
@@ -13,6 +14,7 @@
 //! # Deliberately absent
 //! Sockets and statuses (`api`), processes and terminals (`cli`, `sandbox`).
 
+pub mod audit;
 mod chain;
 pub mod config;
 mod error;

@@ -34,7 +34,7 @@ use commonware_storage::archive::Identifier;
 use commonware_utils::sync::{AsyncMutex, Mutex};
 
 use super::height_ranges::HeightRanges;
-use super::{Batch, StorageError, Store, StoreColumn, height_key, key_height};
+use super::{Batch, Reader, StorageError, Store, StoreColumn, height_key, key_height};
 
 /// How many heights one commit prunes at most: a bound on its memory and on how long others wait for the disk.
 const PRUNED_PER_COMMIT_MAX: usize = 1024;
@@ -370,8 +370,29 @@ fn lowest_heights(ranges: &HeightRanges, min: u64) -> Vec<u64> {
     below.take(PRUNED_PER_COMMIT_MAX).collect()
 }
 
+/// Whether the stored ranges name exactly the heights that are stored: for the audit, which looks at every one.
+///
+/// # Errors
+/// They do not, or the store failed.
+pub fn check_ranges(store: &impl Reader) -> Result<(), StorageError> {
+    for shelf in [&BLOCKS, &CERTIFICATES] {
+        let mut stored = HeightRanges::default();
+        let mut from = Vec::new();
+        loop {
+            let page = store.scan(shelf.column, &from, PRUNED_PER_COMMIT_MAX)?;
+            let Some((last, _)) = page.last() else { break };
+            from = [last, &[0][..]].concat();
+            page.iter().filter_map(|(key, _)| key_height(key)).for_each(|height| stored.insert(height));
+        }
+        if load_ranges(store, shelf)? != stored {
+            return Err(StorageError::corrupt(shelf.column, "the ranges of heights do not fit the entries"));
+        }
+    }
+    Ok(())
+}
+
 /// Reads a store's ranges, and asserts that what they begin and end with is there.
-fn load_ranges(store: &impl Store, shelf: &Shelf) -> Result<HeightRanges, StorageError> {
+fn load_ranges(store: &impl Reader, shelf: &Shelf) -> Result<HeightRanges, StorageError> {
     let Some(bytes) = store.get(StoreColumn::Meta, shelf.ranges_key)? else {
         return match store.last(shelf.column)? {
             None => Ok(HeightRanges::default()),
