@@ -13,7 +13,7 @@ mod session;
 
 use clap::{CommandFactory as _, Parser as _};
 use commands::{
-    accounts, balance, chain, finance, invoices, issue, keys, pay, receipts, redeem, reserves, run, tokens,
+    accounts, audit, balance, chain, finance, invoices, issue, keys, pay, receipts, redeem, reserves, run, tokens,
 };
 use failure::Failure;
 use session::{Common, Session};
@@ -44,6 +44,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Checks a stopped node's data: executes it again from the genesis and compares.
+    Audit(audit::AuditCommand),
     /// Makes and shows keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -109,6 +111,7 @@ fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
     match command {
         Command::Node { config } => run_node(&config),
         Command::Testnet(command) => command.run(common),
+        Command::Audit(command) => command.run(common),
         Command::Keys(command) => command.run(common),
         Command::Receipts(receipts::ReceiptsCommand::Verify { file, checkpoint }) => {
             receipts::verify(common, &file, checkpoint.as_deref())
@@ -152,6 +155,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Sandbox(_)
         | Command::Node { .. }
         | Command::Testnet(_)
+        | Command::Audit(_)
         | Command::Keys(_)
         | Command::Receipts(receipts::ReceiptsCommand::Verify { .. })
         | Command::Completions { .. } => Ok(()),

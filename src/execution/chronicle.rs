@@ -10,10 +10,10 @@ use super::{
     BlockExecutor, Envelope, Executed, Ineligible, InvalidBlock, Operation, ParentState, Place, Transaction,
     apply_block, invariants,
 };
+use crate::domain::payments;
 use crate::domain::tokens::{
     Allocation, ApproveIssuance, AssetClass, AttestReserves, RequestIssuance, RequestRedemption, ReserveAsset,
 };
-use crate::domain::payments;
 use crate::ledger::block::{Block, outcome_leaf};
 use crate::ledger::receipt::{LaterHeader, Receipt, TrustRoot};
 use crate::ledger::transaction::{TransactionSignature, transaction_signing_payload};

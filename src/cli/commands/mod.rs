@@ -1,6 +1,7 @@
 //! One file for each group of commands.
 
 pub mod accounts;
+pub mod audit;
 pub mod balance;
 pub mod chain;
 pub mod finance;

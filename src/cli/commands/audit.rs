@@ -1,0 +1,153 @@
+//! `causeway audit`: a stopped node's data, executed again from the genesis and compared to the last entry.
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{Format, print_many};
+use crate::cli::session::Common;
+use crate::execution::genesis::Genesis;
+use crate::node::audit::{AuditError, AuditReport, audit};
+use crate::storage::RocksStore;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+
+/// How far above a node's data its network's genesis file is looked for.
+const LEVELS_MAX: usize = 4;
+
+/// Checks a stopped node's data.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Stop the node first. Without --genesis, genesis.json is looked for in the directory and above it."
+)]
+pub struct AuditCommand {
+    /// The node's data directory; its own directory, or a sandbox's, will do.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+}
+
+impl AuditCommand {
+    /// Audits every store in the directory.
+    ///
+    /// # Errors
+    /// There is none, or the first that does not hold.
+    pub fn run(&self, common: &Common) -> Result<(), Failure> {
+        let genesis_path = self.genesis_path(common)?;
+        let bytes = std::fs::read(&genesis_path).map_err(|cause| Failure::file(&genesis_path, &cause))?;
+        let genesis = Genesis::parse(&bytes)?;
+        let stores = stores_under(&self.data_dir);
+        if stores.is_empty() {
+            return Err(Failure::Failed(format!(
+                "{}: there is no node's store here; give the data_dir of its configuration",
+                self.data_dir.display()
+            )));
+        }
+        let mut rows = Vec::new();
+        for store in stores {
+            rows.push(audit_store(&store, &genesis)?);
+        }
+        let columns = ["store", "height", "transactions", "certificates", "state_entries"];
+        print_many(common.output, &rows, &columns);
+        if common.output == Format::Text {
+            println!("Everything follows from {}.", genesis_path.display());
+        }
+        Ok(())
+    }
+
+    fn genesis_path(&self, common: &Common) -> Result<PathBuf, Failure> {
+        if let Some(path) = &common.genesis {
+            return Ok(path.clone());
+        }
+        let whole = self.data_dir.canonicalize().map_err(|cause| Failure::file(&self.data_dir, &cause))?;
+        let found =
+            whole.ancestors().take(LEVELS_MAX).map(|level| level.join("genesis.json")).find(|path| path.exists());
+        found.ok_or_else(|| {
+            Failure::Usage("there is no genesis.json in the directory or above it: name it with --genesis".to_owned())
+        })
+    }
+}
+
+/// The stores that a directory has: of one node, or of a network's nodes.
+fn stores_under(directory: &Path) -> Vec<PathBuf> {
+    let of_node =
+        |node: &Path| [node.join("store"), node.join("data").join("store")].into_iter().find(|at| at.is_dir());
+    if let Some(store) = of_node(directory) {
+        return vec![store];
+    }
+    let nodes = std::fs::read_dir(directory.join("nodes")).into_iter().flatten().flatten();
+    let mut stores: Vec<PathBuf> = nodes.filter_map(|node| of_node(&node.path())).collect();
+    stores.sort();
+    stores
+}
+
+fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
+    let failed = |cause: &dyn std::fmt::Display| Failure::Failed(format!("{}: {cause}", place.display()));
+    let store = RocksStore::open_read_only(place, &genesis.chain_id()).map_err(|error| failed(&error))?;
+    let mut randomness = Randomness::seeded().map_err(|error| failed(&error))?;
+    // Drawn on a terminal only, and beside the output.
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} block {pos} of {len}, {per_sec}, {eta} left") {
+        bar.set_style(style);
+    }
+    let audited = audit(&store, genesis, &mut randomness, |height, last| {
+        bar.set_length(last);
+        bar.set_position(height);
+    });
+    bar.finish_and_clear();
+    let AuditReport { height, head, transactions, certificates, state_entries, state_digest } =
+        audited.map_err(|error| failed(&advice(&error)))?;
+    Ok(json!({
+        "store": place,
+        "height": height,
+        "head": head.to_string(),
+        "transactions": transactions,
+        "certificates": certificates,
+        "state_entries": state_entries,
+        "state_digest": state_digest.to_string(),
+    }))
+}
+
+/// What is wrong, and what to do about it.
+fn advice(error: &AuditError) -> String {
+    match error {
+        // Each says itself what to do.
+        AuditError::Storage(_) | AuditError::Genesis(_) | AuditError::Empty => error.to_string(),
+        AuditError::Block { .. } | AuditError::State { .. } => format!(
+            "{error}. If the node runs, stop it and audit again; else do not start it on this data: restore a backup, or \
+             rebuild into an empty data directory from its peers"
+        ),
+    }
+}
+
+/// Randomness that nobody who made a signature could know: the batch equation rests on it.
+struct Randomness(blake3::OutputReader);
+
+impl Randomness {
+    fn seeded() -> Result<Self, getrandom::Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        Ok(Self(blake3::Hasher::new_keyed(&seed).finalize_xof()))
+    }
+}
+
+impl rand_core::TryRng for Randomness {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Randomness {}
