@@ -61,6 +61,9 @@ pub enum NodeError {
         /// What is wrong with it.
         cause: String,
     },
+    /// More callers wait for finality than a node keeps track of.
+    #[error("too many callers wait for finality: look the transaction up instead")]
+    TooManyWaiters,
     /// A block was to be committed that does not follow the head.
     #[error("block {height} does not follow the applied block {head}")]
     NotTheNextBlock {

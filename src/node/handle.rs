@@ -12,7 +12,7 @@ use super::service::{
 };
 use super::transactions::TransactionDesk;
 use crate::admission::{Origin, Refusal};
-use crate::consensus::Runtime;
+use crate::consensus::{Runtime, StopReason};
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Request, SignedTransaction, View};
@@ -166,7 +166,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         if self.chain.head().header.time > expires_at {
             return Ok(Fate::Expired);
         }
-        let Some(waiter) = waiter else { return Ok(Fate::Pending) };
+        let waiter = waiter.ok_or(NodeError::TooManyWaiters)?;
         match waiter.await {
             Ok(Notice::Expired) => Ok(Fate::Expired),
             Ok(Notice::Final { .. }) => {
@@ -175,7 +175,8 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
                 let found = self.found(&id)?;
                 found.map(Fate::Final).ok_or(NodeError::MissingRecord("a final transaction's place"))
             }
-            Err(_) => Ok(Fate::Pending),
+            // The node is being dismantled.
+            Err(_) => Err(NodeError::Consensus(StopReason::Shutdown)),
         }
     }
 
