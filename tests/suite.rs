@@ -4,5 +4,6 @@ mod architecture;
 mod consensus;
 mod golden;
 mod reasons;
+mod sandbox;
 mod storage;
 mod wire;

@@ -11,6 +11,7 @@ use crate::client::decimal::DecimalError;
 use crate::client::receipt_file::ReceiptFileError;
 use crate::client::ubl::UblError;
 use crate::client::{ClientError, KeyFileError, ParticipantError, PassphraseError};
+use crate::daemon::DaemonError;
 use crate::execution::genesis::GenesisError;
 use crate::ledger::receipt::ReceiptError;
 use crate::node::ConfigError;
@@ -63,7 +64,7 @@ macro_rules! failures {
 failures! {
     Usage: DecimalError, ParseIdError;
     Failed: KeyFileError, ParticipantError, PassphraseError, ReceiptFileError, UblError, GenesisError, ReceiptError,
-        ConfigError, SandboxError, TestnetError, std::io::Error;
+        ConfigError, DaemonError, SandboxError, TestnetError, std::io::Error;
 }
 
 impl From<ClientError> for Failure {

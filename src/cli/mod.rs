@@ -126,8 +126,8 @@ fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
 
 /// A node has a runtime of its own, so it is started outside of ours.
 fn run_node(config: &std::path::Path) -> Result<(), Failure> {
-    let _config = crate::node::Config::load(config, std::env::vars())?;
-    Err(Failure::Failed("this build has no node yet".into()))
+    let config = crate::node::Config::load(config, std::env::vars())?;
+    Ok(crate::daemon::run(&config)?)
 }
 
 async fn ask(common: &Common, command: Command) -> Result<(), Failure> {

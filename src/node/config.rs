@@ -105,9 +105,6 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("log.format", Kind::Text),
     ("log.filter", Kind::Text),
     ("limits.pool_transactions", Kind::Number),
-    ("limits.grpc_message_bytes", Kind::Number),
-    ("limits.grpc_concurrent_calls", Kind::Number),
-    ("limits.stream_buffer", Kind::Number),
     ("limits.shutdown_ms", Kind::Number),
     ("peers", Kind::Peers),
 ];
@@ -245,25 +242,13 @@ impl Default for Log {
 pub struct Limits {
     /// Most transactions admitted and not final yet. More are refused with RESOURCE_EXHAUSTED.
     pub pool_transactions: u32,
-    /// Largest gRPC message taken in.
-    pub grpc_message_bytes: u32,
-    /// Most calls answered at a time on one connection.
-    pub grpc_concurrent_calls: u32,
-    /// How many items a stream's reader may lag behind before it is told of a gap.
-    pub stream_buffer: u32,
     /// How long a graceful shutdown may take, in ms.
     pub shutdown_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            pool_transactions: 50_000,
-            grpc_message_bytes: 4 * 1024 * 1024,
-            grpc_concurrent_calls: 1_024,
-            stream_buffer: 1_024,
-            shutdown_ms: 5_000,
-        }
+        Self { pool_transactions: 50_000, shutdown_ms: 5_000 }
     }
 }
 
@@ -356,9 +341,6 @@ impl Config {
         }
         for (key, value, least) in [
             ("limits.pool_transactions", u64::from(self.limits.pool_transactions), 1),
-            ("limits.grpc_message_bytes", u64::from(self.limits.grpc_message_bytes), 128 * 1024),
-            ("limits.grpc_concurrent_calls", u64::from(self.limits.grpc_concurrent_calls), 1),
-            ("limits.stream_buffer", u64::from(self.limits.stream_buffer), 1),
             ("limits.shutdown_ms", self.limits.shutdown_ms, 100),
         ] {
             if value < least {

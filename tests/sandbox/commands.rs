@@ -1,0 +1,106 @@
+//! Commands that need no network.
+
+use super::programs::{assert_fails, causeway, json, run, said, text};
+use std::path::Path;
+
+fn golden(name: &str) -> String {
+    format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_receipt_is_verified_offline() {
+    for file in ["receipt.json", "receipt-later-header.json", "receipt-handover.json"] {
+        let verified =
+            json(["receipt", "verify", "--genesis", &golden("genesis.json"), &golden(file), "--output", "json"]);
+        assert_eq!(verified["verified"], true, "{file}");
+    }
+    let people = run(["receipts", "verify", "--genesis", &golden("genesis.json"), &golden("receipt.json")]);
+    assert!(people.status.success(), "{}", said(&people));
+    assert!(String::from_utf8_lossy(&people.stdout).contains("verified"));
+}
+
+#[test]
+fn a_changed_receipt_or_another_genesis_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let genesis = directory.path().join("genesis.json");
+    let original = std::fs::read_to_string(golden("genesis.json")).unwrap();
+    std::fs::write(&genesis, format!("{original}\n")).unwrap();
+    let foreign = run(["receipt", "verify", "--genesis", text(&genesis), &golden("receipt.json")]);
+    assert_fails(&foreign, 1, &["does not verify", "of ledger"]);
+    let missing = run(["receipt", "verify", "--genesis", &golden("genesis.json"), "/nowhere/receipt.json"]);
+    assert_fails(&missing, 1, &["/nowhere/receipt.json"]);
+    let garbled = directory.path().join("receipt.json");
+    std::fs::write(&garbled, "{}").unwrap();
+    assert_fails(&run(["receipt", "verify", "--genesis", &golden("genesis.json"), text(&garbled)]), 1, &["receipt"]);
+    let sandbox = directory.path().join("none");
+    let no_genesis = run(["receipt", "verify", "--sandbox", text(&sandbox), &golden("receipt.json")]);
+    assert_fails(&no_genesis, 2, &["--genesis"]);
+}
+
+#[test]
+fn keys_are_made_once_and_open_with_their_passphrase_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let (key, right, wrong) =
+        (directory.path().join("key.pem"), directory.path().join("right"), directory.path().join("wrong"));
+    std::fs::write(&right, "correct horse\n").unwrap();
+    std::fs::write(&wrong, "wrong horse\n").unwrap();
+    let new = |out: &Path| {
+        ["keys", "new", "--out", text(out), "--passphrase-file", text(&right), "--output", "json"].map(str::to_owned)
+    };
+    let made = json(new(&key));
+    let shown = json(["keys", "show", text(&key), "--passphrase-file", text(&right), "--output", "json"]);
+    assert_eq!(made["public_key"], shown["public_key"]);
+    assert_fails(&run(["keys", "show", text(&key), "--passphrase-file", text(&wrong)]), 1, &["passphrase", "key.pem"]);
+    assert_fails(&run(new(&key)), 1, &["never replaced"]);
+    let asked = causeway(["keys", "show", text(&key)]).stdin(std::process::Stdio::null()).output().unwrap();
+    assert_fails(&asked, 1, &["--passphrase-file", "CAUSEWAY_PASSPHRASE"]);
+}
+
+#[test]
+fn a_network_is_made_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("network");
+    let made = json(["testnet", "--validators", "2", "--out", text(&out), "--output", "json"]);
+    assert_eq!(made["nodes"].as_array().map(Vec::len), Some(2));
+    for part in ["genesis.json", "nodes/validator-2/node.toml", "nodes/validator-2/never-voted", "participants/issuer"]
+    {
+        assert!(out.join(part).exists(), "{part}");
+    }
+    assert_fails(&run(["testnet", "--validators", "2", "--out", text(&out)]), 1, &["genesis.json", "exists"]);
+    let other = directory.path().join("other");
+    assert_fails(&run(["testnet", "--validators", "0", "--out", text(&other)]), 1, &["1 to 100"]);
+}
+
+#[test]
+fn a_node_names_what_is_wrong_with_its_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("network");
+    json(["testnet", "--validators", "1", "--out", text(&out), "--output", "json"]);
+    let config = out.join("nodes/validator-1/node.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, good.replace("idle_interval_ms", "idle_intervall_ms")).unwrap();
+    let misspelt = run(["node", "--config", text(&config)]);
+    assert_fails(&misspelt, 1, &["'consensus.idle_intervall_ms'", "node.toml", "'consensus.idle_interval_ms'"]);
+    assert_fails(&run(["node", "--config", "/nowhere/node.toml"]), 1, &["/nowhere/node.toml"]);
+    std::fs::write(&config, good).unwrap();
+    let variable = causeway(["node", "--config", text(&config)]).env("CAUSEWAY_LISTEN_GRCP", "x").output().unwrap();
+    assert_fails(&variable, 1, &["CAUSEWAY_LISTEN_GRCP", "CAUSEWAY_LISTEN_GRPC"]);
+}
+
+#[test]
+fn nobody_answers_is_one_line_that_says_whom_was_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let asked = run(["status", "--endpoint", &endpoint, "--sandbox", text(directory.path())]);
+    assert_fails(&asked, 1, &["no node answers", &endpoint]);
+    assert_fails(&run(["status", "--endpoint", "127.0.0.1:7400"]), 2, &["http://HOST:PORT"]);
+}
+
+#[test]
+fn completions_are_printed() {
+    let output = run(["completions", "bash"]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("_causeway"));
+}

@@ -1,0 +1,5 @@
+//! The binary from outside: what a user, an operator and a merchant's engineer type, and what they are told.
+
+mod commands;
+mod network;
+mod programs;

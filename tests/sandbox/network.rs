@@ -1,0 +1,114 @@
+//! A sandbox as a whole: four processes, the scenario, and what remains of it.
+//!
+//! One test, because a network takes seconds to start and everything here wants one.
+
+use super::programs::{assert_fails, causeway, json, run, text};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// A sandbox that serves, stopped when dropped.
+struct Serving(Child);
+
+impl Serving {
+    fn start(data_dir: &Path, ready_file: &Path) -> Self {
+        let arguments =
+            ["sandbox", "--scenario", "none", "--data-dir", text(data_dir), "--ready-file", text(ready_file)];
+        let child = causeway(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let serving = Self(child);
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !ready_file.exists() {
+            assert!(Instant::now() < deadline, "the sandbox did not become ready");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        serving
+    }
+
+    /// Asks it to end, and waits until it has.
+    fn stop(mut self) -> std::process::ExitStatus {
+        let id = libc::pid_t::try_from(self.0.id()).unwrap();
+        // SAFETY: a signal to a child that was not waited for yet.
+        unsafe { libc::kill(id, libc::SIGINT) };
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn verify(data_dir: &Path, step: &Value) {
+    let genesis = data_dir.join("genesis.json");
+    let receipt = step["receipt"].as_str().unwrap();
+    let verified = json(["receipt", "verify", "--genesis", text(&genesis), receipt, "--output", "json"]);
+    assert_eq!(verified["receipt_id"], step["receipt_id"], "{step}");
+    assert_eq!(verified["height"], step["height"], "{step}");
+}
+
+#[test]
+fn a_network_settles_its_scenario_serves_and_resumes() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("sandbox");
+    let report = json(["sandbox", "--ports", "free", "--data-dir", text(&data_dir), "--exit", "--output", "json"]);
+    assert_eq!(report["validators"], 4);
+    let steps = report["steps"].as_array().unwrap();
+    let outcome = |name: &str| steps.iter().find(|step| step["name"] == name).map(|step| step["outcome"].clone());
+    for (name, expected) in [
+        ("attest-hkdx", "applied"),
+        ("approve-past-reserves", "declined: RESERVE_SHORTFALL"),
+        ("pay-3", "applied"),
+        ("register-invoice-again", "declined: INVOICE_ALREADY_REGISTERED"),
+        ("accept-financing", "applied"),
+        ("finance-again", "declined: RECEIVABLE_ALREADY_FINANCED"),
+        ("certify-absence", "applied"),
+        ("pay-invoice", "applied"),
+        ("pay-redemption", "applied"),
+    ] {
+        assert_eq!(outcome(name), Some(expected.into()), "{name}");
+    }
+    for step in steps.iter().filter(|step| step["name"] == "pay-1" || step["name"] == "finance-again") {
+        verify(&data_dir, step);
+    }
+    resume(&data_dir, report["height"].as_u64().unwrap());
+}
+
+fn resume(data_dir: &Path, height: u64) {
+    let ready_file = data_dir.join("ready.json");
+    let serving = Serving::start(data_dir, &ready_file);
+    let sandbox = text(data_dir);
+    let second = run(["sandbox", "--scenario", "none", "--exit", "--data-dir", sandbox]);
+    assert_fails(&second, 1, &["another sandbox", "--data-dir"]);
+    let status = json(["status", "--sandbox", sandbox, "--output", "json"]);
+    for node in status.as_array().unwrap() {
+        assert_eq!(node["mode"], "VALIDATOR", "{node}");
+        assert!(node["height"].as_u64() >= Some(height), "{node}");
+    }
+
+    let pay = ["pay", "12.50", "HKDX", "--as", "buyer", "--to", "supplier", "--sandbox", sandbox, "--output", "json"];
+    let before = json(["balance", "show", "--as", "supplier", "--sandbox", sandbox, "--output", "json"]);
+    let paid = json(pay);
+    assert_eq!(paid["status"], "APPLIED", "{paid}");
+    let after = json(["balance", "show", "--as", "supplier", "--sandbox", sandbox, "--output", "json"]);
+    let hkdx = |balances: &Value| {
+        let balances = balances["balances"].as_array().unwrap().clone();
+        balances
+            .iter()
+            .find(|balance| balance["token_id"] == "HKDX")
+            .and_then(|found| found["available"].as_u64())
+            .unwrap()
+    };
+    assert_eq!(hkdx(&after), hkdx(&before) + 1_250);
+
+    let too_much = run(["pay", "99999999999.00", "HKDX", "--as", "buyer", "--to", "supplier", "--sandbox", sandbox]);
+    assert_eq!(too_much.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&too_much.stdout).contains("INSUFFICIENT_FUNDS"));
+    let too_fine = run(["pay", "1.001", "HKDX", "--as", "buyer", "--to", "supplier", "--sandbox", sandbox]);
+    assert_fails(&too_fine, 2, &["3 decimals"]);
+    let stranger = run(["accounts", "show", "buyer", "--as", "supplier", "--sandbox", sandbox]);
+    assert_eq!(stranger.status.code(), Some(1));
+    assert!(serving.stop().success());
+}
