@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, each with its floor.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 14] = [
     ("primitives", 0),
     ("ledger", 1),
     ("domain", 2),
@@ -21,15 +21,18 @@ const FLOORS: [(&str, u8); 13] = [
     ("api", 6),
     ("client", 6),
     ("cli", 7),
+    ("daemon", 7),
     ("sandbox", 7),
 ];
 
 /// Imports within a floor that are allowed: `(from, to)`.
-const DOORS: [(&str, &str); 2] = [
+const DOORS: [(&str, &str); 3] = [
     // Admission decodes what it admits.
     ("admission", "wire"),
     // `causeway sandbox` and `causeway testnet` are commands, and commands look up a sandbox's participants.
     ("cli", "sandbox"),
+    // `causeway node` is a command too.
+    ("cli", "daemon"),
 ];
 
 /// Imports between the rooms of `domain`, which are read-only functions: `(from, to)`.

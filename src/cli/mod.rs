@@ -96,6 +96,9 @@ enum Command {
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
     let Cli { common, command } = Cli::parse();
+    if !matches!(command, Command::Node { .. }) {
+        end_with_the_reader();
+    }
     match dispatch(&common, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -104,6 +107,15 @@ pub fn main() -> ExitCode {
             }
             failure.exit_code()
         }
+    }
+}
+
+/// Lets `causeway blocks follow | head` end when its reader does. Rust ignores the signal, and printing would panic.
+fn end_with_the_reader() {
+    #[cfg(unix)]
+    // SAFETY: sets a signal's disposition to its default before any other thread runs.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }
 

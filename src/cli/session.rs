@@ -36,10 +36,10 @@ pub struct Common {
     #[arg(long = "as", global = true, value_name = "NAME", env = "CAUSEWAY_AS")]
     pub act_as: Option<String>,
     /// Act as the participant of this directory.
-    #[arg(long, global = true, value_name = "DIR", conflicts_with = "act_as")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub participant: Option<PathBuf>,
-    /// Act as this account (with --key).
-    #[arg(long, global = true, value_name = "ID", env = "CAUSEWAY_ACCOUNT", conflicts_with_all = ["act_as", "participant"])]
+    /// Act as this account (with --key), unless a participant is named.
+    #[arg(long, global = true, value_name = "ID", env = "CAUSEWAY_ACCOUNT")]
     pub account: Option<String>,
     /// A key file to sign with; several for an account that needs several.
     #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_KEY", value_delimiter = ',')]
