@@ -154,13 +154,16 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
                 return None;
             }
         };
+        // What is final already goes too: a copy that came in while its block was committed would keep leaders from resting.
+        let committed = self.chain.head().header.height;
         for transaction in self.desk.fresh(taken) {
             let id = transaction.id();
             match executor.push(transaction) {
                 Ok(()) => {}
                 Err(Ineligible::BlockFull) => break,
-                // Final or expired by now: the desk drops it with the next commit.
-                Err(Ineligible::RequestSeen { .. } | Ineligible::Expired { .. }) => {}
+                // In a block above the committed one, which may yet lose; or expired, and dropped with the next commit.
+                Err(Ineligible::RequestSeen { height, .. }) if height > committed => {}
+                Err(Ineligible::Expired { .. }) => {}
                 Err(cause) => {
                     debug!(transaction = %id, %cause, "left out and dropped");
                     self.desk.drop_ineligible(&id);
@@ -251,6 +254,11 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         let mut state = None;
         while state.is_none() {
             let block = ancestors.next().await?;
+            // It may have been executed, or become final, while it was fetched.
+            state = self.state_after(&block.hash()).await;
+            if state.is_some() {
+                break;
+            }
             if block.header().height <= self.chain.head().header.height || missing.len() == REBUILD_MAX {
                 return None;
             }
