@@ -18,7 +18,7 @@ use crate::ledger::block::{Block, outcome_leaf};
 use crate::ledger::receipt::{LaterHeader, Receipt, TrustRoot};
 use crate::ledger::transaction::{TransactionSignature, transaction_signing_payload};
 use crate::ledger::view::MemoryView;
-use crate::ledger::{Account, Entry, Header, Outcome, Role, SignedTransaction, View, consensus_namespace};
+use crate::ledger::{Account, Entry, Header, Outcome, Role, SignedTransaction, consensus_namespace};
 use crate::primitives::crypto::{sha256, signing_payload, write_varint};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::ids::Origin;

@@ -471,3 +471,6 @@ fn first_difference(column: StoreColumn, found: &[(Bytes, Bytes)], expected: &[(
     let key = [found.get(alike), expected.get(alike)].into_iter().flatten().map(|(key, _)| key).min();
     Fault::Differs { column, key: key.map(hex::encode).unwrap_or_default() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! A store that a real committer wrote, whole at first and then damaged in every column, entry by entry.
+
+use super::*;
+use crate::domain::tokens::{Allocation, ApproveIssuance, RequestIssuance};
+use crate::execution::chronicle::{
+    Chronicle, HOUR_MS, MINUTE_MS, NODES, OPENING, certificate, id, redemption, token, transfer,
+};
+use crate::execution::{Envelope, Operation};
+use crate::node::Chain;
+use crate::primitives::crypto::write_varint;
+use crate::primitives::{AccountId, Amount, BlockTime};
+use crate::storage::{Batch, RocksStore, Store as _};
+use futures::executor::block_on;
+use std::convert::Infallible;
+use std::path::Path;
+
+/// A field of a protobuf message that has a length.
+fn field(number: u64, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_varint(number << 3 | 2, &mut out);
+    write_varint(bytes.as_ref().len() as u64, &mut out);
+    out.extend_from_slice(bytes.as_ref());
+    out
+}
+
+/// A field that is a number; protobuf leaves a zero out.
+fn number(number: u64, value: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    if value != 0 {
+        write_varint(number << 3, &mut out);
+        write_varint(value, &mut out);
+    }
+    out
+}
+
+/// A body as the proto files describe it, for the operations that this test needs.
+fn write_body(envelope: &Envelope, operations: &[Operation]) -> Vec<u8> {
+    let token_id = |token: crate::primitives::TokenId| field(1, token.to_string());
+    let operation = |operation: &Operation| match operation {
+        Operation::AttestReserves(attest) => {
+            let asset = |market_value: Amount| [number(1, 1), number(3, market_value.minor_units())].concat();
+            let assets = attest.assets.iter().flat_map(|cash| field(3, asset(cash.market_value))).collect();
+            field(11, [token_id(attest.token), number(2, attest.as_of.0), assets].concat())
+        }
+        Operation::RequestIssuance(request) => {
+            let allocation = |to: &Allocation| [field(1, to.account), number(2, to.amount.minor_units())].concat();
+            let allocations = request.allocations.iter().flat_map(|to| field(2, allocation(to))).collect();
+            field(12, [token_id(request.token), allocations, number(3, request.expires_at.0)].concat())
+        }
+        Operation::ApproveIssuance(approve) => field(13, field(1, approve.issuance)),
+        Operation::RequestRedemption(request) => {
+            let amount = number(2, request.amount.minor_units());
+            field(15, [token_id(request.token), amount, field(3, request.payout_commitment)].concat())
+        }
+        Operation::Transfer(pay) => {
+            let parties = [field(1, pay.payer), field(2, pay.payee)].concat();
+            let amount = number(4, pay.amount.minor_units());
+            field(30, [parties, field(3, pay.token.to_string()), amount].concat())
+        }
+        other => panic!("this test does not write {other:?}"),
+    };
+    let operations: Vec<u8> = operations.iter().flat_map(|each| field(5, operation(each))).collect();
+    let Envelope { chain_id, sender, request_id, expires_at } = envelope;
+    [field(1, chain_id), field(2, sender), field(3, request_id), number(4, expires_at.0), operations].concat()
+}
+
+/// Money issued, paid, asked back; a deadline missed.
+fn chronicle() -> Chronicle {
+    let mut chronicle = Chronicle::begin().with_bodies(write_body);
+    chronicle.attest(10_000);
+    let allocations = vec![Allocation { account: id("buyer"), amount: Amount::new(1_000) }];
+    let expires_at = BlockTime(OPENING.0 + HOUR_MS);
+    let issuance = chronicle.make("maker", vec![RequestIssuance { token: token(), allocations, expires_at }.into()]);
+    chronicle.make("checker", vec![ApproveIssuance { issuance }.into()]);
+    let payments: Vec<_> =
+        (1..4).map(|units| chronicle.transaction("buyer", vec![transfer("buyer", "supplier", units).into()])).collect();
+    chronicle.append(MINUTE_MS, &payments);
+    chronicle.make("buyer", vec![redemption(300).into()]);
+    chronicle.append(6 * 24 * HOUR_MS, &[]);
+    assert_eq!(chronicle.blocks.last().expect("a block").outcomes.len(), 1, "the deadline was missed");
+    chronicle.append(MINUTE_MS, &[]);
+    chronicle
+}
+
+/// Writes a chain as a node does: blocks and certificates first, then what the committer makes of them.
+fn write(chronicle: &Chronicle, place: &Path) -> RocksStore {
+    let store = RocksStore::open(place, &chronicle.genesis.chain_id()).expect("an empty directory");
+    let chain = block_on(Chain::open(store.clone(), &chronicle.genesis)).expect("a fresh store");
+    let last = chronicle.blocks.len() as u64;
+    for block in &chronicle.blocks {
+        let signed = block.transactions.iter().map(|each| each.signed().clone()).collect();
+        let whole = Block::new(block.header.clone(), signed).expect("a valid block");
+        let height = block.header.height;
+        let mut batch = Batch::new();
+        let bytes = whole.to_bytes();
+        batch.put(StoreColumn::Blocks, height_key(height), [&(bytes.len() as u32).to_be_bytes(), &bytes[..]].concat());
+        batch.put(StoreColumn::BlockIndex, whole.hash(), height_key(height).to_vec());
+        // One height is left to its successor's certificate.
+        if height != 3 {
+            let certificate = certificate(&block.header, &NODES, &[0, 1, 3]);
+            batch.put(StoreColumn::Certificates, height_key(height), certificate);
+        }
+        block_on(store.commit(batch)).expect("room on the disk");
+        block_on(chain.commit(block)).expect("the next block");
+    }
+    let range = |start: u64, end: u64| [start.to_be_bytes(), end.to_be_bytes()].concat();
+    let mut batch = Batch::new();
+    batch.put(StoreColumn::Meta, b"heights/blocks", range(1, last));
+    batch.put(StoreColumn::Meta, b"heights/certificates", [range(1, 2), range(4, last)].concat());
+    block_on(store.commit(batch)).expect("room on the disk");
+    store
+}
+
+/// Not random, which is no harm where nobody forges batches.
+struct Counting(u64);
+
+impl rand_core::TryRng for Counting {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|number| number as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Ok(self.0 ^ self.0 >> 33)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            let number = self.try_next_u64()?.to_le_bytes();
+            chunk.copy_from_slice(&number[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Counting {}
+
+fn audited(store: &RocksStore, chronicle: &Chronicle) -> Result<AuditReport, AuditError> {
+    audit(store, &chronicle.genesis, &mut Counting(1), |_, _| {})
+}
+
+fn put(store: &RocksStore, column: StoreColumn, key: &[u8], value: Option<Bytes>) {
+    let mut batch = Batch::new();
+    match value {
+        Some(value) => batch.put(column, key, value),
+        None => batch.delete(column, key),
+    }
+    block_on(store.commit(batch)).expect("room on the disk");
+}
+
+fn columns() -> Vec<StoreColumn> {
+    let beside = [
+        StoreColumn::Meta,
+        StoreColumn::Blocks,
+        StoreColumn::BlockIndex,
+        StoreColumn::Certificates,
+        StoreColumn::Outcomes,
+        StoreColumn::TransactionIndex,
+        StoreColumn::Accumulator,
+        StoreColumn::HistoryNodes,
+    ];
+    Column::ALL.iter().map(|column| StoreColumn::State(*column)).chain(beside).collect()
+}
+
+#[test]
+fn what_a_committer_wrote_stands_the_audit() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let report = audited(&write(&chronicle, place.path()), &chronicle).expect("nothing is wrong");
+    assert_eq!(report.height, chronicle.blocks.len() as u64);
+    assert_eq!(report.head, chronicle.tip().header.hash());
+    assert_eq!((report.transactions, report.certificates), (7, report.height - 1));
+    assert_eq!(report.state_digest, chronicle.tip().accumulator.digest());
+}
+
+/// One bit of a value, an entry lost, an entry too many: in every column, each is found.
+#[test]
+fn damage_in_any_column_is_found() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let store = write(&chronicle, place.path());
+    let mut damaged = 0;
+    for column in columns() {
+        let entries = store.scan(column, &[], 1_000).expect("a column");
+        for (key, value) in &entries {
+            // Whose store it is, opening checks.
+            if column == StoreColumn::Meta && [&b"format"[..], b"chain"].contains(&&key[..]) {
+                continue;
+            }
+            for place in [0, value.len() / 2, value.len().saturating_sub(1)] {
+                let mut flipped = value.to_vec();
+                let Some(byte) = flipped.get_mut(place) else { continue };
+                *byte ^= 1 << (damaged % 8);
+                put(&store, column, key, Some(flipped.into()));
+                let error = audited(&store, &chronicle);
+                assert!(error.is_err(), "byte {place} of {} in {column}", hex::encode(key));
+                damaged += 1;
+            }
+            put(&store, column, key, None);
+            assert!(audited(&store, &chronicle).is_err(), "{} lost from {column}", hex::encode(key));
+            put(&store, column, key, Some(value.clone()));
+        }
+        if column != StoreColumn::Meta {
+            put(&store, column, &[0xfe; 9], Some(Bytes::from_static(b"too many")));
+            assert!(audited(&store, &chronicle).is_err(), "an entry too many in {column}");
+            put(&store, column, &[0xfe; 9], None);
+        }
+    }
+    assert!(damaged > 200, "{damaged}");
+    audited(&store, &chronicle).expect("all of it was put right");
+}
+
+#[test]
+fn a_fault_is_told_with_its_block() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let store = write(&chronicle, place.path());
+    let five = store.get(StoreColumn::Certificates, &height_key(5)).expect("read").expect("it is there");
+    put(&store, StoreColumn::Certificates, &height_key(6), Some(five));
+    let error = audited(&store, &chronicle).expect_err("another block's certificate");
+    assert!(matches!(error, AuditError::Block { height: 6, fault: Fault::CertificateOfAnother { .. } }), "{error}");
+    let two = certificate(&chronicle.blocks[5].header, &NODES, &[0, 1]);
+    put(&store, StoreColumn::Certificates, &height_key(6), Some(two));
+    let error = audited(&store, &chronicle).expect_err("a minority's certificate");
+    assert!(matches!(error, AuditError::Block { height: 6, fault: Fault::Certificate(_) }), "{error}");
+}
+
+/// Money made in the store, with an accumulator to match: execution knows nothing of it.
+#[test]
+fn a_forged_balance_is_found_though_the_digest_was_forged_too() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let store = write(&chronicle, place.path());
+    let (column, key) = (Column::Balances, (AccountId([7; 32]), token()).to_bytes());
+    let value = crate::ledger::Balance { available: Amount::new(1), locked: Amount::ZERO }.to_bytes();
+    let mut forged = chronicle.tip().accumulator.clone();
+    forged.add(column.tag(), &key, &value);
+    put(&store, StoreColumn::State(column), &key, Some(value.into()));
+    put(&store, StoreColumn::Accumulator, ACCUMULATOR_KEY, Some(forged.to_bytes().into()));
+    assert!(matches!(audited(&store, &chronicle), Err(AuditError::State { .. })));
+}
+
+/// Bits of the files themselves: found, a clear error of the store, or in a byte that nothing reads.
+#[test]
+fn a_flipped_bit_of_the_files_is_found() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let report = {
+        let store = write(&chronicle, place.path());
+        audited(&store, &chronicle).expect("nothing is wrong")
+    };
+    let mut randomness = Counting(7);
+    let mut found = 0;
+    let files = std::fs::read_dir(place.path()).expect("a directory").flatten().map(|entry| entry.path());
+    for path in files.filter(|path| path.is_file()).collect::<Vec<_>>() {
+        let whole = std::fs::read(&path).expect("a file");
+        for _ in 0..12.min(whole.len()) {
+            let mut flipped = whole.clone();
+            let bit = rand_core::Rng::next_u64(&mut randomness) as usize % (flipped.len() * 8);
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &flipped).expect("a file");
+            let opened = RocksStore::open_read_only(place.path(), &chronicle.genesis.chain_id());
+            match opened.map_err(AuditError::from).and_then(|store| audited(&store, &chronicle)) {
+                Err(_) => found += 1,
+                Ok(same) => assert_eq!(same, report, "bit {bit} of {}", path.display()),
+            }
+        }
+        std::fs::write(&path, &whole).expect("a file");
+    }
+    assert!(found > 0);
+}
