@@ -32,7 +32,7 @@ pub async fn send<E: Runtime, T: Strategy>(
     forwarder: Forwarder,
     desk: Arc<TransactionDesk<T>>,
 ) {
-    let mut arrivals = desk.arrivals();
+    let mut arrivals = desk.clients_arrivals();
     let mut sent: BTreeMap<PublicKey, BTreeSet<TransactionId>> = BTreeMap::new();
     let mut resent_at = 0;
     loop {

@@ -32,7 +32,11 @@ pub struct TransactionDesk<T: Strategy> {
     // Batch verification blinds its equation with it; nothing that validators agree on depends on it.
     rng: Mutex<StdRng>,
     pool: Mutex<Pool>,
+    /// Wakes a leader that waits. It and the relay have a channel each: the order in which one channel wakes several is
+    /// random, and a simulation would not repeat itself.
     arrivals: watch::Sender<u64>,
+    /// Wakes the relay.
+    clients_arrivals: watch::Sender<u64>,
 }
 
 impl<T: Strategy> TransactionDesk<T> {
@@ -44,6 +48,7 @@ impl<T: Strategy> TransactionDesk<T> {
             rng: Mutex::new(StdRng::from_seed(seed)),
             pool: Mutex::new(Pool::new(limits)),
             arrivals: watch::channel(0).0,
+            clients_arrivals: watch::channel(0).0,
         }
     }
 
@@ -60,15 +65,16 @@ impl<T: Strategy> TransactionDesk<T> {
         now: BlockTime,
         view: &dyn View,
     ) -> Result<Pooled, Refusal> {
-        if self.pool().get(&transaction.id()).is_none() {
-            let admissible = Admissible::check(transaction, self.chain_id, now, view)?;
-            let pooled = self.pool().insert(&admissible, origin)?;
-            self.arrivals.send_modify(|count| *count += 1);
-            return Ok(pooled);
-        }
-        // Its checks passed when it was taken in; only its origin may be news.
         let admissible = Admissible::check(transaction, self.chain_id, now, view)?;
-        self.pool().insert(&admissible, origin)
+        let pooled = self.pool().insert(&admissible, origin)?;
+        if pooled == Pooled::Added {
+            self.arrivals.send_modify(|count| *count += 1);
+        }
+        // Of one that waits already, its origin may be news.
+        if origin == Origin::Client {
+            self.clients_arrivals.send_modify(|count| *count += 1);
+        }
+        Ok(pooled)
     }
 
     /// Verifies a transaction's form and signatures.
@@ -155,9 +161,9 @@ impl<T: Strategy> TransactionDesk<T> {
         wanted.map(|transaction| (transaction.id(), Bytes::from(transaction.signed().to_bytes()))).collect()
     }
 
-    /// Counts arrivals, for those who act on them.
-    pub fn arrivals(&self) -> watch::Receiver<u64> {
-        self.arrivals.subscribe()
+    /// Counts what clients send, for the one who passes it on.
+    pub fn clients_arrivals(&self) -> watch::Receiver<u64> {
+        self.clients_arrivals.subscribe()
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {
