@@ -5,5 +5,6 @@ mod consensus;
 mod golden;
 mod reasons;
 mod sandbox;
+mod simulation;
 mod storage;
 mod wire;

@@ -1,0 +1,278 @@
+//! Nodes with their disks on one simulated network.
+
+use super::Context;
+use super::cast::Cast;
+use super::client::Client;
+use causeway::admission::PoolLimits;
+use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
+use causeway::consensus::{PeerAddress, PrivateKey, Signer, StopReason, voting};
+use causeway::node::service::LedgerHandle;
+use causeway::node::{self, NodeSettings};
+use causeway::primitives::PublicKey;
+use causeway::storage::SimulatedStore;
+use commonware_cryptography::{Signer as _, ed25519};
+use commonware_macros::select;
+use commonware_p2p::simulated::{self, Link, Oracle};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _};
+use commonware_utils::channel::oneshot;
+use commonware_utils::{NZUsize, probability};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Between any two nodes: 10 ms, give or take 3, and one message of a hundred is lost.
+pub const LOSSY: Link =
+    Link { latency: Duration::from_millis(10), jitter: Duration::from_millis(3), success_rate: probability!(0.99) };
+
+/// Between any two nodes: 5 ms, and nothing is lost.
+pub const CLEAN: Link =
+    Link { latency: Duration::from_millis(5), jitter: Duration::from_millis(0), success_rate: probability!(1.0) };
+
+/// What a cluster is made of.
+#[derive(Clone)]
+pub struct Shape {
+    pub validators: usize,
+    /// Heights in an epoch.
+    pub epoch_length: u64,
+    /// How long a leader waits with an empty block.
+    pub idle: Duration,
+    pub link: Link,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { validators: 4, epoch_length: 1_024, idle: Duration::from_secs(1), link: LOSSY }
+    }
+}
+
+/// What outlives a node's crash, and the crash of the whole runtime.
+#[derive(Clone)]
+pub struct Disk {
+    key: PrivateKey,
+    /// Prefix of all its partitions. A wiped disk has another one.
+    partition: String,
+    /// The mark that `testnet` writes beside a new key.
+    never_voted: bool,
+    starts: u32,
+}
+
+/// The nodes that run, by place, as clients reach them.
+pub type Handles = Arc<Mutex<Vec<Option<Arc<dyn LedgerHandle>>>>>;
+
+/// All nodes and what is between them.
+pub struct Cluster {
+    context: Context,
+    pub cast: Cast,
+    shape: Shape,
+    oracle: Oracle<ed25519::PublicKey, Context>,
+    disks: Vec<Disk>,
+    tasks: Vec<Option<Handle<()>>>,
+    handles: Handles,
+}
+
+fn public(key: &PrivateKey) -> PublicKey {
+    Signer::Voting(key.clone()).public_key()
+}
+
+/// New disks: a key on each, and the mark that it never voted.
+pub fn new_disks(count: usize) -> Vec<Disk> {
+    let mut keys: Vec<PrivateKey> = (0..count as u64).map(PrivateKey::from_seed).collect();
+    // A node's place in the cluster is its place among the sorted keys.
+    keys.sort_by_key(public);
+    let disk = |(place, key)| Disk { key, partition: format!("node-{place}"), never_voted: true, starts: 0 };
+    keys.into_iter().enumerate().map(disk).collect()
+}
+
+impl Cluster {
+    /// A new ledger, with all its nodes running.
+    pub async fn started(context: Context, shape: Shape) -> Self {
+        let disks = new_disks(shape.validators);
+        Self::on(context, shape, disks).await
+    }
+
+    /// Nodes running on these disks.
+    pub async fn on(context: Context, shape: Shape, disks: Vec<Disk>) -> Self {
+        let settings = simulated::Config {
+            max_size: message_bytes_max(),
+            max_peers_per_set: NZUsize!(16),
+            disconnect_on_block: true,
+            tracked_peer_sets: TRACKED_PEER_SETS,
+        };
+        let (network, oracle) = simulated::Network::new(context.child("network"), settings);
+        network.start();
+        let validators: Vec<PublicKey> = disks.iter().map(|disk| public(&disk.key)).collect();
+        let cast = Cast::new(&validators, shape.epoch_length);
+        let count = disks.len();
+        let tasks = (0..count).map(|_| None).collect();
+        let handles = Arc::new(Mutex::new(vec![None; count]));
+        let mut cluster = Self { context, cast, shape, oracle, disks, tasks, handles };
+        let everyone = cluster.everyone();
+        cluster.join(&everyone, &everyone).await;
+        for node in everyone {
+            cluster.start(node).await;
+        }
+        cluster
+    }
+
+    /// All places.
+    pub fn everyone(&self) -> Vec<usize> {
+        (0..self.disks.len()).collect()
+    }
+
+    /// The disks as they are, for another runtime.
+    pub fn disks(&self) -> Vec<Disk> {
+        self.disks.clone()
+    }
+
+    /// A client of all nodes.
+    pub fn client(&self) -> Client {
+        Client::new(self.context.child("client"), self.cast.clone(), self.handles.clone())
+    }
+
+    /// A running node.
+    pub fn node(&self, node: usize) -> Arc<dyn LedgerHandle> {
+        self.handles.lock().unwrap()[node].clone().unwrap_or_else(|| panic!("node {node} is down"))
+    }
+
+    /// Starts a node on whatever its disk holds.
+    pub async fn start(&mut self, node: usize) {
+        assert!(self.tasks[node].is_none(), "node {node} runs already");
+        let disk = &mut self.disks[node];
+        disk.starts += 1;
+        let context = self.context.child("node").with_attribute("node", node).with_attribute("start", disk.starts);
+        let (ready, started) = oneshot::channel();
+        let (disk, cast, shape, oracle) = (disk.clone(), self.cast.clone(), self.shape.clone(), self.oracle.clone());
+        // One task above all of a node's, so that aborting it is a crash of the node.
+        let task = context.spawn(move |context| async move {
+            let key = public(&disk.key);
+            let signer = signer(&context, &disk).await;
+            let store = format!("{}-store", disk.partition);
+            let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
+            let network = attach(&oracle, disk.key.public_key()).await;
+            let settings = settings(cast, &shape, signer, disk);
+            let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
+            let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
+            select! {
+                cause = running.halted.cause() => panic!("node {node} ({key}) halted: {cause}"),
+                reason = running.consensus => {
+                    let reason = reason.unwrap_or(StopReason::Shutdown);
+                    assert!(matches!(reason, StopReason::Shutdown), "consensus of node {node} ended: {reason}");
+                },
+            }
+        });
+        let handle = started.await.unwrap();
+        self.disks[node].never_voted = false;
+        self.tasks[node] = Some(task);
+        self.handles.lock().unwrap()[node] = Some(handle);
+    }
+
+    /// Ends a node without warning. What it had not synced is gone.
+    pub async fn crash(&mut self, node: usize) {
+        let task = self.tasks[node].take().unwrap_or_else(|| panic!("node {node} is down already"));
+        task.abort();
+        let _ = task.await;
+        self.handles.lock().unwrap()[node] = None;
+        // Let its tasks be dropped, and their files with them.
+        self.context.sleep(Duration::from_millis(50)).await;
+    }
+
+    /// Gives a node that is down an empty disk.
+    pub fn wipe(&mut self, node: usize) {
+        assert!(self.tasks[node].is_none(), "node {node} runs");
+        self.disks[node].partition.push_str("-wiped");
+    }
+
+    /// Links every node of `left` with every node of `right`, both ways.
+    pub async fn join(&mut self, left: &[usize], right: &[usize]) {
+        for (from, to) in self.pairs(left, right) {
+            // Joined already is joined.
+            let _ = self.oracle.add_link(from, to, self.shape.link.clone()).await;
+        }
+    }
+
+    /// Cuts every node of `left` from every node of `right`, both ways.
+    pub async fn part(&mut self, left: &[usize], right: &[usize]) {
+        for (from, to) in self.pairs(left, right) {
+            let _ = self.oracle.remove_link(from, to).await;
+        }
+    }
+
+    fn pairs(&self, left: &[usize], right: &[usize]) -> Vec<(ed25519::PublicKey, ed25519::PublicKey)> {
+        let key = |node: &usize| self.disks[*node].key.public_key();
+        let mut pairs = Vec::new();
+        for from in left {
+            for to in right.iter().filter(|to| *to != from) {
+                pairs.push((key(from), key(to)));
+                pairs.push((key(to), key(from)));
+            }
+        }
+        pairs.sort();
+        pairs.dedup();
+        pairs
+    }
+
+    /// Waits until all of `nodes` have applied `height`.
+    pub async fn reach(&self, nodes: &[usize], height: u64) {
+        for node in nodes {
+            let node = self.node(*node);
+            while node.status().height < height {
+                node.applied_beyond(height - 1).await.unwrap();
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub async fn pass(&self, time: Duration) {
+        self.context.sleep(time).await;
+    }
+}
+
+/// How the key takes part, by the rule of the product's own start.
+async fn signer(context: &Context, disk: &Disk) -> Signer {
+    let key = public(&disk.key);
+    if disk.never_voted {
+        voting::allow_first_vote(context, &disk.partition, &key).await.unwrap();
+    }
+    match voting::may_vote(context, &disk.partition, &key).await.unwrap() {
+        true => Signer::Voting(disk.key.clone()),
+        false => Signer::Silent(key),
+    }
+}
+
+fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettings {
+    let anywhere = PeerAddress { host: "127.0.0.1".to_owned(), port: 4001 };
+    let validators = cast.genesis.validators().keys().iter();
+    NodeSettings {
+        addresses: validators.map(|key| (*key, anywhere.clone())).collect(),
+        genesis: cast.genesis,
+        genesis_bytes: cast.genesis_bytes,
+        signer,
+        idle_interval: shape.idle,
+        observers: Default::default(),
+        partition: disk.partition,
+        pool: PoolLimits::default(),
+        seed: [7; 32],
+    }
+}
+
+type NodeNetwork = Network<
+    simulated::Sender<ed25519::PublicKey, Context>,
+    simulated::Receiver<ed25519::PublicKey>,
+    simulated::SocketManager<ed25519::PublicKey, Context>,
+    simulated::Control<ed25519::PublicKey, Context>,
+>;
+
+async fn attach(oracle: &Oracle<ed25519::PublicKey, Context>, key: ed25519::PublicKey) -> NodeNetwork {
+    let control = oracle.control(key);
+    let mut ends = Vec::new();
+    for channel in Channel::ALL {
+        ends.push(control.register(channel.id(), channel.quota()).await.unwrap());
+    }
+    let ends: [_; 6] = ends.try_into().unwrap_or_else(|_| unreachable!("six channels"));
+    Network {
+        channels: Channels::from(ends),
+        manager: oracle.socket_manager(),
+        blocker: control,
+        peers_max: NZUsize!(16),
+    }
+}

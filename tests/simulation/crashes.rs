@@ -1,0 +1,131 @@
+//! Nodes that crash, alone and all at once, and disks that are lost: nothing acknowledged is lost, nothing happens twice.
+
+use super::client::{Client, Settled};
+use super::cluster::{Cluster, Shape};
+use super::{runner, simulate};
+use causeway::admission::Refusal;
+use causeway::node::service::{Mode, Submission};
+use commonware_runtime::{Runner as _, deterministic};
+use std::time::Duration;
+
+/// Checks at one node that every transaction is final there once, and as it was.
+async fn remembers(cluster: &Cluster, client: &Client, node: usize, settled: &[Settled]) {
+    for (height, receipt) in settled.iter().map(|settled| (settled.height, &settled.receipt)) {
+        match client.submit(node, &receipt.transaction).await {
+            Ok(Submission::Final(again)) => assert_eq!((again.height, &again.outcome), (height, &receipt.outcome)),
+            other => panic!("node {node} answers {other:?} to what was final at height {height}"),
+        }
+        let again = client.receipt(&*cluster.node(node), receipt.transaction.id()).await;
+        assert_eq!(again.id(), receipt.id());
+    }
+}
+
+#[test]
+fn a_node_that_crashed_catches_up_and_nothing_happens_twice() {
+    for seed in [201, 202, 203] {
+        simulate(seed, |context| async move {
+            let mut cluster = Cluster::started(context, Shape::default()).await;
+            let client = cluster.client();
+            client.fund(1_000_000).await;
+            let mut settled = Vec::new();
+            settled.push(client.pay(2, 1, 10).await);
+            // It takes a payment and crashes before anyone could hear of it, or just after.
+            let in_flight = cluster.cast.payment(2, client.now_ms(), 10);
+            assert!(matches!(client.submit(2, &in_flight).await, Ok(Submission::Pending { .. })));
+            cluster.pass(Duration::from_millis(seed % 3 * 20)).await;
+            cluster.crash(2).await;
+            for request in 3..10 {
+                settled.push(client.pay(request as usize, request, 10).await);
+            }
+            settled.push(client.settle(0, &in_flight).await);
+            cluster.start(2).await;
+            settled.push(client.pay(2, 10, 10).await);
+            let everyone = cluster.everyone();
+            cluster.agree(&everyone).await;
+            for node in everyone {
+                remembers(&cluster, &client, node, &settled).await;
+                let other_body = cluster.cast.payment(3, client.now_ms(), 11);
+                let refused = client.submit(node, &other_body).await;
+                let first = settled[1].receipt.transaction.id();
+                assert_eq!(refused.err(), Some(Refusal::RequestIdReused { transaction_id: first }));
+                assert_eq!(cluster.available(node, "supplier"), 10 * settled.len() as u64);
+            }
+        });
+    }
+}
+
+#[test]
+fn all_nodes_crash_at_once_and_go_on_from_their_disks() {
+    for seed in [211, 212, 213] {
+        let shape = Shape { epoch_length: 16, ..Shape::default() };
+        let (before, checkpoint) = runner(seed, Duration::from_secs(900)).start_and_recover({
+            let shape = shape.clone();
+            |context| async move {
+                let cluster = Cluster::started(context, shape).await;
+                let client = cluster.client();
+                client.fund(1_000_000).await;
+                let mut settled = Vec::new();
+                for request in 1..=5 {
+                    settled.push(client.pay(request as usize, request, 10).await);
+                }
+                let mut in_flight = Vec::new();
+                for request in 6..=9 {
+                    let payment = cluster.cast.payment(request, client.now_ms(), 10);
+                    client.submit(request as usize, &payment).await.unwrap();
+                    in_flight.push(payment);
+                }
+                cluster.pass(Duration::from_millis(seed % 3 * 15)).await;
+                (cluster.disks(), settled, in_flight)
+            }
+        });
+        deterministic::Runner::from(checkpoint).start(|context| async move {
+            let (disks, mut settled, in_flight) = before;
+            let cluster = Cluster::on(context, shape, disks).await;
+            let client = cluster.client();
+            for (node, payment) in in_flight.iter().enumerate() {
+                settled.push(client.settle(node, payment).await);
+            }
+            settled.push(client.pay(3, 10, 10).await);
+            let everyone = cluster.everyone();
+            cluster.agree(&everyone).await;
+            for node in everyone {
+                assert_eq!(cluster.node(node).status().mode, Mode::Validator);
+                remembers(&cluster, &client, node, &settled).await;
+                assert_eq!(cluster.available(node, "supplier"), 10 * settled.len() as u64);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_wiped_node_rebuilds_from_its_peers_and_does_not_vote() {
+    for seed in [221, 222] {
+        simulate(seed, |context| async move {
+            let mut cluster = Cluster::started(context, Shape { epoch_length: 16, ..Shape::default() }).await;
+            let client = cluster.client();
+            client.fund(1_000_000).await;
+            let mut settled = Vec::new();
+            for request in 1..=4 {
+                settled.push(client.pay(request as usize, request, 10).await);
+            }
+            cluster.crash(3).await;
+            cluster.wipe(3);
+            let wiped_at = cluster.node(0).status().height;
+            for request in 5..=20 {
+                settled.push(client.pay(request as usize % 3, request, 10).await);
+            }
+            cluster.start(3).await;
+            assert_eq!(cluster.node(3).status().mode, Mode::Verifier);
+            // It serves like any other: what it is given, it forwards to those who vote.
+            settled.push(client.pay(3, 21, 10).await);
+            let everyone = cluster.everyone();
+            let height = cluster.agree(&everyone).await;
+            remembers(&cluster, &client, 3, &settled).await;
+            let wiped = cluster.node(3).identity().public_key;
+            for height in wiped_at + 8..=height {
+                let block = cluster.node(0).block(height).await.unwrap().block;
+                assert_ne!(block.header().proposer, wiped, "it proposed height {height}");
+            }
+        });
+    }
+}

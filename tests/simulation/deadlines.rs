@@ -1,0 +1,83 @@
+//! What time alone does: a redemption that nobody pays is found overdue, and request ids are forgotten.
+
+use super::cast::{account, token};
+use super::cluster::{CLEAN, Cluster, Shape};
+use super::runner;
+use causeway::client::operations;
+use causeway::domain::tokens::Redemption;
+use causeway::ledger::SignedTransaction;
+use causeway::node::service::{Fate, Submission};
+use causeway::primitives::ids::Origin;
+use causeway::primitives::time::DAY_MS;
+use causeway::primitives::{Amount, Hash, ObjectId, RequestId};
+use commonware_runtime::Runner as _;
+use std::time::Duration;
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+
+fn redemption(cluster: &Cluster, node: usize, id: ObjectId) -> Redemption {
+    let snapshot = cluster.node(node).snapshot().unwrap();
+    (&*snapshot.view).read::<Redemption>(&id).unwrap()
+}
+
+fn redemption_request(cluster: &Cluster, now_ms: u64) -> (SignedTransaction, ObjectId) {
+    let origin = Origin { sender: account("buyer"), request_id: RequestId(7u128.to_be_bytes()), operation_index: 0 };
+    let request = operations::request_redemption(token(), Amount::new(400), Hash([9; 32]));
+    (cluster.cast.transaction("buyer", 7, now_ms + HOUR_MS, [request]), origin.object_id())
+}
+
+#[test]
+fn a_redemption_that_nobody_pays_is_found_overdue_and_its_request_is_forgotten() {
+    for seed in [501, 502] {
+        runner(seed, Duration::from_millis(6 * DAY_MS)).start(|context| async move {
+            // Empty blocks every ten minutes: the queue of due things runs on them.
+            let shape = Shape { idle: Duration::from_secs(600), link: CLEAN, ..Shape::default() };
+            let cluster = Cluster::started(context, shape).await;
+            let client = cluster.client();
+            client.fund(1_000).await;
+            let (request, id) = redemption_request(&cluster, client.now_ms());
+            let settled = client.settle(1, &request).await;
+            assert_eq!(cluster.available(1, "buyer"), 600, "the units are locked");
+            let due_at = redemption(&cluster, 1, id).due_at;
+
+            // An hour to its expiry, and another in which it is remembered.
+            let (sender, request_id) = (account("buyer"), RequestId(7u128.to_be_bytes()));
+            cluster.pass(Duration::from_millis(HOUR_MS + HOUR_MS / 2)).await;
+            let known = cluster.node(2).transaction_by_request(sender, request_id).await.unwrap().unwrap();
+            assert!(matches!(known.fate, Fate::Final(_)));
+            cluster.pass(Duration::from_millis(HOUR_MS)).await;
+            assert!(cluster.node(2).transaction_by_request(sender, request_id).await.unwrap().is_none());
+            // The id of what is final stays known, and so does its receipt.
+            assert!(matches!(client.submit(2, &request).await, Ok(Submission::Final(_))));
+            let again = client.receipt(&*cluster.node(2), request.id()).await;
+            assert_eq!(again.id(), settled.receipt.id());
+
+            assert_eq!(redemption(&cluster, 0, id).overdue_at, None);
+            let left = due_at.0 - client.now_ms();
+            cluster.pass(Duration::from_millis(left + HOUR_MS)).await;
+            for node in cluster.everyone() {
+                let overdue_at = redemption(&cluster, node, id).overdue_at.expect("found overdue");
+                assert!(
+                    overdue_at >= due_at && overdue_at.0 < due_at.0 + HOUR_MS / 2,
+                    "{overdue_at:?}, due {due_at:?}"
+                );
+            }
+            breach_is_in_a_block(&cluster, settled.height).await;
+            let everyone = cluster.everyone();
+            cluster.agree(&everyone).await;
+        });
+    }
+}
+
+/// The breach has an outcome of its own, behind those of the block's transactions.
+async fn breach_is_in_a_block(cluster: &Cluster, after: u64) {
+    let node = cluster.node(3);
+    let mut breaches = 0;
+    for height in after..=node.status().height {
+        let record = node.block(height).await.unwrap();
+        for outcome in record.outcomes.iter().skip(record.block.transactions().len()) {
+            breaches += outcome.effects.iter().filter(|effect| effect.name == "tokens.redemption_overdue").count();
+        }
+    }
+    assert_eq!(breaches, 1);
+}

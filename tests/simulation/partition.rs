@@ -1,0 +1,42 @@
+//! A network cut in two halves: neither makes anything final, and both go on together when it heals.
+
+use super::cluster::{Cluster, Shape};
+use super::simulate;
+use causeway::node::service::Fate;
+use causeway::primitives::BlockTime;
+use std::time::Duration;
+
+fn heights(cluster: &Cluster) -> Vec<u64> {
+    cluster.everyone().into_iter().map(|node| cluster.node(node).status().height).collect()
+}
+
+#[test]
+fn two_halves_halt_and_what_waits_is_settled_when_they_meet() {
+    for seed in [301, 302, 303] {
+        simulate(seed, |context| async move {
+            let mut cluster = Cluster::started(context, Shape::default()).await;
+            let client = cluster.client();
+            client.fund(1_000_000).await;
+            cluster.part(&[0, 1], &[2, 3]).await;
+            // What was under way when the cut came may still arrive.
+            cluster.pass(Duration::from_secs(2)).await;
+            let before = heights(&cluster);
+            let mut waiting = Vec::new();
+            for node in cluster.everyone() {
+                let payment = cluster.cast.payment(node as u128 + 1, client.now_ms(), 10);
+                client.submit(node, &payment).await.unwrap();
+                waiting.push(payment);
+            }
+            cluster.pass(Duration::from_secs(30)).await;
+            assert_eq!(heights(&cluster), before, "half of the validators made a block final");
+            cluster.join(&[0, 1], &[2, 3]).await;
+            for (node, payment) in waiting.iter().enumerate() {
+                let fate = client.wait_final(node, payment.id(), BlockTime(u64::MAX)).await;
+                assert!(matches!(fate, Fate::Final(_)), "{fate:?}");
+            }
+            let everyone = cluster.everyone();
+            cluster.agree(&everyone).await;
+            assert_eq!(cluster.available(0, "supplier"), 40);
+        });
+    }
+}
