@@ -1,7 +1,9 @@
 //! Execution, held to its rules on chains of real blocks.
 
 mod blocks;
+mod garbled;
 mod genesis;
+mod histories;
 mod receipts;
 mod requests;
 mod stories;
