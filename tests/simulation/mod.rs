@@ -19,6 +19,7 @@ mod epochs;
 mod partition;
 mod repetition;
 mod settlement;
+mod storms;
 
 use commonware_runtime::deterministic;
 use std::time::{Duration, UNIX_EPOCH};

@@ -3,6 +3,8 @@
 use super::cast::GENESIS_TIME_MS;
 use super::cluster::{CLEAN, Cluster, Shape};
 use super::simulate;
+use causeway::ledger::SignedTransaction;
+use causeway::node::service::Fate;
 use std::time::Duration;
 
 #[test]
@@ -66,4 +68,39 @@ fn a_lone_validator_settles() {
         assert_eq!(cluster.available(0, "supplier"), 1_000);
         cluster.agree(&[0]).await;
     });
+}
+
+/// Two bodies under one request id, given to two nodes at once: one of them happens. After that the leaders rest; what
+/// can never stand in a block is not something to hurry for.
+#[test]
+fn one_request_id_is_one_transaction_and_an_idle_ledger_rests() {
+    for seed in [131, 132, 133] {
+        simulate(seed, |context| async move {
+            let cluster = Cluster::started(context, Shape { link: CLEAN, ..Shape::default() }).await;
+            let client = cluster.client();
+            client.fund(1_000).await;
+            let rivals: Vec<SignedTransaction> =
+                (0..4).map(|node| cluster.cast.payment(1, client.now_ms(), 10 + node)).collect();
+            for (node, rival) in rivals.iter().enumerate() {
+                // A node that was forwarded another one already refuses.
+                let _ = client.submit(node, rival).await;
+            }
+            cluster.pass(Duration::from_secs(3)).await;
+            let mut happened = 0;
+            for rival in &rivals {
+                let known = cluster.node(0).transaction(rival.id()).await.unwrap();
+                happened += usize::from(known.is_some_and(|known| matches!(known.fate, Fate::Final(_))));
+            }
+            assert_eq!(happened, 1);
+            // The losers are met once by each leader, and gone.
+            cluster.pass(Duration::from_secs(6)).await;
+            let before = cluster.node(0).status().height;
+            cluster.pass(Duration::from_secs(20)).await;
+            let blocks = cluster.node(0).status().height - before;
+            assert!((10..=20).contains(&blocks), "{blocks} blocks in 20 idle seconds");
+            for node in cluster.everyone() {
+                assert_eq!(cluster.node(node).status().pool_transactions, 0, "left at node {node}");
+            }
+        });
+    }
 }
