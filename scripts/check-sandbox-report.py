@@ -27,7 +27,7 @@ def check(report):
         declined += outcome.declined is not None
     # An issuance past the reserves, and an invoice financed twice.
     assert declined >= 2, f"{declined} steps were declined, and the scenario has two that must be"
-    return f"sandbox: {report['validators']} validators, height {report['height']}, {len(steps)} receipts verified, {declined} of declines"
+    return f"sandbox: {report['validators']} validators, height {report['height']}, {len(steps)} receipts verified, {declined} of them of transactions that were declined"
 
 
 if __name__ == "__main__":

@@ -22,14 +22,6 @@ READY_WITHIN_S = 120
 STOPPED_WITHIN_S = 30
 
 
-def has_sandbox():
-    # GUARD: drop this, and the skip below, once the command has landed.
-    try:
-        return subprocess.run([BINARY, "sandbox", "--help"], capture_output=True, timeout=30).stdout != b""
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
 class Sandbox:
     """Four validators in a folder of their own, on free ports."""
 
@@ -83,7 +75,6 @@ class Bodies(unittest.TestCase):
         self.assertEqual(body.SerializeToString(), receipt.transaction.body)
 
 
-@unittest.skipUnless(has_sandbox(), "this build has no sandbox command")
 class Merchant(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
