@@ -59,15 +59,14 @@ fn pairs(value: &Value) -> String {
     let empty = Map::new();
     let object = value.as_object().unwrap_or(&empty);
     let width = object.keys().map(|name| title(name).chars().count()).max().unwrap_or(0);
-    for (name, value) in object {
-        let name_width = width;
-        match value {
-            Value::Array(items) if items.iter().any(Value::is_object) => {
-                lines.push(title(name));
-                lines.extend(items.iter().map(|item| format!("  {}", inline(item))));
-            }
-            _ => lines.push(format!("{:<name_width$}  {}", title(name), cell(name, value))),
-        }
+    let is_list = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
+    // What fits a line comes first, so that lists do not tear it apart.
+    for (name, value) in object.iter().filter(|(_, value)| !is_list(value)) {
+        lines.push(format!("{:<width$}  {}", title(name), cell(name, value)));
+    }
+    for (name, value) in object.iter().filter(|(_, value)| is_list(value)) {
+        lines.push(title(name));
+        lines.extend(value.as_array().into_iter().flatten().map(|item| format!("  {}", inline(item))));
     }
     lines.join("\n")
 }
@@ -75,8 +74,9 @@ fn pairs(value: &Value) -> String {
 fn inline(value: &Value) -> String {
     match value.as_object() {
         Some(object) => {
-            let parts = object.iter().map(|(name, value)| format!("{} {}", title(name), cell(name, value)));
-            parts.collect::<Vec<_>>().join(", ")
+            let parts = object.iter().map(|(name, value)| (title(name), cell(name, value)));
+            let filled = parts.filter(|(_, text)| !text.is_empty());
+            filled.map(|(title, text)| format!("{title} {text}")).collect::<Vec<_>>().join(", ")
         }
         None => cell("", value),
     }

@@ -22,30 +22,52 @@ const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7400";
 
 /// Flags of every command.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Common {
     /// A node's gRPC endpoint; give several and the next is asked when one does not answer.
-    #[arg(long, global = true, value_name = "URL", env = "CAUSEWAY_ENDPOINT", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "CAUSEWAY_ENDPOINT",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub endpoint: Vec<String>,
     /// The genesis file. With it, nodes of another ledger are refused.
-    #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_GENESIS")]
+    #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_GENESIS", hide_env_values = true)]
     pub genesis: Option<PathBuf>,
     /// A sandbox's directory: where --as and names of accounts are looked up.
-    #[arg(long, global = true, value_name = "DIR", env = "CAUSEWAY_SANDBOX", default_value = "sandbox-data")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "CAUSEWAY_SANDBOX",
+        hide_env_values = true,
+        default_value = "sandbox-data"
+    )]
     pub sandbox: PathBuf,
     /// Act as this participant of the sandbox.
-    #[arg(long = "as", global = true, value_name = "NAME", env = "CAUSEWAY_AS")]
+    #[arg(long = "as", global = true, value_name = "NAME", env = "CAUSEWAY_AS", hide_env_values = true)]
     pub act_as: Option<String>,
     /// Act as the participant of this directory.
     #[arg(long, global = true, value_name = "DIR")]
     pub participant: Option<PathBuf>,
     /// Act as this account (with --key), unless a participant is named.
-    #[arg(long, global = true, value_name = "ID", env = "CAUSEWAY_ACCOUNT")]
+    #[arg(long, global = true, value_name = "ID", env = "CAUSEWAY_ACCOUNT", hide_env_values = true)]
     pub account: Option<String>,
     /// A key file to sign with; several for an account that needs several.
-    #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_KEY", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CAUSEWAY_KEY",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub key: Vec<PathBuf>,
     /// The file whose first line is the passphrase of the keys. Else CAUSEWAY_PASSPHRASE, else you are asked.
-    #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_PASSPHRASE_FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_PASSPHRASE_FILE", hide_env_values = true)]
     pub passphrase_file: Option<PathBuf>,
     /// A participant (a name, or a directory) that signs too, where an operation binds several.
     #[arg(long, global = true, value_name = "NAME")]

@@ -15,7 +15,7 @@ pub const PARTICIPANT_FILE: &str = "participant.json";
 #[derive(Debug, Error)]
 pub enum ParticipantError {
     /// The file is missing or unreadable.
-    #[error("{} is not a participant's directory: {cause}", path.display())]
+    #[error("there is no participant here: {} could not be read ({cause}). `causeway sandbox` makes participants", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -334,7 +334,10 @@ async fn drive(
 ) -> Result<(), SandboxError> {
     let bytes = std::fs::read(directory.genesis()).map_err(|error| SandboxError::Internal(error.to_string()))?;
     let genesis = Genesis::parse(&bytes)?;
-    cluster.wait_until_ready(genesis.chain_id()).await?;
+    output.note(&format!("Starting {} validators.", cluster.size()));
+    let started = std::time::Instant::now();
+    let height = cluster.wait_until_ready(genesis.chain_id()).await?;
+    output.note(&format!("All of them serve after {} ms, at height {height}.\n", started.elapsed().as_millis()));
     let endpoints = cluster.endpoints();
     SandboxFile { endpoints: endpoints.clone(), validators: cluster.size() }.write(directory.path())?;
 
