@@ -2,7 +2,7 @@
 //! cannot tell different things.
 
 use crate::primitives::{Amount, BlockTime};
-use comfy_table::{ContentArrangement, Table, presets};
+use crate::sandbox::plain_table;
 use serde_json::{Map, Value};
 
 /// How to print.
@@ -33,8 +33,7 @@ pub fn print_many(format: Format, values: &[Value], columns: &[&str]) {
         println!("none");
         return;
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    let mut table = plain_table();
     table.set_header(columns.iter().map(|column| title(column)));
     for value in values {
         table.add_row(columns.iter().map(|column| cell(column, value.get(*column).unwrap_or(&Value::Null))));
@@ -54,14 +53,19 @@ fn title(field: &str) -> String {
     field.trim_end_matches("_ms").replace('_', " ")
 }
 
+/// What a reader looks for first.
+const FIRST: [&str; 4] = ["verified", "status", "reason", "explanation"];
+
 fn pairs(value: &Value) -> String {
     let mut lines = Vec::new();
     let empty = Map::new();
     let object = value.as_object().unwrap_or(&empty);
     let width = object.keys().map(|name| title(name).chars().count()).max().unwrap_or(0);
     let is_list = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
-    // What fits a line comes first, so that lists do not tear it apart.
-    for (name, value) in object.iter().filter(|(_, value)| !is_list(value)) {
+    // What fits a line comes first, so that lists do not tear it apart; and of that, whether it worked.
+    let mut lines_of_one: Vec<_> = object.iter().filter(|(_, value)| !is_list(value)).collect();
+    lines_of_one.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    for (name, value) in lines_of_one {
         lines.push(format!("{:<width$}  {}", title(name), cell(name, value)));
     }
     for (name, value) in object.iter().filter(|(_, value)| is_list(value)) {

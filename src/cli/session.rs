@@ -8,7 +8,7 @@ use crate::client::{
     receipt_file,
 };
 use crate::execution::genesis::Genesis;
-use crate::ledger::{Reason, Status};
+use crate::ledger::{Reason, Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, TokenId};
 use crate::sandbox::directory::SandboxFile;
 use crate::sandbox::testnet::participant_directory;
@@ -246,7 +246,7 @@ impl Session {
     /// It was refused, its outcome is unknown, or the ledger declined it.
     pub async fn submit(&self, builder: TransactionBuilder, created: &[(&str, String)]) -> Result<(), Failure> {
         let settled = self.settle(builder).await?;
-        self.print_settled(&settled, created)
+        self.print_settled(&settled, created).await
     }
 
     /// Signs and submits one operation that creates nothing.
@@ -280,8 +280,27 @@ impl Session {
         Ok(settled)
     }
 
-    fn print_settled(&self, settled: &Settled, created: &[(&str, String)]) -> Result<(), Failure> {
+    /// Writes a decline's figures as decimals where it names the token, for people.
+    async fn write_decimals(&self, settled: &Settled, value: &mut Value) {
+        let Status::Declined(decline) = &settled.outcome().status else { return };
+        let token = decline.fields.iter().find_map(|(_, figure)| match figure {
+            Figure::Token(token) => Some(*token),
+            _ => None,
+        });
+        let Some(token) = token else { return };
+        let Ok(scale) = self.scale(token).await else { return };
+        for (name, figure) in &decline.fields {
+            if let Figure::Amount(amount) = figure {
+                value[name.as_str()] = decimal::format(*amount, scale).into();
+            }
+        }
+    }
+
+    async fn print_settled(&self, settled: &Settled, created: &[(&str, String)]) -> Result<(), Failure> {
         let mut value = settled_to_json(settled);
+        if self.format() == Format::Text {
+            self.write_decimals(settled, &mut value).await;
+        }
         if settled.outcome().is_applied() {
             for (name, id) in created {
                 value[*name] = id.as_str().into();

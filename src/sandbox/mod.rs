@@ -19,6 +19,8 @@ pub mod testnet;
 use crate::client::{ClientError, KeyFileError, ParticipantError};
 use crate::execution::genesis::{Genesis, GenesisError};
 use crate::node::Config;
+pub use report::plain_table;
+
 use cluster::Cluster;
 use directory::{SandboxDirectory, SandboxFile};
 use report::{Output, Report};

@@ -3,7 +3,7 @@
 use super::cluster::Cluster;
 use super::directory::SandboxDirectory;
 use crate::client::Settled;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use std::path::PathBuf;
 
 /// One transaction of the scenario.
@@ -188,9 +188,11 @@ fn balances_table(balances: &[BalanceLine]) -> Table {
     table
 }
 
-pub(super) fn plain_table() -> Table {
+/// A table with a line under its header and nothing else drawn.
+pub fn plain_table() -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')));
+    table.set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 

@@ -390,12 +390,12 @@ async fn lose_a_validator(stage: &mut Stage<'_>) -> Result<(), SandboxError> {
     let wanted = if bears_a_loss { stage.height().await? } else { 1 };
     let started = Instant::now();
     stage.cluster.start_validator(index)?;
-    let what_for = remittance("PO-2026-0210", "SUPP", &[]);
-    pay(stage, &format!("pay-while-{name}-returns"), hkdx, units(stage, hkdx, 100), what_for).await?;
     let height = stage.cluster.wait_for(index, stage.chain_id(), wanted).await?;
     let back_after_ms = started.elapsed().as_secs_f64() * 1000.0;
     stage.report.restart = Some(super::report::Restart { validator: name.clone(), back_after_ms });
     stage.output.note(&format!("     {name} serves again after {back_after_ms:.0} ms, at height {height}."));
+    let what_for = remittance("PO-2026-0210", "SUPP", &[]);
+    pay(stage, &format!("pay-with-{name}-back"), hkdx, units(stage, hkdx, 100), what_for).await?;
     Ok(())
 }
 
