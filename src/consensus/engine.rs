@@ -32,10 +32,11 @@ use commonware_cryptography::{Digested, Digestible as _, Signer as _, ed25519};
 use commonware_macros::select;
 use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender};
 use commonware_parallel::Strategy;
-use commonware_runtime::Handle;
 use commonware_runtime::buffer::paged::CacheRef;
+use commonware_runtime::{Handle, signal};
 use commonware_utils::acknowledgement::Exact;
 use commonware_utils::{NZU16, NZU64, NZUsize, NonZeroDuration};
+use futures::FutureExt as _;
 use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -333,7 +334,8 @@ where
         partition: config.partition,
     };
     let epochs = epochs_context.spawn(move |_| epochs.run(entered, parent, boundaries));
-    let handle = context.spawn(move |_| Parts { epochs, marshal: marshal_handle, buffer, delivery }.watch());
+    let parts = Parts { epochs, marshal: marshal_handle, buffer, delivery };
+    let handle = context.spawn(move |context| parts.watch(context.stopped()));
     Ok(Consensus { leaders, forwarder, forwarded, archive, handle })
 }
 
@@ -430,13 +432,15 @@ struct Parts {
 
 impl Parts {
     /// Waits for the first to end, and ends the others.
-    async fn watch(mut self) -> StopReason {
-        let reason = select! {
+    async fn watch(mut self, mut stopping: signal::Signal) -> StopReason {
+        let ended = select! {
             reason = &mut self.epochs => reason.unwrap_or(StopReason::Shutdown),
             _ = &mut self.marshal => StopReason::Marshal,
             _ = &mut self.buffer => StopReason::Network,
             _ = &mut self.delivery => StopReason::Delivery,
         };
+        // Told to stop, the parts end in any order, and whichever was first is no failure.
+        let reason = if (&mut stopping).now_or_never().is_some() { StopReason::Shutdown } else { ended };
         self.epochs.abort();
         self.marshal.abort();
         self.buffer.abort();
