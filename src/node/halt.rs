@@ -41,9 +41,9 @@ impl Halt {
         });
     }
 
-    /// What stopped the node, if anything did.
-    pub fn cause(&self) -> Option<NodeError> {
-        self.0.borrow().clone()
+    /// Whether anything stopped the node.
+    pub fn has_stopped(&self) -> bool {
+        self.0.borrow().is_some()
     }
 }
 

@@ -106,15 +106,23 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         Unavailable
     }
 
+    /// A node that stopped itself answers nothing more, however long its process takes to end.
+    fn alive(&self) -> Result<(), Unavailable> {
+        match self.halt.has_stopped() {
+            false => Ok(()),
+            true => Err(Unavailable),
+        }
+    }
+
     fn is_serving(&self) -> bool {
         let applied = self.metrics.applied_height.get();
         let behind = self.metrics.final_height.get().saturating_sub(applied);
-        behind <= BEHIND_MAX && self.halt.cause().is_none() && !self.stopping.load(Ordering::Relaxed)
+        behind <= BEHIND_MAX && self.alive().is_ok() && !self.stopping.load(Ordering::Relaxed)
     }
 
     fn submit(&self, signed: SignedTransaction) -> Result<Submission, Refusal> {
         let not_serving = |why| Refusal::NotServing { why };
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.stopping.load(Ordering::Relaxed) || self.alive().is_err() {
             return Err(not_serving("it is stopping; send the same bytes to another node"));
         }
         let id = signed.id();
@@ -265,6 +273,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
     }
 
     fn snapshot(&self) -> Result<Snapshot, Unavailable> {
+        self.inner.alive()?;
         let snapshot = self.inner.chain.snapshot().map_err(|error| self.inner.unavailable(error))?;
         Ok(Snapshot { view: snapshot.view, height: snapshot.header.height, time: snapshot.header.time })
     }
@@ -276,12 +285,20 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
 
     fn wait_final(&self, id: TransactionId, expires_at: BlockTime) -> BoxFuture<'static, Result<Fate, Unavailable>> {
         let inner = self.inner.clone();
-        async move { inner.wait_final(id, expires_at).await.map_err(|error| inner.unavailable(error)) }.boxed()
+        async move {
+            inner.alive()?;
+            inner.wait_final(id, expires_at).await.map_err(|error| inner.unavailable(error))
+        }
+        .boxed()
     }
 
     fn transaction(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>> {
         let inner = self.inner.clone();
-        async move { inner.known(id).map_err(|error| inner.unavailable(error)) }.boxed()
+        async move {
+            inner.alive()?;
+            inner.known(id).map_err(|error| inner.unavailable(error))
+        }
+        .boxed()
     }
 
     fn transaction_by_request(
@@ -290,22 +307,35 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
         request_id: RequestId,
     ) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>> {
         let inner = self.inner.clone();
-        async move { inner.known_by_request(sender, request_id).map_err(|error| inner.unavailable(error)) }.boxed()
+        async move {
+            inner.alive()?;
+            inner.known_by_request(sender, request_id).map_err(|error| inner.unavailable(error))
+        }
+        .boxed()
     }
 
     fn receipt(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
         let inner = self.inner.clone();
-        async move { inner.receipt(id).await.map_err(|error| inner.unavailable(error)) }.boxed()
+        async move {
+            inner.alive()?;
+            inner.receipt(id).await.map_err(|error| inner.unavailable(error))
+        }
+        .boxed()
     }
 
     fn citation(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>> {
         let inner = self.inner.clone();
-        async move { proofs::citation(&inner.chain, &id).map_err(|error| inner.unavailable(error)) }.boxed()
+        async move {
+            inner.alive()?;
+            proofs::citation(&inner.chain, &id).map_err(|error| inner.unavailable(error))
+        }
+        .boxed()
     }
 
     fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>> {
         let inner = self.inner.clone();
         async move {
+            inner.alive()?;
             let applied = inner.chain.head().header.height;
             if height > applied {
                 return Err(BlockError::NotReached { height, applied });
