@@ -37,7 +37,7 @@ impl Cluster {
     /// What a participant may spend, as a node has it.
     pub fn available(&self, node: usize, name: &str) -> u64 {
         let snapshot = self.node(node).snapshot().unwrap();
-        let balance = (&*snapshot.view).read::<Balance>(&(account(name), token()));
+        let balance = snapshot.view.read::<Balance>(&(account(name), token()));
         balance.unwrap_or_default().available.minor_units()
     }
 }

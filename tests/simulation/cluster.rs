@@ -7,9 +7,9 @@ use causeway::admission::PoolLimits;
 use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::{PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::node::service::LedgerHandle;
-use causeway::node::{self, NodeSettings};
+use causeway::node::{self, NodeError, NodeSettings};
 use causeway::primitives::PublicKey;
-use causeway::storage::SimulatedStore;
+use causeway::storage::{Batch, SimulatedStore, Store as _};
 use commonware_cryptography::{Signer as _, ed25519};
 use commonware_macros::select;
 use commonware_p2p::simulated::{self, Link, Oracle};
@@ -134,17 +134,27 @@ impl Cluster {
         self.handles.lock().unwrap()[node].clone().unwrap_or_else(|| panic!("node {node} is down"))
     }
 
-    /// Starts a node on whatever its disk holds.
+    /// Starts a node on whatever its disk holds. It must not stop itself.
     pub async fn start(&mut self, node: usize) {
+        let doom = self.start_doomed(node).await;
+        self.context.child("watch").spawn(move |_| async move {
+            if let Ok(cause) = doom.await {
+                panic!("node {node} stopped: {cause}");
+            }
+        });
+    }
+
+    /// Starts a node that will stop itself, and where it will say why.
+    pub async fn start_doomed(&mut self, node: usize) -> oneshot::Receiver<NodeError> {
         assert!(self.tasks[node].is_none(), "node {node} runs already");
         let disk = &mut self.disks[node];
         disk.starts += 1;
         let context = self.context.child("node").with_attribute("node", node).with_attribute("start", disk.starts);
         let (ready, started) = oneshot::channel();
+        let (doom, doomed) = oneshot::channel();
         let (disk, cast, shape, oracle) = (disk.clone(), self.cast.clone(), self.shape.clone(), self.oracle.clone());
         // One task above all of a node's, so that aborting it is a crash of the node.
         let task = context.spawn(move |context| async move {
-            let key = public(&disk.key);
             let signer = signer(&context, &disk).await;
             let store = format!("{}-store", disk.partition);
             let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
@@ -152,18 +162,17 @@ impl Cluster {
             let settings = settings(cast, &shape, signer, disk);
             let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
             let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
-            select! {
-                cause = running.halted.cause() => panic!("node {node} ({key}) halted: {cause}"),
-                reason = running.consensus => {
-                    let reason = reason.unwrap_or(StopReason::Shutdown);
-                    assert!(matches!(reason, StopReason::Shutdown), "consensus of node {node} ended: {reason}");
-                },
-            }
+            let cause = select! {
+                cause = running.halted.cause() => cause,
+                reason = running.consensus => NodeError::Consensus(reason.unwrap_or(StopReason::Shutdown)),
+            };
+            let _ = doom.send(cause);
         });
         let handle = started.await.unwrap();
         self.disks[node].never_voted = false;
         self.tasks[node] = Some(task);
         self.handles.lock().unwrap()[node] = Some(handle);
+        doomed
     }
 
     /// Ends a node without warning. What it had not synced is gone.
@@ -180,6 +189,14 @@ impl Cluster {
     pub fn wipe(&mut self, node: usize) {
         assert!(self.tasks[node].is_none(), "node {node} runs");
         self.disks[node].partition.push_str("-wiped");
+    }
+
+    /// Writes to the disk of a node that is down.
+    pub async fn tamper(&self, node: usize, batch: Batch) {
+        assert!(self.tasks[node].is_none(), "node {node} runs");
+        let store = format!("{}-store", self.disks[node].partition);
+        let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
+        store.commit(batch).await.unwrap();
     }
 
     /// Links every node of `left` with every node of `right`, both ways.

@@ -1,10 +1,15 @@
 //! Nodes that crash, alone and all at once, and disks that are lost: nothing acknowledged is lost, nothing happens twice.
 
+use super::cast::{account, token};
 use super::client::{Client, Settled};
-use super::cluster::{Cluster, Shape};
+use super::cluster::{CLEAN, Cluster, Shape};
 use super::{runner, simulate};
 use causeway::admission::Refusal;
+use causeway::ledger::{Balance, Column};
+use causeway::node::NodeError;
 use causeway::node::service::{Mode, Submission};
+use causeway::primitives::{Amount, Encode as _};
+use causeway::storage::{Batch, StoreColumn};
 use commonware_runtime::{Runner as _, deterministic};
 use std::time::Duration;
 
@@ -128,4 +133,60 @@ fn a_wiped_node_rebuilds_from_its_peers_and_does_not_vote() {
             }
         });
     }
+}
+
+/// What one node believes of a balance is not what the others believe. The first block that touches it tells.
+#[test]
+fn a_node_whose_state_was_altered_stops_and_harms_nobody() {
+    for seed in [231, 232] {
+        simulate(seed, |context| async move {
+            let mut cluster = Cluster::started(context, Shape::default()).await;
+            let client = cluster.client();
+            client.fund(1_000_000).await;
+            client.pay(1, 1, 10).await;
+            cluster.reach(&[0, 1, 2, 3], 5).await;
+            cluster.crash(3).await;
+            let mut batch = Batch::new();
+            let rich = Balance { available: Amount::new(5_000_000), locked: Amount::ZERO };
+            let key = (account("supplier"), token()).to_bytes();
+            batch.put(StoreColumn::State(Column::Balances), key, rich.to_bytes());
+            cluster.tamper(3, batch).await;
+            let doomed = cluster.start_doomed(3).await;
+            for request in 2..=8 {
+                client.pay(request as usize % 3, request, 10).await;
+            }
+            let cause = doomed.await.unwrap();
+            assert!(matches!(cause, NodeError::InvalidFinalBlock { .. }), "{cause}");
+            let refused = client.submit(3, &cluster.cast.payment(9, client.now_ms(), 10)).await;
+            assert!(matches!(refused, Err(Refusal::NotServing { .. })), "{refused:?}");
+            assert!(cluster.node(3).snapshot().is_err(), "it answers from a state that is not the ledger's");
+            let others = [0, 1, 2];
+            cluster.agree(&others).await;
+            for node in others {
+                assert_eq!(cluster.available(node, "supplier"), 80);
+            }
+        });
+    }
+}
+
+/// Its turns cost a timeout each until it has been silent for a while; then they are skipped.
+#[test]
+fn a_dead_validator_costs_payments_little() {
+    let mut took = simulate(241, |context| async move {
+        let mut cluster = Cluster::started(context, Shape { link: CLEAN, ..Shape::default() }).await;
+        let client = cluster.client();
+        client.fund(1_000_000).await;
+        cluster.crash(1).await;
+        let mut took = Vec::new();
+        for request in 1..=32u128 {
+            cluster.pass(Duration::from_millis(500 + 137 * request as u64 % 1_000)).await;
+            took.push(client.pay(2, request, 10).await.took);
+        }
+        took
+    });
+    took.sort();
+    let (median, longest) = (took[took.len() / 2], took[took.len() - 1]);
+    println!("finality with one of four dead: median {median:?}, longest {longest:?}");
+    assert!(median < Duration::from_millis(100), "median {median:?}");
+    assert!(longest < Duration::from_secs(5), "longest {longest:?}");
 }

@@ -17,7 +17,7 @@ const HOUR_MS: u64 = 60 * 60 * 1000;
 
 fn redemption(cluster: &Cluster, node: usize, id: ObjectId) -> Redemption {
     let snapshot = cluster.node(node).snapshot().unwrap();
-    (&*snapshot.view).read::<Redemption>(&id).unwrap()
+    snapshot.view.read::<Redemption>(&id).unwrap()
 }
 
 fn redemption_request(cluster: &Cluster, now_ms: u64) -> (SignedTransaction, ObjectId) {
