@@ -192,6 +192,27 @@ mod tests {
     }
 
     #[test]
+    fn who_acts_and_whose_account_is_shown_are_two_things() {
+        let line = ["causeway", "balance", "show", "supplier", "--account", "buyer", "--key", "key.pem"];
+        let parsed = Cli::try_parse_from(line).expect("both may be given");
+        assert_eq!(parsed.common.account.as_deref(), Some("buyer"));
+    }
+
+    /// A command's own argument of the same id would silently take a common flag's place.
+    #[test]
+    fn no_command_hides_a_common_flag() {
+        let mut waiting = vec![Cli::command()];
+        let common: Vec<_> = Cli::command().get_arguments().map(|argument| argument.get_id().clone()).collect();
+        while let Some(command) = waiting.pop() {
+            for sub in command.get_subcommands() {
+                let hidden = sub.get_arguments().find(|argument| common.contains(argument.get_id()));
+                assert!(hidden.is_none(), "{}: {hidden:?}", sub.get_name());
+                waiting.push(sub.clone());
+            }
+        }
+    }
+
+    #[test]
     fn a_command_reads_like_a_sentence() {
         let line = ["causeway", "pay", "12.50", "HKDX", "--as", "buyer", "--to", "supplier"];
         assert!(Cli::try_parse_from(line).is_ok());

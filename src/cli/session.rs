@@ -54,7 +54,14 @@ pub struct Common {
     #[arg(long, global = true, value_name = "DIR")]
     pub participant: Option<PathBuf>,
     /// Act as this account (with --key), unless a participant is named.
-    #[arg(long, global = true, value_name = "ID", env = "CAUSEWAY_ACCOUNT", hide_env_values = true)]
+    #[arg(
+        id = "acting_account",
+        long = "account",
+        global = true,
+        value_name = "ID",
+        env = "CAUSEWAY_ACCOUNT",
+        hide_env_values = true
+    )]
     pub account: Option<String>,
     /// A key file to sign with; several for an account that needs several.
     #[arg(
