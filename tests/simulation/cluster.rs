@@ -3,6 +3,7 @@
 use super::Context;
 use super::cast::Cast;
 use super::client::Client;
+use super::disk::FillingStore;
 use causeway::admission::PoolLimits;
 use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::{PeerAddress, PrivateKey, Signer, StopReason, voting};
@@ -17,6 +18,7 @@ use commonware_parallel::Sequential;
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _};
 use commonware_utils::channel::oneshot;
 use commonware_utils::{NZUsize, probability};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -53,6 +55,7 @@ pub struct Disk {
     partition: String,
     /// The mark that `testnet` writes beside a new key.
     never_voted: bool,
+    is_full: Arc<AtomicBool>,
     starts: u32,
 }
 
@@ -79,7 +82,13 @@ pub fn new_disks(count: usize) -> Vec<Disk> {
     let mut keys: Vec<PrivateKey> = (0..count as u64).map(PrivateKey::from_seed).collect();
     // A node's place in the cluster is its place among the sorted keys.
     keys.sort_by_key(public);
-    let disk = |(place, key)| Disk { key, partition: format!("node-{place}"), never_voted: true, starts: 0 };
+    let disk = |(place, key)| Disk {
+        key,
+        partition: format!("node-{place}"),
+        never_voted: true,
+        is_full: Arc::default(),
+        starts: 0,
+    };
     keys.into_iter().enumerate().map(disk).collect()
 }
 
@@ -158,6 +167,7 @@ impl Cluster {
             let signer = signer(&context, &disk).await;
             let store = format!("{}-store", disk.partition);
             let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
+            let store = FillingStore { store, is_full: disk.is_full.clone() };
             let network = attach(&oracle, disk.key.public_key()).await;
             let settings = settings(cast, &shape, signer, disk);
             let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
@@ -189,6 +199,11 @@ impl Cluster {
     pub fn wipe(&mut self, node: usize) {
         assert!(self.tasks[node].is_none(), "node {node} runs");
         self.disks[node].partition.push_str("-wiped");
+    }
+
+    /// Fills a node's disk, or frees it.
+    pub fn set_full(&self, node: usize, is_full: bool) {
+        self.disks[node].is_full.store(is_full, Ordering::Relaxed);
     }
 
     /// Writes to the disk of a node that is down.

@@ -3,7 +3,7 @@
 use super::cast::{account, token};
 use super::client::{Client, Settled};
 use super::cluster::{CLEAN, Cluster, Shape};
-use super::{runner, simulate};
+use super::{config, runner, simulate};
 use causeway::admission::Refusal;
 use causeway::ledger::{Balance, Column};
 use causeway::node::NodeError;
@@ -165,6 +165,37 @@ fn a_node_whose_state_was_altered_stops_and_harms_nobody() {
             for node in others {
                 assert_eq!(cluster.available(node, "supplier"), 80);
             }
+        });
+    }
+}
+
+/// A write that failed ends the node: it acknowledges nothing that it did not write, and goes on once there is room.
+#[test]
+fn a_node_whose_disk_is_full_stops_and_later_catches_up() {
+    for seed in [251, 252, 253] {
+        // The engine panics where its own writes fail; the node ends by that or by its own failed write, whichever comes first.
+        let config = config(seed, Duration::from_secs(600)).with_catch_panics(true);
+        deterministic::Runner::new(config).start(|context| async move {
+            let mut cluster = Cluster::started(context, Shape::default()).await;
+            let client = cluster.client();
+            client.fund(1_000_000).await;
+            cluster.crash(3).await;
+            let doomed = cluster.start_doomed(3).await;
+            let mut settled = vec![client.pay(3, 1, 10).await];
+            cluster.set_full(3, true);
+            for request in 2..=6 {
+                settled.push(client.pay(request as usize % 3, request, 10).await);
+            }
+            let cause = doomed.await.unwrap();
+            assert!(matches!(cause, NodeError::Storage(_) | NodeError::Consensus(_)), "{cause}");
+            cluster.crash(3).await;
+            cluster.set_full(3, false);
+            cluster.start(3).await;
+            settled.push(client.pay(3, 7, 10).await);
+            let everyone = cluster.everyone();
+            cluster.agree(&everyone).await;
+            remembers(&cluster, &client, 3, &settled).await;
+            assert_eq!(cluster.available(3, "supplier"), 70);
         });
     }
 }

@@ -4,6 +4,7 @@
 //! * [`cast`]: the ledger they keep, and who acts on it.
 //! * [`cluster`]: nodes, their disks, and what is between them.
 //! * [`client`]: what a client does: submits, waits, turns to another node.
+//! * [`disk`]: disks that fill up.
 //! * [`agreement`]: what must hold between nodes whatever happened.
 //!
 //! A failure is repeated with the seed that its output names. Times in the assertions are simulated.
@@ -12,6 +13,7 @@ mod agreement;
 mod cast;
 mod client;
 mod cluster;
+mod disk;
 
 mod crashes;
 mod deadlines;
@@ -31,17 +33,16 @@ pub type Context = deterministic::Context;
 const STEP: Duration = Duration::from_micros(100);
 
 fn runner(seed: u64, at_most: Duration) -> deterministic::Runner {
+    deterministic::Runner::new(config(seed, at_most))
+}
+
+fn config(seed: u64, at_most: Duration) -> deterministic::Config {
     // Shown only when the test fails. `RUST_LOG=causeway=debug` shows what the nodes say.
     println!("seed {seed}");
     let log = tracing_subscriber::EnvFilter::from_default_env();
     let _ = tracing_subscriber::fmt().with_env_filter(log).with_test_writer().try_init();
     let start = UNIX_EPOCH + Duration::from_millis(cast::GENESIS_TIME_MS);
-    let config = deterministic::Config::new()
-        .with_seed(seed)
-        .with_start_time(start)
-        .with_timeout(Some(at_most))
-        .with_cycle(STEP);
-    deterministic::Runner::new(config)
+    deterministic::Config::new().with_seed(seed).with_start_time(start).with_timeout(Some(at_most)).with_cycle(STEP)
 }
 
 /// Runs a scenario from a seed, in at most ten simulated minutes.
