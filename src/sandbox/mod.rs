@@ -10,6 +10,7 @@ mod banner;
 pub mod cast;
 mod cluster;
 pub mod directory;
+mod figures;
 mod invoice;
 mod report;
 mod scenario;
@@ -202,6 +203,35 @@ impl std::str::FromStr for PortChoice {
     }
 }
 
+/// What is played once the accounts are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// Settlement, financing and redemption from end to end.
+    Default,
+    /// The figures of this machine.
+    Figures,
+    /// Nothing: accounts and funds only.
+    None,
+}
+
+impl Scenario {
+    /// The names on the command line.
+    pub const NAMES: [&str; 3] = ["default", "figures", "none"];
+}
+
+impl std::str::FromStr for Scenario {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "default" => Ok(Self::Default),
+            "figures" => Ok(Self::Figures),
+            "none" => Ok(Self::None),
+            _ => Err(format!("'{text}' is no scenario; scenarios are {}", Self::NAMES.join(", "))),
+        }
+    }
+}
+
 /// What a user may choose.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -213,8 +243,8 @@ pub struct Options {
     pub ports: Option<PortChoice>,
     /// A file to write once the network serves.
     pub ready_file: Option<PathBuf>,
-    /// Whether the default scenario runs.
-    pub scenario: bool,
+    /// What is played.
+    pub scenario: Scenario,
     /// Whether to end after the scenario.
     pub exit: bool,
     /// Whether one JSON object is printed at the end instead of lines.
@@ -346,7 +376,7 @@ async fn drive(
     let mut stage = Stage::enter(directory, cluster, genesis, output).await?;
     let document = invoice::Document::choose(directory)?;
     scenario::open_accounts(&mut stage, &document).await?;
-    if is_new && !options.scenario {
+    if is_new && options.scenario != Scenario::Default {
         scenario::fund(&mut stage, &document).await?;
     }
     banner::print(output, directory, stage.cluster);
@@ -359,8 +389,10 @@ async fn drive(
             .and_then(|()| std::fs::rename(&partial, path))
             .map_err(|cause| SandboxError::unwritable(path, &cause))?;
     }
-    if options.scenario {
-        scenario::play(&mut stage, &document).await?;
+    match options.scenario {
+        Scenario::Default => scenario::play(&mut stage, &document).await?,
+        Scenario::Figures => figures::measure(&mut stage).await?,
+        Scenario::None => {}
     }
     finish(&mut stage, options).await?;
     if options.exit {

@@ -101,7 +101,7 @@ pub async fn play(stage: &mut Stage<'_>, document: &Document) -> Result<(), Sand
     redeem(stage).await
 }
 
-fn token(id: &str) -> Result<TokenId, SandboxError> {
+pub(super) fn token(id: &str) -> Result<TokenId, SandboxError> {
     id.parse().map_err(|error: crate::primitives::ids::ParseIdError| SandboxError::Internal(error.to_string()))
 }
 
@@ -372,7 +372,7 @@ async fn certify_absence(stage: &mut Stage<'_>, trade: &Trade) -> Result<(), San
 }
 
 /// Kills a validator while payments go on, and starts it again.
-async fn lose_a_validator(stage: &mut Stage<'_>) -> Result<(), SandboxError> {
+pub(super) async fn lose_a_validator(stage: &mut Stage<'_>) -> Result<(), SandboxError> {
     let index = stage.cluster.size() - 1;
     let name = stage.cluster.name(index);
     let hkdx = token("HKDX")?;

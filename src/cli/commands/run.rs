@@ -4,7 +4,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_one};
 use crate::cli::session::Common;
 use crate::sandbox::testnet::{self, Plan, Ports};
-use crate::sandbox::{self, Options, PortChoice};
+use crate::sandbox::{self, Options, PortChoice, Scenario};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -70,9 +70,9 @@ pub struct SandboxCommand {
     /// A file to write once the network serves and every account is open.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// Which scenario to play: 'default', or 'none'.
-    #[arg(long, value_name = "NAME", default_value = "default", value_parser = ["default", "none"])]
-    scenario: String,
+    /// Which scenario to play: 'default', 'figures' (what this machine settles), or 'none'.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    scenario: Scenario,
     /// End after the scenario.
     #[arg(long)]
     exit: bool,
@@ -89,7 +89,7 @@ impl SandboxCommand {
             data_dir: self.data_dir,
             ports: self.ports,
             ready_file: self.ready_file,
-            scenario: self.scenario == "default",
+            scenario: self.scenario,
             exit: self.exit,
             json: common.output == Format::Json,
         };
