@@ -182,7 +182,7 @@ impl Pool {
     }
 
     /// The transactions that clients gave this node, in the order of their ids, for forwarding to leaders.
-    pub fn from_clients(&self) -> impl Iterator<Item = &Arc<Transaction>> {
+    pub fn client_transactions(&self) -> impl Iterator<Item = &Arc<Transaction>> {
         self.by_id.values().filter(|waiting| waiting.origin == Origin::Client).map(|waiting| &waiting.transaction)
     }
 

@@ -375,7 +375,7 @@ pub(crate) const NODES: [&str; 4] = ["node-0", "node-1", "node-2", "node-3"];
 /// A header's certificate by the validators at these places of the sorted set, byte by byte as its format says.
 pub(crate) fn certificate(header: &Header, names: &[&str], places: &[usize]) -> Bytes {
     let mut keys: Vec<SigningKey> = names.iter().map(|name| key(name)).collect();
-    keys.sort_by_key(|key| public(key));
+    keys.sort_by_key(public);
     certificate_of((header.chain_id, header.epoch, header.hash()), &keys, places)
 }
 

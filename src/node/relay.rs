@@ -50,7 +50,7 @@ pub async fn send<E: Runtime, T: Strategy>(
                 continue;
             }
             let known = sent.entry(leader).or_default();
-            let news = desk.from_clients(FORWARDED_MAX, |id| !known.contains(id));
+            let news = desk.client_transactions(FORWARDED_MAX, |id| !known.contains(id));
             if news.is_empty() {
                 continue;
             }

@@ -155,9 +155,13 @@ impl<T: Strategy> TransactionDesk<T> {
     }
 
     /// What clients gave this node, with the bytes that peers are sent.
-    pub fn from_clients(&self, most: usize, wanted: impl Fn(&TransactionId) -> bool) -> Vec<(TransactionId, Bytes)> {
+    pub fn client_transactions(
+        &self,
+        most: usize,
+        wanted: impl Fn(&TransactionId) -> bool,
+    ) -> Vec<(TransactionId, Bytes)> {
         let pool = self.pool();
-        let wanted = pool.from_clients().filter(|transaction| wanted(&transaction.id())).take(most);
+        let wanted = pool.client_transactions().filter(|transaction| wanted(&transaction.id())).take(most);
         wanted.map(|transaction| (transaction.id(), Bytes::from(transaction.signed().to_bytes()))).collect()
     }
 

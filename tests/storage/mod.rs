@@ -3,7 +3,6 @@
 mod crash;
 mod data_directory;
 mod finalized;
-mod measure;
 mod port;
 
 use causeway::ledger::view::Column;

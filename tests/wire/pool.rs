@@ -27,9 +27,9 @@ fn limits_hold_and_say_so() {
     let mut pool = Pool::new(limits);
     let one = admissible(&ledger, true, 1, 50, 1_000);
     assert_eq!(pool.insert(&one, Origin::Peer), Ok(Pooled::Added));
-    assert_eq!(pool.from_clients().count(), 0);
+    assert_eq!(pool.client_transactions().count(), 0);
     assert_eq!(pool.insert(&one, Origin::Client), Ok(Pooled::AlreadyWaiting));
-    assert_eq!(pool.from_clients().count(), 1);
+    assert_eq!(pool.client_transactions().count(), 1);
     let another_body = admissible(&ledger, true, 1, 51, 1_000);
     let reused = Refusal::RequestIdReused { transaction_id: one.transaction().id() };
     assert_eq!(pool.insert(&another_body, Origin::Client), Err(reused));

@@ -13,7 +13,7 @@ use ed25519_dalek::SigningKey;
 fn chain() -> Chronicle {
     let mut chronicle = Chronicle::funded();
     while chronicle.blocks.len() < 20 {
-        let count = if chronicle.blocks.len() % 3 == 0 { 5 } else { 1 };
+        let count = if chronicle.blocks.len().is_multiple_of(3) { 5 } else { 1 };
         let pay =
             |chronicle: &mut Chronicle| chronicle.transaction("buyer", vec![transfer("buyer", "supplier", 3).into()]);
         let transactions: Vec<_> = (0..count).map(|_| pay(&mut chronicle)).collect();
