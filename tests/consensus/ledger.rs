@@ -42,7 +42,10 @@ pub type Committees = Arc<Vec<Vec<PublicKey>>>;
 
 /// What a node's ledger has applied. It outlives the node, as a disk does.
 #[derive(Clone, Default)]
-pub struct Applied(Arc<Mutex<Vec<(Arc<Block>, Option<Certificate>)>>>);
+pub struct Applied(Arc<Mutex<Vec<Final>>>);
+
+/// A final block, and its own certificate if it came with one.
+type Final = (Arc<Block>, Option<Certificate>);
 
 impl Applied {
     /// How many blocks are applied, the genesis block included.

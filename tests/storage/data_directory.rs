@@ -153,7 +153,7 @@ fn copy(from: &Path) -> tempfile::TempDir {
 }
 
 /// What a node reads from a directory: everything, or the error that stops it.
-fn read_all(place: &Path) -> Result<Vec<(StoreColumn, Vec<u8>, Vec<u8>)>, StorageError> {
+fn read_all(place: &Path) -> Result<Vec<super::StoredEntry>, StorageError> {
     contents(&RocksStore::open(place, &CHAIN)?)
 }
 

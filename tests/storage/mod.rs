@@ -31,8 +31,11 @@ fn all_columns() -> Vec<StoreColumn> {
     state.chain(node_local).collect()
 }
 
+/// A column, a key, a value.
+type StoredEntry = (StoreColumn, Vec<u8>, Vec<u8>);
+
 /// Everything that a store holds, read by scanning.
-fn contents(reader: &impl Reader) -> Result<Vec<(StoreColumn, Vec<u8>, Vec<u8>)>, StorageError> {
+fn contents(reader: &impl Reader) -> Result<Vec<StoredEntry>, StorageError> {
     let mut contents = Vec::new();
     for column in all_columns() {
         let pairs = reader.scan(column, &[], usize::MAX)?;
