@@ -1,7 +1,7 @@
 //! F6: the gRPC services.
 //!
-//! Everything is answered from a [`LedgerHandle`], so the rules that live here are the wire's own: which status, who sees
-//! what, which page, when a stream ends. `docs/wire.md` tells callers about them.
+//! Everything is answered from a [`LedgerHandle`](crate::node::service::LedgerHandle), so the rules that live here are
+//! the wire's own: which status, who sees what, which page, when a stream ends. `docs/wire.md` tells callers about them.
 //!
 //! # Invariants
 //! * Every answer and every stream is filtered by [`visibility`](self) for the caller that the call's metadata proves.

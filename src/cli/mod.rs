@@ -1,7 +1,7 @@
 //! F7: the command line. A gRPC client and no more, save for what runs a node or a network here.
 //!
 //! Every command prints text for people or, with `--output json`, JSON for programs, and ends with an exit code that
-//! [`failure`] documents.
+//! `failure` documents.
 //!
 //! # Deliberately absent
 //! Rules: what is allowed the ledger decides, and says.
