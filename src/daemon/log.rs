@@ -2,6 +2,7 @@
 
 use super::DaemonError;
 use crate::node::config::{Log, LogFormat};
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// What the engine says at `info` is for its own engineers; an operator asks for it by name.
@@ -13,7 +14,9 @@ const QUIET: [&str; 5] = [
     "commonware_broadcast=warn",
 ];
 
-/// Installs the log for the process. A second installation, as in tests, changes nothing.
+/// Installs the log for the process, and has a panic say its cause there in one line: the engine's policy for a store
+/// that fails under it is to panic, and the operator needs the cause, not the trace. A second installation, as in tests,
+/// changes nothing.
 pub fn install(log: &Log) -> Result<(), DaemonError> {
     let mut filter = EnvFilter::try_new(&log.filter).map_err(|error| DaemonError::LogFilter(error.to_string()))?;
     if !log.filter.contains("commonware") {
@@ -22,10 +25,21 @@ pub fn install(log: &Log) -> Result<(), DaemonError> {
         }
     }
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    // Refused only if a log is installed already.
-    let _ = match log.format {
+    let installed = match log.format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
+    // Refused only if a log is installed already.
+    if installed.is_ok() {
+        std::panic::set_hook(Box::new(|panic| {
+            let cause = panic.payload_as_str().unwrap_or("a part of the node panicked");
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            error!(cause = first_line(cause), place, "the node stops");
+        }));
+    }
     Ok(())
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }

@@ -6,8 +6,8 @@
 //!
 //! # Invariants
 //! * What [`Receipt::verify`] accepts, a quorum of the validators that descend from the genesis made final.
-//! * Whatever is flipped in a receipt's bytes, it no longer verifies; only the two paths' sizes are not covered by a
-//!   root, and nothing reads them.
+//! * Whatever is flipped in a receipt's bytes, it no longer verifies; only the places that the two paths name (index and
+//!   size) are not covered by a root, so nothing takes them for facts.
 //! * The receipt's id leaves out certificate and history: two nodes that hold different certificates of one block give
 //!   receipts of one id.
 //!
