@@ -124,9 +124,9 @@ fn step(cause: ClientError) -> SandboxError {
     SandboxError::Step { step: "figures".to_owned(), cause: Box::new(cause) }
 }
 
-/// Microseconds, to three digits.
+/// Microseconds up to a minute, to three digits.
 fn histogram() -> Result<Histogram<u64>, SandboxError> {
-    Histogram::new(3).map_err(|error| SandboxError::Internal(error.to_string()))
+    Histogram::new_with_bounds(1, 60_000_000, 3).map_err(|error| SandboxError::Internal(error.to_string()))
 }
 
 fn note(latencies: &mut Histogram<u64>, latency: Duration) {
