@@ -30,6 +30,11 @@ impl Admissible {
         }
     }
 
+    /// A transaction that the pool holds, and which therefore was found admissible.
+    pub fn again(waiting: Arc<Transaction>) -> Self {
+        Self(waiting)
+    }
+
     /// The transaction.
     pub fn transaction(&self) -> &Arc<Transaction> {
         &self.0

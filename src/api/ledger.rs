@@ -7,7 +7,7 @@ use super::visibility::Sight;
 use crate::admission::Refusal;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
-use crate::node::service::{BlockRecord, Fate, KnownTransaction, LedgerHandle, Submission};
+use crate::node::service::{BlockRecord, Fate, KnownTransaction, LedgerHandle, Submission, Unavailable};
 use crate::primitives::{AccountId, TransactionId};
 use crate::wire::pb::ledger::get_transaction_request::Key;
 use crate::wire::pb::ledger::ledger_service_server::LedgerService;
@@ -54,7 +54,8 @@ impl LedgerService for Ledger {
             Settled::Now => admitted.elapsed().as_micros() as u64,
             Settled::Expired => return Err(expired()),
         };
-        let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| not_found("receipt"))?;
+        // Final, and its certificate not here yet: by no means "not found".
+        let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| unavailable(Unavailable))?;
         let outcome = Some(outcome_to_pb(&receipt.outcome));
         let receipt = Some(receipt_to_pb(&receipt));
         Ok(Response::new(pb::SubmitAndWaitResponse { receipt, outcome, finality_us }))

@@ -89,7 +89,15 @@ where
     F: Future<Output = Stopped> + Send + 'static,
 {
     let (queue, queued) = mpsc::channel(STREAM_QUEUE);
-    let feeding = tokio::spawn(feed(Feed { queue, patience }));
+    let reader = queue.clone();
+    let feeding = feed(Feed { queue, patience });
+    let feeding = tokio::spawn(async move {
+        // A feed that has nothing to send would not notice that its reader is gone.
+        tokio::select! {
+            stopped = feeding => stopped,
+            () = reader.closed() => Stopped::Left,
+        }
+    });
     let last = async move { feeding.await.ok().and_then(parting) };
     ReceiverStream::new(queued).chain(futures::stream::once(last).filter_map(futures::future::ready)).boxed()
 }

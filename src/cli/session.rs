@@ -280,11 +280,7 @@ impl Session {
         self.progress.set_message(format!("waiting for finality of {}", signed.id()));
         let settled = self.client.submit_and_wait(&signed).await;
         self.progress.finish_and_clear();
-        let settled = settled?;
-        if let Some(path) = &self.common.receipt {
-            receipt_file::write(path, &settled.receipt)?;
-        }
-        Ok(settled)
+        Ok(settled?)
     }
 
     /// Writes a decline's figures as decimals where it names the token, for people.
@@ -318,6 +314,10 @@ impl Session {
             value["transaction"] = body_to_json(settled.receipt.transaction.body());
         }
         output::print_one(self.format(), &value);
+        // What happened is told before the file is tried: who hears only of the file would do it again.
+        if let Some(path) = &self.common.receipt {
+            receipt_file::write(path, &settled.receipt)?;
+        }
         match &settled.outcome().status {
             Status::Applied => Ok(()),
             Status::Declined(_) => Err(Failure::Declined),

@@ -7,7 +7,8 @@
 use crate::codec_tag;
 use crate::primitives::{Decode, Encode};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -113,7 +114,37 @@ pub(crate) fn layered_get(writes: &Writes, base: &dyn View, column: Column, key:
     }
 }
 
-/// Merges `writes` over `base` in key order.
+/// Reads a view's column page by page, as far as it is asked for.
+struct Pages<'a> {
+    view: &'a dyn View,
+    column: Column,
+    from: Vec<u8>,
+    page: VecDeque<(Bytes, Bytes)>,
+    page_size: usize,
+    ended: bool,
+}
+
+impl Pages<'_> {
+    fn peek(&mut self) -> Option<&(Bytes, Bytes)> {
+        if self.page.is_empty() && !self.ended {
+            self.page = self.view.scan(self.column, &self.from, self.page_size).into();
+            self.ended = self.page.len() < self.page_size;
+            if let Some((last, _)) = self.page.back() {
+                // The smallest key above this one continues it by a zero byte.
+                self.from = [&last[..], &[0]].concat();
+            }
+        }
+        self.page.front()
+    }
+}
+
+/// Pages are at least so large, because below a few deletions the next entry is a few further.
+const PAGE_MIN: usize = 8;
+/// Pages are at most so large, because most of a long scan's limit is often not there.
+const PAGE_MAX: usize = 1_024;
+
+/// Merges `writes` over `base` in key order. Reads no further than the limit asks for, whatever else was written: a scan
+/// costs what it returns and the deletions between.
 pub(crate) fn layered_scan(
     writes: &Writes,
     base: &dyn View,
@@ -122,18 +153,31 @@ pub(crate) fn layered_scan(
     limit: usize,
 ) -> Vec<(Bytes, Bytes)> {
     let start = Bound::Included((column, Bytes::copy_from_slice(from)));
-    let written: Vec<_> = writes.range((start, Bound::Unbounded)).take_while(|((at, _), _)| *at == column).collect();
-    // Every deletion can hide one entry below, so that many more are asked for.
-    let deletions = written.iter().filter(|(_, value)| value.is_none()).count();
-    let mut merged: BTreeMap<Bytes, Bytes> =
-        base.scan(column, from, limit.saturating_add(deletions)).into_iter().collect();
-    for ((_, key), value) in written {
-        match value {
-            Some(value) => merged.insert(key.clone(), value.clone()),
-            None => merged.remove(key),
+    let written = writes.range((start, Bound::Unbounded)).take_while(|((at, _), _)| *at == column);
+    let mut written = written.map(|((_, key), value)| (key, value)).peekable();
+    let page_size = limit.clamp(PAGE_MIN, PAGE_MAX);
+    let mut below =
+        Pages { view: base, column, from: from.to_vec(), page: VecDeque::new(), page_size, ended: limit == 0 };
+    let mut merged = Vec::new();
+    while merged.len() < limit {
+        let order = match (written.peek(), below.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((key, _)), Some((key_below, _))) => (*key).cmp(key_below),
         };
+        if order != Ordering::Less {
+            let entry = below.page.pop_front();
+            // What stands above hides what stands below.
+            merged.extend(entry.filter(|_| order == Ordering::Greater));
+        }
+        if order != Ordering::Greater
+            && let Some((key, Some(value))) = written.next()
+        {
+            merged.push((key.clone(), value.clone()));
+        }
     }
-    merged.into_iter().take(limit).collect()
+    merged
 }
 
 /// State after blocks that are not committed yet: their writes, the newest first, over the committed state.
@@ -267,5 +311,62 @@ mod tests {
         assert_eq!(keys(1), ["b"].map(bytes));
         assert_eq!(overlay.get(Column::Due, b"a"), None);
         assert_eq!(overlay.get(Column::Due, b"b"), Some(bytes("new")));
+    }
+
+    /// A view that counts how many entries were read through it.
+    struct Counting(MemoryView, std::sync::atomic::AtomicUsize);
+
+    impl View for Counting {
+        fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
+            self.0.get(column, key)
+        }
+
+        fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
+            let found = self.0.scan(column, from, limit);
+            self.1.fetch_add(found.len(), std::sync::atomic::Ordering::Relaxed);
+            found
+        }
+
+        fn note_corruption(&self, _: Column, _: &[u8]) {}
+    }
+
+    #[test]
+    fn a_scan_reads_no_further_than_it_must() {
+        let key = |n: u32| Bytes::copy_from_slice(&n.to_be_bytes());
+        let entries = |range: std::ops::Range<u32>, value: Option<Bytes>| -> Writes {
+            range.map(|n| ((Column::Balances, key(n)), value.clone())).collect()
+        };
+        let mut base = MemoryView::default();
+        base.apply(&entries(0..10_000, Some(bytes("old"))));
+        let base = Counting(base, Default::default());
+        let mut writes = entries(0..5, None);
+        writes.extend(entries(5..9_000, Some(bytes("new"))));
+        assert_eq!(layered_scan(&writes, &base, Column::Balances, &[], 1), [(key(5), bytes("new"))]);
+        assert!(base.1.load(std::sync::atomic::Ordering::Relaxed) <= 2 * PAGE_MIN);
+        assert_eq!(layered_scan(&writes, &base, Column::Balances, &[], 20_000).len(), 9_995);
+        assert!(layered_scan(&writes, &base, Column::Balances, &[], 0).is_empty());
+    }
+
+    proptest::proptest! {
+        /// Whatever stands in the layers, a scan is that of one map with the same content.
+        #[test]
+        fn a_scan_of_layers_is_that_of_their_sum(
+            below in proptest::collection::btree_map(0u8..30, proptest::bool::ANY, 0..20),
+            above in proptest::collection::btree_map(0u8..30, proptest::bool::ANY, 0..20),
+            from in 0u8..30,
+            limit in 0usize..40,
+        ) {
+            let writes = |layer: &BTreeMap<u8, bool>, value: &str| -> Writes {
+                let entry = |(key, put): (&u8, &bool)| ((Column::Due, Bytes::copy_from_slice(&[*key])), put.then(|| bytes(value)));
+                layer.iter().map(entry).collect()
+            };
+            let (below, above) = (writes(&below, "below"), writes(&above, "above"));
+            let mut base = MemoryView::default();
+            base.apply(&below);
+            let mut sum = base.clone();
+            sum.apply(&above);
+            let layers = Layers::new(vec![Arc::new(above)], Arc::new(base));
+            proptest::prop_assert_eq!(layers.scan(Column::Due, &[from], limit), sum.scan(Column::Due, &[from], limit));
+        }
     }
 }

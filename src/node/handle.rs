@@ -127,6 +127,8 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         }
         let id = signed.id();
         let failed = |_| not_serving("its store failed; send the same bytes to another node");
+        // Read before the look-up: what is not final by then and cannot become so after this time never will.
+        let ledger_time = self.chain.head().header.time;
         if let Some(found) = self.found(&id).map_err(|error| self.unavailable(error)).map_err(failed)? {
             return Ok(Submission::Final(found));
         }
@@ -135,23 +137,21 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         })?;
         let expires_at = transaction.envelope().expires_at;
         let view = StoreView::new(self.chain.store().clone());
-        // The ledger's time and this node's clock may differ by a little; what counts is the block that will hold it.
-        let now = BlockTime(self.now().0.max(self.chain.head().header.time.0));
+        // Only the ledger's time says that it is too late: a block may hold it that this clock no longer would.
+        let clock = BlockTime(self.now().0.max(ledger_time.0));
+        let now = if expires_at < clock { ledger_time } else { clock };
         let admitted = self.desk.admit(transaction, Origin::Client, now, &view);
         view.check().map_err(|error| self.unavailable(error.into())).map_err(failed)?;
         match admitted {
             Ok(_) => Ok(Submission::Pending { transaction_id: id, expires_at }),
-            Err(Refusal::RequestIdReused { transaction_id }) if transaction_id == id => {
-                // It became final between the look-up and the check.
-                match self.found(&id).map_err(|error| self.unavailable(error)).map_err(failed)? {
-                    Some(found) => Ok(Submission::Final(found)),
-                    None => Ok(Submission::Pending { transaction_id: id, expires_at }),
+            // It may have become final between the look-up and the check, which then takes it for its own reuse.
+            Err(refusal) => match self.found(&id).map_err(|error| self.unavailable(error)).map_err(failed)? {
+                Some(found) => Ok(Submission::Final(found)),
+                None => {
+                    self.metrics.refused_transactions.inc();
+                    Err(refusal)
                 }
-            }
-            Err(refusal) => {
-                self.metrics.refused_transactions.inc();
-                Err(refusal)
-            }
+            },
         }
     }
 
@@ -166,12 +166,14 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
 
     async fn wait_final(&self, id: TransactionId, expires_at: BlockTime) -> Result<Fate, NodeError> {
         let started = self.context.current();
+        // The time first, so that it says nothing of blocks that the look-up may have missed.
+        let ledger_time = self.chain.head().header.time;
         // Registered first and looked up after, so that nothing falls between the two.
         let waiter = self.finality.wait(id, expires_at);
         if let Some(found) = self.found(&id)? {
             return Ok(Fate::Final(found));
         }
-        if self.chain.head().header.time > expires_at {
+        if ledger_time > expires_at {
             return Ok(Fate::Expired);
         }
         let waiter = waiter.ok_or(NodeError::TooManyWaiters)?;

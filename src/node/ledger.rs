@@ -164,6 +164,8 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
                 // In a block above the committed one, which may yet lose; or expired, and dropped with the next commit.
                 Err(Ineligible::RequestSeen { height, .. }) if height > committed => {}
                 Err(Ineligible::Expired { .. }) => {}
+                // On a branch that may yet lose, nothing is dropped: a client was told that it waits.
+                Err(_) if !taken.is_empty() => {}
                 Err(cause) => {
                     debug!(transaction = %id, %cause, "left out and dropped");
                     self.desk.drop_ineligible(&id);

@@ -65,7 +65,12 @@ impl<T: Strategy> TransactionDesk<T> {
         now: BlockTime,
         view: &dyn View,
     ) -> Result<Pooled, Refusal> {
-        let admissible = Admissible::check(transaction, self.chain_id, now, view)?;
+        // What waits here was found admissible; whether it still is, its block decides.
+        let waiting = self.pool().get(&transaction.id()).cloned();
+        let admissible = match waiting {
+            Some(waiting) => Admissible::again(waiting),
+            None => Admissible::check(transaction, self.chain_id, now, view)?,
+        };
         let pooled = self.pool().insert(&admissible, origin)?;
         if pooled == Pooled::Added {
             self.arrivals.send_modify(|count| *count += 1);

@@ -401,7 +401,13 @@ async fn drive(
     output.note("\nServing until Ctrl-C.");
     loop {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        stage.cluster.check_running()?;
+        if let Err(stopped) = stage.cluster.check_running() {
+            // The others go on as far as a quorum of them is left; that is what there are several for.
+            if stage.cluster.process_ids().is_empty() {
+                return Err(stopped);
+            }
+            output.note(&format!("{stopped}. The others go on."));
+        }
     }
 }
 
