@@ -1,4 +1,5 @@
-//! `AccountsService`: accounts and balances, for those above them and overseers.
+//! `AccountsService`: accounts and balances, for those above them and overseers; and of an account what its counterparties
+//! must know, for everyone with an account.
 
 use super::caller::identify;
 use super::page::{PageRequest, page};
@@ -59,6 +60,17 @@ impl AccountsService for Accounts {
         let balances = balances_of(&*snapshot.view, id);
         Ok(Response::new(pb::ListBalancesResponse { balances, height: snapshot.height }))
     }
+
+    async fn get_counterparty(
+        &self,
+        request: Request<pb::GetCounterpartyRequest>,
+    ) -> Result<Response<pb::GetCounterpartyResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        caller.required()?;
+        let id = account_id("account_id", &request.get_ref().account_id).map_err(malformed)?;
+        let account = snapshot.view.read::<Account>(&id).ok_or_else(|| not_found("account"))?;
+        Ok(Response::new(pb::GetCounterpartyResponse { counterparty: Some(counterparty_to_pb(&id, &account)) }))
+    }
 }
 
 /// An account that is not the caller's gets one answer, whether it exists or not.
@@ -92,12 +104,25 @@ fn balance_to_pb(view: &dyn View, token: TokenId, balance: Balance) -> pb::Balan
     }
 }
 
+fn counterparty_to_pb(id: &AccountId, account: &Account) -> pb::Counterparty {
+    pb::Counterparty {
+        account_id: Bytes::copy_from_slice(&id.0),
+        legal_entity_id: account.legal_entity_id.clone(),
+        roles: roles_to_pb(account),
+        closed: account.closed,
+    }
+}
+
+fn roles_to_pb(account: &Account) -> Vec<i32> {
+    account.roles.iter().map(|role| role_to_pb(role).into()).collect()
+}
+
 fn account_to_pb(id: &AccountId, account: &Account) -> pb::Account {
     pb::Account {
         account_id: Bytes::copy_from_slice(&id.0),
         parent_account_id: account.parent.map(|parent| Bytes::copy_from_slice(&parent.0)).unwrap_or_default(),
         keys: Some(keys_to_pb(&account.keys)),
-        roles: account.roles.iter().map(|role| role_to_pb(role).into()).collect(),
+        roles: roles_to_pb(account),
         legal_entity_id: account.legal_entity_id.clone(),
         closed: account.closed,
     }

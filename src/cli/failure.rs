@@ -1,4 +1,6 @@
-//! How a command fails: one line that says what happened and what to do, and an exit code.
+//! How a command fails: one line that says what happened and what to do, and an exit code. With `--output json` the line is a
+//! JSON object on standard error: `error` says what happened, `reason` is the stable name of a node's refusal and `hint` what
+//! to do about it, where there is one. A decline is no failure of this kind: it is an answer, on standard output.
 //!
 //! | code | meaning |
 //! |---|---|
@@ -10,7 +12,7 @@
 use crate::client::decimal::DecimalError;
 use crate::client::receipt_file::ReceiptFileError;
 use crate::client::ubl::UblError;
-use crate::client::{ClientError, KeyFileError, ParticipantError, PassphraseError};
+use crate::client::{ClientError, KeyFileError, ParticipantError, PassphraseError, Refusal};
 use crate::daemon::DaemonError;
 use crate::execution::genesis::GenesisError;
 use crate::ledger::receipt::ReceiptError;
@@ -18,6 +20,7 @@ use crate::node::ConfigError;
 use crate::primitives::ids::ParseIdError;
 use crate::sandbox::SandboxError;
 use crate::sandbox::testnet::TestnetError;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use thiserror::Error;
@@ -31,6 +34,12 @@ pub enum Failure {
     /// Something failed.
     #[error("{0}")]
     Failed(String),
+    /// Something was sent, and nobody said what became of it.
+    #[error("{0}")]
+    Unknown(String),
+    /// A node refused.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
     /// The ledger declined, and was printed.
     #[error("declined")]
     Declined,
@@ -42,10 +51,21 @@ impl Failure {
         Self::Failed(format!("{}: {}", path.display(), crate::sandbox::testnet::explain_io(cause)))
     }
 
+    /// The failure as programs read it, in one line.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Usage(error) | Self::Failed(error) | Self::Unknown(error) => json!({ "error": error }),
+            Self::Refused(refusal) => {
+                json!({ "error": refusal.statement(), "reason": refusal.reason, "hint": refusal.hint() })
+            }
+            Self::Declined => json!({ "error": "declined" }),
+        }
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Unknown(_) | Self::Refused(_) => 1,
             Self::Usage(_) => 2,
             Self::Declined => 3,
         })
@@ -64,13 +84,34 @@ macro_rules! failures {
 failures! {
     Usage: DecimalError, ParseIdError;
     Failed: KeyFileError, ParticipantError, PassphraseError, ReceiptFileError, UblError, GenesisError, ReceiptError,
-        ConfigError, DaemonError, SandboxError, TestnetError, std::io::Error;
+        ConfigError, DaemonError, std::io::Error;
+}
+
+impl From<TestnetError> for Failure {
+    fn from(error: TestnetError) -> Self {
+        match error {
+            TestnetError::ValidatorCount(_) | TestnetError::Ports(_) => Self::Usage(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        match error {
+            SandboxError::Testnet(error) => error.into(),
+            SandboxError::OtherNetwork { .. } => Self::Usage(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Request(_) | ClientError::Endpoint { .. } => Self::Usage(error.to_string()),
+            ClientError::OutcomeUnknown { .. } | ClientError::Malformed(_) => Self::Unknown(error.to_string()),
+            ClientError::Refused(refusal) => Self::Refused(refusal),
             _ => Self::Failed(error.to_string()),
         }
     }

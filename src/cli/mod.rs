@@ -16,6 +16,7 @@ use commands::{
     accounts, audit, balance, chain, finance, invoices, issue, keys, pay, receipts, redeem, reserves, run, tokens,
 };
 use failure::Failure;
+use output::Format;
 use session::{Common, Session};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Parser)]
 #[command(name = "causeway", version, propagate_version = true, max_term_width = 110)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 the ledger declined.\n\
+    With --output json a failure is one JSON object on standard error: error, and a refusal's reason and hint. A decline is\n\
+    an answer like any other, on standard output.\n\
     Begin with: causeway sandbox")]
 struct Cli {
     #[command(flatten)]
@@ -95,19 +98,41 @@ enum Command {
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
-    let Cli { common, command } = Cli::parse();
+    let Cli { common, command } = match Cli::try_parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse_to_parse(&error),
+    };
     if !matches!(command, Command::Node { .. }) {
         end_with_the_reader();
     }
     match dispatch(&common, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if !matches!(failure, Failure::Declined) {
-                eprintln!("causeway: {failure}");
+            match common.output {
+                // Its answer was printed.
+                _ if matches!(failure, Failure::Declined) => {}
+                Format::Json => eprintln!("{}", failure.to_json()),
+                Format::Text => eprintln!("causeway: {failure}"),
             }
             failure.exit_code()
         }
     }
+}
+
+/// A command line that is none: clap's own words, and for programs the same in one object.
+fn refuse_to_parse(error: &clap::Error) -> ExitCode {
+    let arguments: Vec<_> = std::env::args().collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--output=json")
+        || arguments.windows(2).any(|pair| pair == ["--output", "json"]);
+    if error.use_stderr() && wants_json {
+        let text = error.render().to_string();
+        // The first paragraph says what is wrong; the rest is usage.
+        let said = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").trim();
+        let failure = Failure::Usage(said.split_whitespace().collect::<Vec<_>>().join(" "));
+        eprintln!("{}", failure.to_json());
+        return failure.exit_code();
+    }
+    error.exit()
 }
 
 /// Lets `causeway blocks follow | head` end when its reader does. Rust ignores the signal, and printing would panic.
@@ -157,8 +182,8 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Redeem(command) => command.run(&session).await,
         Command::Invoices(command) => command.run(&session).await,
         Command::Finance(command) => command.run(&session).await,
-        Command::Receipts(receipts::ReceiptsCommand::Get { transaction, out }) => {
-            receipts::ReceiptsCommand::get(&session, transaction, out).await
+        Command::Receipts(receipts::ReceiptsCommand::Get { transaction }) => {
+            receipts::ReceiptsCommand::get(&session, transaction).await
         }
         Command::Blocks(command) => command.run(&session).await,
         Command::Events(command) => command.run(&session).await,

@@ -79,7 +79,7 @@ pub struct Common {
     /// A participant (a name, or a directory) that signs too, where an operation binds several.
     #[arg(long, global = true, value_name = "NAME")]
     pub co_signer: Vec<String>,
-    /// Keep the transaction's receipt in this file.
+    /// Keep the transaction's receipt in this file, which must not exist yet.
     #[arg(long, global = true, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
     /// Amounts are in minor units instead of decimals.
@@ -115,6 +115,15 @@ impl Common {
         };
         let bytes = std::fs::read(&path).map_err(|cause| Failure::file(&path, &cause))?;
         Ok(Some(Genesis::parse(&bytes)?))
+    }
+
+    /// Where the receipt is to be kept, if anywhere: a file that can be made.
+    ///
+    /// # Errors
+    /// There is such a file, or no directory for it.
+    pub fn receipt_path(&self) -> Result<Option<&Path>, Failure> {
+        let Some(path) = self.receipt.as_deref() else { return Ok(None) };
+        require_new(path).map(|()| Some(path))
     }
 
     fn endpoints(&self) -> Vec<String> {
@@ -163,6 +172,22 @@ impl Common {
             keys.extend(passphrase.as_ref().map(|passphrase| KeyPair::read_file(path, passphrase)).transpose()?);
         }
         Ok(Some(Identity { account, keys }))
+    }
+}
+
+/// Holds a file to be written to being a new one, in a directory that is there.
+///
+/// # Errors
+/// It exists, or could not be made.
+pub fn require_new(path: &Path) -> Result<(), Failure> {
+    if path.exists() {
+        let why = "it is not overwritten. Choose another name, or move it away";
+        return Err(Failure::Failed(format!("{} exists; {why}", path.display())));
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match parent.is_dir() {
+        true => Ok(()),
+        false => Err(Failure::Failed(format!("{}: there is no directory {}", path.display(), parent.display()))),
     }
 }
 
@@ -266,7 +291,11 @@ impl Session {
         self.submit(builder, &[]).await
     }
 
-    async fn settle(&self, builder: TransactionBuilder) -> Result<Settled, Failure> {
+    /// Signs and submits, and waits. Nothing but [`Failure::Unknown`] leaves open what became of it.
+    ///
+    /// # Errors
+    /// It was refused or could not be sent, or its outcome is unknown.
+    pub async fn settle(&self, builder: TransactionBuilder) -> Result<Settled, Failure> {
         let mut co_signers = Vec::new();
         for name in &self.common.co_signer {
             co_signers.push(Participant::read(&self.common.directory_of(name))?.key);
@@ -275,6 +304,8 @@ impl Session {
         if own.is_empty() {
             return Err(Failure::Usage("give the account's key with --key FILE".into()));
         }
+        // Before anything is sent: a payment that worked and a file that did not would invite to pay again.
+        self.common.receipt_path()?;
         let signed = builder.finish().sign(own.iter().chain(&co_signers))?;
         self.progress.enable_steady_tick(Duration::from_millis(100));
         self.progress.set_message(format!("waiting for finality of {}", signed.id()));
@@ -299,7 +330,11 @@ impl Session {
         }
     }
 
-    async fn print_settled(&self, settled: &Settled, created: &[(&str, String)]) -> Result<(), Failure> {
+    /// Prints what a transaction did, and keeps its receipt where that was asked for.
+    ///
+    /// # Errors
+    /// The ledger declined it, or the receipt cannot be written.
+    pub async fn print_settled(&self, settled: &Settled, created: &[(&str, String)]) -> Result<(), Failure> {
         let mut value = settled_to_json(settled);
         if self.format() == Format::Text {
             self.write_decimals(settled, &mut value).await;

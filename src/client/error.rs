@@ -43,13 +43,28 @@ impl Refusal {
         }
     }
 
-    /// What to do, by the code.
-    fn advice(&self) -> &'static str {
+    /// What to do about it: by the rule, else by the code; empty if there is nothing to add.
+    pub fn hint(&self) -> &'static str {
+        match self.reason.as_str() {
+            "READ_SIGNATURE_INVALID" => "Check that the key is one of the account's, and that the account is open.",
+            "READ_AUTHORISATION_EXPIRED" | "READ_AUTHORISATION_TOO_FAR" => "Check this machine's clock.",
+            "TRANSACTION_EXPIRED" | "EXPIRY_TOO_FAR" => "Sign a new one, and check this machine's clock.",
+            "SENDER_UNKNOWN" => "Check the account that acts: this ledger has none of this id.",
+            "SENDER_SIGNATURE_MISSING" => "Sign with enough of the account's keys.",
+            "SENDER_CLOSED" => "Act as an account that is open.",
+            "FOREIGN_CHAIN" => "Check the endpoint and the genesis file: they are of different ledgers.",
+            "BLOCK_NOT_REACHED" => "Ask for a lower height, or wait for it: `causeway blocks follow`.",
+            "NOT_THE_CALLERS_ACCOUNT" => "`causeway accounts counterparty` shows what others may know of it.",
+            _ => self.hint_of_code(),
+        }
+    }
+
+    fn hint_of_code(&self) -> &'static str {
         match self.code {
             Code::InvalidArgument => "Correct the request and send it again.",
             Code::Unauthenticated => "Say who reads: --account and --key, or --as a participant of a sandbox.",
-            Code::PermissionDenied => "The account that reads may not see this; use one that may.",
-            Code::NotFound => "Check the id, and that it is of this network.",
+            Code::PermissionDenied => "The account that acts may not do or see this; use one that may.",
+            Code::NotFound => "Check the id, who asks, and that it is of this network.",
             Code::AlreadyExists => "The request id was used for another body; use a fresh one.",
             Code::ResourceExhausted => "The node is busy; try again shortly.",
             Code::FailedPrecondition => "The ledger has moved on; look at its state and build the request anew.",
@@ -59,23 +74,29 @@ impl Refusal {
             _ => "",
         }
     }
+
+    /// What was wrong, without what to do about it.
+    pub fn statement(&self) -> String {
+        let message = self.message.trim_end_matches('.');
+        let mut statement = if message.is_empty() { "the node refused the call" } else { message }.to_owned();
+        for (field, rule) in &self.fields {
+            if !message.contains(field.as_str()) {
+                statement.push_str(&format!("; {field}: {}", rule.trim_end_matches('.')));
+            }
+        }
+        statement
+    }
 }
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let message = self.message.trim_end_matches('.');
-        write!(f, "{}", if message.is_empty() { "the node refused the call" } else { message })?;
-        for (field, rule) in &self.fields {
-            if !message.contains(field.as_str()) {
-                write!(f, "; {field}: {}", rule.trim_end_matches('.'))?;
-            }
-        }
+        f.write_str(&self.statement())?;
         if !self.reason.is_empty() {
             write!(f, " ({})", self.reason)?;
         }
         // A message of two sentences has said what to do already.
-        let said = message.contains(". ");
-        if said || self.advice().is_empty() { f.write_str(".") } else { write!(f, ". {}", self.advice()) }
+        let said = self.message.trim_end_matches('.').contains(". ");
+        if said || self.hint().is_empty() { f.write_str(".") } else { write!(f, ". {}", self.hint()) }
     }
 }
 
@@ -101,12 +122,15 @@ pub enum ClientError {
     Refused(Box<Refusal>),
     /// The wait ended. The transaction may still become final.
     #[error(
-        "the transaction {transaction} is not final yet ({cause}); its outcome is unknown. Ask with \
-         `causeway receipts get {transaction}`, or send the same bytes again: they cannot be applied twice"
+        "after {} s the transaction {transaction} is not final ({cause}): it may still become so. Ask for it with \
+         `causeway receipts get {transaction}` before you make another one; its same bytes cannot be applied twice",
+        waited.as_secs()
     )]
     OutcomeUnknown {
         /// Which.
         transaction: TransactionId,
+        /// How long it was waited for.
+        waited: Duration,
         /// What the last node said.
         cause: String,
     },
@@ -193,9 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_fits_the_rule_that_was_broken() {
+        let of = |code: Code, reason: &str| {
+            let details = ErrorDetails::with_error_info(reason, "causeway", []);
+            Refusal::from_status(&Status::with_error_details(code, "no", details)).hint()
+        };
+        assert!(of(Code::NotFound, "BLOCK_NOT_REACHED").contains("height"));
+        assert!(of(Code::PermissionDenied, "SENDER_SIGNATURE_MISSING").contains("keys"));
+        assert!(of(Code::PermissionDenied, "NOT_THE_CALLERS_ACCOUNT").contains("counterparty"));
+        assert!(of(Code::Unauthenticated, "READ_AUTHORISATION_EXPIRED").contains("clock"));
+    }
+
+    #[test]
     fn a_status_without_details_is_a_refusal_too() {
         let refusal = Refusal::from_status(&Status::not_found("no such account"));
-        assert_eq!(refusal.to_string(), "no such account. Check the id, and that it is of this network.");
+        assert_eq!(refusal.to_string(), "no such account. Check the id, who asks, and that it is of this network.");
     }
 
     #[test]

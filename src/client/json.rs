@@ -29,6 +29,7 @@ macro_rules! named {
 }
 named! {
     pb::accounts::Account => "causeway.accounts.v1.Account",
+    pb::accounts::Counterparty => "causeway.accounts.v1.Counterparty",
     pb::accounts::ListBalancesResponse => "causeway.accounts.v1.ListBalancesResponse",
     pb::accounts::Balance => "causeway.accounts.v1.Balance",
     pb::tokens::Token => "causeway.tokens.v1.Token",

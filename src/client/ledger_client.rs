@@ -14,7 +14,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 /// How long one node is given to answer before the next is asked.
 const PATIENCE_PER_NODE: Duration = Duration::from_secs(5);
@@ -167,8 +167,16 @@ impl Client {
                 }
             }
             if Instant::now() + backoff >= deadline {
-                let (transaction, cause) = (transaction.id(), cause_of(&last));
-                return Err(ClientError::OutcomeUnknown { transaction, cause });
+                let cause = match last.code() {
+                    // The node's own words for it tell a program what to do next, and so does the error.
+                    Code::DeadlineExceeded => "no block holds it yet".to_owned(),
+                    _ => cause_of(&last),
+                };
+                return Err(ClientError::OutcomeUnknown {
+                    transaction: transaction.id(),
+                    waited: self.patience,
+                    cause,
+                });
             }
             sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);

@@ -87,6 +87,12 @@ impl Client {
         present(ask!(self, accounts.get_account(request))?.account, "account")
     }
 
+    /// What the reader may know of another's account: the company behind it and what it may do.
+    pub async fn counterparty(&self, account: AccountId) -> Result<accounts::Counterparty, ClientError> {
+        let request = accounts::GetCounterpartyRequest { account_id: bytes(account) };
+        present(ask!(self, accounts.get_counterparty(request))?.counterparty, "counterparty")
+    }
+
     /// The accounts that the reader may see.
     pub async fn accounts(&self) -> Result<Vec<accounts::Account>, ClientError> {
         all_pages!(self, accounts.list_accounts, accounts::ListAccountsRequest::default(), accounts)

@@ -82,7 +82,15 @@ fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
     let metrics = config.listen.metrics.map(|address| bind(address, "listen.metrics")).transpose()?;
     // The engine binds this one itself; trying it here turns its panic into a line.
     drop(bind(config.listen.p2p, "listen.p2p")?);
-    let store = RocksStore::open(&config.data_dir.join("store"), &genesis.chain_id())?;
+    let place = config.data_dir.join("store");
+    let store = RocksStore::open(&place, &genesis.chain_id())?;
+    if store.lost_its_mark() {
+        warn!(
+            store = %place.display(),
+            "the mark of what was acknowledged, ACKNOWLEDGED, is missing: whether the store lost its last commits cannot be \
+             told. Unless you know why, rebuild into an empty data directory from the peers"
+        );
+    }
     Ok(Prepared { genesis, genesis_bytes: genesis_bytes.into(), key, grpc, metrics, store })
 }
 

@@ -3,7 +3,7 @@
 //! # Invariants
 //! * No validator outlives the sandbox: they are stopped on every way out, and on Linux the kernel stops them when the
 //!   sandbox is killed.
-//! * A validator that stops unasked is noticed, and the last lines of its log are shown.
+//! * A validator that stops unasked is noticed, with the last error or warning that it logged.
 //!
 //! Validators are started from the program's main thread: on Linux the wish to be stopped with the parent is bound to the
 //! thread that started the child.
@@ -32,6 +32,8 @@ struct Validator {
     directory: PathBuf,
     endpoint: String,
     process: Option<Child>,
+    /// Where its log ended when it was last started: what stands before is of earlier runs.
+    log_start: u64,
 }
 
 impl Validator {
@@ -53,16 +55,13 @@ impl Cluster {
     /// # Errors
     /// A port is in use, or a process cannot be started.
     pub fn start(directory: &Path, ports: &Ports) -> Result<Self, SandboxError> {
-        for port in ports.all() {
-            if let Err(cause) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                return Err(SandboxError::Port { port, cause });
-            }
-        }
+        require_free(ports)?;
         let program = std::env::current_exe().map_err(|error| SandboxError::Internal(error.to_string()))?;
         let validator = |(index, port): (usize, &u16)| Validator {
             directory: node_directory(directory, index),
             endpoint: format!("http://127.0.0.1:{port}"),
             process: None,
+            log_start: 0,
         };
         let mut cluster = Self { program, validators: ports.grpc.iter().enumerate().map(validator).collect() };
         for index in 0..cluster.validators.len() {
@@ -100,6 +99,7 @@ impl Cluster {
         let log_path = validator.directory.join("node.log");
         let log = File::options().create(true).append(true).open(&log_path);
         let log = log.map_err(|cause| SandboxError::unwritable(&log_path, &cause))?;
+        validator.log_start = log.metadata().map_or(0, |log| log.len());
         let errors = log.try_clone().map_err(|cause| SandboxError::unwritable(&log_path, &cause))?;
         let mut command = Command::new(&self.program);
         command.arg("node").arg("--config").arg(validator.directory.join("node.toml"));
@@ -179,15 +179,16 @@ impl Cluster {
     /// Checks that every validator that was started still runs.
     ///
     /// # Errors
-    /// One that stopped, with what its log says last.
+    /// One that stopped, with what it complained of last.
     pub fn check_running(&mut self) -> Result<(), SandboxError> {
         for validator in &mut self.validators {
             let Some(process) = &mut validator.process else { continue };
             if let Ok(Some(status)) = process.try_wait() {
                 validator.process = None;
                 let log = validator.directory.join("node.log");
-                let last = last_line(&log);
-                return Err(SandboxError::Stopped { name: validator.name(), status: status_text(status), last, log });
+                let complaint = last_complaint(&log, validator.log_start);
+                let (name, status) = (validator.name(), status_text(status));
+                return Err(SandboxError::Stopped { name, status, complaint, log });
             }
         }
         Ok(())
@@ -223,10 +224,28 @@ fn status_text(status: ExitStatus) -> String {
     status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
 }
 
-fn last_line(path: &Path) -> String {
-    let text = std::fs::read(path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").trim().to_owned()
+/// The last error or warning of a log from a place on: a line of the node's, or what its process said when it failed.
+fn last_complaint(path: &Path, from: u64) -> Option<String> {
+    let text = std::fs::read(path).ok()?;
+    let text = String::from_utf8_lossy(text.get(usize::try_from(from).ok()?..)?);
+    let complains = |line: &&str| {
+        let level = line.split_whitespace().nth(1);
+        line.starts_with("causeway: ") || matches!(level, Some("ERROR" | "WARN"))
+    };
+    text.lines().rev().find(complains).map(|line| line.trim().to_owned())
+}
+
+/// Checks that every port can be listened on.
+///
+/// # Errors
+/// The first that cannot.
+pub fn require_free(ports: &Ports) -> Result<(), SandboxError> {
+    for port in ports.all() {
+        if let Err(cause) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return Err(SandboxError::Port { port, cause });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -270,6 +289,23 @@ fn bind_to_parent(_command: &mut Command) {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_stopped_validator_complained_of_is_told_and_nothing_else() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let log = root.path().join("node.log");
+        let earlier = "2026-11-22T10:00:00.000000Z ERROR causeway::node::halt: the node stops cause=of yesterday\n";
+        let calm = "2026-11-22T10:00:01.000000Z  INFO causeway::daemon: serving grpc=127.0.0.1:7400\n";
+        std::fs::write(&log, [earlier, calm].concat()).expect("written");
+        let from = earlier.len() as u64;
+        assert_eq!(last_complaint(&log, from), None);
+        let warning = "2026-11-22T10:00:02.000000Z  WARN causeway::node: a proposed block is invalid\n";
+        std::fs::write(&log, [earlier, calm, warning, calm].concat()).expect("written");
+        assert_eq!(last_complaint(&log, from).as_deref(), Some(warning.trim()));
+        let said = "causeway: the disk is full\n";
+        std::fs::write(&log, [earlier, calm, warning, said].concat()).expect("written");
+        assert_eq!(last_complaint(&log, from).as_deref(), Some(said.trim()));
+    }
 
     #[test]
     fn a_busy_port_is_named_before_anything_is_started() {

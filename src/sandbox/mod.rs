@@ -6,6 +6,7 @@
 //! * Whatever way it ends, no validator is left behind.
 //! * Each fault (a busy port, a lock, a full disk, a validator that stopped) is one line that says what to do.
 
+mod addresses;
 mod banner;
 pub mod cast;
 mod cluster;
@@ -19,11 +20,11 @@ pub mod testnet;
 
 use crate::client::{ClientError, KeyFileError, ParticipantError};
 use crate::execution::genesis::{Genesis, GenesisError};
-use crate::node::Config;
 pub use report::plain_table;
 
 use cluster::Cluster;
 use directory::{SandboxDirectory, SandboxFile};
+use invoice::Document;
 use report::{Output, Report};
 use stage::Stage;
 use std::path::{Path, PathBuf};
@@ -99,14 +100,18 @@ pub enum SandboxError {
         cause: std::io::Error,
     },
     /// A validator stopped by itself.
-    #[error("{name} stopped ({status}): {last} (log: {})", log.display())]
+    #[error(
+        "{name} stopped ({status}){} (log: {})",
+        complaint.as_ref().map_or_else(String::new, |complaint| format!(": {complaint}")),
+        log.display()
+    )]
     Stopped {
         /// The validator.
         name: String,
         /// How it ended.
         status: String,
-        /// The last line of its log.
-        last: String,
+        /// The last error or warning in its log since it was started, if there is one.
+        complaint: Option<String>,
         /// Its log.
         log: PathBuf,
     },
@@ -198,7 +203,10 @@ impl std::str::FromStr for PortChoice {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "free" => Ok(Self::Free),
-            _ => text.parse().map(Self::From).map_err(|_| format!("'{text}' is neither a port nor 'free'")),
+            _ => match text.parse() {
+                Ok(first) if first > 0 => Ok(Self::From(first)),
+                Ok(_) | Err(_) => Err(format!("'{text}' is neither a port nor 'free'")),
+            },
         }
     }
 }
@@ -257,18 +265,26 @@ pub struct Options {
 /// What went wrong, in one line.
 pub async fn run(options: Options) -> Result<(), SandboxError> {
     let output = Output::new(options.json);
+    // What can be wrong with the question is found before a directory is made for it.
+    let validators = options.validators.unwrap_or(4);
+    testnet::require_count(validators)?;
+    let documents = Document::candidates()?;
+    let planned = match options.data_dir.join("genesis.json").exists() {
+        true => None,
+        false => Some(free_ports(options.ports.unwrap_or(PortChoice::From(Ports::FIRST_DEFAULT)), validators)?),
+    };
     let directory = SandboxDirectory::open(&options.data_dir)?;
     if let Some(process) = directory.abandoned_by {
         output.note(&format!("A sandbox (process {process}) ended here without cleaning up; its lock is taken over."));
     }
     let interrupted = interruption()?;
     tokio::pin!(interrupted);
-    let (ports, is_new) = prepare(&options, &directory, &output)?;
+    let (ports, is_new) = prepare(&options, &directory, planned, &output)?;
     let mut cluster = Cluster::start(directory.path(), &ports)?;
     let result = tokio::select! {
         biased;
         () = &mut interrupted => Ok(()),
-        result = drive(&options, &directory, &mut cluster, &output, is_new) => result,
+        result = drive(&options, &directory, &mut cluster, &output, documents, is_new) => result,
     };
     output.note("Stopping the validators.");
     cluster.stop();
@@ -302,18 +318,26 @@ fn interruption() -> Result<impl Future<Output = ()>, SandboxError> {
     })
 }
 
-/// Makes the network, or finds the one that is there.
-fn prepare(options: &Options, directory: &SandboxDirectory, output: &Output) -> Result<(Ports, bool), SandboxError> {
-    let validators = options.validators.unwrap_or(4);
-    if !directory.genesis().exists() {
+/// The ports of a choice, all of which can be listened on now.
+fn free_ports(choice: PortChoice, validators: usize) -> Result<Ports, SandboxError> {
+    let ports = match choice {
+        PortChoice::Free => Ports::free(validators).map_err(|error| SandboxError::Internal(error.to_string()))?,
+        PortChoice::From(first) => Ports::from_first(first, validators)?,
+    };
+    cluster::require_free(&ports)?;
+    Ok(ports)
+}
+
+/// Makes the network where ports were planned for it, or finds the one that is there.
+fn prepare(
+    options: &Options,
+    directory: &SandboxDirectory,
+    planned: Option<Ports>,
+    output: &Output,
+) -> Result<(Ports, bool), SandboxError> {
+    if let (false, Some(ports)) = (directory.genesis().exists(), planned) {
+        let validators = ports.grpc.len();
         output.note(&format!("Making keys and the genesis for {validators} validators."));
-        let ports = match options.ports {
-            Some(PortChoice::Free) => {
-                Ports::free(validators).map_err(|error| SandboxError::Internal(error.to_string()))?
-            }
-            Some(PortChoice::From(first)) => Ports::from_first(first, validators)?,
-            None => Ports::from_first(Ports::FIRST_DEFAULT, validators)?,
-        };
         testnet::create(&Plan {
             directory: directory.path().to_path_buf(),
             network: "sandbox".to_owned(),
@@ -323,38 +347,28 @@ fn prepare(options: &Options, directory: &SandboxDirectory, output: &Output) -> 
         })?;
         return Ok((ports, true));
     }
-    let ports = existing_ports(directory)?;
-    let refuse =
-        |found: String, option| Err(SandboxError::OtherNetwork { path: directory.path().to_path_buf(), found, option });
-    if options.validators.is_some_and(|wanted| wanted != ports.grpc.len()) {
-        return refuse(format!("of {} validators", ports.grpc.len()), "--validators");
-    }
-    if matches!(options.ports, Some(PortChoice::From(first)) if ports.grpc.first() != Some(&first)) {
-        return refuse(format!("whose first port is {}", ports.grpc[0]), "--ports");
+    let ports = addresses::read(directory.path())?;
+    let validators = ports.grpc.len();
+    if options.validators.is_some_and(|wanted| wanted != validators) {
+        let (path, found) = (directory.path().to_path_buf(), format!("of {validators} validators"));
+        return Err(SandboxError::OtherNetwork { path, found, option: "--validators" });
     }
     output.note("Resuming the network that is in the directory.");
-    Ok((ports, false))
+    match options.ports {
+        None => Ok((ports, false)),
+        Some(PortChoice::From(first)) if ports == Ports::from_first(first, validators)? => Ok((ports, false)),
+        Some(choice) => {
+            let wanted = free_ports(choice, validators)?;
+            addresses::change(directory.path(), &read_genesis(directory)?, &wanted)?;
+            output.note(&format!("Its validators listen on other ports from now on, the first on {}.", wanted.grpc[0]));
+            Ok((wanted, false))
+        }
+    }
 }
 
-fn existing_ports(directory: &SandboxDirectory) -> Result<Ports, SandboxError> {
-    let mut ports = Ports { grpc: Vec::new(), p2p: Vec::new(), metrics: Vec::new() };
-    for index in 0.. {
-        let path = testnet::node_directory(directory.path(), index).join("node.toml");
-        if !path.exists() {
-            break;
-        }
-        let config = Config::load(&path, [])?;
-        ports.grpc.push(config.listen.grpc.port());
-        ports.p2p.push(config.listen.p2p.port());
-        ports.metrics.extend(config.listen.metrics.map(|address| address.port()));
-    }
-    match ports.grpc.is_empty() {
-        false => Ok(ports),
-        true => Err(SandboxError::Internal(format!(
-            "{} has a genesis but no nodes; choose another directory with --data-dir",
-            directory.path().display()
-        ))),
-    }
+fn read_genesis(directory: &SandboxDirectory) -> Result<Genesis, SandboxError> {
+    let bytes = std::fs::read(directory.genesis()).map_err(|error| SandboxError::Internal(error.to_string()))?;
+    Ok(Genesis::parse(&bytes)?)
 }
 
 async fn drive(
@@ -362,10 +376,10 @@ async fn drive(
     directory: &SandboxDirectory,
     cluster: &mut Cluster,
     output: &Output,
+    documents: Vec<Document>,
     is_new: bool,
 ) -> Result<(), SandboxError> {
-    let bytes = std::fs::read(directory.genesis()).map_err(|error| SandboxError::Internal(error.to_string()))?;
-    let genesis = Genesis::parse(&bytes)?;
+    let genesis = read_genesis(directory)?;
     output.note(&format!("Starting {} validators.", cluster.size()));
     let started = std::time::Instant::now();
     let height = cluster.wait_until_ready(genesis.chain_id()).await?;
@@ -374,8 +388,12 @@ async fn drive(
     SandboxFile { endpoints: endpoints.clone(), validators: cluster.size() }.write(directory.path())?;
 
     let mut stage = Stage::enter(directory, cluster, genesis, output).await?;
-    let document = invoice::Document::choose(directory)?;
-    scenario::open_accounts(&mut stage, &document).await?;
+    scenario::open_accounts(&mut stage, &documents).await?;
+    let document = scenario::choose(&stage, documents).await?;
+    // Whoever tries the commands finds an invoice to register, and the scenario leaves the one that it plays with.
+    if options.scenario == Scenario::Default || is_new {
+        document.keep_sample(directory)?;
+    }
     if is_new && options.scenario != Scenario::Default {
         scenario::fund(&mut stage, &document).await?;
     }

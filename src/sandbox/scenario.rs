@@ -30,20 +30,49 @@ struct Trade {
 ///
 /// # Errors
 /// An account is not opened.
-pub async fn open_accounts(stage: &mut Stage<'_>, document: &Document) -> Result<(), SandboxError> {
+pub async fn open_accounts(stage: &mut Stage<'_>, documents: &[Document]) -> Result<(), SandboxError> {
+    let document = documents.first();
     for customer in CUSTOMERS {
         if stage.knows(customer.name) {
             continue;
         }
         // The companies of the document are the companies of the accounts, or its fingerprint would be of others.
         let from_document = match customer.name {
-            "supplier" => document.supplier_legal_id(),
-            "buyer" => document.buyer_legal_id(),
+            "supplier" => document.and_then(Document::supplier_legal_id),
+            "buyer" => document.and_then(Document::buyer_legal_id),
             _ => None,
         };
         stage.open_account(&customer, from_document.as_deref().unwrap_or(customer.legal_entity_id)).await?;
     }
     Ok(())
+}
+
+/// The first of the documents that is not on the ledger from an earlier run; our own if each of them is.
+///
+/// # Errors
+/// No node answers, or a document says too little to be told from others.
+pub async fn choose(stage: &Stage<'_>, documents: Vec<Document>) -> Result<Document, SandboxError> {
+    // Without the pair's key no run has come to the point of registering anything.
+    let key = kept_key(stage)?;
+    let registered = match key {
+        Some(_) => stage.reading_as("supplier")?.receivables(None).await?,
+        None => Vec::new(),
+    };
+    for document in documents {
+        let Some(key) = key else { return Ok(document) };
+        let fingerprint = fingerprint(&key, &facts(stage, &document).await?);
+        if !registered.iter().any(|receivable| receivable.fingerprint[..] == fingerprint.0[..]) {
+            return Ok(document);
+        }
+        stage.output.note(&format!(
+            "The invoice {} of {} is on this ledger since an earlier run, and an invoice is registered once.",
+            document.invoice.number, document.name
+        ));
+    }
+    stage
+        .output
+        .note("The sandbox's own invoice takes its place; another directory (--data-dir) starts a ledger anew.");
+    Document::own()
 }
 
 /// Brings money to everyone: reserves, issuances to the banks, and from the banks to their customers.
@@ -256,9 +285,6 @@ async fn prepare_trade(stage: &mut Stage<'_>, document: &Document) -> Result<Tra
     let (token, amount) = trade_token(stage, document).await?;
     let key = agree_on_key(stage).await?;
     let invoice = &document.invoice;
-    let observer = stage.reading_as("observer")?;
-    let supplier_legal_id = observer.account(stage.account("supplier")?).await?.legal_entity_id;
-    let buyer_legal_id = observer.account(stage.account("buyer")?).await?.legal_entity_id;
     let due = invoice.due_date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
     let due_at_ms = due.and_then(|due| u64::try_from(due.timestamp().as_millisecond()).ok()).unwrap_or_default();
     let now = now_ms();
@@ -270,19 +296,32 @@ async fn prepare_trade(stage: &mut Stage<'_>, document: &Document) -> Result<Tra
             .output
             .note(&format!("     The invoice {} has {said}; the parties agree on 60 days from now.", invoice.number));
     }
-    let facts = invoice.facts(&supplier_legal_id, &buyer_legal_id);
-    let facts =
-        facts.map_err(|error| SandboxError::Invoice { document: document.name.clone(), why: error.to_string() })?;
+    let facts = facts(stage, document).await?;
     Ok(Trade { token, amount, facts, due_at_ms: if due_at_ms > now { due_at_ms } else { now + 60 * DAY_MS }, key })
+}
+
+/// What makes the document's invoice this one and no other, between the companies of the accounts.
+async fn facts(stage: &Stage<'_>, document: &Document) -> Result<InvoiceFacts, SandboxError> {
+    let supplier = stage.reading_as("supplier")?;
+    let supplier_legal_id = supplier.counterparty(stage.account("supplier")?).await?.legal_entity_id;
+    let buyer_legal_id = supplier.counterparty(stage.account("buyer")?).await?.legal_entity_id;
+    let facts = document.invoice.facts(&supplier_legal_id, &buyer_legal_id);
+    facts.map_err(|error| SandboxError::Invoice { document: document.name.clone(), why: error.to_string() })
+}
+
+/// The key of an earlier run, if there was one.
+fn kept_key(stage: &Stage<'_>) -> Result<Option<[u8; 32]>, SandboxError> {
+    let path = stage.directory.participant("supplier").join("fingerprint-key.hex");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+    let mut key = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut key)
+        .map_err(|_| SandboxError::Internal(format!("{} is not a key of 64 hexadecimal digits", path.display())))?;
+    Ok(Some(key))
 }
 
 /// The key that supplier and buyer share, kept in both their directories.
 async fn agree_on_key(stage: &mut Stage<'_>) -> Result<[u8; 32], SandboxError> {
-    let path = stage.directory.participant("supplier").join("fingerprint-key.hex");
-    if let Ok(text) = std::fs::read_to_string(&path) {
-        let mut key = [0; 32];
-        hex::decode_to_slice(text.trim(), &mut key)
-            .map_err(|_| SandboxError::Internal(format!("{} is not a key of 64 hexadecimal digits", path.display())))?;
+    if let Some(key) = kept_key(stage)? {
         return Ok(key);
     }
     let mut key = [0; 32];

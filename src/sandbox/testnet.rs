@@ -154,14 +154,23 @@ pub fn participant_directory(directory: &Path, name: &str) -> PathBuf {
     directory.join("participants").join(name)
 }
 
+/// Holds a number of validators to what a network may have.
+///
+/// # Errors
+/// There are too few or too many.
+pub fn require_count(validators: usize) -> Result<(), TestnetError> {
+    match (1..=VALIDATORS_MAX).contains(&validators) {
+        true => Ok(()),
+        false => Err(TestnetError::ValidatorCount(validators)),
+    }
+}
+
 /// Makes a network.
 ///
 /// # Errors
 /// What could not be made, and why.
 pub fn create(plan: &Plan) -> Result<Testnet, TestnetError> {
-    if !(1..=VALIDATORS_MAX).contains(&plan.validators) {
-        return Err(TestnetError::ValidatorCount(plan.validators));
-    }
+    require_count(plan.validators)?;
     let genesis_path = plan.directory.join("genesis.json");
     if genesis_path.exists() {
         return Err(TestnetError::Exists { path: genesis_path });

@@ -21,6 +21,15 @@ pub enum StorageError {
         place: PathBuf,
     },
 
+    /// Another process has the directory open, where it was to be read as it stands.
+    #[error("the store in {} is open in process {process}: stop that node first, and then ask again", place.display())]
+    Open {
+        /// The store's directory.
+        place: PathBuf,
+        /// Who has it.
+        process: u32,
+    },
+
     /// The operating system does not let this user read or write there.
     #[error(
         "no permission for the store in {}: make it readable and writable for the user that runs the node, or choose another data directory ({cause})",

@@ -23,6 +23,7 @@
 mod column;
 mod error;
 mod height_ranges;
+mod holder;
 mod identity;
 mod image;
 mod manifest;

@@ -2,12 +2,14 @@
 //!
 //! # Life cycle
 //! [`RocksStore::open`] takes the directory's lock and claims it for the chain; the last clone dropped releases it.
-//! [`RocksStore::open_read_only`] takes no lock and writes nothing, for the audit of a node that is stopped.
+//! [`RocksStore::open_read_only`] takes no lock and writes nothing, for the audit of a node that is stopped; it refuses a
+//! directory that another process has open.
 //!
 //! # Damage
 //! Every block of a table and every record of the log carries a checksum, verified whenever it is read. Damage that
 //! RocksDB takes for a power cut is told all the same: the manifest is checked to its last byte ([`manifest`]), and a
-//! store that comes back with less than was acknowledged is refused ([`Watermark`]).
+//! store that comes back with less than was acknowledged is refused ([`Watermark`]), as is one whose mark of that is damaged.
+//! One that lost its mark is opened, and says so ([`RocksStore::lost_its_mark`]).
 //!
 //! # Threads
 //! `commit` syncs on the task that awaits it: the caller has nothing better to do until the batch is safe, and a
@@ -25,7 +27,7 @@ use self_cell::self_cell;
 use super::column::Family;
 use super::manifest::{self, CURRENT};
 use super::watermark::Watermark;
-use super::{Batch, Pair, Reader, StorageError, Store, StoreColumn, identity, rocks_options};
+use super::{Batch, Pair, Reader, StorageError, Store, StoreColumn, holder, identity, rocks_options};
 use crate::primitives::ChainId;
 
 /// A store in a directory. All clones are the one store.
@@ -39,6 +41,7 @@ struct Database {
     place: PathBuf,
     /// None where the store is only read.
     watermark: Option<Watermark>,
+    lost_its_mark: bool,
     /// The failed commit that closed the store.
     failure: OnceLock<StorageError>,
 }
@@ -53,8 +56,9 @@ impl RocksStore {
         let acknowledged = check_files(place)?;
         let rocks = DB::open_cf_descriptors(&rocks_options::database(), place, rocks_options::families())
             .map_err(|error| classify(place, "at opening", &error))?;
-        check_acknowledged(&rocks, acknowledged)?;
-        let store = Self::over(rocks, place, Some(Watermark::open(place)?));
+        let lost_its_mark = check_acknowledged(&rocks, acknowledged)?;
+        let watermark = Watermark::open(place, rocks.latest_sequence_number())?;
+        let store = Self::over(rocks, place, Some(watermark), lost_its_mark);
         if let Some(claim) = identity::check(&store, place, chain)? {
             store.write(&claim)?;
         }
@@ -63,6 +67,9 @@ impl RocksStore {
 
     /// Opens an existing store of `chain` to read it as it stands. Commits to it fail.
     pub fn open_read_only(place: &Path, chain: &ChainId) -> Result<Self, StorageError> {
+        if let Some(process) = holder::holder_of(place) {
+            return Err(StorageError::Open { place: place.to_path_buf(), process });
+        }
         let acknowledged = check_files(place)?;
         if !place.join(CURRENT).exists() {
             return Err(StorageError::Missing { place: place.to_path_buf() });
@@ -72,17 +79,23 @@ impl RocksStore {
         options.create_missing_column_families(false);
         let rocks = DB::open_cf_descriptors_read_only(&options, place, rocks_options::families(), false)
             .map_err(|error| classify(place, "at opening", &error))?;
-        check_acknowledged(&rocks, acknowledged)?;
-        let store = Self::over(rocks, place, None);
+        let lost_its_mark = check_acknowledged(&rocks, acknowledged)?;
+        let store = Self::over(rocks, place, None, lost_its_mark);
         match identity::check(&store, place, chain)? {
             None => Ok(store),
             Some(_) => Err(StorageError::Missing { place: place.to_path_buf() }),
         }
     }
 
-    fn over(rocks: DB, place: &Path, watermark: Option<Watermark>) -> Self {
-        let database = Database { rocks, place: place.to_path_buf(), watermark, failure: OnceLock::new() };
-        Self { database: Arc::new(database) }
+    fn over(rocks: DB, place: &Path, watermark: Option<Watermark>, lost_its_mark: bool) -> Self {
+        let (place, failure) = (place.to_path_buf(), OnceLock::new());
+        Self { database: Arc::new(Database { rocks, place, watermark, lost_its_mark, failure }) }
+    }
+
+    /// Whether the store had commits and no mark of how far they were acknowledged, when it was opened. What was lost from
+    /// its end before, if anything was, cannot be told.
+    pub fn lost_its_mark(&self) -> bool {
+        self.database.lost_its_mark
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StorageError> {
@@ -274,8 +287,8 @@ impl Database {
     }
 }
 
-/// Refuses a directory that RocksDB would misunderstand. Answers how far commits in it were acknowledged.
-fn check_files(place: &Path) -> Result<u64, StorageError> {
+/// Refuses a directory that RocksDB would misunderstand. Answers how far commits in it were acknowledged, if that is known.
+fn check_files(place: &Path) -> Result<Option<u64>, StorageError> {
     if place.join(CURRENT).exists() {
         // Read before the database is: another process may be committing to it.
         let acknowledged = Watermark::read(place)?;
@@ -291,7 +304,7 @@ fn check_files(place: &Path) -> Result<u64, StorageError> {
     // RocksDB would begin a new database over the tables of one that lost this file.
     let files = match fs::read_dir(place) {
         Ok(files) => files,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StorageError::from_io(place, &error)),
     };
     for file in files {
@@ -300,17 +313,17 @@ fn check_files(place: &Path) -> Result<u64, StorageError> {
             return Err(StorageError::corrupt("at opening", "the file CURRENT is missing beside existing tables"));
         }
     }
-    Ok(0)
+    Ok(None)
 }
 
-/// Refuses a database that has less than was acknowledged.
-fn check_acknowledged(rocks: &DB, acknowledged: u64) -> Result<(), StorageError> {
+/// Refuses a database that has less than was acknowledged. Answers whether it has commits of which that is not known.
+fn check_acknowledged(rocks: &DB, acknowledged: Option<u64>) -> Result<bool, StorageError> {
     let found = rocks.latest_sequence_number();
-    if found < acknowledged {
+    if let Some(acknowledged) = acknowledged.filter(|acknowledged| found < *acknowledged) {
         let cause = format!("it ends at write {found}, but everything up to write {acknowledged} was acknowledged");
         return Err(StorageError::corrupt("commit log", cause));
     }
-    Ok(())
+    Ok(acknowledged.is_none() && found > 0)
 }
 
 fn classify(place: &Path, column: &str, error: &rocksdb::Error) -> StorageError {

@@ -68,7 +68,15 @@ fn a_network_is_made_once() {
     }
     assert_fails(&run(["testnet", "--validators", "2", "--out", text(&out)]), 1, &["genesis.json", "exists"]);
     let other = directory.path().join("other");
-    assert_fails(&run(["testnet", "--validators", "0", "--out", text(&other)]), 1, &["1 to 100"]);
+    assert_fails(&run(["testnet", "--validators", "0", "--out", text(&other)]), 2, &["1 to 100"]);
+    assert!(!other.exists(), "nothing is made of a wrong question");
+    let sandbox = run(["sandbox", "--validators", "0", "--data-dir", text(&other)]);
+    assert_fails(&sandbox, 2, &["1 to 100", "4 bear the loss of one"]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let busy = run(["sandbox", "--validators", "1", "--ports", &port, "--data-dir", text(&other)]);
+    assert_fails(&busy, 1, &[&port, "--ports free"]);
+    assert!(!other.exists(), "ports are tried before anything is written");
 }
 
 #[test]

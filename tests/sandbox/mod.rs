@@ -1,5 +1,7 @@
 //! The binary from outside: what a user, an operator and a merchant's engineer type, and what they are told.
 
+mod audit;
 mod commands;
 mod network;
 mod programs;
+mod trading;

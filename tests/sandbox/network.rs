@@ -2,7 +2,8 @@
 //!
 //! One test, because a network takes seconds to start and everything here wants one.
 
-use super::programs::{assert_fails, causeway, json, run, text};
+use super::programs::{assert_fails, causeway, json, run, said, text};
+use super::{audit, trading};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -73,13 +74,22 @@ fn a_network_settles_its_scenario_serves_and_resumes() {
     for step in steps.iter().filter(|step| step["name"] == "pay-1" || step["name"] == "finance-again") {
         verify(&data_dir, step);
     }
+    audit::stands(&data_dir);
+    audit::finds_damage(&data_dir, directory.path());
     resume(&data_dir, report["height"].as_u64().unwrap());
 }
 
 fn resume(data_dir: &Path, height: u64) {
+    let sample = std::fs::read(data_dir.join("invoice.xml")).unwrap();
     let ready_file = data_dir.join("ready.json");
     let serving = Serving::start(data_dir, &ready_file);
     let sandbox = text(data_dir);
+    assert_eq!(
+        std::fs::read(data_dir.join("invoice.xml")).unwrap(),
+        sample,
+        "a run without a scenario writes no invoice"
+    );
+    audit::is_refused_while_the_node_runs(data_dir);
     let second = run(["sandbox", "--scenario", "none", "--exit", "--data-dir", sandbox]);
     assert_fails(&second, 1, &["another sandbox", "--data-dir"]);
     let status = json(["status", "--sandbox", sandbox, "--output", "json"]);
@@ -109,6 +119,22 @@ fn resume(data_dir: &Path, height: u64) {
     let too_fine = run(["pay", "1.001", "HKDX", "--as", "buyer", "--to", "supplier", "--sandbox", sandbox]);
     assert_fails(&too_fine, 2, &["3 decimals"]);
     let stranger = run(["accounts", "show", "buyer", "--as", "supplier", "--sandbox", sandbox]);
-    assert_eq!(stranger.status.code(), Some(1));
+    assert_fails(&stranger, 1, &["NOT_THE_CALLERS_ACCOUNT", "accounts counterparty"]);
+    trading::by_hand(data_dir);
     assert!(serving.stop().success());
+    moves_to_free_ports(data_dir);
+}
+
+/// The ports that a kept network listened on are taken: it says so, and moves.
+fn moves_to_free_ports(data_dir: &Path) {
+    let file: Value = serde_json::from_slice(&std::fs::read(data_dir.join("sandbox.json")).unwrap()).unwrap();
+    let first = file["endpoints"][0].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    let taken = std::net::TcpListener::bind(format!("127.0.0.1:{first}")).unwrap();
+    let again = ["sandbox", "--scenario", "none", "--exit", "--output", "json", "--data-dir", text(data_dir)];
+    let busy = run(again);
+    assert_eq!(busy.status.code(), Some(1));
+    assert!(said(&busy).contains(&first) && said(&busy).contains("--ports free"), "{}", said(&busy));
+    let moved = json(again.into_iter().chain(["--ports", "free"]));
+    assert!(!moved["endpoints"].to_string().contains(&format!(":{first}\"")), "{moved}");
+    drop(taken);
 }

@@ -101,9 +101,14 @@ fn a_directory_in_use_by_another_process_is_refused() {
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "holding"), "the other process did not open the store");
     let refused = RocksStore::open(place.path(), &CHAIN).err();
+    // Read as it stands while another process writes to it, it would be read in the middle of a change.
+    let unread = RocksStore::open_read_only(place.path(), &CHAIN).err();
+    let process = holder.id();
     holder.stdin.take().unwrap().write_all(b"\n").unwrap();
     holder.wait().unwrap();
     assert_eq!(refused, Some(StorageError::Locked { place: place.path().into() }));
+    assert_eq!(unread, Some(StorageError::Open { place: place.path().into(), process }));
+    RocksStore::open_read_only(place.path(), &CHAIN).unwrap();
 }
 
 #[test]
@@ -242,9 +247,31 @@ fn a_torn_tail_of_the_log_is_discarded_unless_it_was_acknowledged() {
 
     // The mark of a commit that was never acknowledged is not there.
     fs::remove_file(torn.path().join("ACKNOWLEDGED")).unwrap();
+    assert!(RocksStore::open_read_only(torn.path(), &CHAIN).unwrap().lost_its_mark());
     let store = RocksStore::open(torn.path(), &CHAIN).unwrap();
+    assert!(store.lost_its_mark());
     // The last commit is gone whole, and only it.
     assert_eq!(store.last(StoreColumn::Blocks).unwrap().unwrap().0.as_ref(), height_key(38));
     assert_eq!(store.get(StoreColumn::Meta, b"applied").unwrap().unwrap().as_ref(), height_key(38));
     assert_eq!(contents(&store).unwrap().len(), whole.len() - 2);
+}
+
+/// A mark that was damaged with the log must not let the log's loss pass.
+#[test]
+fn a_damaged_mark_does_not_hide_a_torn_log() {
+    let place = tempfile::tempdir().unwrap();
+    fill(place.path());
+    assert!(!RocksStore::open_read_only(place.path(), &CHAIN).unwrap().lost_its_mark());
+    let is_log = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "log");
+    let log = files_of(place.path()).into_iter().rfind(is_log).unwrap();
+    let size = fs::metadata(&log).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(size - 20).unwrap();
+    let mark = place.path().join("ACKNOWLEDGED");
+    let mut bytes = fs::read(&mark).unwrap();
+    bytes[0] ^= 1;
+    fs::write(&mark, bytes).unwrap();
+    let refusal = refusal(place.path(), &CHAIN);
+    assert!(refusal.contains("ACKNOWLEDGED"), "{refusal}");
+    let audited = RocksStore::open_read_only(place.path(), &CHAIN).err();
+    assert!(matches!(audited, Some(StorageError::Corrupt { .. })), "{audited:?}");
 }

@@ -7,7 +7,7 @@ use causeway::client::KeyPair;
 use causeway::node::service::LedgerHandle as _;
 use causeway::primitives::AccountId;
 use causeway::wire::pb::accounts::accounts_service_client::AccountsServiceClient;
-use causeway::wire::pb::accounts::{GetAccountRequest, ListAccountsRequest};
+use causeway::wire::pb::accounts::{GetAccountRequest, GetCounterpartyRequest, ListAccountsRequest, Role};
 use causeway::wire::pb::ledger::ledger_service_client::LedgerServiceClient;
 use causeway::wire::pb::ledger::stream_events_response::Item;
 use causeway::wire::pb::ledger::{self as pb, TransactionStatus};
@@ -24,6 +24,7 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 const GET_ACCOUNT: &str = "/causeway.accounts.v1.AccountsService/GetAccount";
+const GET_COUNTERPARTY: &str = "/causeway.accounts.v1.AccountsService/GetCounterparty";
 const LIST_ACCOUNTS: &str = "/causeway.accounts.v1.AccountsService/ListAccounts";
 const STREAM_EVENTS: &str = "/causeway.ledger.v1.LedgerService/StreamEvents";
 const GET_BLOCK: &str = "/causeway.ledger.v1.LedgerService/GetBlock";
@@ -130,6 +131,22 @@ async fn readers_prove_who_they_are_and_see_their_own() {
     stale.metadata_mut().insert("causeway-expires-ms", "1".parse().expect("ASCII"));
     let refused = client.get_account(stale).await.expect_err("it is past");
     assert_eq!(refusal(&refused), (Code::Unauthenticated, "READ_AUTHORISATION_EXPIRED".to_owned()));
+}
+
+/// Who trades must know the company on the other side, which is in the fingerprint of every invoice between the two.
+#[tokio::test]
+async fn a_counterparty_is_known_by_its_company_to_whoever_has_an_account() {
+    let (ledger, channel) = served().await;
+    let mut client = AccountsServiceClient::new(channel);
+    let ask = |id: AccountId| GetCounterpartyRequest { account_id: Bytes::copy_from_slice(&id.0) };
+    let unsigned = client.get_counterparty(ask(account("bank-b"))).await.expect_err("nobody asks");
+    assert_eq!(refusal(&unsigned), (Code::Unauthenticated, "READ_AUTHORISATION_REQUIRED".to_owned()));
+    let found = client.get_counterparty(as_bank_a(&ledger, GET_COUNTERPARTY, ask(account("bank-b")))).await;
+    let found = found.expect("another's").into_inner().counterparty.expect("it is there");
+    assert_eq!((found.legal_entity_id.as_str(), found.closed), ("TEST:bank-b", false));
+    assert_eq!(found.roles, [i32::from(Role::Institution)]);
+    let absent = client.get_counterparty(as_bank_a(&ledger, GET_COUNTERPARTY, ask(AccountId([7; 32])))).await;
+    assert_eq!(refusal(&absent.expect_err("nobody's")).0, Code::NotFound);
 }
 
 #[tokio::test]

@@ -27,10 +27,15 @@ pub enum AccountsCommand {
         #[arg(long, value_name = "ID", default_value = "")]
         legal_entity_id: String,
     },
-    /// Shows an account; the acting one if none is named.
+    /// Shows an account of one's own; the acting one if none is named.
     Show {
         /// Its id, or a participant's name.
         account: Option<String>,
+    },
+    /// Shows what one may know of another's account: the company behind it, what it may do, whether it is closed.
+    Counterparty {
+        /// Its id, or a participant's name.
+        account: String,
     },
     /// Lists the accounts that the acting one may see.
     List,
@@ -66,6 +71,12 @@ impl AccountsCommand {
             Self::Show { account } => {
                 let account = session.account_or_own(account.as_deref())?;
                 print_one(session.format(), &flat(to_json(&session.client.account(account).await?)));
+                Ok(())
+            }
+            Self::Counterparty { account } => {
+                session.account()?;
+                let account = session.common.find_account(&account)?;
+                print_one(session.format(), &to_json(&session.client.counterparty(account).await?));
                 Ok(())
             }
             Self::List => {

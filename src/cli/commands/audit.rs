@@ -49,6 +49,11 @@ impl AuditCommand {
         print_many(common.output, &rows, &columns);
         if common.output == Format::Text {
             println!("Everything follows from {}.", genesis_path.display());
+            for row in &rows {
+                if let (Some(warning), Some(store)) = (row["warning"].as_str(), row["store"].as_str()) {
+                    println!("Warning: {store}: {warning}");
+                }
+            }
         }
         Ok(())
     }
@@ -80,7 +85,11 @@ fn stores_under(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
-    let failed = |cause: &dyn std::fmt::Display| Failure::Failed(format!("{}: {cause}", place.display()));
+    // Some causes name the store themselves.
+    let failed = |cause: &dyn std::fmt::Display| {
+        let (place, cause) = (place.display().to_string(), cause.to_string());
+        Failure::Failed(if cause.contains(&place) { cause } else { format!("{place}: {cause}") })
+    };
     let store = RocksStore::open_read_only(place, &genesis.chain_id()).map_err(|error| failed(&error))?;
     let mut randomness = Randomness::seeded().map_err(|error| failed(&error))?;
     // Drawn on a terminal only, and beside the output.
@@ -95,7 +104,13 @@ fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
     bar.finish_and_clear();
     let AuditReport { height, head, transactions, certificates, state_entries, state_digest } =
         audited.map_err(|error| failed(&advice(&error)))?;
+    // What is there follows from the genesis; what may have been there after it is another matter.
+    let warning = store.lost_its_mark().then_some(
+        "the mark of what was acknowledged, ACKNOWLEDGED, is missing: whether the last commits were lost cannot be told. \
+         Compare the height with other nodes'",
+    );
     Ok(json!({
+        "warning": warning,
         "store": place,
         "height": height,
         "head": head.to_string(),

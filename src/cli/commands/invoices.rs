@@ -2,7 +2,7 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_decimals};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, require_new};
 use crate::client::json::to_json;
 use crate::client::keys::write_new_private_file;
 use crate::client::now_ms;
@@ -59,11 +59,11 @@ pub enum InvoicesCommand {
         /// The invoice's UBL file, or its fingerprint in hexadecimal.
         invoice: String,
         /// The supplier, by its id or a participant's name (with a file).
-        #[arg(long, default_value = "")]
-        supplier: String,
+        #[arg(long)]
+        supplier: Option<String>,
         /// The buyer, by its id or a participant's name (with a file).
-        #[arg(long, default_value = "")]
-        buyer: String,
+        #[arg(long)]
+        buyer: Option<String>,
         /// The key that the pair committed (with a file).
         #[arg(long, value_name = "FILE", default_value = "fingerprint-key.hex")]
         key_file: PathBuf,
@@ -112,8 +112,13 @@ impl InvoicesCommand {
                 let fingerprint = match invoice.parse::<Hash>() {
                     Ok(fingerprint) => fingerprint,
                     Err(_) => {
-                        let parties = (&session.common.find_account(&supplier)?, &session.common.find_account(&buyer)?);
-                        fingerprint_of(session, Path::new(&invoice), &key_file, *parties.0, *parties.1).await?
+                        let (Some(supplier), Some(buyer)) = (supplier, buyer) else {
+                            let why = "with an invoice's file, say whose it is: --supplier and --buyer";
+                            return Err(Failure::Usage(why.into()));
+                        };
+                        let find = |name: &str| session.common.find_account(name);
+                        let (supplier, buyer) = (find(&supplier)?, find(&buyer)?);
+                        fingerprint_of(session, Path::new(&invoice), &key_file, supplier, buyer).await?
                     }
                 };
                 session.submit_one(operations::certify_absence(fingerprint)).await
@@ -157,13 +162,31 @@ async fn decimals(session: &Session, token: &str, value: Value) -> Result<Value,
 }
 
 async fn commit_key(session: &Session, buyer: &str, key_file: &Path) -> Result<(), Failure> {
-    let buyer = session.common.find_account(buyer)?;
+    let (supplier, buyer) = (session.account()?, session.common.find_account(buyer)?);
+    require_new(key_file)?;
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| Failure::Failed(error.to_string()))?;
     // The key is on disk before it is committed: a committed key that is lost could never be replaced.
     let text = format!("{}\n", hex::encode(key));
     write_new_private_file(key_file, text.as_bytes()).map_err(|cause| Failure::file(key_file, &cause))?;
-    session.submit_one(operations::commit_fingerprint_key(session.account()?, buyer, key_commitment(&key))).await
+    let mut builder = session.draft()?;
+    builder.add(operations::commit_fingerprint_key(supplier, buyer, key_commitment(&key)));
+    let settled = session.settle(builder).await;
+    // A key that was not committed, and by this transaction never will be, is no pair's. One that may yet be stays.
+    let is_lost = match &settled {
+        Ok(settled) => !settled.outcome().is_applied(),
+        Err(failure) => !matches!(failure, Failure::Unknown(_)),
+    };
+    if is_lost {
+        std::fs::remove_file(key_file).map_err(|cause| Failure::file(key_file, &cause))?;
+    }
+    match settled {
+        Ok(settled) => session.print_settled(&settled, &[]).await,
+        Err(Failure::Unknown(why)) => {
+            Err(Failure::Unknown(format!("{why}. The key stays in {}: it may yet be the pair's", key_file.display())))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn read_key(path: &Path) -> Result<[u8; 32], Failure> {
@@ -188,8 +211,8 @@ async fn fingerprint_of(
     buyer: AccountId,
 ) -> Result<Hash, Failure> {
     let (_, invoice) = read_invoice(file)?;
-    let supplier = session.client.account(supplier).await?.legal_entity_id;
-    let buyer = session.client.account(buyer).await?.legal_entity_id;
+    let supplier = session.client.counterparty(supplier).await?.legal_entity_id;
+    let buyer = session.client.counterparty(buyer).await?.legal_entity_id;
     Ok(fingerprint(&read_key(key_file)?, &invoice.facts(&supplier, &buyer)?))
 }
 

@@ -15,13 +15,10 @@ use std::path::PathBuf;
 /// Fetches and verifies receipts.
 #[derive(Debug, clap::Subcommand)]
 pub enum ReceiptsCommand {
-    /// Fetches the receipt of a final transaction.
+    /// Fetches the receipt of a final transaction, and prints it or keeps it in a file (--receipt FILE).
     Get {
         /// The transaction.
         transaction: TransactionId,
-        /// Where to keep it; printed if not given.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
     },
     /// Verifies a receipt offline, with the genesis file (--genesis) and nothing else.
     Verify {
@@ -38,12 +35,13 @@ impl ReceiptsCommand {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn get(session: &Session, transaction: TransactionId, out: Option<PathBuf>) -> Result<(), Failure> {
+    pub async fn get(session: &Session, transaction: TransactionId) -> Result<(), Failure> {
+        let path = session.common.receipt_path()?;
         let receipt = session.client.receipt(transaction).await?;
-        match out {
+        match path {
             None => print!("{}", receipt_file::to_text(&receipt)?),
             Some(path) => {
-                receipt_file::write(&path, &receipt)?;
+                receipt_file::write(path, &receipt)?;
                 let value =
                     json!({ "receipt_id": receipt.id().to_string(), "height": receipt.header.height, "file": path });
                 print_one(session.format(), &value);

@@ -21,7 +21,7 @@ pub struct TestnetCommand {
     #[arg(long, default_value = "testnet")]
     network: String,
     /// The first port; nodes and metrics listen 100 and 200 above it.
-    #[arg(long, default_value_t = Ports::FIRST_DEFAULT)]
+    #[arg(long, default_value_t = Ports::FIRST_DEFAULT, value_parser = clap::value_parser!(u16).range(1..))]
     ports: u16,
 }
 

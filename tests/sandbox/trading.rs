@@ -1,0 +1,124 @@
+//! A trade by hand: every command that two companies need of each other, as themselves and with nobody's help, on a network
+//! that serves.
+
+use super::programs::{assert_fails, json, run, said, text};
+use serde_json::Value;
+use std::path::Path;
+
+struct Desk<'a> {
+    data_dir: &'a Path,
+}
+
+impl Desk<'_> {
+    fn arguments<'b>(&'b self, who: &'b str, command: &[&'b str]) -> Vec<&'b str> {
+        [command, &["--as", who, "--sandbox", text(self.data_dir), "--output", "json"]].concat()
+    }
+
+    /// A command that must do what it says.
+    fn does(&self, who: &str, command: &[&str]) -> Value {
+        json(self.arguments(who, command))
+    }
+
+    /// A transaction that must be applied.
+    fn applies(&self, who: &str, command: &[&str]) -> Value {
+        let settled = self.does(who, command);
+        assert_eq!(settled["status"], "APPLIED", "{command:?}: {settled}");
+        settled
+    }
+
+    /// A transaction that the ledger declines, for this reason.
+    fn declines(&self, who: &str, command: &[&str], reason: &str) {
+        let output = run(self.arguments(who, command));
+        assert_eq!(output.status.code(), Some(3), "{command:?}: {}", said(&output));
+        let settled: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(settled["reason"], reason, "{command:?}");
+    }
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} is not in {value}"))
+}
+
+/// An invoice registered, confirmed, financed and paid; a token made, backed, issued and redeemed; all from the command line.
+pub fn by_hand(data_dir: &Path) {
+    let desk = Desk { data_dir };
+    let known = desk.does("supplier", &["accounts", "counterparty", "buyer"]);
+    assert_eq!((field(&known, "legal_entity_id"), known.get("keys")), ("HKBR:70000010", None), "{known}");
+    a_key_is_committed_once(&desk);
+    an_invoice_goes_its_way(&desk);
+    a_token_is_made_and_redeemed(&desk);
+    receipts_are_kept_and_never_overwritten(&desk);
+}
+
+fn a_key_is_committed_once(desk: &Desk<'_>) {
+    let key = desk.data_dir.join("second.hex");
+    let again = ["invoices", "commit-key", "--buyer", "buyer", "--co-signer", "buyer", "--key-file", text(&key)];
+    desk.declines("supplier", &again, "FINGERPRINT_KEY_EXISTS");
+    assert!(!key.exists(), "a key that is no pair's is left behind");
+    // The other way round they are another pair.
+    let other = ["invoices", "commit-key", "--buyer", "supplier", "--co-signer", "supplier", "--key-file", text(&key)];
+    desk.applies("buyer", &other);
+    let kept = std::fs::read_to_string(&key).unwrap();
+    assert_eq!(kept.trim().len(), 64);
+    assert_fails(&run(desk.arguments("buyer", &other)), 1, &["second.hex", "exists"]);
+    assert_eq!(std::fs::read_to_string(&key).unwrap(), kept);
+}
+
+fn an_invoice_goes_its_way(desk: &Desk<'_>) {
+    // The scenario's own invoice, under another number.
+    let invoice = std::fs::read_to_string(desk.data_dir.join("invoice.xml")).unwrap().replace(">CW-", ">HAND-");
+    let file = desk.data_dir.join("by-hand.xml");
+    std::fs::write(&file, invoice).unwrap();
+    let key = desk.data_dir.join("participants/supplier/fingerprint-key.hex");
+    let whose = ["--supplier", "supplier", "--buyer", "buyer", "--key-file", text(&key)];
+    let absence = [&["invoices", "certify-absence", text(&file)], &whose[..]].concat();
+    desk.applies("financier", &absence);
+    let register =
+        ["invoices", "register", text(&file), "--buyer", "buyer", "--token", "HKDX", "--key-file", text(&key)];
+    let registered = desk.applies("supplier", &register);
+    let receivable = field(&registered, "receivable_id");
+    desk.declines("supplier", &register, "INVOICE_ALREADY_REGISTERED");
+    desk.declines("financier", &absence, "FINGERPRINT_REGISTERED");
+    desk.applies("buyer", &["invoices", "confirm", receivable, "--file", text(&file), "--key-file", text(&key)]);
+    let paid = desk.applies("buyer", &["pay", "10.00", "HKDX", "--to", "supplier"]);
+    let request = ["--receivable", receivable, "--financier", "financier", "--advance", "40000.00", "--fee", "400.00"];
+    let request = [&["finance", "request"], &request[..], &["--cite", field(&paid, "transaction_id")]].concat();
+    let requested = desk.applies("supplier", &request);
+    let id = field(&requested, "financing_request_id");
+    desk.applies("financier", &["finance", "accept", id]);
+    assert_eq!(desk.does("financier", &["finance", "show", id])["state"], "ACCEPTED");
+    desk.applies("buyer", &["invoices", "pay", receivable, "100.00"]);
+    assert_eq!(desk.does("buyer", &["invoices", "show", receivable])["state"], "FINANCED");
+}
+
+fn a_token_is_made_and_redeemed(desk: &Desk<'_>) {
+    let terms = ["--currency", "EUR", "--custodian", "custodian", "--asset-rule", "cash,0,0"];
+    desk.applies("issuer", &[&["tokens", "create", "EURX"], &terms[..]].concat());
+    desk.applies("custodian", &["reserves", "attest", "EURX", "--asset", "cash=1000.00"]);
+    let requested = desk.applies("issuer-maker", &["issue", "request", "EURX", "--to", "bank-east=500.00"]);
+    let issuance = field(&requested, "issuance_id");
+    desk.applies("issuer-checker", &["issue", "approve", issuance]);
+    assert_eq!(desk.does("issuer", &["issue", "show", issuance])["state"], "ISSUED");
+    let redeemed = desk.applies("bank-east", &["redeem", "request", "200.00", "EURX", "--payout", "DE00 0000"]);
+    let redemption = field(&redeemed, "redemption_id");
+    desk.applies("issuer", &["redeem", "pay", redemption, "--fiat-reference", "SEPA-1"]);
+    assert_eq!(desk.does("bank-east", &["redeem", "show", redemption])["state"], "PAID");
+    assert_eq!(desk.does("bank-east", &["reserves", "show", "EURX"])["circulation"], 30_000);
+}
+
+fn receipts_are_kept_and_never_overwritten(desk: &Desk<'_>) {
+    let file = desk.data_dir.join("kept.json");
+    let certify = ["balance", "certify", "HKDX", "--receipt", text(&file)];
+    let certified = desk.applies("buyer", &certify);
+    let kept = std::fs::read(&file).unwrap();
+    let again = run(desk.arguments("buyer", &certify));
+    assert_fails(&again, 1, &["kept.json", "not overwritten"]);
+    assert_eq!(std::fs::read(&file).unwrap(), kept);
+    let fetched = desk.data_dir.join("fetched.json");
+    let id = field(&certified, "transaction_id");
+    desk.does("buyer", &["receipts", "get", id, "--receipt", text(&fetched)]);
+    // Another node may hold another certificate of the same block; the receipt's id leaves it out.
+    let genesis = desk.data_dir.join("genesis.json");
+    let verified = json(["receipt", "verify", "--genesis", text(&genesis), text(&fetched), "--output", "json"]);
+    assert_eq!(verified["receipt_id"], certified["receipt_id"]);
+}
