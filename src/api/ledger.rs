@@ -6,6 +6,7 @@ use super::streams;
 use super::visibility::Sight;
 use crate::admission::Refusal;
 use crate::ledger::malformed::Malformed;
+use crate::ledger::receipt::Receipt;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
 use crate::node::service::{BlockRecord, Fate, KnownTransaction, LedgerHandle, Submission, Unavailable};
 use crate::primitives::{AccountId, TransactionId};
@@ -45,6 +46,9 @@ impl LedgerService for Ledger {
     }
 
     async fn submit_and_wait(&self, request: Request<pb::SubmitAndWaitRequest>) -> Answer<pb::SubmitAndWaitResponse> {
+        // Submitting takes the transaction's own signatures. A read signature that does not hold only means that the
+        // answer opens no balance.
+        let reader = identify(&*self.0, &request).map_or(Caller::Anyone, |(caller, _)| caller);
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
         let id = signed.id();
         let admitted = Instant::now();
@@ -56,7 +60,9 @@ impl LedgerService for Ledger {
         };
         // Final, and its certificate not here yet: by no means "not found".
         let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| unavailable(Unavailable))?;
-        let outcome = Some(outcome_to_pb(&receipt.outcome));
+        let state = self.0.snapshot().map_err(unavailable)?.view;
+        let receipt = visible_receipt(Sight::new(reader, &*state), receipt);
+        let outcome = Some(outcome_to_pb(&receipt.outcome, &receipt.balances));
         let receipt = Some(receipt_to_pb(&receipt));
         Ok(Response::new(pb::SubmitAndWaitResponse { receipt, outcome, finality_us }))
     }
@@ -96,15 +102,18 @@ impl LedgerService for Ledger {
             }
         };
         let visible = found.filter(|known| sees(sight, known)).ok_or_else(|| not_found("transaction"))?;
-        Ok(Response::new(known_to_pb(&visible)))
+        Ok(Response::new(known_to_pb(sight, &visible)))
     }
 
     async fn get_receipt(&self, request: Request<pb::GetReceiptRequest>) -> Answer<pb::GetReceiptResponse> {
         let (caller, snapshot) = identify(&*self.0, &request)?;
-        let id = transaction_id("transaction_id", &request.get_ref().transaction_id).map_err(malformed)?;
+        let pb::GetReceiptRequest { transaction_id: id, without_balances } = request.into_inner();
+        let id = transaction_id("transaction_id", &id).map_err(malformed)?;
         self.require_visible(caller.required()?, &*snapshot.view, id, "receipt").await?;
         let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| not_found("receipt"))?;
-        let outcome = Some(outcome_to_pb(&receipt.outcome));
+        let reader = if without_balances { Caller::Anyone } else { caller };
+        let receipt = visible_receipt(Sight::new(reader, &*snapshot.view), receipt);
+        let outcome = Some(outcome_to_pb(&receipt.outcome, &receipt.balances));
         Ok(Response::new(pb::GetReceiptResponse { receipt: Some(receipt_to_pb(&receipt)), outcome }))
     }
 
@@ -161,6 +170,11 @@ pub(super) fn visible_block(sight: Sight<'_>, record: &BlockRecord) -> pb::Block
     block_to_pb(&record.block, record.certificate.as_ref(), &record.reserve_lines, ids)
 }
 
+/// The receipt with those balances opened that the reader may see.
+fn visible_receipt(sight: Sight<'_>, receipt: Receipt) -> Receipt {
+    Receipt { balances: sight.balances(&receipt.balances), ..receipt }
+}
+
 fn sees(sight: Sight<'_>, known: &KnownTransaction) -> bool {
     match &known.fate {
         Fate::Final(done) => sight.of_outcome(Some(known.sender), &done.outcome),
@@ -168,11 +182,14 @@ fn sees(sight: Sight<'_>, known: &KnownTransaction) -> bool {
     }
 }
 
-fn known_to_pb(known: &KnownTransaction) -> pb::GetTransactionResponse {
+fn known_to_pb(sight: Sight<'_>, known: &KnownTransaction) -> pb::GetTransactionResponse {
     let (status, height, outcome) = match &known.fate {
         Fate::Pending => (TransactionStatus::Pending, 0, None),
         Fate::Expired => (TransactionStatus::Expired, 0, None),
-        Fate::Final(done) => (status_to_pb(&done.outcome.status), done.height, Some(outcome_to_pb(&done.outcome))),
+        Fate::Final(done) => {
+            let outcome = outcome_to_pb(&done.outcome, &sight.balances(&done.balances));
+            (status_to_pb(&done.outcome.status), done.height, Some(outcome))
+        }
     };
     pb::GetTransactionResponse { transaction_id: copied(known.transaction_id), status: status.into(), height, outcome }
 }

@@ -8,7 +8,7 @@ use crate::domain::financing::FinancingRequest;
 use crate::domain::tokens::{Issuance, Redemption, Token};
 use crate::domain::trade::Receivable;
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::{Account, Outcome, Value, View};
+use crate::ledger::{Account, BalanceAfter, Outcome, Value, View};
 use crate::primitives::{AccountId, TokenId};
 
 /// What a caller may see of a state.
@@ -56,6 +56,11 @@ impl<'a> Sight<'a> {
         concerned.sort_unstable();
         concerned.dedup();
         concerned.into_iter().any(|account| self.of_account(account))
+    }
+
+    /// Those balances after a transaction that the caller may see: of accounts that it sees.
+    pub(super) fn balances(self, balances: &[BalanceAfter]) -> Vec<BalanceAfter> {
+        balances.iter().copied().filter(|balance| self.of_account(balance.account)).collect()
     }
 
     /// Whether the caller is, or stands above, the token's issuer; or under it, as its makers and checkers do.

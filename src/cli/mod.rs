@@ -182,8 +182,8 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Redeem(command) => command.run(&session).await,
         Command::Invoices(command) => command.run(&session).await,
         Command::Finance(command) => command.run(&session).await,
-        Command::Receipts(receipts::ReceiptsCommand::Get { transaction }) => {
-            receipts::ReceiptsCommand::get(&session, transaction).await
+        Command::Receipts(receipts::ReceiptsCommand::Get { transaction, without_balances }) => {
+            receipts::ReceiptsCommand::get(&session, transaction, without_balances).await
         }
         Command::Blocks(command) => command.run(&session).await,
         Command::Events(command) => command.run(&session).await,

@@ -8,7 +8,7 @@ use crate::client::{
     receipt_file,
 };
 use crate::execution::genesis::Genesis;
-use crate::ledger::{Reason, Status, Value as Figure};
+use crate::ledger::{Reason, Receipt, Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, TokenId};
 use crate::sandbox::directory::SandboxFile;
 use crate::sandbox::testnet::participant_directory;
@@ -384,11 +384,12 @@ fn settled_to_json(settled: &Settled) -> Value {
 
 /// An outcome as JSON: what moved, the balances after, and what else changed.
 pub fn outcome_to_json(settled: &Settled) -> Value {
-    outcome_value(settled.outcome())
+    outcome_value(&settled.receipt)
 }
 
-/// The same of any outcome.
-pub fn outcome_value(outcome: &crate::ledger::Outcome) -> Value {
+/// The same of any receipt, with the balances that it opens.
+pub fn outcome_value(receipt: &Receipt) -> Value {
+    let outcome = &receipt.outcome;
     let account = |account: &Option<AccountId>| account.map(|account| account.to_string());
     let movements = outcome.movements.iter().map(|movement| {
         json!({
@@ -399,7 +400,7 @@ pub fn outcome_value(outcome: &crate::ledger::Outcome) -> Value {
             "amount": movement.amount.minor_units(),
         })
     });
-    let balances = outcome.balances.iter().map(|balance| {
+    let balances = receipt.balances.iter().map(|balance| {
         json!({
             "account_id": balance.account.to_string(),
             "token_id": balance.token.as_str(),

@@ -189,7 +189,16 @@ impl Client {
 
     /// The receipt of a final transaction. Nothing of it is verified yet.
     pub async fn receipt(&self, transaction: TransactionId) -> Result<Receipt, ClientError> {
-        let request = ledger::GetReceiptRequest { transaction_id: bytes(transaction) };
+        self.fetch_receipt(transaction, false).await
+    }
+
+    /// The same without the reader's own balances, to be shown to somebody else.
+    pub async fn receipt_to_show(&self, transaction: TransactionId) -> Result<Receipt, ClientError> {
+        self.fetch_receipt(transaction, true).await
+    }
+
+    async fn fetch_receipt(&self, transaction: TransactionId, without_balances: bool) -> Result<Receipt, ClientError> {
+        let request = ledger::GetReceiptRequest { transaction_id: bytes(transaction), without_balances };
         let message = present(ask!(self, ledger.get_receipt(request))?.receipt, "receipt")?;
         receipt_from_pb(message).map_err(|error| ClientError::Malformed(error.to_string()))
     }

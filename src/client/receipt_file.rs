@@ -144,6 +144,7 @@ struct File {
     height: u64,
     transaction: FileTransaction,
     outcome: Hex,
+    balances: Vec<Hex>,
     transaction_path: FilePath,
     outcome_path: FilePath,
     header: Hex,
@@ -235,6 +236,7 @@ impl File {
             height: receipt.header.height,
             transaction: FileTransaction::of(&receipt.transaction),
             outcome: encoded(&receipt.outcome),
+            balances: receipt.balances.iter().map(encoded).collect(),
             transaction_path: FilePath::of(&receipt.transaction_path),
             outcome_path: FilePath::of(&receipt.outcome_path),
             header: encoded(&receipt.header),
@@ -263,6 +265,7 @@ impl File {
         Ok(Receipt {
             transaction: self.transaction.read()?,
             outcome: decoded::<Outcome>("outcome", &self.outcome)?,
+            balances: self.balances.iter().map(|each| decoded("balances", each)).collect::<Result<_, _>>()?,
             transaction_path: self.transaction_path.read("transaction_path")?,
             outcome_path: self.outcome_path.read("outcome_path")?,
             header: decoded::<Header>("header", &self.header)?,

@@ -3,7 +3,9 @@
 use super::invariants::{self, BrokenInvariant};
 use super::transaction::Transaction;
 use crate::domain::tokens;
+use crate::ledger::blinding::{Blinding, Openings};
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
+use crate::ledger::changes::Planned;
 use crate::ledger::context::open_account;
 use crate::ledger::due::due_by;
 use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
@@ -51,6 +53,8 @@ pub struct Executed {
     pub header: Header,
     /// One for each transaction, in order; then one more if something fell due.
     pub outcomes: Arc<Vec<Outcome>>,
+    /// What opens the balances that the outcomes commit to.
+    pub openings: Arc<Openings>,
     /// The transactions, in order.
     pub transactions: Arc<Vec<Arc<Transaction>>>,
     /// New values of state entries; entries that did not change are not among them.
@@ -145,7 +149,8 @@ pub struct BlockExecutor {
     validators: ValidatorSet,
     writes: Writes,
     outcomes: Vec<Outcome>,
-    due_outcome: Option<Outcome>,
+    openings: Openings,
+    fell_due: Option<Planned>,
     transactions: Vec<Arc<Transaction>>,
     encoded_len: usize,
     to_forget: BTreeMap<BlockTime, Vec<(AccountId, RequestId)>>,
@@ -168,6 +173,7 @@ impl BlockExecutor {
             return Err(InvalidBlock::ForeignProposer(place.proposer));
         }
         let (writes, outcomes, transactions, to_forget) = Default::default();
+        let openings = Openings::new(Blinding::of_state(&parent.accumulator));
         let mut executor = Self {
             parent,
             place,
@@ -176,7 +182,8 @@ impl BlockExecutor {
             validators,
             writes,
             outcomes,
-            due_outcome: None,
+            openings,
+            fell_due: None,
             transactions,
             encoded_len: Header::SIZE + 4,
             to_forget,
@@ -206,10 +213,11 @@ impl BlockExecutor {
         }
         let layer = Layer { base: &*self.parent.view, writes: &self.writes };
         eligible(&transaction, self.parent.header.chain_id, self.place.time, &layer)?;
-        let (outcome, writes) = execute(&transaction, self.height(), self.place.time, &layer);
-        self.writes.extend(writes);
+        match execute(&transaction, self.height(), self.place.time, &layer) {
+            Ok(planned) => self.record(transaction.id(), planned),
+            Err(decline) => self.record_decline(transaction.id(), decline),
+        }
         self.remember_request(&transaction);
-        self.outcomes.push(outcome);
         self.transactions.push(transaction);
         self.encoded_len = encoded_len;
         Ok(())
@@ -221,11 +229,13 @@ impl BlockExecutor {
     /// An invariant of the ledger is broken, which means that a rule is wrong: the block must not be voted for.
     pub fn close(mut self) -> Result<Executed, BrokenInvariant> {
         self.schedule_forgetting();
+        if let Some(planned) = self.fell_due.take() {
+            self.record(due_outcome_id(self.height()), planned);
+        }
         let parent_view = self.parent.view.clone();
         let layer = Layer { base: &*parent_view, writes: &self.writes };
         let reserve_lines = tokens::reserve_lines(&layer, self.place.time);
-        let mut outcomes = std::mem::take(&mut self.outcomes);
-        outcomes.extend(self.due_outcome.take());
+        let outcomes = std::mem::take(&mut self.outcomes);
         let header = self.header(&outcomes, &reserve_lines);
         invariants::check(&*parent_view, &self.writes)?;
         self.advance_tip(&header);
@@ -235,6 +245,7 @@ impl BlockExecutor {
         Ok(Executed {
             header,
             outcomes: Arc::new(outcomes),
+            openings: Arc::new(self.openings),
             transactions: Arc::new(self.transactions),
             writes,
             accumulator,
@@ -256,7 +267,10 @@ impl BlockExecutor {
             parent: self.parent.header.hash(),
             time: self.place.time,
             proposer: self.place.proposer,
+            // Blocks hold at most 16,384 transactions, and one outcome more.
+            transaction_count: self.transactions.len() as u32,
             transactions_root: transactions_root(&signed),
+            outcome_count: outcomes.len() as u32,
             outcomes_root: outcomes_root(&outcomes.iter().map(Outcome::hash).collect::<Vec<_>>()),
             parent_state_digest: self.parent.accumulator.digest(),
             history_root: self.tip.history.root(),
@@ -279,17 +293,24 @@ impl BlockExecutor {
                 }
             }
         }
-        let planned = changes.finish();
-        self.writes = planned.writes;
+        let mut planned = changes.finish();
+        self.writes = std::mem::take(&mut planned.writes);
         if !planned.effects.is_empty() || !planned.movements.is_empty() {
-            self.due_outcome = Some(Outcome {
-                transaction_id: due_outcome_id(self.parent.header.height + 1),
-                status: Status::Applied,
-                movements: planned.movements,
-                balances: planned.balances,
-                effects: planned.effects,
-            });
+            self.fell_due = Some(planned);
         }
+    }
+
+    /// Takes over what was planned, and says so in the block's next outcome.
+    fn record(&mut self, transaction_id: TransactionId, planned: Planned) {
+        let Planned { writes, movements, balances, effects } = planned;
+        self.writes.extend(writes);
+        let balances = self.openings.commit(transaction_id, &balances);
+        self.outcomes.push(Outcome { transaction_id, status: Status::Applied, movements, balances, effects });
+    }
+
+    fn record_decline(&mut self, transaction_id: TransactionId, decline: Decline) {
+        self.openings.commit(transaction_id, &[]);
+        self.outcomes.push(Outcome::declined(transaction_id, decline));
     }
 
     fn remember_request(&mut self, transaction: &Transaction) {
@@ -374,8 +395,8 @@ pub fn eligible(
     Ok(())
 }
 
-/// Plans all operations; the outcome is theirs, or the first refusal's.
-fn execute(transaction: &Transaction, height: u64, now: BlockTime, view: &dyn View) -> (Outcome, Writes) {
+/// Plans all operations, up to the first that cannot be done.
+fn execute(transaction: &Transaction, height: u64, now: BlockTime, view: &dyn View) -> Result<Planned, Decline> {
     let envelope = transaction.envelope();
     let mut changes = Changes::new(view);
     for (index, operation) in transaction.operations().iter().enumerate() {
@@ -389,26 +410,13 @@ fn execute(transaction: &Transaction, height: u64, now: BlockTime, view: &dyn Vi
             operation_index,
             signers: transaction.signers(),
         };
-        if let Err(reason) = operation.plan(&context, &mut changes) {
-            return declined(transaction, operation_index, &reason);
-        }
+        let planned = operation.plan(&context, &mut changes);
+        planned.map_err(|reason| Decline::new(operation_index, &reason))?;
     }
-    if let Some(reason) = uncovered_mint(&changes, now) {
-        return declined(transaction, 0, &reason);
+    match uncovered_mint(&changes, now) {
+        Some(reason) => Err(Decline::new(0, &reason)),
+        None => Ok(changes.finish()),
     }
-    let planned = changes.finish();
-    let outcome = Outcome {
-        transaction_id: transaction.id(),
-        status: Status::Applied,
-        movements: planned.movements,
-        balances: planned.balances,
-        effects: planned.effects,
-    };
-    (outcome, planned.writes)
-}
-
-fn declined(transaction: &Transaction, operation_index: u16, reason: &Reason) -> (Outcome, Writes) {
-    (Outcome::declined(transaction.id(), Decline::new(operation_index, reason)), Writes::new())
 }
 
 /// Holds the transaction as a whole to the law of reserves: whichever room minted, and whatever else the same
@@ -464,6 +472,12 @@ fn first_difference(claimed: &Header, followed: &Header) -> Option<&'static str>
     }
     if claimed.epoch != followed.epoch {
         return Some("epoch");
+    }
+    if claimed.transaction_count != followed.transaction_count {
+        return Some("transaction_count");
+    }
+    if claimed.outcome_count != followed.outcome_count {
+        return Some("outcome_count");
     }
     hashes.into_iter().find(|(_, claimed, followed)| claimed != followed).map(|(field, _, _)| field)
 }

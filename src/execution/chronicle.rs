@@ -359,6 +359,7 @@ impl Chronicle {
         Receipt {
             transaction: block.transactions[index].signed().clone(),
             outcome: block.outcomes[index].clone(),
+            balances: block.openings.of(index, &block.outcomes[index]),
             transaction_path: Path::of(&leaves, index).expect("it is in the block"),
             outcome_path: Path::of(&outcomes, index).expect("it is in the block"),
             header: block.header.clone(),

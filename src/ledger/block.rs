@@ -9,6 +9,7 @@ use super::transaction::SignedTransaction;
 use crate::codec_struct;
 use crate::primitives::codec::encode_list;
 use crate::primitives::crypto::{Domain, hash};
+use crate::primitives::merkle::Path;
 use crate::primitives::{
     Amount, BlockTime, ChainId, CodecError, Decode, Encode, Hash, PublicKey, Reader, TokenId, merkle,
 };
@@ -28,8 +29,12 @@ pub struct Header {
     pub time: BlockTime,
     /// Who proposed it; zeros in the genesis block.
     pub proposer: PublicKey,
+    /// How many transactions the block has: the size of the tree over them.
+    pub transaction_count: u32,
     /// Tree over the transactions' leaves.
     pub transactions_root: Hash,
+    /// How many outcomes the block has: the size of the tree over them.
+    pub outcome_count: u32,
     /// Tree over the outcomes' hashes.
     pub outcomes_root: Hash,
     /// Digest of the whole state after the parent block.
@@ -50,7 +55,9 @@ codec_struct!(Header {
     parent,
     time,
     proposer,
+    transaction_count,
     transactions_root,
+    outcome_count,
     outcomes_root,
     parent_state_digest,
     history_root,
@@ -60,12 +67,23 @@ codec_struct!(Header {
 });
 
 impl Header {
-    /// The size of its encoding: ten fields of 32 bytes, three of 8.
-    pub const SIZE: usize = 10 * 32 + 3 * 8;
+    /// The size of its encoding: ten fields of 32 bytes, three of 8, two of 4.
+    pub const SIZE: usize = 10 * 32 + 3 * 8 + 2 * 4;
 
     /// The block's identity.
     pub fn hash(&self) -> Hash {
         hash(Domain::HEADER, &self.to_bytes())
+    }
+
+    /// Whether the path leads from the leaf to this block's place among its transactions.
+    pub fn has_transaction(&self, path: &Path, leaf: Hash) -> bool {
+        path.size == u64::from(self.transaction_count) && path.root_from(leaf) == Some(self.transactions_root)
+    }
+
+    /// Whether the path leads from the outcome's hash to this block's place among its outcomes.
+    pub fn has_outcome(&self, path: &Path, outcome_hash: &Hash) -> bool {
+        path.size == u64::from(self.outcome_count)
+            && path.root_from(outcome_leaf(outcome_hash)) == Some(self.outcomes_root)
     }
 
     /// The leaf hash of this header in later headers' `history_root`.
@@ -123,13 +141,14 @@ impl Block {
     /// Joins a header with the transactions that it commits to.
     ///
     /// # Errors
-    /// Too many transactions or bytes, or a `transactions_root` that is not theirs.
+    /// Too many transactions or bytes, or a `transaction_count` or `transactions_root` that is not theirs.
     pub fn new(header: Header, transactions: Vec<SignedTransaction>) -> Result<Self, CodecError> {
         if transactions.len() > BLOCK_TRANSACTIONS_MAX {
             let (what, count, limit) = ("block", transactions.len(), BLOCK_TRANSACTIONS_MAX);
             return Err(CodecError::TooLong { what, count, limit });
         }
-        if header.transactions_root != transactions_root(&transactions) {
+        let counted = header.transaction_count as usize == transactions.len();
+        if !counted || header.transactions_root != transactions_root(&transactions) {
             return Err(CodecError::Invalid { what: "block", why: "its transactions are not those of its header" });
         }
         let block = Self { header, transactions };

@@ -9,7 +9,8 @@
 //! * Every change of a balance stands in `movements`.
 
 use super::balance::{Balance, Circulation, Lock, LockPurpose};
-use super::outcome::{BalanceAfter, Effect, Movement, MovementKind};
+use super::blinding::Touched;
+use super::outcome::{Effect, Movement, MovementKind};
 use super::reason::Reason;
 use super::view::{Column, Entry, View, Writes, layered_get, layered_scan};
 use crate::primitives::{AccountId, Amount, Encode, ObjectId, TokenId};
@@ -33,7 +34,7 @@ pub struct Planned {
     /// What moved, in order.
     pub movements: Vec<Movement>,
     /// The touched balances afterwards, by account and token.
-    pub balances: Vec<BalanceAfter>,
+    pub balances: Vec<Touched>,
     /// What else changed.
     pub effects: Vec<Effect>,
 }
@@ -160,22 +161,14 @@ impl<'v> Changes<'v> {
 
     /// Ends planning.
     pub fn finish(self) -> Planned {
-        let balances = self
-            .touched
-            .iter()
-            .map(|(account, token)| {
-                let Balance { available, locked } = self.balance(*account, *token);
-                BalanceAfter { account: *account, token: *token, available, locked }
-            })
-            .collect();
+        let balances = self.touched.iter().map(|key| (*key, self.balance(key.0, key.1))).collect();
         Planned { writes: self.writes, movements: self.movements, balances, effects: self.effects }
     }
 
     fn less_available(&self, account: AccountId, token: TokenId, amount: Amount) -> Result<Balance, Reason> {
         let mut balance = self.balance(account, token);
-        let (available, required) = (balance.available, amount);
-        let insufficient = Reason::InsufficientFunds { account, token, available, required };
-        balance.available = available.checked_sub(amount).ok_or(insufficient)?;
+        let insufficient = Reason::InsufficientFunds { account, token, required: amount };
+        balance.available = balance.available.checked_sub(amount).ok_or(insufficient)?;
         Ok(balance)
     }
 
@@ -251,7 +244,7 @@ mod tests {
         assert_eq!(changes.transfer(token(), A, A, amount(1)), Err(Reason::SameAccount { account: A }));
         assert!(matches!(
             changes.transfer(token(), A, B, amount(11)),
-            Err(Reason::InsufficientFunds { available, .. }) if available == amount(10)
+            Err(Reason::InsufficientFunds { required, .. }) if required == amount(11)
         ));
         assert_eq!(changes.mint(token(), B, Amount::MAX), Err(Reason::AmountOverflow { token: token() }));
         let id = ObjectId([9; 32]);

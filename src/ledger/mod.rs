@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod balance;
+pub mod blinding;
 pub mod block;
 pub mod certificate;
 pub mod changes;
@@ -29,6 +30,7 @@ pub mod view;
 
 pub use account::{Account, Role, Roles};
 pub use balance::{Balance, Circulation, Lock, LockPurpose};
+pub use blinding::{BalanceAfter, BalanceCommitment, Blinding, Openings};
 pub use block::{Block, Header, ReserveLine};
 pub use certificate::{Certificate, CertificateError, consensus_namespace};
 pub use changes::Changes;
@@ -36,7 +38,7 @@ pub use context::Context;
 pub use due::{Due, DueKey};
 pub use history::{HistoryRoot, Parameters, Tip};
 pub use malformed::Malformed;
-pub use outcome::{BalanceAfter, Decline, Effect, Movement, MovementKind, Outcome, Status, Value};
+pub use outcome::{Decline, Effect, Movement, MovementKind, Outcome, Status, Value};
 pub use reason::Reason;
 pub use receipt::{Receipt, TrustRoot};
 pub use request::Request;

@@ -1,8 +1,10 @@
 //! Outcomes: what a transaction did, or why it did nothing. One stands in the block's `outcomes_root` for each transaction.
 //!
 //! An outcome says what moved, what the touched balances are afterwards, and what else changed as *effects*: records
-//! with a name and named fields, so that a reader who has never heard of a room can still show what it recorded.
+//! with a name and named fields, so that a reader who has never heard of a room can still show what it recorded. Of the
+//! balances it says only whose they are: their figures are opened to those who may see them, as [`super::blinding`] has it.
 
+use super::blinding::BalanceCommitment;
 use super::reason::Reason;
 use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::{
@@ -45,20 +47,6 @@ pub struct Movement {
     pub amount: Amount,
 }
 codec_struct!(Movement { kind, token, from, to, amount });
-
-/// A balance after the transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BalanceAfter {
-    /// Whose.
-    pub account: AccountId,
-    /// Of which token.
-    pub token: TokenId,
-    /// What it may spend.
-    pub available: Amount,
-    /// What its locks set aside.
-    pub locked: Amount,
-}
-codec_struct!(BalanceAfter { account, token, available, locked });
 
 /// A field's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,8 +251,8 @@ pub struct Outcome {
     pub status: Status,
     /// What moved, in order. Empty if declined.
     pub movements: Vec<Movement>,
-    /// Every balance that it touched, by account and token. Empty if declined.
-    pub balances: Vec<BalanceAfter>,
+    /// A commitment to every balance that it touched, by account and token. Empty if declined.
+    pub balances: Vec<BalanceCommitment>,
     /// What else it changed, in order. Empty if declined.
     pub effects: Vec<Effect>,
 }

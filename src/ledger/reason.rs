@@ -67,7 +67,7 @@ reasons! {
         "The account lacks the role that the operation needs.";
     104 "UNKNOWN_TOKEN" UnknownToken { token: TokenId }
         "There is no token with this id on this ledger.";
-    105 "INSUFFICIENT_FUNDS" InsufficientFunds { account: AccountId, token: TokenId, available: Amount, required: Amount }
+    105 "INSUFFICIENT_FUNDS" InsufficientFunds { account: AccountId, token: TokenId, required: Amount }
         "The account's available balance, which leaves out what is locked, is below what the operation takes.";
     106 "AMOUNT_OVERFLOW" AmountOverflow { token: TokenId }
         "A balance or the circulation would exceed the largest amount that the ledger can hold.";

@@ -6,25 +6,26 @@
 //!
 //! # Invariants
 //! * What [`Receipt::verify`] accepts, a quorum of the validators that descend from the genesis made final.
-//! * Whatever is flipped in a receipt's bytes, it no longer verifies; only the places that the two paths name (index and
-//!   size) are not covered by a root, so nothing takes them for facts.
-//! * The receipt's id leaves out certificate and history: two nodes that hold different certificates of one block give
-//!   receipts of one id.
+//! * Whatever is flipped in a receipt's bytes, it no longer verifies: headers name the sizes of their trees, so even the
+//!   place that a path names is proven.
+//! * The receipt's id leaves out certificate, history and opened balances: two nodes that hold different certificates of
+//!   one block give receipts of one id, and so does one node to the payer and to the payee.
 //!
 //! # Deliberately absent
 //! Freshness. A receipt proves that something happened, not that nothing happened since: that is what certified reads
 //! are for. And protection from the leaked keys of retired validators, who could forge a history: pin a later header
 //! with [`TrustRoot::checkpoint`].
 
-use super::block::{Header, outcome_leaf};
+use super::blinding::BalanceAfter;
+use super::block::Header;
 use super::certificate::{Certificate, CertificateError, consensus_namespace};
-use super::outcome::Outcome;
+use super::outcome::{OUTCOME_ENTRIES_MAX, Outcome};
 use super::transaction::SignedTransaction;
 use super::validators::ValidatorSet;
 use crate::codec_struct;
 use crate::primitives::crypto::{Domain, TRANSACTION_NAMESPACE, hash};
 use crate::primitives::merkle::Path;
-use crate::primitives::{ChainId, CodecError, Decode, Encode, Hash, PublicKey, Reader};
+use crate::primitives::{AccountId, ChainId, CodecError, Decode, Encode, Hash, PublicKey, Reader, TokenId};
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -60,6 +61,8 @@ pub struct Receipt {
     pub transaction: SignedTransaction,
     /// What it did.
     pub outcome: Outcome,
+    /// Openings of the balances that the outcome commits to: of those that the receipt's holder may know.
+    pub balances: Vec<BalanceAfter>,
     /// From the transaction to the header.
     pub transaction_path: Path,
     /// From the outcome to the header.
@@ -78,6 +81,7 @@ impl Encode for Receipt {
     fn encode(&self, out: &mut Vec<u8>) {
         self.transaction.encode(out);
         self.outcome.encode(out);
+        self.balances.encode(out);
         self.transaction_path.encode(out);
         self.outcome_path.encode(out);
         self.header.encode(out);
@@ -92,6 +96,7 @@ impl Decode for Receipt {
         Ok(Self {
             transaction: SignedTransaction::decode(reader)?,
             outcome: Outcome::decode(reader)?,
+            balances: reader.list("balances", OUTCOME_ENTRIES_MAX)?,
             transaction_path: Path::decode(reader)?,
             outcome_path: Path::decode(reader)?,
             header: Header::decode(reader)?,
@@ -148,6 +153,14 @@ pub enum ReceiptError {
     /// The outcome is not in the block, or stands at another place.
     #[error("the outcome's path does not lead to the header's outcomes root at the transaction's place")]
     OutcomePath,
+    /// A balance is not what the outcome commits to, or stands out of order.
+    #[error("the balance of {account} in {token} is not the one that the outcome commits to there")]
+    Balance {
+        /// Whose.
+        account: AccountId,
+        /// Of which token.
+        token: TokenId,
+    },
     /// The header is not in the later header's history.
     #[error("the header's path does not lead to the later header's history root")]
     HistoryPath,
@@ -205,21 +218,34 @@ impl Receipt {
                 return Err(ReceiptError::TransactionSignature(key));
             }
         }
-        if self.transaction_path.root_from(self.transaction.leaf()) != Some(self.header.transactions_root) {
+        if !self.header.has_transaction(&self.transaction_path, self.transaction.leaf()) {
             return Err(ReceiptError::TransactionPath);
         }
         if self.outcome.transaction_id != self.transaction.id() {
             return Err(ReceiptError::OutcomeOfAnother);
         }
-        let outcome_reached = self.outcome_path.root_from(outcome_leaf(&self.outcome.hash()));
-        if outcome_reached != Some(self.header.outcomes_root) || self.outcome_path.index != self.transaction_path.index
-        {
+        let same_place = self.outcome_path.index == self.transaction_path.index;
+        if !same_place || !self.header.has_outcome(&self.outcome_path, &self.outcome.hash()) {
             return Err(ReceiptError::OutcomePath);
         }
+        self.check_balances()?;
         let certified = self.certified_header()?;
         let validators = self.validators_in_charge(trust, certified)?;
         check_certificate(trust, certified, &self.certificate, &validators)?;
         self.check_checkpoint(trust, certified)
+    }
+
+    /// Each balance opens one of the outcome's commitments, in the order of those.
+    fn check_balances(&self) -> Result<(), ReceiptError> {
+        let mut commitments = self.outcome.balances.iter();
+        for balance in &self.balances {
+            let BalanceAfter { account, token, .. } = *balance;
+            let opened = balance.commitment();
+            if !commitments.any(|commitment| *commitment == opened) {
+                return Err(ReceiptError::Balance { account, token });
+            }
+        }
+        Ok(())
     }
 
     /// The header that the certificate is of: the block's own, or a later one that has it in its history.

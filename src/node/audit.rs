@@ -25,7 +25,9 @@ use crate::execution::genesis::Genesis;
 use crate::execution::invariants::{self, BrokenInvariant};
 use crate::execution::{Executed, InvalidBlock, ParentState, apply_block};
 use crate::ledger::view::MemoryView;
-use crate::ledger::{Block, Certificate, CertificateError, Column, Header, View, Writes, consensus_namespace};
+use crate::ledger::{
+    Block, Certificate, CertificateError, Column, Header, Openings, View, Writes, consensus_namespace,
+};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
 use crate::primitives::{CodecError, Decode as _, Encode as _, Hash};
@@ -286,7 +288,8 @@ impl<'a, R: Reader> Auditor<'a, R> {
             certificates: 0,
             certified_height: 0,
         };
-        let record = BlockRecord { outcomes: Vec::new(), reserve_lines: built.reserve_lines };
+        let record =
+            BlockRecord { outcomes: Vec::new(), openings: Openings::of_genesis(), reserve_lines: built.reserve_lines };
         auditor.check_genesis(&built.block, &record).map_err(|failure| failure.at(0))?;
         Ok(auditor)
     }
@@ -342,8 +345,7 @@ impl<'a, R: Reader> Auditor<'a, R> {
 
     /// What the committer wrote of a block beside the state.
     fn check_record(&mut self, height: u64, executed: &Executed) -> Result<(), Failure> {
-        let (outcomes, reserve_lines) = (executed.outcomes.to_vec(), executed.reserve_lines.to_vec());
-        let record = BlockRecord { outcomes, reserve_lines };
+        let record = BlockRecord::of(executed);
         self.check_entry(StoreColumn::Outcomes, &height_key(height), &record.to_bytes())?;
         for (index, outcome) in record.outcomes.iter().enumerate() {
             let place = TransactionPlace { height, index: index as u32 };

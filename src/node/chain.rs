@@ -14,7 +14,7 @@ use super::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord, TransactionPlace
 use crate::execution::genesis::Genesis;
 use crate::execution::{Executed, ParentState};
 use crate::ledger::history::TIP_KEY;
-use crate::ledger::{Header, Layers, Tip, View, Writes};
+use crate::ledger::{Header, Layers, Openings, Tip, View, Writes};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
 use crate::primitives::{Decode, Encode, Hash, TransactionId};
@@ -208,7 +208,11 @@ async fn write_genesis<S: Store>(store: &S, genesis: &Genesis) -> Result<Head, N
     put_state(&mut batch, &built.writes);
     let mut frontier = Frontier::default();
     frontier.push_noting(built.block.header().history_leaf(), |place, hash| put_node(&mut batch, place, hash));
-    let record = BlockRecord { outcomes: Vec::new(), reserve_lines: built.reserve_lines.clone() };
+    let record = BlockRecord {
+        outcomes: Vec::new(),
+        openings: Openings::of_genesis(),
+        reserve_lines: built.reserve_lines.clone(),
+    };
     batch.put(StoreColumn::Outcomes, height_key(0), record.to_bytes());
     put_head(&mut batch, built.block.header(), &built.accumulator);
     store.commit(batch).await?;
@@ -230,9 +234,7 @@ fn effects<S: Store>(store: &S, executed: &Executed) -> Result<Batch, NodeError>
         let place = TransactionPlace { height, index: executed.transactions.len() as u32 };
         batch.put(StoreColumn::TransactionIndex, outcome.transaction_id, place.to_bytes());
     }
-    let outcomes = executed.outcomes.as_ref().clone();
-    let record = BlockRecord { outcomes, reserve_lines: executed.reserve_lines.as_ref().clone() };
-    batch.put(StoreColumn::Outcomes, height_key(height), record.to_bytes());
+    batch.put(StoreColumn::Outcomes, height_key(height), BlockRecord::of(executed).to_bytes());
     let mut history = tip(store)?.history;
     history.push_noting(executed.header.history_leaf(), |place, hash| put_node(&mut batch, place, hash));
     put_head(&mut batch, &executed.header, &executed.accumulator);

@@ -159,9 +159,11 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         let store = self.chain.store();
         let Some(place) = transaction_place(store, id)? else { return Ok(None) };
         let record = block_record(store, place.height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
-        let outcome = record.outcomes.into_iter().nth(place.index as usize);
+        let index = place.index as usize;
+        let outcome = record.outcomes.into_iter().nth(index);
         let outcome = outcome.ok_or(NodeError::MissingRecord("a transaction's outcome"))?;
-        Ok(Some(FinalTransaction { height: place.height, outcome }))
+        let balances = record.openings.of(index, &outcome);
+        Ok(Some(FinalTransaction { height: place.height, outcome, balances }))
     }
 
     async fn wait_final(&self, id: TransactionId, expires_at: BlockTime) -> Result<Fate, NodeError> {

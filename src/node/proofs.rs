@@ -52,6 +52,7 @@ pub fn receipt<S: Store>(chain: &Chain<S>, id: &TransactionId) -> Result<Option<
     Ok(Some(Receipt {
         transaction: transaction.clone(),
         outcome: outcome.clone(),
+        balances: record.openings.of(index, outcome),
         transaction_path: Path::of(&leaves, index).ok_or_else(missing)?,
         outcome_path: outcome_path(&record.outcomes, index).ok_or_else(missing)?,
         header: block.header().clone(),

@@ -9,7 +9,8 @@
 //! | HistoryNodes | level, index | the root of a perfect subtree over header hashes |
 
 use crate::codec_struct;
-use crate::ledger::{Outcome, ReserveLine};
+use crate::execution::Executed;
+use crate::ledger::{Openings, Outcome, ReserveLine};
 use crate::primitives::Encode;
 use crate::primitives::merkle::NodePlace;
 
@@ -23,10 +24,23 @@ pub(super) const ACCUMULATOR_KEY: &[u8] = b"";
 pub struct BlockRecord {
     /// One for each transaction, in order; then one more if something fell due.
     pub outcomes: Vec<Outcome>,
+    /// What opens the balances that the outcomes commit to.
+    pub openings: Openings,
     /// How every token stood after it.
     pub reserve_lines: Vec<ReserveLine>,
 }
-codec_struct!(BlockRecord { outcomes, reserve_lines });
+codec_struct!(BlockRecord { outcomes, openings, reserve_lines });
+
+impl BlockRecord {
+    /// That of an executed block.
+    pub(super) fn of(executed: &Executed) -> Self {
+        Self {
+            outcomes: executed.outcomes.to_vec(),
+            openings: executed.openings.as_ref().clone(),
+            reserve_lines: executed.reserve_lines.to_vec(),
+        }
+    }
+}
 
 /// Where a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@
 use crate::admission::Refusal;
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
-use crate::ledger::{Block, Outcome, ReserveLine, SignedTransaction, View};
+use crate::ledger::{BalanceAfter, Block, Outcome, ReserveLine, SignedTransaction, View};
 use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, RequestId, TransactionId};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -136,6 +136,8 @@ pub struct FinalTransaction {
     pub height: u64,
     /// What it did.
     pub outcome: Outcome,
+    /// What opens every balance that the outcome commits to. Not everyone may see every one of them.
+    pub balances: Vec<BalanceAfter>,
 }
 
 /// What became of a transaction.
@@ -200,7 +202,7 @@ pub trait LedgerHandle: Send + Sync + 'static {
         request_id: RequestId,
     ) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>>;
 
-    /// A final transaction's receipt.
+    /// A final transaction's receipt, with every balance opened. Not everyone may see every one of them.
     fn receipt(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>>;
 
     /// A final transaction's outcome with its way into the newest history root.

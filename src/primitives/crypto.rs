@@ -37,6 +37,12 @@ impl Domain {
     pub const HEADER: Self = Self("causeway/header/v1");
     /// Outcome hashes.
     pub const OUTCOME: Self = Self("causeway/outcome/v1");
+    /// The seed of a block's salts.
+    pub const BLINDING: Self = Self("causeway/blinding/v1");
+    /// Salts of balances.
+    pub const SALT: Self = Self("causeway/salt/v1");
+    /// Commitments to balances.
+    pub const BALANCE: Self = Self("causeway/balance/v1");
     /// The ids of blocks' own outcomes: of what fell due.
     pub const DUE: Self = Self("causeway/due/v1");
     /// Validator sets.

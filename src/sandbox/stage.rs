@@ -188,7 +188,8 @@ impl<'a> Stage<'a> {
             keys.push(&self.person(name)?.key);
         }
         let signed = draft.builder.finish().sign(keys)?;
-        let settled = self.client.submit_and_wait(&signed).await;
+        // Read as the sender, so that its receipt opens its balances.
+        let settled = self.reading_as(&draft.sender)?.submit_and_wait(&signed).await;
         let settled = settled.map_err(|cause| SandboxError::Step { step: step.to_owned(), cause: Box::new(cause) })?;
         let (found, as_expected) = match (&settled.outcome().status, expect) {
             (Status::Applied, Expect::Applied) => ("applied".to_owned(), true),

@@ -1,8 +1,9 @@
 //! Outcomes, effects and blocks as messages.
 
 use super::pb::{ledger as pb, types};
+use crate::ledger::blinding::BalanceAfter;
 use crate::ledger::block::{Block, ReserveLine};
-use crate::ledger::outcome::{BalanceAfter, Decline, Effect, Movement, MovementKind, Outcome, Status, Value};
+use crate::ledger::outcome::{Decline, Effect, Movement, MovementKind, Outcome, Status, Value};
 use crate::ledger::reason::Reason;
 use crate::primitives::{AccountId, Encode as _, TransactionId};
 use bytes::Bytes;
@@ -88,8 +89,8 @@ pub fn status_to_pb(status: &Status) -> pb::TransactionStatus {
     }
 }
 
-/// What a transaction did.
-pub fn outcome_to_pb(outcome: &Outcome) -> pb::Outcome {
+/// What a transaction did, with the balances that the reader may see.
+pub fn outcome_to_pb(outcome: &Outcome, balances: &[BalanceAfter]) -> pb::Outcome {
     let decline = match &outcome.status {
         Status::Applied => None,
         Status::Declined(decline) => Some(decline_to_pb(decline)),
@@ -99,7 +100,7 @@ pub fn outcome_to_pb(outcome: &Outcome) -> pb::Outcome {
         status: status_to_pb(&outcome.status).into(),
         decline,
         movements: outcome.movements.iter().map(movement_to_pb).collect(),
-        balances: outcome.balances.iter().map(balance_to_pb).collect(),
+        balances: balances.iter().map(balance_to_pb).collect(),
         effects: outcome.effects.iter().map(effect_to_pb).collect(),
     }
 }

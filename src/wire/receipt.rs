@@ -4,6 +4,7 @@ use super::body::{signed_transaction, signed_transaction_to_pb};
 use super::fields::{public_key, required};
 use super::pb::{financing, ledger as pb, types};
 use crate::domain::financing::Citation;
+use crate::ledger::blinding::BalanceAfter;
 use crate::ledger::block::Header;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::outcome::Outcome;
@@ -45,6 +46,7 @@ pub fn receipt_to_pb(receipt: &Receipt) -> pb::Receipt {
         height: receipt.header.height,
         transaction: Some(signed_transaction_to_pb(&receipt.transaction)),
         outcome: receipt.outcome.to_bytes().into(),
+        balances: receipt.balances.iter().map(|balance| balance.to_bytes().into()).collect(),
         transaction_path: Some(path_to_pb(&receipt.transaction_path)),
         outcome_path: Some(path_to_pb(&receipt.outcome_path)),
         header: receipt.header.to_bytes().into(),
@@ -70,6 +72,7 @@ pub fn receipt_from_pb(message: pb::Receipt) -> Result<Receipt, Malformed> {
     let receipt = Receipt {
         transaction: signed_transaction(message.transaction)?,
         outcome: canonical::<Outcome>("outcome", &message.outcome)?,
+        balances: message.balances.iter().enumerate().map(balance).collect::<Result<_, _>>()?,
         transaction_path: path_from_pb("transaction_path", message.transaction_path)?,
         outcome_path: path_from_pb("outcome_path", message.outcome_path)?,
         header: canonical::<Header>("header", &message.header)?,
@@ -84,6 +87,10 @@ pub fn receipt_from_pb(message: pb::Receipt) -> Result<Receipt, Malformed> {
         return Err(Malformed::new("height", "it is not the header's"));
     }
     Ok(receipt)
+}
+
+fn balance((index, bytes): (usize, &Bytes)) -> Result<BalanceAfter, Malformed> {
+    canonical::<BalanceAfter>(&format!("balances[{index}]"), bytes)
 }
 
 fn handover((index, message): (usize, pb::Handover)) -> Result<Handover, Malformed> {

@@ -84,14 +84,19 @@ pub fn transaction(request: u8) -> SignedTransaction {
     SignedTransaction::new(body.clone().into(), vec![sign(21), sign(22)]).unwrap()
 }
 
+/// What opens the balances that an applied outcome commits to.
+pub fn opened_balances() -> Vec<BalanceAfter> {
+    let balance = |account, available, salt| {
+        let (available, locked) = (Amount::new(available), Amount::ZERO);
+        BalanceAfter { account, token: token(), available, locked, salt: Hash([salt; 32]) }
+    };
+    vec![balance(AccountId([0xaa; 32]), 87_355, 0x51), balance(AccountId([0xbb; 32]), 12_345, 0x52)]
+}
+
 /// An outcome with every kind of movement and of value.
 pub fn applied_outcome(transaction_id: TransactionId) -> Outcome {
     let (payer, payee) = (AccountId([0xaa; 32]), AccountId([0xbb; 32]));
     let movement = |kind, from, to, units| Movement { kind, token: token(), from, to, amount: Amount::new(units) };
-    let balance = |account, available, locked| {
-        let (available, locked) = (Amount::new(available), Amount::new(locked));
-        BalanceAfter { account, token: token(), available, locked }
-    };
     Outcome {
         transaction_id,
         status: Status::Applied,
@@ -102,7 +107,7 @@ pub fn applied_outcome(transaction_id: TransactionId) -> Outcome {
             movement(MovementKind::Unlock, Some(payer), Some(payer), 200),
             movement(MovementKind::Burn, Some(payer), None, 300),
         ],
-        balances: vec![balance(payer, 87_355, 0), balance(payee, 12_345, 0)],
+        balances: opened_balances().iter().map(BalanceAfter::commitment).collect(),
         effects: vec![
             Effect::new("golden.every_value")
                 .with("amount", Amount::new(12_345))
@@ -121,12 +126,8 @@ pub fn applied_outcome(transaction_id: TransactionId) -> Outcome {
 }
 
 pub fn declined_outcome(transaction_id: TransactionId) -> Outcome {
-    let reason = Reason::InsufficientFunds {
-        account: AccountId([0xaa; 32]),
-        token: token(),
-        available: Amount::new(12_344),
-        required: Amount::new(12_345),
-    };
+    let reason =
+        Reason::InsufficientFunds { account: AccountId([0xaa; 32]), token: token(), required: Amount::new(12_345) };
     Outcome::declined(transaction_id, Decline::new(0, &reason))
 }
 
@@ -172,7 +173,9 @@ pub fn headers() -> Vec<Header> {
                 parent,
                 time: BlockTime(1_767_225_600_000 + 250 * height),
                 proposer: if height == 0 { PublicKey([0; 32]) } else { public(seeds(epoch)[height as usize % 4]) },
+                transaction_count: transactions(height).len() as u32,
                 transactions_root: transactions_root(&transactions(height)),
+                outcome_count: outcomes(height).len() as u32,
                 outcomes_root: outcomes_root(&outcome_hashes(height)),
                 parent_state_digest: Hash([height as u8; 32]),
                 history_root: history.root(),

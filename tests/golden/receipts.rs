@@ -17,9 +17,13 @@ fn receipt(height: u64, index: usize) -> Receipt {
     let transactions = chain::transactions(height);
     let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
     let outcome_leaves: Vec<Hash> = chain::outcome_hashes(height).iter().map(outcome_leaf).collect();
+    let outcome = chain::outcomes(height)[index].clone();
+    // As the payee holds it: the payer's balance stays closed.
+    let balances = if outcome.is_applied() { chain::opened_balances().split_off(1) } else { Vec::new() };
     Receipt {
         transaction: transactions[index].clone(),
-        outcome: chain::outcomes(height)[index].clone(),
+        outcome,
+        balances,
         transaction_path: Path::of(&leaves, index).unwrap(),
         outcome_path: Path::of(&outcome_leaves, index).unwrap(),
         certificate: chain::certificate(&header).into(),
@@ -72,6 +76,8 @@ fn a_receipts_id_leaves_out_how_it_is_proven() {
     other.later = None;
     other.certificate = vec![].into();
     assert_eq!(other.id(), receipt_by_a_later_header().id());
+    let shown = Receipt { balances: Vec::new(), ..receipt(BUSY_HEIGHT, 1) };
+    assert_eq!((shown.id(), shown.verify(&chain::trust())), (receipt(BUSY_HEIGHT, 1).id(), Ok(())));
 }
 
 /// A file that contradicts itself, or is written in a second way, is refused while it is read.

@@ -175,6 +175,7 @@ def proven(message, genesis):
     receipt = verify_receipt.Receipt(
         verify_receipt.Transaction(message.transaction.body, signatures),
         message.outcome,
+        list(message.balances),
         path(message.transaction_path),
         path(message.outcome_path),
         message.header,

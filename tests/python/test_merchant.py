@@ -99,7 +99,7 @@ class Merchant(unittest.TestCase):
         self.assertEqual({node.chain_id for node in self.nodes}, {self.node.chain_id})
 
     def test_an_opened_account_has_the_id_that_was_computed(self):
-        _, outcome = merchant.proven(self.opened.receipt, self.genesis)
+        _, outcome, _ = merchant.proven(self.opened.receipt, self.genesis)
         opened = dict(outcome.effects[0].fields)
         self.assertEqual(outcome.effects[0].name, "accounts.opened")
         self.assertEqual((opened["account"], opened["parent"]), (self.shop.account_id, self.bank.account_id))
@@ -107,7 +107,7 @@ class Merchant(unittest.TestCase):
     def test_a_payment_is_proven_by_its_receipt(self):
         before = self.node.balances(self.shop, self.shop.account_id).get("HKDX", 0)
         paid = self.node.submit(self.pay(1_250)[0])
-        header, outcome = merchant.proven(paid.receipt, self.genesis)
+        header, outcome, _ = merchant.proven(paid.receipt, self.genesis)
         self.assertEqual(header.height, paid.receipt.height)
         (movement,) = outcome.movements
         self.assertEqual((movement.kind, movement.token, movement.amount), ("transfer", "HKDX", 1_250))
@@ -154,7 +154,7 @@ class Merchant(unittest.TestCase):
         declined = self.node.submit(self.pay(2**60)[0])
         self.assertEqual(declined.outcome.status, receipts.TRANSACTION_STATUS_DECLINED)
         self.assertEqual(declined.outcome.decline.reason, "INSUFFICIENT_FUNDS")
-        _, outcome = merchant.proven(declined.receipt, self.genesis)
+        _, outcome, _ = merchant.proven(declined.receipt, self.genesis)
         self.assertEqual((outcome.declined.code, outcome.movements), (105, []))
 
     def test_a_body_that_is_not_canonical_is_refused(self):
@@ -190,6 +190,19 @@ class Merchant(unittest.TestCase):
         moved = any(shop in (movement.from_account_id, movement.to_account_id) for movement in event.movements)
         named = any(field.account_id == shop for effect in event.effects for field in effect.fields)
         return moved or named
+
+    def test_payer_and_payee_each_see_only_what_they_have_left(self):
+        paid = self.node.submit(self.pay(3)[0])
+        self.assertEqual(list(paid.receipt.balances), [], "nobody said who reads")
+        transaction_id = paid.outcome.transaction_id
+        seen = {}
+        for party in (self.buyer, self.shop):
+            receipt = self.node.receipt(party, transaction_id)
+            _, outcome, balances = merchant.proven(receipt, self.genesis)
+            self.assertEqual([balance.account for balance in balances], [party.account_id])
+            seen[party.account_id] = balances[0].available
+        self.assertEqual({commitment.account for commitment in outcome.balances}, set(seen))
+        self.assertEqual(seen[self.shop.account_id], self.node.balances(self.shop, self.shop.account_id)["HKDX"])
 
     def test_others_do_not_see_the_shop(self):
         with self.assertRaises(grpc.RpcError) as refused:

@@ -12,7 +12,7 @@ from collections import namedtuple
 import ed25519
 
 COUNT_MAX = 16_777_216
-HEADER_SIZE = 344
+HEADER_SIZE = 352
 TRANSACTION_NAMESPACE = b"causeway/transaction/v1"
 
 
@@ -168,7 +168,8 @@ def check_transaction_form(transaction):
 Outcome = namedtuple("Outcome", "transaction_id declined movements balances effects")
 Decline = namedtuple("Decline", "operation_index code fields")
 Movement = namedtuple("Movement", "kind token payer payee amount")
-Balance = namedtuple("Balance", "account token available locked")
+Commitment = namedtuple("Commitment", "account token commitment")
+Balance = namedtuple("Balance", "account token available locked salt")
 Effect = namedtuple("Effect", "name fields")
 
 MOVEMENT_KINDS = {1: "transfer", 2: "mint", 3: "burn", 4: "lock", 5: "unlock"}
@@ -204,9 +205,30 @@ def read_outcome(reader):
     require(status in (1, 2), "an outcome has an unknown status")
     declined = Decline(reader.u16(), reader.u16(), read_fields(reader)) if status == 2 else None
     movements = reader.list(lambda: read_movement(reader))
-    balances = reader.list(lambda: Balance(reader.hash(), reader.token(), reader.u64(), reader.u64()))
+    balances = reader.list(lambda: Commitment(reader.hash(), reader.token(), reader.hash()))
     effects = reader.list(lambda: Effect(reader.text(), read_fields(reader)))
     return Outcome(identity, declined, movements, balances, effects)
+
+
+def read_balance(reader):
+    return Balance(reader.hash(), reader.token(), reader.u64(), reader.u64(), reader.hash())
+
+
+def opened(content):
+    """A balance, and the commitment that it opens."""
+    balance = decode(content, read_balance)
+    return balance, Commitment(balance.account, balance.token, hash_in("causeway/balance/v1", content))
+
+
+def open_balances(contents, commitments):
+    """The balances, each held to its commitment: in the order of those, none twice."""
+    remaining = iter(commitments)
+    balances = []
+    for content in contents:
+        balance, commitment = opened(content)
+        require(any(commitment == each for each in remaining), "a balance is not what the outcome commits to")
+        balances.append(balance)
+    return balances
 
 
 def outcome_hash(content):
@@ -217,15 +239,17 @@ def outcome_hash(content):
 
 Header = namedtuple(
     "Header",
-    "chain_id epoch height parent time proposer transactions_root outcomes_root parent_state_digest history_root "
-    "validators_hash next_validators_hash reserves_root",
+    "chain_id epoch height parent time proposer transaction_count transactions_root outcome_count outcomes_root "
+    "parent_state_digest history_root validators_hash next_validators_hash reserves_root",
 )
 
 
 def read_header(reader):
     chain_id, epoch, height = reader.hash(), reader.u64(), reader.u64()
-    parent, time = reader.hash(), reader.u64()
-    return Header(chain_id, epoch, height, parent, time, *(reader.hash() for _ in range(8)))
+    parent, time, proposer = reader.hash(), reader.u64(), reader.hash()
+    transactions, outcomes = (reader.integer(4), reader.hash()), (reader.integer(4), reader.hash())
+    roots = [reader.hash() for _ in range(5)]
+    return Header(chain_id, epoch, height, parent, time, proposer, *transactions, *outcomes, *roots)
 
 
 def header_hash(content):
@@ -322,7 +346,7 @@ def read_genesis(content):
 Later = namedtuple("Later", "path header")
 Handover = namedtuple("Handover", "header certificate next_validators")
 Receipt = namedtuple(
-    "Receipt", "transaction outcome transaction_path outcome_path header later certificate handovers"
+    "Receipt", "transaction outcome balances transaction_path outcome_path header later certificate handovers"
 )
 
 
@@ -368,9 +392,9 @@ def read_receipt_file(content):
     except ValueError:
         raise Refused("the file is not JSON") from None
     require(isinstance(file, dict) and file.get("format") == "causeway-receipt/1", "the file is of another format")
-    (_, receipt_id, height, transaction, outcome, transaction_path, outcome_path, header, later, certificate, handovers) = fields(
-        file, "format", "receipt_id", "height", "transaction", "outcome", "transaction_path", "outcome_path", "header",
-        "later", "certificate", "handovers",
+    (_, receipt_id, height, transaction, outcome, balances, transaction_path, outcome_path, header, later, certificate, handovers) = fields(
+        file, "format", "receipt_id", "height", "transaction", "outcome", "balances", "transaction_path", "outcome_path",
+        "header", "later", "certificate", "handovers",
     )  # fmt: skip
     body, signatures = fields(transaction, "body", "signatures")
     if later is not None:
@@ -380,6 +404,7 @@ def read_receipt_file(content):
     receipt = Receipt(
         Transaction(unhex(body), [signature_of(each) for each in signatures]),
         unhex(outcome),
+        [unhex(balance) for balance in balances],
         path_of(transaction_path),
         path_of(outcome_path),
         unhex(header),
@@ -416,11 +441,15 @@ def verify(receipt, trust):
         holds = signature_holds(key, TRANSACTION_NAMESPACE, transaction.body, signature)
         require(holds, "a signature of the transaction fails")
     reached = root_from(receipt.transaction_path, transaction_leaf(transaction))
-    require(reached == header.transactions_root, "the transaction is not in the block")
+    sized = receipt.transaction_path.size == header.transaction_count
+    require(sized and reached == header.transactions_root, "the transaction is not in the block")
     require(outcome.transaction_id == transaction_id(transaction), "the outcome is of another transaction")
     reached = root_from(receipt.outcome_path, outcome_hash(receipt.outcome))
     same_place = receipt.outcome_path.index == receipt.transaction_path.index
-    require(reached == header.outcomes_root and same_place, "the outcome is not in the block at the transaction's place")
+    sized = receipt.outcome_path.size == header.outcome_count
+    placed = sized and same_place and reached == header.outcomes_root
+    require(placed, "the outcome is not in the block at the transaction's place")
+    balances = open_balances(receipt.balances, outcome.balances)
 
     certified, certified_bytes = header, receipt.header
     if receipt.later is not None:
@@ -433,7 +462,7 @@ def verify(receipt, trust):
 
     validators = validators_in_charge(receipt, certified, trust)
     check_certificate(receipt.certificate, certified, header_hash(certified_bytes), trust, validators)
-    return header, outcome
+    return header, outcome, balances
 
 
 def validators_in_charge(receipt, certified, trust):
@@ -464,7 +493,7 @@ def main(genesis_file, receipt_file):
         trust = read_genesis(file.read())
     with open(receipt_file, "rb") as file:
         receipt = read_receipt_file(file.read())
-    header, outcome = verify(receipt, trust)
+    header, outcome, balances = verify(receipt, trust)
     print(f"verified: receipt {receipt_id_of(receipt).hex()}")
     print(f"ledger {trust.chain_id.hex()}, height {header.height}, time {header.time} ms")
     if outcome.declined:
@@ -473,6 +502,9 @@ def main(genesis_file, receipt_file):
     for movement in outcome.movements:
         payer, payee = (shown(account) if account else "-" for account in (movement.payer, movement.payee))
         print(f"{movement.kind} {movement.amount} {movement.token}: {payer} -> {payee}")
+    for balance in balances:
+        left = f"{balance.available} available, {balance.locked} locked"
+        print(f"balance after: {shown(balance.account)} {balance.token}: {left}")
     for effect in outcome.effects:
         print(f"{effect.name}: {', '.join(f'{name} {shown(value)}' for name, value in effect.fields)}")
 

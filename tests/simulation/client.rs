@@ -82,7 +82,7 @@ impl Client {
             self.context.sleep(Duration::from_millis(100)).await;
             return None;
         };
-        let FinalTransaction { height, outcome } = match handle.submit(transaction.clone()).await {
+        let FinalTransaction { height, outcome, .. } = match handle.submit(transaction.clone()).await {
             Ok(Submission::Final(settled)) => settled,
             Ok(Submission::Pending { transaction_id, expires_at }) => {
                 match handle.wait_final(transaction_id, expires_at).await.ok()? {

@@ -9,7 +9,7 @@ use causeway::execution::genesis::{Genesis, genesis_account_id};
 use causeway::execution::{BlockExecutor, Executed, ParentState, Place};
 use causeway::ledger::receipt::Receipt;
 use causeway::ledger::view::MemoryView;
-use causeway::ledger::{Block, SignedTransaction};
+use causeway::ledger::{Block, Openings, SignedTransaction};
 use causeway::node::service::{
     BlockError, BlockRecord, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode, Snapshot, Status,
     Submission, Unavailable,
@@ -57,7 +57,7 @@ fn genesis_file() -> Vec<u8> {
 struct Chain {
     parent: ParentState,
     state: MemoryView,
-    records: Vec<(BlockRecord, Option<AccountId>)>,
+    records: Vec<(BlockRecord, Option<(AccountId, Arc<Openings>)>)>,
 }
 
 /// The stand-in.
@@ -108,10 +108,12 @@ impl StandIn {
 
     fn find(&self, wanted: impl Fn(&KnownTransaction) -> bool) -> Option<KnownTransaction> {
         let chain = self.chain();
-        let known = chain.records.iter().zip(0u64..).filter_map(|((record, sender), height)| {
+        let known = chain.records.iter().zip(0u64..).filter_map(|((record, applied), height)| {
+            let (sender, openings) = applied.as_ref()?;
             let outcome = record.outcomes.first()?.clone();
-            let fate = Fate::Final(FinalTransaction { height, outcome: outcome.clone() });
-            Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: (*sender)?, fate })
+            let balances = openings.of(0, &outcome);
+            let fate = Fate::Final(FinalTransaction { height, outcome: outcome.clone(), balances });
+            Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: *sender, fate })
         });
         known.into_iter().find(|known| wanted(known))
     }
@@ -150,7 +152,7 @@ impl Chain {
             certificate: None,
             reserve_lines: executed.reserve_lines.to_vec(),
         };
-        self.records.push((record, Some(sender)));
+        self.records.push((record, Some((sender, executed.openings))));
         self.parent = ParentState {
             header: executed.header,
             view: Arc::new(self.state.clone()),

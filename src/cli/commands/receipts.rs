@@ -19,6 +19,9 @@ pub enum ReceiptsCommand {
     Get {
         /// The transaction.
         transaction: TransactionId,
+        /// Leave your own balances closed in it, to show it to somebody else. Others' are never in it.
+        #[arg(long)]
+        without_balances: bool,
     },
     /// Verifies a receipt offline, with the genesis file (--genesis) and nothing else.
     Verify {
@@ -35,9 +38,12 @@ impl ReceiptsCommand {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn get(session: &Session, transaction: TransactionId) -> Result<(), Failure> {
+    pub async fn get(session: &Session, transaction: TransactionId, without_balances: bool) -> Result<(), Failure> {
         let path = session.common.receipt_path()?;
-        let receipt = session.client.receipt(transaction).await?;
+        let receipt = match without_balances {
+            true => session.client.receipt_to_show(transaction).await?,
+            false => session.client.receipt(transaction).await?,
+        };
         match path {
             None => print!("{}", receipt_file::to_text(&receipt)?),
             Some(path) => {
@@ -98,7 +104,7 @@ fn verified_to_json(format: Format, receipt: &Receipt) -> Value {
             value["explanation"] = entry.map_or("", |entry| entry.explanation).into();
         }
     }
-    let outcome = outcome_value(&receipt.outcome);
+    let outcome = outcome_value(receipt);
     match format {
         Format::Json => {
             value["outcome"] = outcome;

@@ -7,7 +7,6 @@
 //! accounts is none, and neither is the advance of an earlier financing: a loan must not be the record for the next.
 
 use super::accept::DISBURSED;
-use crate::ledger::block::outcome_leaf;
 use crate::ledger::{
     Account, Changes, Context, Header, HistoryRoot, Malformed, Movement, MovementKind, Outcome, Reason, Value,
 };
@@ -74,11 +73,10 @@ impl Citation {
             return Err(Reason::CitationForeign { citation_index: index });
         }
         let outcome = Outcome::from_bytes(&self.outcome).map_err(|_| unproven())?;
-        let outcomes_root = self.outcome_path.root_from(outcome_leaf(&outcome.hash()));
         let history_root = self.history_path.root_from(header.history_leaf()).map(HistoryRoot);
         // A path to nowhere is `None`, and so is a root that state no longer keeps: they must not be taken for equal.
         let kept: HistoryRoot = changes.read(&self.history_path.size).ok_or_else(unproven)?;
-        if outcomes_root != Some(header.outcomes_root) || history_root != Some(kept) {
+        if !header.has_outcome(&self.outcome_path, &outcome.hash()) || history_root != Some(kept) {
             return Err(unproven());
         }
         if !outcome.is_applied() {

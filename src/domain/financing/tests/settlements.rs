@@ -39,7 +39,7 @@ pub fn disbursed(id: u8, financier: AccountId, supplier: AccountId, token: Token
     Outcome { effects, ..applied(id, vec![paid(financier, supplier, token)]) }
 }
 
-fn header(chain_id: ChainId, height: u64, outcomes_root: Hash) -> Header {
+fn header(chain_id: ChainId, height: u64, outcomes: &[Hash]) -> Header {
     Header {
         chain_id,
         epoch: 0,
@@ -47,8 +47,10 @@ fn header(chain_id: ChainId, height: u64, outcomes_root: Hash) -> Header {
         parent: Hash::ZERO,
         time: BlockTime(height),
         proposer: PublicKey([0; 32]),
+        transaction_count: outcomes.len() as u32,
         transactions_root: Hash::ZERO,
-        outcomes_root,
+        outcome_count: outcomes.len() as u32,
+        outcomes_root: outcomes_root(outcomes),
         parent_state_digest: Hash::ZERO,
         history_root: Hash::ZERO,
         validators_hash: Hash::ZERO,
@@ -61,9 +63,8 @@ fn header(chain_id: ChainId, height: u64, outcomes_root: Hash) -> Header {
 pub fn cite_on(chain: ChainId, market: &mut Market, outcomes: &[Outcome]) -> Vec<Citation> {
     let hashes: Vec<Hash> = outcomes.iter().map(Outcome::hash).collect();
     let leaves: Vec<Hash> = hashes.iter().map(outcome_leaf).collect();
-    let headers: Vec<Header> = (0..HISTORY)
-        .map(|height| header(chain, height, if height == HEIGHT { outcomes_root(&hashes) } else { Hash::ZERO }))
-        .collect();
+    let headers: Vec<Header> =
+        (0..HISTORY).map(|height| header(chain, height, if height == HEIGHT { &hashes[..] } else { &[] })).collect();
     let history: Vec<Hash> = headers.iter().map(Header::history_leaf).collect();
     market.stage.edit(|changes| changes.put(&HISTORY, &HistoryRoot(merkle::root(&history))));
     let place = HEIGHT as usize;

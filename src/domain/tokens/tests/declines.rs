@@ -159,8 +159,7 @@ fn redemption_requests() {
     let mut stage = Stage::with(100, 100);
     let holder = stage.holder;
     let request = |token, units| RequestRedemption { token, amount: amount(units), payout_commitment: Hash([7; 32]) };
-    let too_much =
-        Reason::InsufficientFunds { account: holder, token: hkdx(), available: amount(100), required: amount(101) };
+    let too_much = Reason::InsufficientFunds { account: holder, token: hkdx(), required: amount(101) };
     for (token, units, expected) in [(nope(), 1, Reason::UnknownToken { token: nope() }), (hkdx(), 101, too_much)] {
         let operation = request(token, units);
         let performed = stage.ledger.perform(&[holder], |context, changes| operation.plan(context, changes));
