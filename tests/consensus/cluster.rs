@@ -33,6 +33,8 @@ pub struct Shape {
     pub committees: Vec<Vec<usize>>,
     /// Nodes that never sign.
     pub silent: Vec<usize>,
+    /// Nodes that propose blocks which break a rule.
+    pub liars: Vec<usize>,
     /// Blocks in an epoch.
     pub epoch_length: u64,
     /// How long a leader waits with an empty block.
@@ -47,6 +49,7 @@ impl Shape {
             nodes,
             committees: vec![(0..nodes).collect()],
             silent: Vec::new(),
+            liars: Vec::new(),
             epoch_length: 8,
             idle: Duration::from_millis(100),
             link: LINK,
@@ -171,6 +174,7 @@ impl Cluster {
                 committees,
                 everyone,
                 applied,
+                lies: shape.liars.contains(&node),
             };
             let network = attach(&oracle, key).await;
             let consensus =

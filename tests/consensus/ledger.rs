@@ -80,16 +80,19 @@ pub struct EmptyBlocks {
     pub committees: Committees,
     pub everyone: Vec<PublicKey>,
     pub applied: Applied,
+    /// Whether it proposes blocks that its peers must refuse.
+    pub lies: bool,
 }
 
 impl Ledger for EmptyBlocks {
     fn propose(&self, slot: Slot, mut ancestors: Ancestors) -> BoxFuture<'static, Option<Arc<Block>>> {
-        let idle = self.context.sleep(self.idle);
+        let (idle, lies) = (self.context.sleep(self.idle), self.lies);
         async move {
             let parent = ancestors.next().await?;
             assert_eq!(parent.hash(), slot.parent);
             idle.await;
-            let (height, time) = (parent.header().height + 1, BlockTime(parent.header().time.0 + 1));
+            let (height, now) = (parent.header().height + 1, parent.header().time.0);
+            let time = BlockTime(if lies { now } else { now + 1 });
             Some(block(slot.epoch, height, slot.parent, time, slot.leader))
         }
         .boxed()

@@ -200,6 +200,26 @@ fn a_dead_validator_soon_costs_little() {
     });
 }
 
+/// What one validator proposes against the rules is voted down by the others and never final, and they go on.
+#[test]
+fn a_validator_that_proposes_invalid_blocks_is_outvoted() {
+    for seed in [13, 14] {
+        simulate(seed, |context| async move {
+            let shape = Shape { liars: vec![2], ..Shape::validators(4) };
+            let cluster = Cluster::started(context, shape).await;
+            cluster.reach(&FOUR, 24).await;
+            cluster.agree();
+            let (liar, mut last) = (cluster.nodes[2].public_key(), None);
+            for height in 0..=24 {
+                let header = cluster.nodes[0].applied.block(height).header().clone();
+                assert_ne!(header.proposer, liar, "a block of the liar is final at {height}");
+                assert!(last.is_none_or(|last| header.time > last), "time stands still at {height}");
+                last = Some(header.time);
+            }
+        });
+    }
+}
+
 async fn blocks_in_a_minute(cluster: &Cluster) -> u64 {
     let before = cluster.nodes[0].applied.count();
     cluster.pass(Duration::from_secs(60)).await;

@@ -57,8 +57,11 @@ fn genesis_file() -> Vec<u8> {
 struct Chain {
     parent: ParentState,
     state: MemoryView,
-    records: Vec<(BlockRecord, Option<(AccountId, Arc<Openings>)>)>,
+    records: Vec<(BlockRecord, Option<Applied>)>,
 }
+
+/// Who sent a block's transaction, and what opens its balances.
+type Applied = (AccountId, Arc<Openings>);
 
 /// The stand-in.
 #[derive(Clone)]
