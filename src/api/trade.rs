@@ -60,6 +60,8 @@ fn receivable_to_pb(id: &ObjectId, receivable: &Receivable) -> pb::Receivable {
         ReceivableState::Confirmed => pb::ReceivableState::Confirmed,
         ReceivableState::Financed => pb::ReceivableState::Financed,
         ReceivableState::Settled => pb::ReceivableState::Settled,
+        ReceivableState::Withdrawn => pb::ReceivableState::Withdrawn,
+        ReceivableState::Rejected => pb::ReceivableState::Rejected,
     };
     pb::Receivable {
         receivable_id: Bytes::copy_from_slice(&id.0),

@@ -319,9 +319,23 @@ pub fn confirm_invoice(receivable: ObjectId) -> Operation {
     Operation(Kind::ConfirmInvoice(trade::ConfirmInvoice { receivable_id: bytes(receivable) }))
 }
 
-/// Certifies that no invoice of this fingerprint is on the ledger.
-pub fn certify_absence(fingerprint: Hash) -> Operation {
-    Operation(Kind::CertifyAbsence(trade::CertifyAbsence { fingerprint: bytes(fingerprint) }))
+/// Takes back an invoice that its buyer has not confirmed. The supplier does.
+pub fn withdraw_invoice(receivable: ObjectId) -> Operation {
+    Operation(Kind::WithdrawInvoice(trade::WithdrawInvoice { receivable_id: bytes(receivable) }))
+}
+
+/// Refuses an invoice that was not confirmed. The buyer does.
+pub fn reject_invoice(receivable: ObjectId) -> Operation {
+    Operation(Kind::RejectInvoice(trade::RejectInvoice { receivable_id: bytes(receivable) }))
+}
+
+/// Certifies that no invoice of this fingerprint, of this supplier to this buyer, is on the ledger.
+pub fn certify_absence(supplier: AccountId, buyer: AccountId, fingerprint: Hash) -> Operation {
+    Operation(Kind::CertifyAbsence(trade::CertifyAbsence {
+        fingerprint: bytes(fingerprint),
+        supplier_account_id: bytes(supplier),
+        buyer_account_id: bytes(buyer),
+    }))
 }
 
 /// A settlement receipt as a financing request cites it: made by a node, passed on as it is.

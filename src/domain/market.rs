@@ -2,7 +2,10 @@
 
 use crate::domain::rehearsal::{Performed, Rehearsal};
 use crate::domain::tokens::{ReservePolicy, Token, TokenTerms};
-use crate::domain::trade::{CommitFingerprintKey, ConfirmInvoice, RegisterInvoice, key_commitment};
+use crate::domain::trade::{
+    CommitFingerprintKey, ConfirmInvoice, RegisterInvoice, RegisteredFingerprint, RejectInvoice, WithdrawInvoice,
+    key_commitment,
+};
 use crate::ledger::{Account, Reason, Role};
 use crate::primitives::time::BusinessCalendar;
 use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId, TokenId};
@@ -79,6 +82,25 @@ impl Market {
     pub fn confirm_as(&mut self, sender: AccountId, receivable: ObjectId) -> Result<Performed, Reason> {
         let operation = ConfirmInvoice { receivable };
         self.stage.perform(&[sender], |context, changes| operation.plan(context, changes))
+    }
+
+    /// Withdraws an invoice, as anyone.
+    pub fn withdraw_as(&mut self, sender: AccountId, receivable: ObjectId) -> Result<Performed, Reason> {
+        let operation = WithdrawInvoice { receivable };
+        self.stage.perform(&[sender], |context, changes| operation.plan(context, changes))
+    }
+
+    /// Rejects an invoice, as anyone.
+    pub fn reject_as(&mut self, sender: AccountId, receivable: ObjectId) -> Result<Performed, Reason> {
+        let operation = RejectInvoice { receivable };
+        self.stage.perform(&[sender], |context, changes| operation.plan(context, changes))
+    }
+
+    /// Which receivable stands under a fingerprint of the supplier's to the buyer.
+    pub fn registered(&self, fingerprint: Hash) -> Option<ObjectId> {
+        let entity = |account| self.stage.read::<Account>(&account).map(|found| found.legal_entity_id);
+        let pair = (entity(self.supplier)?, entity(self.buyer)?);
+        self.stage.read::<RegisteredFingerprint>(&(pair, fingerprint)).map(|found| found.receivable)
     }
 
     /// A receivable that the buyer has confirmed.

@@ -4,7 +4,7 @@
 use crate::ledger::account::KeySet;
 use crate::ledger::changes::Planned;
 use crate::ledger::view::MemoryView;
-use crate::ledger::{Account, Changes, Context, Entry, Reason, Role, View};
+use crate::ledger::{Account, Changes, Context, Entry, OpenItem, Reason, Role, View};
 use crate::primitives::{AccountId, Amount, BlockTime, ChainId, ObjectId, PublicKey, RequestId, TokenId};
 use std::collections::BTreeSet;
 
@@ -45,7 +45,10 @@ impl Rehearsal {
         let id = AccountId([name; 32]);
         let legal_entity_id = format!("LEI:{name}");
         let roles = roles.iter().copied().collect();
-        self.edit(|changes| changes.put(&id, &Account { parent, keys, roles, legal_entity_id, closed: false }));
+        self.edit(|changes| {
+            changes.put(&id, &Account { parent, keys, roles, legal_entity_id, closed: false });
+            parent.into_iter().for_each(|above| changes.item_opened(above, OpenItem::Account));
+        });
         id
     }
 

@@ -13,7 +13,7 @@ use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
-    Account, Block, Changes, Header, HistoryRoot, Parameters, ReserveLine, Roles, Tip, ValidatorSet, Writes,
+    Account, Block, Changes, Header, HistoryRoot, OpenItem, Parameters, ReserveLine, Roles, Tip, ValidatorSet, Writes,
 };
 use crate::primitives::crypto::{Domain, hash, sha256};
 use crate::primitives::currency::ParseCurrencyError;
@@ -235,6 +235,7 @@ impl Genesis {
         let mut changes = Changes::new(&empty);
         for (id, account) in &self.accounts {
             changes.put(id, account);
+            account.parent.into_iter().for_each(|above| changes.item_opened(above, OpenItem::Account));
         }
         for (index, token) in self.tokens.iter().enumerate() {
             let created = tokens::create(&mut changes, token.id, token.issuer, &token.terms);

@@ -3,7 +3,8 @@
 //! Checked on the block's writes against the parent's state, so that the cost goes with the block and not with the ledger;
 //! `audit` checks the same over all entries. By induction from the genesis the two are equal.
 
-use crate::ledger::{Balance, Circulation, Column, Lock, View, Writes};
+use crate::domain::trade::Receivable;
+use crate::ledger::{Account, Balance, Circulation, Column, Lock, OpenItems, View, Writes};
 use crate::primitives::{AccountId, CodecError, Decode, TokenId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -32,6 +33,16 @@ pub enum BrokenInvariant {
         /// By how much all open locks together changed, in minor units.
         locks: i128,
     },
+    /// An account's counts of open items and what is open of it changed by different numbers.
+    #[error("of {account}, {kept} more open items are counted, and {open} more are open")]
+    OpenItems {
+        /// The account.
+        account: AccountId,
+        /// By how much the first count that is wrong changed.
+        kept: i128,
+        /// By how much what is open of it changed.
+        open: i128,
+    },
     /// An entry of value does not decode.
     #[error("an entry of column {column:?} does not decode: {cause}")]
     Undecodable {
@@ -55,9 +66,21 @@ pub struct Totals {
     pub circulation: i128,
 }
 
-/// Sums of value entries by token.
+/// What of an account's open items changed, or stands: as its entry counts them, and as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Items {
+    receivables_kept: i128,
+    receivables_open: i128,
+    accounts_kept: i128,
+    accounts_open: i128,
+}
+
+/// Sums of value entries by token, and of open items by account.
 #[derive(Debug, Default)]
-pub struct Ledger(BTreeMap<TokenId, Totals>);
+pub struct Ledger {
+    totals: BTreeMap<TokenId, Totals>,
+    items: BTreeMap<AccountId, Items>,
+}
 
 impl Ledger {
     /// Takes an entry into the sums, `sign` times. Entries of other columns are passed over.
@@ -74,29 +97,46 @@ impl Ledger {
                 let (_, token) = <(AccountId, TokenId)>::from_bytes(key)?;
                 let balance = Balance::from_bytes(value)?;
                 let locked = i128::from(balance.locked.minor_units());
-                let totals = self.0.entry(token).or_default();
+                let totals = self.totals.entry(token).or_default();
                 totals.balances += sign * (i128::from(balance.available.minor_units()) + locked);
                 totals.locked += sign * locked;
             }
             Column::Circulation => {
                 let circulation = Circulation::from_bytes(value)?.0.minor_units();
-                self.0.entry(TokenId::from_bytes(key)?).or_default().circulation += sign * i128::from(circulation);
+                self.totals.entry(TokenId::from_bytes(key)?).or_default().circulation += sign * i128::from(circulation);
             }
             Column::Locks => {
                 let lock = Lock::from_bytes(value)?;
-                self.0.entry(lock.token).or_default().locks += sign * i128::from(lock.amount.minor_units());
+                self.totals.entry(lock.token).or_default().locks += sign * i128::from(lock.amount.minor_units());
+            }
+            Column::OpenItems => {
+                let OpenItems { receivables, accounts } = OpenItems::from_bytes(value)?;
+                let items = self.items.entry(AccountId::from_bytes(key)?).or_default();
+                items.receivables_kept += sign * i128::from(receivables);
+                items.accounts_kept += sign * i128::from(accounts);
+            }
+            Column::Receivables => {
+                for account in Receivable::from_bytes(value)?.bound() {
+                    self.items.entry(account).or_default().receivables_open += sign;
+                }
+            }
+            Column::Accounts => {
+                let account = Account::from_bytes(value)?;
+                if let Some(parent) = account.parent.filter(|_| !account.closed) {
+                    self.items.entry(parent).or_default().accounts_open += sign;
+                }
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// Whether the sums agree, token by token.
+    /// Whether the sums agree, token by token and account by account.
     ///
     /// # Errors
     /// The first disagreement.
     pub fn agree(&self) -> Result<(), BrokenInvariant> {
-        for (token, totals) in &self.0 {
+        for (token, totals) in &self.totals {
             let Totals { balances, locked, locks, circulation } = *totals;
             if balances != circulation {
                 return Err(BrokenInvariant::Conservation { token: *token, balances, circulation });
@@ -105,8 +145,28 @@ impl Ledger {
                 return Err(BrokenInvariant::Locks { token: *token, locked, locks });
             }
         }
+        for (account, items) in &self.items {
+            let by_kind =
+                [(items.receivables_kept, items.receivables_open), (items.accounts_kept, items.accounts_open)];
+            if let Some((kept, open)) = by_kind.into_iter().find(|(kept, open)| kept != open) {
+                return Err(BrokenInvariant::OpenItems { account: *account, kept, open });
+            }
+        }
         Ok(())
     }
+}
+
+/// Whether entries of a column are counted.
+const fn counted(column: Column) -> bool {
+    matches!(
+        column,
+        Column::Balances
+            | Column::Circulation
+            | Column::Locks
+            | Column::OpenItems
+            | Column::Receivables
+            | Column::Accounts
+    )
 }
 
 /// Whether a block's writes keep the invariants that held of its parent's state.
@@ -116,7 +176,7 @@ impl Ledger {
 pub fn check(parent: &dyn View, writes: &Writes) -> Result<(), BrokenInvariant> {
     let mut changed = Ledger::default();
     for ((column, key), new) in writes {
-        if !matches!(column, Column::Balances | Column::Circulation | Column::Locks) {
+        if !counted(*column) {
             continue;
         }
         if let Some(old) = parent.get(*column, key) {
@@ -145,7 +205,7 @@ pub fn check_all<'a>(entries: impl Iterator<Item = (Column, &'a Bytes, &'a Bytes
 mod tests {
     use super::*;
     use crate::ledger::view::MemoryView;
-    use crate::ledger::{Changes, LockPurpose};
+    use crate::ledger::{Changes, LockPurpose, OpenItem};
     use crate::primitives::{Amount, Encode, ObjectId};
 
     fn token() -> TokenId {
@@ -176,6 +236,12 @@ mod tests {
         let mut leaked = minted();
         leaked.insert((Column::Locks, Bytes::from(ObjectId([1; 32]).to_bytes())), None);
         assert!(matches!(check(&view, &leaked), Err(BrokenInvariant::Locks { locked: 4, locks: 0, .. })));
+
+        let mut miscounted = minted();
+        let mut changes = Changes::new(&view);
+        changes.item_opened(AccountId([1; 32]), OpenItem::Receivable);
+        miscounted.extend(changes.finish().writes);
+        assert!(matches!(check(&view, &miscounted), Err(BrokenInvariant::OpenItems { kept: 1, open: 0, .. })));
 
         let mut garbled = minted();
         garbled.insert((Column::Circulation, Bytes::from(token().to_bytes())), Some(Bytes::from_static(b"x")));

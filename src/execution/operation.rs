@@ -48,6 +48,8 @@ operations! {
     CommitFingerprintKey => trade,
     RegisterInvoice => trade,
     ConfirmInvoice => trade,
+    WithdrawInvoice => trade,
+    RejectInvoice => trade,
     CertifyAbsence => trade,
     RequestFinancing => financing,
     AcceptFinancing => financing,

@@ -51,6 +51,11 @@ impl<'v> Changes<'v> {
         (self as &dyn View).read(key)
     }
 
+    /// Whether there is an entry under a key, without decoding it.
+    pub fn has<E: Entry>(&self, key: &E::Key) -> bool {
+        self.get(E::COLUMN, &key.to_bytes()).is_some()
+    }
+
     /// Writes an entry.
     pub fn put<E: Entry>(&mut self, key: &E::Key, entry: &E) {
         let key = (E::COLUMN, Bytes::from(key.to_bytes()));

@@ -5,6 +5,7 @@
 //! * Money moves only through [`Changes`], whose verbs refuse what would leave a balance negative or a lock unbacked.
 //! * For each token the balances, available and locked, add up to its circulation.
 //! * Locked value equals the open locks.
+//! * The open items counted of an account are those that there are.
 //!
 //! # Deliberately absent
 //! What operations mean (the rooms of `domain`), who may do them (`execution`), and where bytes are kept (`storage`).
@@ -20,6 +21,7 @@ pub mod due;
 pub mod history;
 pub mod limits;
 pub mod malformed;
+pub mod open_items;
 pub mod outcome;
 pub mod reason;
 pub mod receipt;
@@ -38,6 +40,7 @@ pub use context::Context;
 pub use due::{Due, DueKey};
 pub use history::{HistoryRoot, Parameters, Tip};
 pub use malformed::Malformed;
+pub use open_items::{OpenItem, OpenItems};
 pub use outcome::{Decline, Effect, Movement, MovementKind, Outcome, Status, Value};
 pub use reason::Reason;
 pub use receipt::{Receipt, TrustRoot};

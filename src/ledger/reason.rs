@@ -88,6 +88,10 @@ reasons! {
         "Only the account itself, or the institution above it, may do this.";
     205 "ACCOUNT_IN_OFFICE" AccountInOffice { account: AccountId, role: &'static str }
         "Token holders rely on issuers and custodians, so their accounts are not closed.";
+    206 "ACCOUNT_HAS_OPEN_CLAIMS" AccountHasOpenClaims { account: AccountId, open: u64 }
+        "The account owes on invoices, or is still to be paid on them. They end by being paid, withdrawn or rejected.";
+    207 "ACCOUNT_HAS_ACCOUNTS_UNDER_IT" AccountHasAccountsUnderIt { account: AccountId, open: u64 }
+        "Accounts under this one are open, and nobody else stands above them. Close them first.";
 
     300 "TOKEN_EXISTS" TokenExists { token: TokenId }
         "A token with this id exists already.";

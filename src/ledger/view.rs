@@ -41,7 +41,7 @@ pub enum Column {
     Redemptions,
     /// Commitments to fingerprint keys, by pair of legal entities.
     FingerprintKeys,
-    /// Receivables by fingerprint of their invoice.
+    /// Receivables by pair of legal entities and fingerprint of their invoice.
     Fingerprints,
     /// Receivables.
     Receivables,
@@ -49,6 +49,8 @@ pub enum Column {
     FinancingRequests,
     /// Paid redemptions that no attestation covers yet, by token.
     Payouts,
+    /// Counts of what is open of an account.
+    OpenItems,
 }
 codec_tag!(Column {
     Chain = 0,
@@ -68,6 +70,7 @@ codec_tag!(Column {
     Receivables = 14,
     FinancingRequests = 15,
     Payouts = 16,
+    OpenItems = 17,
 });
 
 /// A type of state entry: where it is kept and under what key.

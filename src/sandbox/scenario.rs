@@ -405,7 +405,8 @@ async fn finance(
 async fn certify_absence(stage: &mut Stage<'_>, trade: &Trade) -> Result<(), SandboxError> {
     let other = InvoiceFacts { number: format!("{}-NEVER-SENT", trade.facts.number), ..trade.facts.clone() };
     let mut draft = stage.draft("financier")?;
-    draft.add(operations::certify_absence(fingerprint(&trade.key, &other)));
+    let (supplier, buyer) = (stage.account("supplier")?, stage.account("buyer")?);
+    draft.add(operations::certify_absence(supplier, buyer, fingerprint(&trade.key, &other)));
     let sentence = format!("the ledger certifies that invoice {} is not on it", other.number);
     stage.settle("certify-absence", &sentence, draft, &[], Expect::Applied).await.map(drop)
 }

@@ -75,6 +75,14 @@ fn an_invoice_goes_its_way(desk: &Desk<'_>) {
     desk.applies("financier", &absence);
     let register =
         ["invoices", "register", text(&file), "--buyer", "buyer", "--token", "HKDX", "--key-file", text(&key)];
+    // Twice it comes to nothing, and the invoice may be registered anew.
+    for (who, end, state) in [("supplier", "withdraw", "WITHDRAWN"), ("buyer", "reject", "REJECTED")] {
+        let registered = desk.applies("supplier", &register);
+        let receivable = field(&registered, "receivable_id");
+        desk.applies(who, &["invoices", end, receivable]);
+        assert_eq!(desk.does("buyer", &["invoices", "show", receivable])["state"], state);
+        desk.declines("buyer", &["invoices", "confirm", receivable], "RECEIVABLE_NOT_OPEN");
+    }
     let registered = desk.applies("supplier", &register);
     let receivable = field(&registered, "receivable_id");
     desk.declines("supplier", &register, "INVOICE_ALREADY_REGISTERED");

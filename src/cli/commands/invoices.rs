@@ -13,7 +13,7 @@ use crate::primitives::{AccountId, Amount, Hash, ObjectId, TokenId};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Registers, confirms, shows and pays invoices.
+/// Registers, confirms, takes back, shows and pays invoices.
 #[derive(Debug, clap::Subcommand)]
 pub enum InvoicesCommand {
     /// Makes the key under which a supplier and a buyer fingerprint their invoices, and commits it. The supplier sends it,
@@ -54,16 +54,26 @@ pub enum InvoicesCommand {
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
     },
-    /// Has the ledger certify that an invoice is not on it: it was never registered, so never financed.
+    /// Takes back an invoice that the buyer has not confirmed, so that it can be registered rightly. The supplier does.
+    Withdraw {
+        /// The receivable.
+        receivable: ObjectId,
+    },
+    /// Refuses an invoice that was not confirmed: nobody owes it. The buyer does.
+    Reject {
+        /// The receivable.
+        receivable: ObjectId,
+    },
+    /// Has the ledger certify that an invoice is not on it: nobody owes it there, and nobody has financed it.
     CertifyAbsence {
         /// The invoice's UBL file, or its fingerprint in hexadecimal.
         invoice: String,
-        /// The supplier, by its id or a participant's name (with a file).
+        /// The supplier, by its id or a participant's name.
         #[arg(long)]
-        supplier: Option<String>,
-        /// The buyer, by its id or a participant's name (with a file).
+        supplier: String,
+        /// The buyer, by its id or a participant's name.
         #[arg(long)]
-        buyer: Option<String>,
+        buyer: String,
         /// The key that the pair committed (with a file).
         #[arg(long, value_name = "FILE", default_value = "fingerprint-key.hex")]
         key_file: PathBuf,
@@ -85,7 +95,7 @@ pub enum InvoicesCommand {
     },
     /// Lists the receivables that the acting account may see.
     List {
-        /// Only those that are registered, confirmed, financed or settled.
+        /// Only those that are registered, confirmed, financed, settled, withdrawn or rejected.
         #[arg(long)]
         state: Option<String>,
     },
@@ -108,20 +118,16 @@ impl InvoicesCommand {
                 }
                 session.submit_one(operations::confirm_invoice(receivable)).await
             }
+            Self::Withdraw { receivable } => session.submit_one(operations::withdraw_invoice(receivable)).await,
+            Self::Reject { receivable } => session.submit_one(operations::reject_invoice(receivable)).await,
             Self::CertifyAbsence { invoice, supplier, buyer, key_file } => {
+                let supplier = session.common.find_account(&supplier)?;
+                let buyer = session.common.find_account(&buyer)?;
                 let fingerprint = match invoice.parse::<Hash>() {
                     Ok(fingerprint) => fingerprint,
-                    Err(_) => {
-                        let (Some(supplier), Some(buyer)) = (supplier, buyer) else {
-                            let why = "with an invoice's file, say whose it is: --supplier and --buyer";
-                            return Err(Failure::Usage(why.into()));
-                        };
-                        let find = |name: &str| session.common.find_account(name);
-                        let (supplier, buyer) = (find(&supplier)?, find(&buyer)?);
-                        fingerprint_of(session, Path::new(&invoice), &key_file, supplier, buyer).await?
-                    }
+                    Err(_) => fingerprint_of(session, Path::new(&invoice), &key_file, supplier, buyer).await?,
                 };
-                session.submit_one(operations::certify_absence(fingerprint)).await
+                session.submit_one(operations::certify_absence(supplier, buyer, fingerprint)).await
             }
             Self::Pay { receivable, amount, end_to_end_id } => {
                 let found = session.client.receivable(receivable).await?;

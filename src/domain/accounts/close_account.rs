@@ -2,7 +2,7 @@
 
 use crate::ledger::account::Account;
 use crate::ledger::context::open_account;
-use crate::ledger::{Balance, Changes, Column, Context, Effect, Reason, Role, View};
+use crate::ledger::{Balance, Changes, Column, Context, Effect, OpenItem, OpenItems, Reason, Role, View};
 use crate::primitives::{AccountId, Decode, Encode, TokenId};
 
 /// Closes an account for good.
@@ -16,7 +16,8 @@ impl CloseAccount {
     /// Plans the closing.
     ///
     /// # Errors
-    /// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `NOT_THE_PARENT`, `ACCOUNT_IN_OFFICE`, `ACCOUNT_NOT_EMPTY`.
+    /// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `NOT_THE_PARENT`, `ACCOUNT_IN_OFFICE`, `ACCOUNT_NOT_EMPTY`,
+    /// `ACCOUNT_HAS_OPEN_CLAIMS`, `ACCOUNT_HAS_ACCOUNTS_UNDER_IT`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let mut account = open_account(changes, self.account)?;
         if !signed_by_it_or_its_parent(context, changes, &account) {
@@ -28,8 +29,12 @@ impl CloseAccount {
         if let Some((token, Balance { available, locked })) = first_balance(changes, self.account) {
             return Err(Reason::AccountNotEmpty { token, available, locked });
         }
+        require_nothing_open(changes, self.account)?;
         account.closed = true;
         changes.put(&self.account, &account);
+        if let Some(parent) = account.parent {
+            changes.item_ended(parent, OpenItem::Account);
+        }
         changes.record(Effect::new("accounts.closed").with("account", self.account).with("by", context.sender));
         Ok(())
     }
@@ -38,6 +43,17 @@ impl CloseAccount {
 fn signed_by_it_or_its_parent(context: &Context<'_>, changes: &Changes<'_>, account: &Account) -> bool {
     let by_parent = || account.parent.is_some_and(|parent| context.signed_by(changes, parent).is_ok());
     account.keys.is_satisfied_by(context.signers) || by_parent()
+}
+
+fn require_nothing_open(changes: &Changes<'_>, account: AccountId) -> Result<(), Reason> {
+    let OpenItems { receivables, accounts } = changes.read(&account).unwrap_or_default();
+    if receivables > 0 {
+        return Err(Reason::AccountHasOpenClaims { account, open: receivables });
+    }
+    if accounts > 0 {
+        return Err(Reason::AccountHasAccountsUnderIt { account, open: accounts });
+    }
+    Ok(())
 }
 
 /// Something that the account still holds, if it holds anything. Empty balances have no entry.

@@ -1,4 +1,4 @@
-//! Accounts: opened under an institution or an issuer, kept under changing keys, closed when empty.
+//! Accounts: opened under an institution or an issuer, kept under changing keys, closed when nothing hangs on them.
 //!
 //! # Life cycle
 //! The genesis names the first accounts. From then on an institution opens its customers' and an issuer its makers' and
@@ -7,7 +7,7 @@
 //! # Invariants
 //! * An account's id, its place under another account and its roles never change.
 //! * No account grants a role that it was not made to grant, so no chain of openings leads to more power than the genesis gave.
-//! * A closed account holds nothing.
+//! * A closed account holds nothing, owes nothing, is owed nothing, and has no open account under it.
 //!
 //! # Deliberately absent
 //! Names and addresses of persons: the ledger knows companies by their register ids and natural persons not at all.

@@ -4,7 +4,7 @@ use super::keys_text;
 use crate::ledger::account::{KeySet, LEGAL_ENTITY_ID_BYTES_MAX};
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
 use crate::ledger::malformed::{Malformed, require, require_text};
-use crate::ledger::{Account, Changes, Context, Effect, Reason, Role, Roles};
+use crate::ledger::{Account, Changes, Context, Effect, OpenItem, Reason, Role, Roles};
 use crate::primitives::AccountId;
 
 /// Opens an account under the sender's.
@@ -48,7 +48,7 @@ impl OpenAccount {
     }
 }
 
-/// Puts a new account on the ledger: what opening one and the genesis have in common.
+/// Puts a new account on the ledger.
 ///
 /// # Errors
 /// `ACCOUNT_EXISTS`, `ACCOUNT_TOO_DEEP`.
@@ -58,6 +58,9 @@ pub fn register(changes: &mut Changes<'_>, id: AccountId, account: &Account) -> 
     }
     require_depth(changes, account.parent)?;
     changes.put(&id, account);
+    if let Some(parent) = account.parent {
+        changes.item_opened(parent, OpenItem::Account);
+    }
     let mut opened = Effect::new("accounts.opened")
         .with("account", id)
         .with("roles", account.roles.to_string())

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::rehearsal::Rehearsal;
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::{Account, Reason, Role, Value};
+use crate::ledger::{Account, OpenItem, OpenItems, Reason, Role, Value};
 use crate::primitives::{AccountId, Amount, BlockTime, TokenId};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
@@ -133,13 +133,32 @@ fn only_an_empty_account_closes_and_only_by_itself_or_its_parent() {
         ),
         (issuer, issuer, Err(Reason::AccountInOffice { account: issuer, role: "issuer" })),
         (custodian, custodian, Err(Reason::AccountInOffice { account: custodian, role: "custodian" })),
-        (bank, bank, closed()),
-        // A closed parent closes nothing any more.
-        (neighbour, bank, Err(Reason::NotTheParent { account: neighbour })),
+        // One of the two under it is closed by now.
+        (bank, bank, Err(Reason::AccountHasAccountsUnderIt { account: bank, open: 1 })),
         (AccountId([8; 32]), issuer, Err(Reason::UnknownAccount { account: AccountId([8; 32]) })),
     ] {
         assert_eq!(close(account, signer), expected);
     }
+}
+
+#[test]
+fn an_account_closes_once_nothing_is_open_of_it() {
+    let (mut ledger, bank, _, customer) = stage();
+    ledger.edit(|changes| changes.item_opened(customer, OpenItem::Receivable));
+    let close = |ledger: &mut Rehearsal, account| {
+        ledger.perform(&[bank], |context, changes| CloseAccount { account }.plan(context, changes)).err()
+    };
+    assert_eq!(close(&mut ledger, customer), Some(Reason::AccountHasOpenClaims { account: customer, open: 1 }));
+    ledger.edit(|changes| changes.item_ended(customer, OpenItem::Receivable));
+    let opened = ledger.perform(&[bank], |context, changes| opening(&[]).plan(context, changes)).expect("a bank opens");
+    assert_eq!(ledger.read(&bank), Some(OpenItems { receivables: 0, accounts: 2 }));
+    assert_eq!(close(&mut ledger, bank), Some(Reason::AccountHasAccountsUnderIt { account: bank, open: 2 }));
+    assert_eq!(close(&mut ledger, customer), None);
+    assert_eq!(close(&mut ledger, opened.account), None);
+    assert_eq!(ledger.read::<OpenItems>(&bank), None);
+    assert_eq!(close(&mut ledger, bank), None);
+    // A closed parent is nobody's parent any more.
+    assert_eq!(close(&mut ledger, bank), Some(Reason::AccountClosed { account: bank }));
 }
 
 #[test]
@@ -174,8 +193,8 @@ fn legal_entities_are_named_with_their_register() {
 }
 
 proptest! {
-    /// Whoever opens whatever under whomever, nobody gets a role that only the genesis gives, and a closed account holds
-    /// nothing and opens nothing.
+    /// Whoever opens whatever under whomever, nobody gets a role that only the genesis gives, a closed account holds
+    /// nothing and opens nothing, and every account knows how many open ones stand under it.
     #[test]
     fn openings_create_no_power(steps in proptest::collection::vec((any::<prop::sample::Index>(), 0u16..512, 0u8..4), 1..60)) {
         let (mut ledger, bank, issuer, customer) = stage();
@@ -194,6 +213,13 @@ proptest! {
                     accounts.push(performed.account);
                 }
             }
+        }
+        for id in &accounts {
+            let found = accounts.iter().filter_map(|other| ledger.read::<Account>(other));
+            let under = found.filter(|other| other.parent == Some(*id) && !other.closed).count() as u64;
+            prop_assert_eq!(ledger.read::<OpenItems>(id).unwrap_or_default().accounts, under);
+            let closed = ledger.read::<Account>(id).is_some_and(|account| account.closed);
+            prop_assert!(!closed || under == 0, "an open account was left under a closed one");
         }
         for id in accounts.iter().filter(|id| !genesis.contains(id)) {
             let account: Account = ledger.read(id).expect("opened accounts stay");

@@ -46,7 +46,7 @@ impl AcceptFinancing {
         open_account(changes, request.supplier)?;
         changes.transfer(found.token, request.financier, request.supplier, request.advance)?;
         changes.put(&id, &request);
-        changes.put(&request.receivable, &found);
+        found.keep(request.receivable, changes);
         changes.record(
             Effect::new(DISBURSED)
                 .with("request", id)

@@ -50,7 +50,7 @@ impl PayInvoice {
                 changes.transfer(found.token, buyer, payee, amount)?;
             }
         }
-        changes.put(&id, &found);
+        found.keep(id, changes);
         changes.record(
             Effect::new("financing.invoice_paid")
                 .with("receivable", id)

@@ -1,15 +1,22 @@
 //! Certified absence: proof, for someone about to finance an invoice, that the ledger does not have it.
 
 use super::RegisteredFingerprint;
+use super::key::legal_entities_of;
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason};
-use crate::primitives::Hash;
+use crate::primitives::{AccountId, Hash};
 
-/// Certifies that no invoice of a fingerprint is on the ledger. Anyone may ask; the receipt is the proof.
+/// Certifies that no invoice of a fingerprint, of this supplier to this buyer, is on the ledger. Anyone may ask; the receipt
+/// is the proof. It is also proof that the invoice was not financed: only what was withdrawn or rejected before anyone owed
+/// it leaves the ledger's fingerprints again.
 ///
 /// It holds as of the transaction's place in its block: an invoice may be registered right after, and its receipt then
 /// stands later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CertifyAbsence {
+    /// The supplier, by any account of its legal entity.
+    pub supplier: AccountId,
+    /// The buyer, by any account of its legal entity.
+    pub buyer: AccountId,
     /// The fingerprint.
     pub fingerprint: Hash,
 }
@@ -26,14 +33,20 @@ impl CertifyAbsence {
     /// Plans the answer, which is an effect and no entry.
     ///
     /// # Errors
-    /// `FINGERPRINT_REGISTERED`.
+    /// `UNKNOWN_ACCOUNT`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_REGISTERED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let fingerprint = self.fingerprint;
-        if let Some(RegisteredFingerprint { receivable }) = changes.read(&fingerprint) {
+        let registered = (legal_entities_of(changes, self.supplier, self.buyer)?, fingerprint);
+        if let Some(RegisteredFingerprint { receivable }) = changes.read(&registered) {
             return Err(Reason::FingerprintRegistered { fingerprint, receivable });
         }
+        let (supplier_legal_entity, buyer_legal_entity) = registered.0;
+        // Legal entities and no accounts: whom an effect names by account sees it, and that a financier asks is not for the
+        // buyer to see.
         changes.record(
             Effect::new("trade.absence_certified")
+                .with("supplier_legal_entity", supplier_legal_entity)
+                .with("buyer_legal_entity", buyer_legal_entity)
                 .with("fingerprint", fingerprint)
                 .with("height", context.height)
                 .with("time", context.now),

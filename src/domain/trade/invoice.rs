@@ -8,7 +8,7 @@ use crate::ledger::context::{open_account, require_role};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Malformed, Reason, Role};
 use crate::primitives::{AccountId, Amount, BlockTime, Currency, Hash, ObjectId, TokenId};
 
-/// Which receivable an invoice became, by its fingerprint. Never removed.
+/// Which receivable an invoice became. Removed if it is withdrawn or rejected, never once it was owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisteredFingerprint {
     /// The receivable.
@@ -18,8 +18,11 @@ codec_struct!(RegisteredFingerprint { receivable });
 
 impl Entry for RegisteredFingerprint {
     const COLUMN: Column = Column::Fingerprints;
-    /// The fingerprint.
-    type Key = Hash;
+    /// The legal entities of supplier and buyer, and the fingerprint.
+    ///
+    /// The pair is in it because a fingerprint says nothing of itself: whoever saw another pair's, in a pool or in a question
+    /// about its absence, could register it with a buyer of its own, and the invoice itself would be shut out for ever.
+    type Key = ((String, String), Hash);
 }
 
 /// Registers an invoice. The sender is its supplier.
@@ -79,23 +82,29 @@ impl RegisterInvoice {
         if changes.read::<FingerprintKey>(&pair).is_none() {
             return Err(Reason::FingerprintKeyNotCommitted { supplier, buyer });
         }
-        if let Some(RegisteredFingerprint { receivable }) = changes.read(&self.fingerprint) {
+        let registered = (pair, self.fingerprint);
+        if let Some(RegisteredFingerprint { receivable }) = changes.read(&registered) {
             return Err(Reason::InvoiceAlreadyRegistered { fingerprint: self.fingerprint, receivable });
         }
-        self.register(context, changes)
+        self.register(&registered, context, changes)
     }
 
-    fn register(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
+    fn register(
+        &self,
+        registered: &((String, String), Hash),
+        context: &Context<'_>,
+        changes: &mut Changes<'_>,
+    ) -> Result<(), Reason> {
         // A request id can return once it is forgotten, and the receivable's id with it.
         let id = context.object_id();
-        if changes.read::<Receivable>(&id).is_some() {
+        if changes.has::<Receivable>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }
         let parties = (context.sender, self.buyer);
         let owed = (self.token, self.amount);
         let receivable = Receivable::registered(parties, owed, self.due_at, self.fingerprint, self.document_commitment);
-        changes.put(&self.fingerprint, &RegisteredFingerprint { receivable: id });
-        changes.put(&id, &receivable);
+        changes.put(registered, &RegisteredFingerprint { receivable: id });
+        receivable.keep(id, changes);
         changes.record(
             Effect::new("trade.invoice_registered")
                 .with("receivable", id)
@@ -141,7 +150,7 @@ impl ConfirmInvoice {
         context.signed_by(changes, context.sender)?;
         let before = found.state();
         found.confirm(id)?;
-        changes.put(&id, &found);
+        found.keep(id, changes);
         changes.record(
             Effect::new("trade.invoice_confirmed")
                 .with("receivable", id)

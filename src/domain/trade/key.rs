@@ -40,6 +40,19 @@ pub(super) fn legal_entities(
     if pair.0 == pair.1 { Err(Reason::SameLegalEntity { supplier, buyer }) } else { Ok(pair) }
 }
 
+/// The same of two accounts by their ids, open or closed.
+///
+/// # Errors
+/// `UNKNOWN_ACCOUNT`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`.
+pub(super) fn legal_entities_of(
+    changes: &Changes<'_>,
+    supplier: AccountId,
+    buyer: AccountId,
+) -> Result<(String, String), Reason> {
+    let read = |account| changes.read::<Account>(&account).ok_or(Reason::UnknownAccount { account });
+    legal_entities((supplier, &read(supplier)?), (buyer, &read(buyer)?))
+}
+
 /// Commits the key under which a supplier and a buyer fingerprint their invoices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitFingerprintKey {

@@ -2,21 +2,37 @@
 //!
 //! # Life cycle
 //! A supplier and a buyer commit a fingerprint key, once. The supplier registers an invoice by its keyed fingerprint; the
-//! buyer, who recomputed the fingerprint from its own copy, confirms it and owes it from then on, whoever holds it.
+//! buyer, who recomputed the fingerprint from its own copy, confirms it and owes it from then on, whoever holds it. Until
+//! then the supplier may withdraw it and the buyer reject it, and the same invoice may be registered anew.
 //! `financing` assigns the receivable and takes the buyer's payments:
 //!
 //! ```text
 //! registered --confirm--> confirmed --finance--> financed
-//!                             |                      |
-//!                             +-------settle---------+--> settled
+//!      |                      |                      |
+//!      |                      +-------settle---------+--> settled
+//!      +--withdraw--> withdrawn
+//!      +--reject----> rejected
 //! ```
 //!
 //! # Invariants
-//! * One fingerprint, one receivable, for ever: the entry that maps one to the other is never removed.
+//! * Of a pair, one fingerprint, one receivable: the entry that maps one to the other is removed only with an invoice that
+//!   nobody came to owe.
 //! * One pair of legal entities, in one direction, one fingerprint key.
 //! * A receivable has at most one assignment, and keeps it when it is settled.
 //! * What is outstanding never grows, and never falls below what the financier is still to receive.
-//! * A receivable is settled exactly when nothing is outstanding.
+//! * Nothing is outstanding exactly when a receivable is settled, withdrawn or rejected.
+//! * Whoever owes on a receivable, or is still to be paid on it, has it counted among its open items.
+//!
+//! # Against third parties
+//! * *Guessing.* A fingerprint is a keyed hash; number, date and amount do not lead to it without the pair's key.
+//! * *Blocking.* Who sees a fingerprint before its invoice is ordered (a validator, a financier who was told it) might
+//!   register it first. Fingerprints are therefore kept by pair of legal entities: another pair's entry is in nobody's way,
+//!   and within the pair only the supplier's accounts register. What the buyer does not owe, it rejects.
+//! * *Probing.* A registration is answered about the sender's own pair alone. An absence is certified to anyone who names
+//!   both parties and the fingerprint, so to whoever was given it.
+//!
+//! This rests on institutions opening accounts for the legal entities they name: an account under another's name is in its
+//! place here as everywhere.
 //!
 //! # Deliberately absent
 //! The documents, and anything in them that a person could be recognised by: state holds salted commitments and keyed
@@ -28,6 +44,7 @@ pub mod fingerprint;
 mod invoice;
 mod key;
 mod receivable;
+mod retraction;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +54,4 @@ pub use fingerprint::{InvoiceFacts, document_commitment, fingerprint, key_commit
 pub use invoice::{ConfirmInvoice, RegisterInvoice, RegisteredFingerprint};
 pub use key::{CommitFingerprintKey, FingerprintKey};
 pub use receivable::{Assignment, InvoicePayment, Receivable, ReceivableState, Step, receivable};
+pub use retraction::{RejectInvoice, WithdrawInvoice};

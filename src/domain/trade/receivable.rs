@@ -3,9 +3,10 @@
 //! Its fields that carry rules are private. Whatever another room does to a receivable goes through a method here, and
 //! every method goes through [`ReceivableState::after`], so a step that the life cycle does not have cannot be written.
 
-use crate::ledger::{Changes, Column, Entry, Reason};
+use crate::ledger::{Changes, Column, Entry, OpenItem, Reason};
 use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
+use std::collections::BTreeSet;
 
 /// Where a receivable stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +19,19 @@ pub enum ReceivableState {
     Financed,
     /// Paid in full.
     Settled,
+    /// Taken back by the supplier before anyone owed it.
+    Withdrawn,
+    /// Refused by the buyer, who never owed it.
+    Rejected,
 }
-codec_tag!(ReceivableState { Registered = 1, Confirmed = 2, Financed = 3, Settled = 4 });
+codec_tag!(ReceivableState {
+    Registered = 1,
+    Confirmed = 2,
+    Financed = 3,
+    Settled = 4,
+    Withdrawn = 5,
+    Rejected = 6,
+});
 
 /// What can happen to a receivable's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +42,10 @@ pub enum Step {
     Finance,
     /// The last of it is paid.
     Settle,
+    /// The supplier takes it back.
+    Withdraw,
+    /// The buyer refuses it.
+    Reject,
 }
 
 impl ReceivableState {
@@ -39,10 +55,15 @@ impl ReceivableState {
             (Self::Registered, Step::Confirm) => Some(Self::Confirmed),
             (Self::Confirmed, Step::Finance) => Some(Self::Financed),
             (Self::Confirmed | Self::Financed, Step::Settle) => Some(Self::Settled),
+            (Self::Registered, Step::Withdraw) => Some(Self::Withdrawn),
+            (Self::Registered, Step::Reject) => Some(Self::Rejected),
             (Self::Registered, Step::Finance | Step::Settle)
-            | (Self::Confirmed, Step::Confirm)
-            | (Self::Financed, Step::Confirm | Step::Finance)
-            | (Self::Settled, Step::Confirm | Step::Finance | Step::Settle) => None,
+            | (Self::Confirmed, Step::Confirm | Step::Withdraw | Step::Reject)
+            | (Self::Financed, Step::Confirm | Step::Finance | Step::Withdraw | Step::Reject)
+            | (
+                Self::Settled | Self::Withdrawn | Self::Rejected,
+                Step::Confirm | Step::Finance | Step::Settle | Step::Withdraw | Step::Reject,
+            ) => None,
         }
     }
 
@@ -53,6 +74,8 @@ impl ReceivableState {
             Self::Confirmed => "confirmed",
             Self::Financed => "financed",
             Self::Settled => "settled",
+            Self::Withdrawn => "withdrawn",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -183,12 +206,49 @@ impl Receivable {
         self.assignment.map_or(Amount::ZERO, |assignment| assignment.due())
     }
 
+    /// Whose accounts must stay open until it ends: the buyer's, and of whoever is still to be paid on it. A financier that
+    /// has its advance and fee back is free, and so is a supplier whose every unit goes to the financier.
+    pub fn bound(&self) -> BTreeSet<AccountId> {
+        let Some(assignment) = self.assignment.as_ref().filter(|_| self.is_open()) else {
+            return self.is_open().then_some([self.supplier, self.buyer]).into_iter().flatten().collect();
+        };
+        let financier = (!assignment.due().is_zero()).then_some(assignment.financier);
+        let supplier = (self.outstanding > assignment.due()).then_some(self.supplier);
+        financier.into_iter().chain(supplier).chain([self.buyer]).collect()
+    }
+
+    fn is_open(&self) -> bool {
+        match self.state {
+            ReceivableState::Registered | ReceivableState::Confirmed | ReceivableState::Financed => true,
+            ReceivableState::Settled | ReceivableState::Withdrawn | ReceivableState::Rejected => false,
+        }
+    }
+
+    /// Writes it, and moves the counts of open items with whom it binds now and bound before. Nothing else writes one.
+    pub fn keep(&self, id: ObjectId, changes: &mut Changes<'_>) {
+        let before = changes.read::<Self>(&id).map(|before| before.bound()).unwrap_or_default();
+        let after = self.bound();
+        after.difference(&before).for_each(|account| changes.item_opened(*account, OpenItem::Receivable));
+        before.difference(&after).for_each(|account| changes.item_ended(*account, OpenItem::Receivable));
+        changes.put(&id, self);
+    }
+
     /// The buyer owes it from now on.
     ///
     /// # Errors
     /// `RECEIVABLE_NOT_OPEN`.
     pub(super) fn confirm(&mut self, id: ObjectId) -> Result<(), Reason> {
         self.take(id, Step::Confirm)
+    }
+
+    /// Nobody will ever owe it: the supplier takes it back, or the buyer refuses it.
+    ///
+    /// # Errors
+    /// `RECEIVABLE_NOT_OPEN`.
+    pub(super) fn retract(&mut self, id: ObjectId, step: Step) -> Result<(), Reason> {
+        self.take(id, step)?;
+        self.outstanding = Amount::ZERO;
+        Ok(())
     }
 
     /// What a financier of this advance and fee would claim, if the receivable can be financed so.

@@ -83,8 +83,7 @@ fn registration_declines_each_for_its_own_reason() {
     }
     let financier = market.financiers[0];
     assert_eq!(name_of(market.register_as(financier, fresh)), "ROLE_REQUIRED");
-    let kept: RegisteredFingerprint = market.stage.read(&good.fingerprint).expect("it was registered");
-    assert_eq!(kept.receivable, first);
+    assert_eq!(market.registered(good.fingerprint), Some(first));
     assert!(RegisterInvoice { amount: Amount::ZERO, ..fresh }.check().is_err());
     assert!(fresh.check().is_ok());
 }
@@ -104,18 +103,106 @@ fn only_the_buyer_confirms_and_once() {
 #[test]
 fn absence_is_certified_until_the_invoice_is_there() {
     let mut market = Market::open();
-    let operation = CertifyAbsence { fingerprint: Hash([1; 32]) };
+    let (supplier, buyer, fingerprint) = (market.supplier, market.buyer, Hash([1; 32]));
+    let operation = CertifyAbsence { supplier, buyer, fingerprint };
     let anyone = market.financiers[1];
     let performed = market.stage.perform(&[anyone], |context, changes| operation.plan(context, changes));
     let planned = performed.expect("nothing is registered").planned;
     assert!(planned.writes.is_empty());
     assert_eq!(planned.effects[0].name, "trade.absence_certified");
     assert_eq!(planned.effects[0].field("fingerprint"), Some(&Value::Hash(operation.fingerprint)));
+    assert_eq!(planned.effects[0].field("supplier_legal_entity"), Some(&Value::from("LEI:1")));
+    assert_eq!(planned.effects[0].field("buyer_legal_entity"), Some(&Value::from("LEI:2")));
     assert_eq!(planned.effects[0].field("time"), Some(&Value::Time(OPENING)));
+    // Whom an effect names by account sees it: the parties need not know who asks.
+    let named = |(_, value): &(String, Value)| matches!(value, Value::Account(_));
+    assert!(!planned.effects[0].fields.iter().any(named));
     let invoice = market.invoice(1, 500);
-    market.register(invoice).expect("a fresh fingerprint");
+    let id = market.register(invoice).expect("a fresh fingerprint");
+    market.alter(buyer, |account| account.closed = true);
+    let nobody = AccountId([99; 32]);
+    for (expected, operation) in [
+        ("FINGERPRINT_REGISTERED", operation),
+        ("UNKNOWN_ACCOUNT", CertifyAbsence { supplier: nobody, ..operation }),
+        ("UNKNOWN_ACCOUNT", CertifyAbsence { buyer: nobody, ..operation }),
+        ("SAME_LEGAL_ENTITY", CertifyAbsence { buyer: supplier, ..operation }),
+    ] {
+        let declined = market.stage.perform(&[anyone], |context, changes| operation.plan(context, changes));
+        assert_eq!(name_of(declined), expected);
+    }
+    market.withdraw_as(supplier, id).expect("nobody owes it");
+    let again = market.stage.perform(&[anyone], |context, changes| operation.plan(context, changes));
+    assert!(again.is_ok(), "a withdrawn invoice is absent again");
+    market.alter(supplier, |account| account.legal_entity_id.clear());
     let declined = market.stage.perform(&[anyone], |context, changes| operation.plan(context, changes));
-    assert_eq!(name_of(declined), "FINGERPRINT_REGISTERED");
+    assert_eq!(name_of(declined), "LEGAL_ENTITY_REQUIRED");
+}
+
+/// Either party ends what nobody owes; the invoice may then be registered rightly.
+#[test]
+fn an_unconfirmed_invoice_is_withdrawn_or_rejected_and_frees_its_fingerprint() {
+    type End = fn(&mut Market, ObjectId) -> Result<crate::domain::rehearsal::Performed, Reason>;
+    let ends: [(&str, &str, End); 2] = [
+        ("withdrawn", "trade.invoice_withdrawn", |market, id| market.withdraw_as(market.supplier, id)),
+        ("rejected", "trade.invoice_rejected", |market, id| market.reject_as(market.buyer, id)),
+    ];
+    for (state, effect, end) in ends {
+        let mut market = Market::open();
+        let wrong = RegisterInvoice { due_at: BlockTime(DUE.0 + 1), ..market.invoice(1, 500) };
+        let id = market.register(wrong).expect("a fresh fingerprint");
+        let performed = end(&mut market, id).expect("nobody owes it");
+        let shown = &performed.planned.effects[0];
+        assert_eq!((shown.name.as_str(), shown.field("state")), (effect, Some(&Value::from(state))));
+        let ended: Receivable = market.stage.read(&id).expect("receivables stay");
+        assert_eq!((ended.state().name(), ended.outstanding()), (state, Amount::ZERO));
+        assert_eq!(market.registered(wrong.fingerprint), None);
+        let right = market.invoice(1, 500);
+        let anew = market.register(right).expect("the fingerprint is free");
+        // What ended stays ended, and the new one does not hang on it.
+        let (supplier, buyer) = (market.supplier, market.buyer);
+        for declined in [market.confirm_as(buyer, id), market.reject_as(buyer, id), market.withdraw_as(supplier, id)] {
+            assert_eq!(declined.expect_err(state), Reason::ReceivableNotOpen { receivable: id, state });
+        }
+        assert_eq!(market.registered(right.fingerprint), Some(anew));
+        market.confirm_as(buyer, anew).expect("the right one is confirmed");
+    }
+}
+
+#[test]
+fn what_is_owed_is_neither_withdrawn_nor_rejected_and_only_a_party_may() {
+    let mut market = Market::open();
+    let (supplier, buyer, stranger) = (market.supplier, market.buyer, market.stranger);
+    let invoice = market.invoice(1, 500);
+    let id = market.register(invoice).expect("a fresh fingerprint");
+    for other in [buyer, stranger] {
+        assert_eq!(name_of(market.withdraw_as(other, id)), "NOT_THE_SUPPLIER");
+    }
+    for other in [supplier, stranger] {
+        assert_eq!(name_of(market.reject_as(other, id)), "NOT_THE_BUYER");
+    }
+    assert_eq!(name_of(market.withdraw_as(supplier, ObjectId([0; 32]))), "UNKNOWN_RECEIVABLE");
+    assert_eq!(name_of(market.reject_as(buyer, ObjectId([0; 32]))), "UNKNOWN_RECEIVABLE");
+    market.confirm_as(buyer, id).expect("the buyer confirms");
+    let not_open = Reason::ReceivableNotOpen { receivable: id, state: "confirmed" };
+    assert_eq!(market.withdraw_as(supplier, id).expect_err("it is owed"), not_open);
+    assert_eq!(market.reject_as(buyer, id).expect_err("it is owed"), not_open);
+    assert_eq!(market.registered(invoice.fingerprint), Some(id));
+}
+
+/// Someone who saw a fingerprint registers it with a buyer of its own first: the invoice itself goes through all the same.
+#[test]
+fn a_fingerprint_that_another_pair_registered_is_in_nobodys_way() {
+    let mut market = Market::open();
+    let (buyer, stranger) = (market.buyer, market.stranger);
+    let operation = CommitFingerprintKey { supplier: stranger, buyer, key_commitment: key_commitment(&[8; 32]) };
+    let committed = market.stage.perform(&[stranger, buyer], |context, changes| operation.plan(context, changes));
+    committed.expect("the first key of the pair");
+    let invoice = market.invoice(1, 500);
+    let copied = market.register_as(stranger, invoice).expect("it is free in that pair");
+    let id = market.register(invoice).expect("and in this one");
+    assert_eq!(market.registered(invoice.fingerprint), Some(id));
+    market.reject_as(buyer, copied).expect("the buyer owes the stranger nothing");
+    assert_eq!(market.registered(invoice.fingerprint), Some(id));
 }
 
 #[test]
@@ -132,15 +219,17 @@ fn a_returning_request_id_does_not_overwrite_a_receivable() {
 
 #[test]
 fn the_life_cycle_has_these_steps_and_no_others() {
-    use ReceivableState::{Confirmed, Financed, Registered, Settled};
+    use ReceivableState::{Confirmed, Financed, Registered, Rejected, Settled, Withdrawn};
     let allowed = [
         (Registered, Step::Confirm, Confirmed),
         (Confirmed, Step::Finance, Financed),
         (Confirmed, Step::Settle, Settled),
         (Financed, Step::Settle, Settled),
+        (Registered, Step::Withdraw, Withdrawn),
+        (Registered, Step::Reject, Rejected),
     ];
     for &state in ReceivableState::ALL {
-        for step in [Step::Confirm, Step::Finance, Step::Settle] {
+        for step in [Step::Confirm, Step::Finance, Step::Settle, Step::Withdraw, Step::Reject] {
             let expected = allowed.iter().find(|row| (row.0, row.1) == (state, step)).map(|row| row.2);
             assert_eq!(state.after(step), expected, "{state:?} {step:?}");
         }

@@ -8,7 +8,10 @@ use crate::domain::tokens::{
     ApproveIssuance, AssetClass, AssetRule, CertifyBalance, CreateToken, PayRedemption, RejectIssuance,
     RejectRedemption, ReservePolicy, TokenTerms,
 };
-use crate::domain::trade::{CertifyAbsence, CommitFingerprintKey, ConfirmInvoice, RegisterInvoice, key_commitment};
+use crate::domain::trade::{
+    CertifyAbsence, CommitFingerprintKey, ConfirmInvoice, RegisterInvoice, RejectInvoice, WithdrawInvoice,
+    key_commitment,
+};
 use crate::execution::chronicle::{
     Chronicle, HOUR_MS, OPENING, attestation, id, issuance, key, public, reason, redemption, token, transfer,
 };
@@ -25,7 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const NAMES: [&str; 8] = ["bank", "issuer", "maker", "checker", "custodian", "buyer", "supplier", "financier"];
-const KINDS: u64 = 21;
+const KINDS: u64 = 23;
 
 /// Numbers that decide everything; proptest shrinks them.
 struct Dice<'a>(std::slice::Iter<'a, u64>);
@@ -58,12 +61,12 @@ type Wish = (&'static str, Vec<AccountId>, Operation);
 fn wish(chronicle: &Chronicle, dice: &mut Dice<'_>) -> Wish {
     // What needs much to go before it is wished for more often, or it would never be applied.
     let kind = dice.roll(2 * KINDS);
-    let kind = if kind < KINDS { kind } else { [12, 14, 15, 17, 17, 17, 18, 18][(kind % 8) as usize] };
+    let kind = if kind < KINDS { kind } else { [12, 14, 14, 15, 17, 17, 17, 18, 18][(kind % 9) as usize] };
     let later = BlockTime(chronicle.now().0 + dice.roll(30) * HOUR_MS);
     match kind {
         0..=2 => of_accounts(kind, dice),
         3..=11 => of_tokens(kind, chronicle, dice),
-        12..=16 => of_trade(kind, later, chronicle, dice),
+        12..=16 | 21 | 22 => of_trade(kind, later, chronicle, dice),
         _ => of_financing(kind, later, chronicle, dice),
     }
 }
@@ -85,8 +88,10 @@ fn of_accounts(kind: u64, dice: &mut Dice<'_>) -> Wish {
             (name, vec![], RotateKeys { account: id("bank"), keys }.into())
         }
         _ => {
-            let account = id(["maker", "issuer", "buyer", "bank"][dice.roll(40).min(3) as usize]);
-            (dice.who("issuer"), vec![], CloseAccount { account }.into())
+            // Mostly what is declined, or there would soon be nobody left.
+            let closings = [("maker", "issuer"), ("buyer", "bank"), ("supplier", "supplier"), ("bank", "bank")];
+            let (name, by) = closings[dice.roll(16).min(3) as usize];
+            (dice.who(by), vec![], CloseAccount { account: id(name) }.into())
         }
     }
 }
@@ -157,7 +162,18 @@ fn of_trade(kind: u64, later: BlockTime, chronicle: &Chronicle, dice: &mut Dice<
             let receivable = dice.object(chronicle, Column::Receivables);
             (dice.who("buyer"), vec![], ConfirmInvoice { receivable }.into())
         }
-        _ => (dice.who("financier"), vec![], CertifyAbsence { fingerprint }.into()),
+        16 => {
+            let (supplier, buyer) = (id("supplier"), id("buyer"));
+            (dice.who("financier"), vec![], CertifyAbsence { supplier, buyer, fingerprint }.into())
+        }
+        21 => {
+            let receivable = dice.object(chronicle, Column::Receivables);
+            (dice.who("supplier"), vec![], WithdrawInvoice { receivable }.into())
+        }
+        _ => {
+            let receivable = dice.object(chronicle, Column::Receivables);
+            (dice.who("buyer"), vec![], RejectInvoice { receivable }.into())
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) fn operation(message: pb::Operation) -> Result<Operation, Malformed> 
         CommitFingerprintKey => trade::commit_fingerprint_key,
         RegisterInvoice => trade::register_invoice,
         ConfirmInvoice => trade::confirm_invoice,
+        WithdrawInvoice => trade::withdraw_invoice,
+        RejectInvoice => trade::reject_invoice,
         CertifyAbsence => trade::certify_absence,
         RequestFinancing => financing::request_financing,
         AcceptFinancing => financing::accept_financing,

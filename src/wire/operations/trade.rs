@@ -1,6 +1,8 @@
 //! Operations on invoices.
 
-use crate::domain::trade::{CertifyAbsence, CommitFingerprintKey, ConfirmInvoice, RegisterInvoice};
+use crate::domain::trade::{
+    CertifyAbsence, CommitFingerprintKey, ConfirmInvoice, RegisterInvoice, RejectInvoice, WithdrawInvoice,
+};
 use crate::ledger::malformed::Malformed;
 use crate::wire::fields::{account_id, amount, hash, object_id, time, token_id};
 use crate::wire::pb::trade as pb;
@@ -31,6 +33,18 @@ pub(super) fn confirm_invoice(message: pb::ConfirmInvoice) -> Result<ConfirmInvo
     Ok(ConfirmInvoice { receivable: object_id("receivable_id", &message.receivable_id)? })
 }
 
+pub(super) fn withdraw_invoice(message: pb::WithdrawInvoice) -> Result<WithdrawInvoice, Malformed> {
+    Ok(WithdrawInvoice { receivable: object_id("receivable_id", &message.receivable_id)? })
+}
+
+pub(super) fn reject_invoice(message: pb::RejectInvoice) -> Result<RejectInvoice, Malformed> {
+    Ok(RejectInvoice { receivable: object_id("receivable_id", &message.receivable_id)? })
+}
+
 pub(super) fn certify_absence(message: pb::CertifyAbsence) -> Result<CertifyAbsence, Malformed> {
-    Ok(CertifyAbsence { fingerprint: hash("fingerprint", &message.fingerprint)? })
+    Ok(CertifyAbsence {
+        fingerprint: hash("fingerprint", &message.fingerprint)?,
+        supplier: account_id("supplier_account_id", &message.supplier_account_id)?,
+        buyer: account_id("buyer_account_id", &message.buyer_account_id)?,
+    })
 }

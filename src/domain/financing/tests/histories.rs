@@ -1,14 +1,16 @@
-//! What holds whatever happens: random histories of registering, confirming, requesting, accepting, withdrawing, paying.
+//! What holds whatever happens: random histories of registering, confirming, taking back, requesting, accepting,
+//! withdrawing, paying, closing accounts.
 
 use super::settlements::record;
+use crate::domain::accounts::CloseAccount;
 use crate::domain::financing::{
     AcceptFinancing, Citation, FinancingRequest, FinancingRequestState, PayInvoice, RequestFinancing, WithdrawFinancing,
 };
 use crate::domain::market::{Market, OPENING};
 use crate::domain::rehearsal::Performed;
 use crate::domain::trade::Receivable;
-use crate::domain::trade::ReceivableState::{Registered, Settled};
-use crate::ledger::{Balance, Circulation, Reason};
+use crate::domain::trade::ReceivableState::{Registered, Rejected, Settled, Withdrawn};
+use crate::ledger::{Account, Balance, Circulation, OpenItems, Reason};
 use crate::primitives::{AccountId, Amount, BlockTime, ObjectId};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -17,6 +19,8 @@ use std::collections::BTreeMap;
 enum Step {
     Register { number: u8, units: u64 },
     Confirm { invoice: usize },
+    Retract { invoice: usize, by_buyer: bool },
+    Close { account: usize },
     Request { invoice: usize, financier: usize, advance: u64, fee: u64 },
     Withdraw { request: usize },
     Accept { request: usize },
@@ -31,6 +35,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => (0u8..3, 500u64..2_000).prop_map(|(number, units)| Step::Register { number, units }),
         1 => invoice().prop_map(|invoice| Step::Confirm { invoice }),
+        1 => (invoice(), any::<bool>()).prop_map(|(invoice, by_buyer)| Step::Retract { invoice, by_buyer }),
+        1 => (0usize..5).prop_map(|account| Step::Close { account }),
         4 => (invoice(), 0usize..2, 1u64..800, 0u64..100)
             .prop_map(|(invoice, financier, advance, fee)| Step::Request { invoice, financier, advance, fee }),
         1 => request().prop_map(|request| Step::Withdraw { request }),
@@ -86,6 +92,13 @@ impl Play {
             Step::Confirm { invoice } => {
                 self.market.confirm_as(buyer, at(&self.invoices, invoice))?;
             }
+            Step::Retract { invoice, by_buyer: true } => {
+                self.market.reject_as(buyer, at(&self.invoices, invoice))?;
+            }
+            Step::Retract { invoice, by_buyer: false } => {
+                self.market.withdraw_as(supplier, at(&self.invoices, invoice))?;
+            }
+            Step::Close { account } => self.close(self.holders()[account])?,
             Step::Request { invoice, financier, advance, fee } => {
                 let operation = RequestFinancing {
                     receivable: at(&self.invoices, invoice),
@@ -107,6 +120,24 @@ impl Play {
             Step::Wait { ms } => self.market.stage.now.0 += ms,
         }
         Ok(())
+    }
+
+    /// Empties an account and closes it.
+    fn close(&mut self, account: AccountId) -> Result<(), Reason> {
+        let token = self.market.token;
+        let custody = AccountId([0xcd; 32]);
+        let operation = CloseAccount { account };
+        self.market.stage.perform(&[account], |context, changes| {
+            let available = changes.balance(account, token).available;
+            changes.transfer(token, account, custody, available)?;
+            operation.plan(context, changes)
+        })?;
+        Ok(())
+    }
+
+    fn holders(&self) -> [AccountId; 5] {
+        let Market { supplier, buyer, stranger, financiers: [one, two], .. } = self.market;
+        [supplier, buyer, stranger, one, two]
     }
 
     fn accept(&mut self, id: ObjectId) -> Result<(), Reason> {
@@ -146,10 +177,14 @@ impl Play {
             let found: Receivable = self.market.stage.read(id).expect("receivables stay");
             let book = self.book.get(id).unwrap_or(&empty);
             assert_eq!(book.paid, book.repaid + book.passed_on, "what is paid reaches someone");
-            let outstanding = found.amount.minor_units() - book.paid;
+            let retracted = matches!(found.state(), Withdrawn | Rejected);
+            assert!(!retracted || book.paid == 0, "something was paid on what nobody owed");
+            let outstanding = if retracted { 0 } else { found.amount.minor_units() - book.paid };
+            let stands = self.market.registered(found.fingerprint) == Some(*id);
+            assert_eq!(stands, !retracted, "a fingerprint stands as long as its invoice");
             assert_eq!(found.outstanding().minor_units(), outstanding);
             assert!(found.financier_due() <= found.outstanding(), "the buyer owes less than the financier is due");
-            assert_eq!(found.state() == Settled, outstanding == 0);
+            assert_eq!(found.state() == Settled || retracted, outstanding == 0);
             assert!(found.state() != Registered || book.paid == 0, "nobody pays what nobody owes");
             assert_eq!(found.assignment().map(|assignment| assignment.financier), book.financier);
             assert_eq!(found.assignment().map_or(0, |assignment| assignment.repaid.minor_units()), book.repaid);
@@ -158,6 +193,26 @@ impl Play {
             assert!(self.accepted(*id) <= 1, "two accepted requests for one receivable");
         }
         self.check_value();
+        self.check_open_items();
+    }
+
+    /// Who is owed, or owes, is counted; and nobody leaves before.
+    fn check_open_items(&self) {
+        let receivables: Vec<Receivable> = self.invoices.iter().filter_map(|id| self.market.stage.read(id)).collect();
+        for account in self.holders() {
+            let binds = |found: &&Receivable| {
+                let open = !found.outstanding().is_zero();
+                let due = found.financier_due();
+                open && found.buyer == account
+                    || found.supplier == account && found.outstanding() > due
+                    || found.assignment().is_some_and(|to| to.financier == account) && !due.is_zero()
+            };
+            let open = receivables.iter().filter(binds).count() as u64;
+            let counted: OpenItems = self.market.stage.read(&account).unwrap_or_default();
+            assert_eq!(counted, OpenItems { receivables: open, accounts: 0 });
+            let closed = self.market.stage.read::<Account>(&account).is_some_and(|found| found.closed);
+            assert!(!closed || open == 0, "a party to an open receivable was closed");
+        }
     }
 
     fn accepted(&self, receivable: ObjectId) -> usize {
@@ -168,11 +223,12 @@ impl Play {
     }
 
     fn check_value(&self) {
-        let Market { supplier, buyer, stranger, financiers, token, .. } = self.market;
-        let holders = [supplier, buyer, stranger, financiers[0], financiers[1]];
-        let held: u64 = holders
-            .iter()
-            .filter_map(|account| self.market.stage.read::<Balance>(&(*account, token)))
+        let token = self.market.token;
+        let held: u64 = self
+            .holders()
+            .into_iter()
+            .chain([AccountId([0xcd; 32])])
+            .filter_map(|account| self.market.stage.read::<Balance>(&(account, token)))
             .map(|balance| balance.available.minor_units() + balance.locked.minor_units())
             .sum();
         let circulation: Circulation = self.market.stage.read(&token).expect("there is money");
@@ -194,6 +250,36 @@ proptest! {
             play.check();
         }
     }
+}
+
+/// An account that owes or is owed stays; each party may go as soon as nothing of the invoice concerns it.
+#[test]
+fn parties_may_leave_when_they_are_done() {
+    let mut play = Play::new();
+    let [supplier, buyer, _, financier, _] = play.holders();
+    let declined = |play: &mut Play, account| play.close(account).err();
+    let owes = |account| Some(Reason::AccountHasOpenClaims { account, open: 1 });
+    for step in [
+        Step::Register { number: 1, units: 1_000 },
+        Step::Confirm { invoice: 0 },
+        // Asked, a financier may still go; that binds it to nothing.
+        Step::Request { invoice: 0, financier: 1, advance: 900, fee: 10 },
+        Step::Close { account: 4 },
+        Step::Request { invoice: 0, financier: 0, advance: 900, fee: 10 },
+        Step::Accept { request: 1 },
+    ] {
+        play.take(step).unwrap_or_else(|reason| panic!("{step:?} was declined: {reason:?}"));
+        play.check();
+    }
+    for account in [supplier, buyer, financier] {
+        assert_eq!(declined(&mut play, account), owes(account));
+    }
+    play.take(Step::Pay { invoice: 0, units: 910 }).expect("the financier is repaid");
+    assert_eq!(declined(&mut play, supplier), owes(supplier));
+    assert_eq!(declined(&mut play, financier), None);
+    play.take(Step::Pay { invoice: 0, units: 90 }).expect("a closed financier is in nobody's way");
+    play.check();
+    assert_eq!([declined(&mut play, supplier), declined(&mut play, buyer)], [None, None]);
 }
 
 /// The histories above reach what they are meant to test: seen here once, step by step.
