@@ -2,6 +2,7 @@
 
 use super::invariants::{self, BrokenInvariant};
 use super::transaction::Transaction;
+use super::work::work_of;
 use crate::domain::tokens;
 use crate::ledger::blinding::{Blinding, Openings};
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
@@ -10,8 +11,8 @@ use crate::ledger::context::open_account;
 use crate::ledger::due::due_by;
 use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
 use crate::ledger::limits::{
-    BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, DUE_PER_BLOCK_MAX, EXPIRY_AHEAD_MS_MAX, HISTORY_ROOTS_KEPT,
-    REQUEST_RETENTION_MS, REQUESTS_PER_DUE_ENTRY_MAX,
+    BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, BLOCK_WORK_MAX, DUE_PER_BLOCK_MAX, EXPIRY_AHEAD_MS_MAX,
+    HISTORY_ROOTS_KEPT, REQUEST_RETENTION_MS, REQUESTS_PER_DUE_ENTRY_MAX,
 };
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::{
@@ -22,7 +23,7 @@ use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::{AccountId, BlockTime, ChainId, Encode, Hash, ObjectId, PublicKey, RequestId, TransactionId};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -153,6 +154,7 @@ pub struct BlockExecutor {
     fell_due: Option<Planned>,
     transactions: Vec<Arc<Transaction>>,
     encoded_len: usize,
+    work: u64,
     to_forget: BTreeMap<BlockTime, Vec<(AccountId, RequestId)>>,
 }
 
@@ -186,6 +188,7 @@ impl BlockExecutor {
             fell_due: None,
             transactions,
             encoded_len: Header::SIZE + 4,
+            work: 0,
             to_forget,
         };
         executor.work_off_due();
@@ -208,7 +211,9 @@ impl BlockExecutor {
     /// It may not stand in this block. The block is as before.
     pub fn push(&mut self, transaction: Arc<Transaction>) -> Result<(), Ineligible> {
         let encoded_len = self.encoded_len + transaction.signed().encoded_len();
-        if self.transactions.len() == BLOCK_TRANSACTIONS_MAX || encoded_len > BLOCK_BYTES_MAX {
+        let work = self.work + work_of(&transaction);
+        let full = self.transactions.len() == BLOCK_TRANSACTIONS_MAX;
+        if full || encoded_len > BLOCK_BYTES_MAX || work > BLOCK_WORK_MAX {
             return Err(Ineligible::BlockFull);
         }
         let layer = Layer { base: &*self.parent.view, writes: &self.writes };
@@ -220,6 +225,7 @@ impl BlockExecutor {
         self.remember_request(&transaction);
         self.transactions.push(transaction);
         self.encoded_len = encoded_len;
+        self.work = work;
         Ok(())
     }
 
@@ -422,8 +428,9 @@ fn execute(transaction: &Transaction, height: u64, now: BlockTime, view: &dyn Vi
 /// Holds the transaction as a whole to the law of reserves: whichever room minted, and whatever else the same
 /// transaction did to the reserves, circulation must be covered at its end.
 fn uncovered_mint(changes: &Changes<'_>, now: BlockTime) -> Option<Reason> {
+    let mut seen = BTreeSet::new();
     let minted = changes.movements().iter().filter(|movement| movement.kind == MovementKind::Mint);
-    minted.into_iter().find_map(|movement| {
+    minted.filter(|movement| seen.insert(movement.token)).find_map(|movement| {
         let line = tokens::reserve_line(changes, movement.token, now)?;
         (!line.shortfall.is_zero()).then_some(Reason::ReserveShortfall {
             reserves_counted: line.reserves_counted,

@@ -21,6 +21,7 @@ mod operation;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod work;
 
 pub use apply::{BlockExecutor, Executed, Ineligible, InvalidBlock, ParentState, Place, apply_block, eligible};
 pub use operation::Operation;

@@ -12,6 +12,9 @@ pub const SIGNATURES_MAX: usize = 64;
 pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most transactions in a block: bounds the time that a vote takes, whatever the transactions' size.
 pub const BLOCK_TRANSACTIONS_MAX: usize = 16_384;
+/// Most work in a block, in the units of `execution/work.rs`: what a block full of plain payments takes, 32 for each, so a
+/// second or less of a core. Bytes and numbers do not bound it: 40 bytes of one operation can cost what ten of another do.
+pub const BLOCK_WORK_MAX: u64 = 32 * BLOCK_TRANSACTIONS_MAX as u64;
 /// Longest time from a block to a transaction's expiry: how long request ids must be remembered.
 pub const EXPIRY_AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How long past expiry a request id stays known, so that a late question is answered.

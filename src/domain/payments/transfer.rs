@@ -40,7 +40,7 @@ impl Transfer {
     /// `UNKNOWN_TOKEN`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `SAME_ACCOUNT`, `MISSING_SIGNATURE`, `INSUFFICIENT_FUNDS`,
     /// `AMOUNT_OVERFLOW`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        tokens::known(changes, self.token)?;
+        tokens::require_known(changes, self.token)?;
         open_account(changes, self.payee)?;
         if self.payer == self.payee {
             return Err(Reason::SameAccount { account: self.payer });

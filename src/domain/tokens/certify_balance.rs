@@ -1,6 +1,6 @@
 //! Certifying a balance: the outcome is the answer, and its receipt the proof.
 
-use super::token::known;
+use super::token::require_known;
 use crate::ledger::{Account, Changes, Context, Effect, Reason, Role};
 use crate::primitives::{AccountId, TokenId};
 
@@ -20,7 +20,7 @@ impl CertifyBalance {
     /// `UNKNOWN_TOKEN`, `UNKNOWN_ACCOUNT`, `MISSING_SIGNATURE`, and those of an unsigned or closed sender.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (account, token) = (self.account, self.token);
-        known(changes, token)?;
+        require_known(changes, token)?;
         let holder: Account = changes.read(&account).ok_or(Reason::UnknownAccount { account })?;
         if !holder.keys.is_satisfied_by(context.signers) {
             let sender = context.signed_by(changes, context.sender)?;

@@ -66,6 +66,14 @@ pub fn known(changes: &Changes<'_>, token: TokenId) -> Result<Token, Reason> {
     changes.read(&token).ok_or(Reason::UnknownToken { token })
 }
 
+/// Whether the token is on this ledger, for those who need none of its terms: a calendar alone can be 1,024 holidays.
+///
+/// # Errors
+/// `UNKNOWN_TOKEN`.
+pub fn require_known(changes: &Changes<'_>, token: TokenId) -> Result<(), Reason> {
+    if changes.has::<Token>(&token) { Ok(()) } else { Err(Reason::UnknownToken { token }) }
+}
+
 /// Creates a token that the sender issues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateToken {
@@ -100,7 +108,7 @@ impl CreateToken {
 /// `ROLE_REQUIRED`, `TOKEN_EXISTS`, `TOO_MANY_TOKENS`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `SAME_ACCOUNT`.
 pub fn create(changes: &mut Changes<'_>, token: TokenId, issuer: AccountId, terms: &TokenTerms) -> Result<(), Reason> {
     require_role(issuer, &open_account(changes, issuer)?, Role::Issuer)?;
-    if changes.read::<Token>(&token).is_some() {
+    if changes.has::<Token>(&token) {
         return Err(Reason::TokenExists { token });
     }
     if changes.scan(Column::Tokens, &[], TOKENS_MAX).len() == TOKENS_MAX {

@@ -1,11 +1,12 @@
 //! What may not stand in a block, and what makes a block invalid: a row for each rule.
 
+use crate::domain::tokens::ApproveIssuance;
 use crate::execution::chronicle::{Chronicle, HOUR_MS, assert_same, id, key, public, reason, token, transfer};
 use crate::execution::{Ineligible, InvalidBlock, ParentState, Transaction, apply_block};
-use crate::ledger::limits::{BLOCK_BYTES_MAX, EXPIRY_AHEAD_MS_MAX};
+use crate::ledger::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, EXPIRY_AHEAD_MS_MAX, OPERATIONS_MAX};
 use crate::ledger::view::MemoryView;
 use crate::ledger::{Account, Balance, Changes, Column, Header, Reason};
-use crate::primitives::{BlockTime, ChainId, Encode as _, Hash};
+use crate::primitives::{BlockTime, ChainId, Encode as _, Hash, ObjectId};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -94,6 +95,25 @@ fn a_full_block_takes_no_more_and_is_within_the_limit() {
     let taken = large.len() - left_out.len();
     let bytes: usize = Header::SIZE + 4 + large[..taken].iter().map(|each| each.signed().encoded_len()).sum::<usize>();
     assert!(bytes <= BLOCK_BYTES_MAX && bytes + large[0].signed().encoded_len() > BLOCK_BYTES_MAX);
+}
+
+/// Few bytes that may cost much: forty of an approval can mint for sixteen accounts.
+#[test]
+fn a_block_past_its_budget_of_work_is_refused_by_leader_and_validator_alike() {
+    let mut chronicle = Chronicle::begin().with_bodies(|envelope, _| envelope.request_id.0.to_vec());
+    let approvals = || vec![ApproveIssuance { issuance: ObjectId([1; 32]) }.into(); OPERATIONS_MAX];
+    let costly: Vec<_> = (0..200).map(|_| chronicle.transaction("checker", approvals())).collect();
+    let (built, left_out) = chronicle.build(1_000, &costly);
+    let taken = built.transactions.len();
+    assert!(taken > 0 && !left_out.is_empty(), "{taken} taken");
+    assert!(left_out.iter().all(|cause| *cause == Ineligible::BlockFull), "{left_out:?}");
+    let bytes: usize = costly.iter().map(|each| each.signed().encoded_len()).sum();
+    assert!(bytes < BLOCK_BYTES_MAX && costly.len() < BLOCK_TRANSACTIONS_MAX, "only the work fills it");
+    assert_same(&chronicle.check(&built.header, &built.transactions).expect("within its budget"), &built);
+    let one_more = chronicle.check(&built.header, &costly[..=taken]);
+    assert!(
+        matches!(one_more, Err(InvalidBlock::Transaction { index, cause: Ineligible::BlockFull }) if index == taken)
+    );
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! Work: what executing a transaction may cost at most, known before it is executed.
+//!
+//! A unit is about what reading, decoding or writing one entry of the state costs, one or two microseconds. It is a weight
+//! and not a time: every validator must come to the same sum, on every machine, so it follows from the transaction alone,
+//! not from the state that it meets and not from whether it is declined.
+//!
+//! | what | units |
+//! |---|---|
+//! | a transaction: its request id, its sender, its outcome | 8 |
+//! | a signature, verified before the vote | 16 |
+//! | a citation | 8, and 1 for each hash of its paths and for each 64 bytes of its outcome |
+//! | an asset of an attestation | 1 |
+//! | an allocation of an issuance | 4, and the most of them where it is approved |
+//! | a token among those that a new one is counted with | 1, and the most of them |
+//! | what else an operation reads and writes | its entries, its largest case |
+//!
+//! # Invariants
+//! * The largest transaction has room in an empty block, so that none waits for ever.
+
+use super::operation::Operation;
+use super::transaction::Transaction;
+use crate::domain::financing::{Citation, RequestFinancing};
+use crate::ledger::limits::{ACCOUNT_DEPTH_MAX, ISSUANCE_ALLOCATIONS_MAX, TOKENS_MAX};
+
+const TRANSACTION: u64 = 8;
+const SIGNATURE: u64 = 16;
+const CITATION: u64 = 8;
+const ALLOCATION: u64 = 4;
+const OUTCOME_BYTES_PER_UNIT: usize = 64;
+
+/// What executing a transaction may cost, in units.
+pub(super) fn work_of(transaction: &Transaction) -> u64 {
+    let operations: u64 = transaction.operations().iter().map(Operation::work).sum();
+    TRANSACTION + SIGNATURE * transaction.signers().len() as u64 + operations
+}
+
+impl Operation {
+    /// What planning the operation may cost, in units.
+    fn work(&self) -> u64 {
+        match self {
+            Self::OpenAccount(_) => 6 + ACCOUNT_DEPTH_MAX as u64,
+            Self::CloseAccount(_) => 10,
+            Self::CreateToken(_) => 6 + TOKENS_MAX as u64,
+            Self::AttestReserves(attest) => 8 + attest.assets.len() as u64,
+            Self::RequestIssuance(request) => 6 + ALLOCATION * request.allocations.len() as u64,
+            Self::ApproveIssuance(_) => 14 + ALLOCATION * ISSUANCE_ALLOCATIONS_MAX as u64,
+            Self::RequestRedemption(_) | Self::RejectRedemption(_) | Self::RejectIssuance(_) => 12,
+            Self::PayRedemption(_) | Self::RegisterInvoice(_) | Self::AcceptFinancing(_) | Self::PayInvoice(_) => 16,
+            Self::ConfirmInvoice(_) | Self::WithdrawInvoice(_) | Self::RejectInvoice(_) => 12,
+            Self::Transfer(_) => 8,
+            Self::RotateKeys(_)
+            | Self::CertifyBalance(_)
+            | Self::CommitFingerprintKey(_)
+            | Self::CertifyAbsence(_)
+            | Self::WithdrawFinancing(_) => 6,
+            Self::RequestFinancing(RequestFinancing { citations, .. }) => {
+                10 + citations.iter().map(work_of_citation).sum::<u64>()
+            }
+        }
+    }
+}
+
+fn work_of_citation(citation: &Citation) -> u64 {
+    let hashes = citation.outcome_path.siblings.len() + citation.history_path.siblings.len();
+    CITATION + (hashes + citation.outcome.len() / OUTCOME_BYTES_PER_UNIT) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::tokens::{ApproveIssuance, CreateToken, ReservePolicy, TokenTerms};
+    use crate::execution::chronicle::{Chronicle, id, token, transfer};
+    use crate::ledger::TransactionSignature;
+    use crate::ledger::limits::{
+        BLOCK_TRANSACTIONS_MAX, BLOCK_WORK_MAX, CITATIONS_MAX, OPERATIONS_MAX, SIGNATURES_MAX, TRANSACTION_BYTES_MAX,
+    };
+    use crate::ledger::transaction::SignedTransaction;
+    use crate::primitives::merkle::Path;
+    use crate::primitives::{Amount, BlockTime, Hash, ObjectId, PublicKey, Signature};
+    use bytes::Bytes;
+
+    fn transaction(operations: Vec<Operation>, signature_count: usize) -> Transaction {
+        let mut chronicle = Chronicle::begin();
+        let draft = chronicle.draft(id("issuer"), operations);
+        let signature =
+            |n: usize| TransactionSignature { public_key: PublicKey([n as u8; 32]), signature: Signature([0; 64]) };
+        let signatures = (0..signature_count).map(signature).collect();
+        let signed = SignedTransaction::new(Bytes::from_static(b"body"), signatures).expect("within its limits");
+        Transaction::authentic(signed, draft.envelope, draft.operations)
+    }
+
+    #[test]
+    fn a_block_of_plain_payments_is_full_by_number_before_it_is_by_work() {
+        let payment = transaction(vec![transfer("buyer", "supplier", 1).into()], 1);
+        assert_eq!(work_of(&payment) * BLOCK_TRANSACTIONS_MAX as u64, BLOCK_WORK_MAX);
+    }
+
+    #[test]
+    fn the_largest_transaction_has_room_in_an_empty_block() {
+        let terms = TokenTerms {
+            currency: "USD".parse().expect("a currency"),
+            scale: 2,
+            custodian: id("custodian"),
+            reserve_policy: ReservePolicy { asset_rules: vec![], attestation_age_ms_max: 1 },
+            calendar: Default::default(),
+            redemption_business_days: 1,
+        };
+        // All that a body's bytes hold of hashes and outcomes: more than any transaction has, in any number of operations.
+        let siblings = vec![Hash([1; 32]); TRANSACTION_BYTES_MAX / 32];
+        let path = |siblings| Path { index: 0, size: 1, siblings };
+        let citation = Citation {
+            outcome: Bytes::from(vec![0; TRANSACTION_BYTES_MAX]),
+            outcome_path: path(siblings.clone()),
+            header: Bytes::new(),
+            history_path: path(siblings),
+        };
+        let financing = RequestFinancing {
+            receivable: ObjectId([1; 32]),
+            financier: id("financier"),
+            advance: Amount::new(1),
+            fee: Amount::ZERO,
+            expires_at: BlockTime(0),
+            citations: vec![citation; CITATIONS_MAX],
+        };
+        for operations in [
+            vec![CreateToken { token: token(), terms }.into(); OPERATIONS_MAX],
+            vec![ApproveIssuance { issuance: ObjectId([1; 32]) }.into(); OPERATIONS_MAX],
+            vec![financing.into()],
+        ] {
+            let largest = transaction(operations, SIGNATURES_MAX);
+            let work = work_of(&largest);
+            assert!(work <= BLOCK_WORK_MAX / 2, "{work} units: {:?}", largest.operations()[0]);
+        }
+    }
+
+    #[test]
+    fn work_grows_with_signatures_and_operations() {
+        let of = |operations: Vec<Operation>, signatures| work_of(&transaction(operations, signatures));
+        let payment = || transfer("buyer", "supplier", 1).into();
+        assert_eq!(of(vec![payment()], 2) - of(vec![payment()], 1), SIGNATURE);
+        assert_eq!(of(vec![payment(); 64], 1) - of(vec![payment()], 1), 63 * 8);
+    }
+}
