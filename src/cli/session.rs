@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::output::{self, Format};
 use crate::client::json::body_to_json;
 use crate::client::{
-    Client, KeyPair, Operation, Participant, PassphraseSource, Reader, Settled, TransactionBuilder, decimal,
+    Client, KeyPair, Operation, Participant, PassphraseSource, Reader, Settled, Tls, TransactionBuilder, decimal,
     receipt_file,
 };
 use crate::execution::genesis::Genesis;
@@ -34,6 +34,15 @@ pub struct Common {
         value_delimiter = ','
     )]
     pub endpoint: Vec<String>,
+    /// The authority that signs the nodes' certificates, in PEM, for endpoints that are https://HOST:PORT.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_authority: Option<PathBuf>,
+    /// The certificate to present to nodes that ask for one, in PEM.
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The key of that certificate, in PEM.
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
     /// The genesis file. With it, nodes of another ledger are refused.
     #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_GENESIS", hide_env_values = true)]
     pub genesis: Option<PathBuf>,
@@ -126,6 +135,12 @@ impl Common {
         require_new(path).map(|()| Some(path))
     }
 
+    fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let Some(authority) = &self.tls_authority else { return Ok(None) };
+        let presented = self.tls_certificate.as_deref().zip(self.tls_key.as_deref());
+        Ok(Some(Tls::read(authority, presented)?))
+    }
+
     fn endpoints(&self) -> Vec<String> {
         if !self.endpoint.is_empty() {
             return self.endpoint.clone();
@@ -214,7 +229,7 @@ impl Session {
             Format::Text => indicatif::ProgressBar::new_spinner(),
             Format::Json => indicatif::ProgressBar::hidden(),
         };
-        let client = Client::connect(&common.endpoints(), expected).await?;
+        let client = Client::connect_over(common.tls()?, &common.endpoints(), expected).await?;
         let mut client = client.with_patience(Duration::from_secs(common.timeout));
         if let Some(Identity { account, keys }) = &identity
             && let Some(key) = keys.first()

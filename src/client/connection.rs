@@ -4,8 +4,9 @@
 //! signature over ledger, account, time and the method called. So a node answers whoever the ledger says may see, without
 //! passwords or sessions, and a statement that leaks is good for one method for some minutes.
 
-use super::error::ClientError;
+use super::error::{ClientError, first_cause};
 use super::keys::KeyPair;
+use super::tls::Tls;
 use super::transaction::now_ms;
 use crate::primitives::{AccountId, ChainId};
 use crate::wire::pb::{accounts, financing, ledger, node, tokens, trade};
@@ -94,15 +95,20 @@ impl Connection {
     /// A connection that is made at the first call.
     ///
     /// # Errors
-    /// The endpoint is no URL.
-    pub fn lazy(endpoint: &str) -> Result<Self, ClientError> {
+    /// The endpoint is no URL, or speaks TLS and there is none to speak it with.
+    pub fn lazy(endpoint: &str, tls: Option<&Tls>) -> Result<Self, ClientError> {
         let malformed = || ClientError::Endpoint { endpoint: endpoint.to_owned() };
         let has_scheme = endpoint.starts_with("http://") || endpoint.starts_with("https://");
         if !has_scheme {
             return Err(malformed());
         }
-        let channel = Endpoint::from_shared(endpoint.to_owned())
-            .map_err(|_| malformed())?
+        let mut channel = Endpoint::from_shared(endpoint.to_owned()).map_err(|_| malformed())?;
+        if endpoint.starts_with("https://") {
+            let tls = tls.ok_or_else(|| ClientError::TlsAuthorityMissing { endpoint: endpoint.to_owned() })?;
+            let unusable = |error: tonic::transport::Error| ClientError::Tls { cause: first_cause(&error) };
+            channel = channel.tls_config(tls.config()).map_err(unusable)?;
+        }
+        let channel = channel
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEPALIVE)
@@ -139,9 +145,11 @@ mod tests {
 
     #[tokio::test]
     async fn endpoints_are_urls() {
-        assert!(Connection::lazy("http://127.0.0.1:7400").is_ok());
+        assert!(Connection::lazy("http://127.0.0.1:7400", None).is_ok());
+        let unbelieved = Connection::lazy("https://127.0.0.1:7400", None);
+        assert!(matches!(unbelieved, Err(ClientError::TlsAuthorityMissing { .. })));
         for bad in ["", "127.0.0.1:7400", "ftp://x", "http://"] {
-            assert!(Connection::lazy(bad).is_err(), "{bad}");
+            assert!(Connection::lazy(bad, None).is_err(), "{bad}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong between a client and the ledger, in sentences that say what to do.
 
 use crate::primitives::{ChainId, TransactionId};
+use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 use tonic::{Code, Status};
@@ -104,10 +105,30 @@ impl std::fmt::Display for Refusal {
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// An endpoint is no address.
-    #[error("'{endpoint}' is not an endpoint; expected http://HOST:PORT")]
+    #[error("'{endpoint}' is not an endpoint; expected http://HOST:PORT or https://HOST:PORT")]
     Endpoint {
         /// What was given.
         endpoint: String,
+    },
+    /// An endpoint speaks TLS, and nothing was said of whom to believe.
+    #[error("'{endpoint}' speaks TLS: say which authority signs the nodes' certificates (--tls-authority FILE)")]
+    TlsAuthorityMissing {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// Certificates or a key that cannot be used.
+    #[error("the TLS certificates do not hold: {cause}. They and the key must be PEM, and belong together")]
+    Tls {
+        /// What is wrong.
+        cause: String,
+    },
+    /// A file of TLS that cannot be read.
+    #[error("{} could not be read: {cause}", path.display())]
+    TlsFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
     },
     /// No node answers.
     #[error("no node answers at {endpoints} ({cause}). Is it running? `causeway status --endpoint URL` asks one")]
@@ -187,15 +208,19 @@ fn is_transport(status: &Status) -> bool {
 
 /// The innermost cause: "Connection refused" instead of "transport error".
 pub(super) fn cause_of(status: &Status) -> String {
-    let mut cause: &dyn std::error::Error = status;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let text = cause.to_string();
     if std::error::Error::source(status).is_none() && !status.message().is_empty() {
         return status.message().to_owned();
     }
-    text
+    first_cause(status)
+}
+
+/// What an error began with: libraries wrap what matters in layers that say little.
+pub(super) fn first_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 #[cfg(test)]

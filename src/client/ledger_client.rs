@@ -5,6 +5,7 @@
 
 use super::connection::{Authorizer, Connection, Reader};
 use super::error::{ClientError, cause_of, is_worth_another_node};
+use super::tls::Tls;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Outcome, SignedTransaction};
 use crate::primitives::{AccountId, ChainId, TransactionId};
@@ -48,6 +49,7 @@ pub struct Client {
     /// The node that answered last.
     preferred: AtomicUsize,
     chain_id: ChainId,
+    tls: Option<Tls>,
     patience: Duration,
 }
 
@@ -57,13 +59,25 @@ impl Client {
     /// # Errors
     /// An endpoint is no URL, nobody answers, or the node is of another ledger than expected.
     pub async fn connect<S: AsRef<str>>(endpoints: &[S], expected: Option<ChainId>) -> Result<Self, ClientError> {
+        Self::connect_over(None, endpoints, expected).await
+    }
+
+    /// The same, over TLS where an endpoint is `https://`.
+    ///
+    /// # Errors
+    /// Those of [`Self::connect`]; an endpoint speaks TLS and there is none to speak it with.
+    pub async fn connect_over<S: AsRef<str>>(
+        tls: Option<Tls>,
+        endpoints: &[S],
+        expected: Option<ChainId>,
+    ) -> Result<Self, ClientError> {
         let mut connections = Vec::new();
         for endpoint in endpoints {
-            connections.push(Connection::lazy(endpoint.as_ref())?);
+            connections.push(Connection::lazy(endpoint.as_ref(), tls.as_ref())?);
         }
         let chain_id = expected.unwrap_or(ChainId([0; 32]));
         let preferred = AtomicUsize::new(0);
-        let mut client = Self { connections, preferred, chain_id, patience: PATIENCE_DEFAULT };
+        let mut client = Self { connections, preferred, chain_id, tls, patience: PATIENCE_DEFAULT };
         let status = client.status().await?;
         let found = ChainId::from_slice(&status.chain_id);
         let found = found.ok_or_else(|| ClientError::Malformed("the chain id is not 32 bytes".to_owned()))?;
@@ -84,8 +98,17 @@ impl Client {
             connections: connections.collect(),
             preferred: AtomicUsize::new(self.preferred.load(Ordering::Relaxed)),
             chain_id: self.chain_id,
+            tls: self.tls.clone(),
             patience: self.patience,
         }
+    }
+
+    /// A client of one node of the same ledger.
+    ///
+    /// # Errors
+    /// It does not answer, or is of another ledger.
+    pub async fn of_node(&self, endpoint: &str) -> Result<Self, ClientError> {
+        Self::connect_over(self.tls.clone(), &[endpoint], Some(self.chain_id)).await
     }
 
     /// The same client with another limit to how long it tries.

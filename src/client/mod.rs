@@ -20,6 +20,7 @@ pub mod participant;
 pub mod passphrase;
 pub mod queries;
 pub mod receipt_file;
+mod tls;
 mod transaction;
 pub mod ubl;
 
@@ -30,4 +31,5 @@ pub use ledger_client::{Client, Settled};
 pub use operations::Operation;
 pub use participant::{Participant, ParticipantError};
 pub use passphrase::{Passphrase, PassphraseError, PassphraseSource};
+pub use tls::Tls;
 pub use transaction::{EXPIRES_IN_DEFAULT, TransactionBuilder, UnsignedTransaction, now_ms, random_request_id};

@@ -4,4 +4,5 @@ mod api;
 mod bodies;
 mod pool;
 mod stand_in;
+mod tls;
 mod vectors;

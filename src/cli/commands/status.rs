@@ -3,7 +3,6 @@
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one};
 use crate::cli::session::Session;
-use crate::client::Client;
 use crate::client::json::to_json;
 use serde_json::{Value, json};
 
@@ -15,7 +14,7 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
     let endpoints: Vec<String> = session.client.endpoints().into_iter().map(str::to_owned).collect();
     let mut answers = Vec::new();
     for endpoint in &endpoints {
-        let status = match Client::connect(&[endpoint], Some(session.client.chain_id())).await {
+        let status = match session.client.of_node(endpoint).await {
             Ok(client) => client.status().await,
             Err(error) => Err(error),
         };

@@ -1,0 +1,69 @@
+//! TLS: whom a client believes, and whom a node lets in.
+
+use super::stand_in::StandIn;
+use causeway::api::{ServerConfig, serve};
+use causeway::client::{Client, ClientError, Tls};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
+}
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(path(name)).expect("a fixture")
+}
+
+/// Serves with the node's certificate, and asks clients for theirs if it is to be mutual. Gives the endpoint.
+async fn served(mutual: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let mut tls = ServerTlsConfig::new().identity(Identity::from_pem(file("node.crt"), file("node.key")));
+    if mutual {
+        tls = tls.client_ca_root(Certificate::from_pem(file("authority.crt")));
+    }
+    let config = ServerConfig { tls: Some(tls) };
+    tokio::spawn(serve(listener, Arc::new(StandIn::open()), config, std::future::pending()));
+    format!("https://localhost:{port}")
+}
+
+async fn connect(tls: Option<Tls>, endpoint: &str) -> Result<Client, ClientError> {
+    Client::connect_over(tls, &[endpoint], None).await
+}
+
+#[tokio::test]
+async fn a_client_believes_the_authority_that_it_was_given_and_no_other() {
+    let endpoint = served(false).await;
+    let believed = Tls::read(&path("authority.crt"), None).expect("readable");
+    connect(Some(believed), &endpoint).await.expect("the node's certificate is the authority's");
+    let stranger = connect(Some(Tls::believing(&file("stranger.crt"))), &endpoint).await;
+    assert!(matches!(stranger, Err(ClientError::Unreachable { .. })), "{stranger:?}");
+    let nobody = connect(None, &endpoint).await;
+    assert!(matches!(nobody, Err(ClientError::TlsAuthorityMissing { .. })), "{nobody:?}");
+    let plain = connect(None, &endpoint.replace("https", "http")).await;
+    assert!(matches!(plain, Err(ClientError::Unreachable { .. })), "{plain:?}");
+}
+
+#[tokio::test]
+async fn a_node_that_asks_for_certificates_lets_in_those_of_its_authority() {
+    let endpoint = served(true).await;
+    let believing = || Tls::believing(&file("authority.crt"));
+    let known = believing().presenting(&file("client.crt"), &file("client.key"));
+    let client = connect(Some(known), &endpoint).await.expect("its certificate is the authority's");
+    client.of_node(&endpoint).await.expect("it presents it again");
+    let unknown = connect(Some(believing()), &endpoint).await;
+    assert!(matches!(unknown, Err(ClientError::Unreachable { .. })), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn files_that_are_no_certificates_are_named() {
+    let missing = Tls::read(&path("nobody.crt"), None);
+    assert!(matches!(&missing, Err(ClientError::TlsFile { path, .. }) if path.ends_with("nobody.crt")), "{missing:?}");
+    let garbled = connect(Some(Tls::believing(b"not PEM")), "https://localhost:1").await;
+    assert!(matches!(garbled, Err(ClientError::Tls { .. } | ClientError::Unreachable { .. })), "{garbled:?}");
+    let crossed = Tls::believing(&file("authority.crt")).presenting(&file("client.crt"), &file("node.key"));
+    let crossed = connect(Some(crossed), "https://localhost:1").await;
+    assert!(matches!(crossed, Err(ClientError::Tls { .. })), "{crossed:?}");
+}
