@@ -24,7 +24,7 @@ impl Admissible {
         now: BlockTime,
         view: &dyn View,
     ) -> Result<Self, Refusal> {
-        match eligible(&transaction, chain_id, now, view) {
+        match eligible(transaction.envelope(), transaction.signers(), chain_id, now, view) {
             Ok(()) => Ok(Self(transaction)),
             Err(ineligible) => Err(Refusal::of_ineligible(ineligible, transaction.envelope().sender)),
         }

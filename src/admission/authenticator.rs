@@ -1,5 +1,6 @@
-//! Authentication: signatures verified once, singly for a client's transaction, in one batch for a block's.
+//! Authentication: signatures verified once, and all that are at hand, a block's or what waits at the door, in one batch.
 
+use super::plausible::Plausible;
 use super::refusal::Refusal;
 use crate::execution::{Envelope, Operation, Transaction};
 use crate::ledger::SignedTransaction;
@@ -12,7 +13,7 @@ use commonware_codec::DecodeExt as _;
 use commonware_cryptography::{BatchEntry, BatchVerifier as _, ed25519};
 use commonware_parallel::Strategy;
 use rand_core::CryptoRng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A transaction that has one meaning. Who signed it is not known yet.
@@ -36,6 +37,16 @@ impl Decoded {
     /// What stands around the operations.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
+    }
+
+    /// The transaction as it came.
+    pub fn signed(&self) -> &SignedTransaction {
+        &self.signed
+    }
+
+    /// Whose signatures it bears, if they are theirs.
+    pub fn claimed_signers(&self) -> BTreeSet<PublicKey> {
+        self.signed.signatures().iter().map(|signature| signature.public_key).collect()
     }
 
     /// Verifies every signature by itself.
@@ -84,25 +95,31 @@ impl<S: Strategy> Authenticator<S> {
         Self { strategy, remembered: Mutex::new(Remembered::new(remembered_bytes_max)) }
     }
 
-    /// Authenticates one transaction.
-    ///
-    /// # Errors
-    /// The first rule that it breaks.
-    pub fn authenticate(&self, signed: SignedTransaction) -> Result<Arc<Transaction>, Refusal> {
-        let key = signed.leaf();
-        if let Some(known) = self.recall(&key) {
-            return Ok(known);
+    /// Authenticates what was found plausible, each by itself, though all unknown signatures are verified in one batch.
+    pub fn authenticate_each<R: CryptoRng>(
+        &self,
+        rng: &mut R,
+        plausible: Vec<Plausible>,
+    ) -> Vec<Result<Arc<Transaction>, Refusal>> {
+        let keys: Vec<Hash> = plausible.iter().map(|each| each.decoded().signed.leaf()).collect();
+        let mut answers: Vec<_> = keys.iter().map(|key| self.recall(key).map(Ok)).collect();
+        let unknown = plausible.into_iter().enumerate().filter(|(index, _)| answers[*index].is_none());
+        let (places, decoded): (Vec<usize>, Vec<Decoded>) =
+            unknown.map(|(index, plausible)| (index, plausible.into_decoded())).unzip();
+        let forgeries = self.forgeries(rng, &decoded);
+        for ((index, decoded), forged) in places.into_iter().zip(decoded).zip(forgeries) {
+            answers[index] = Some(match forged {
+                Some(public_key) => Err(Refusal::SignatureInvalid { public_key }),
+                None => Ok(self.believe(keys[index], decoded)),
+            });
         }
-        let transaction = Arc::new(Decoded::read(signed)?.verify()?);
-        self.remember(key, &transaction);
-        Ok(transaction)
+        answers.into_iter().flatten().collect()
     }
 
     /// Authenticates a block's transactions: those not met before are decoded and verified in one batch.
     ///
     /// # Errors
-    /// The first transaction that is refused: its form before anyone's signature. Which signature spoils a batch is found
-    /// by verifying singly.
+    /// The first transaction that is refused: its form before anyone's signature.
     pub fn authenticate_block<R: CryptoRng>(
         &self,
         rng: &mut R,
@@ -111,25 +128,33 @@ impl<S: Strategy> Authenticator<S> {
         let keys: Vec<Hash> = self.strategy.map_collect_vec(signed, SignedTransaction::leaf);
         let mut transactions: Vec<Option<Arc<Transaction>>> = keys.iter().map(|key| self.recall(key)).collect();
         let unknown: Vec<usize> = (0..signed.len()).filter(|index| transactions[*index].is_none()).collect();
-        let decoded: Vec<(usize, Decoded)> = self.strategy.try_map_collect_vec(unknown, |index| {
-            let offence = |refusal| Offence { index, refusal };
-            Decoded::read(signed[index].clone()).map(|decoded| (index, decoded)).map_err(offence)
+        let decoded: Vec<Decoded> = self.strategy.try_map_collect_vec(unknown.clone(), |index| {
+            Decoded::read(signed[index].clone()).map_err(|refusal| Offence { index, refusal })
         })?;
-        if !batch_is_valid(rng, decoded.iter().map(|(_, decoded)| &decoded.signed), &self.strategy) {
-            for (index, decoded) in &decoded {
-                if let Some(public_key) = first_invalid(&decoded.signed) {
-                    return Err(Offence { index: *index, refusal: Refusal::SignatureInvalid { public_key } });
-                }
+        let forgeries = self.forgeries(rng, &decoded);
+        for ((index, decoded), forged) in unknown.into_iter().zip(decoded).zip(forgeries) {
+            if let Some(public_key) = forged {
+                return Err(Offence { index, refusal: Refusal::SignatureInvalid { public_key } });
             }
-            // Both verifiers follow ZIP 215, so one was found. Should they ever disagree, single verification rules: it is
-            // what receipts and clients go by.
-        }
-        for (index, decoded) in decoded {
-            let transaction = Arc::new(decoded.believed());
-            self.remember(keys[index], &transaction);
-            transactions[index] = Some(transaction);
+            transactions[index] = Some(self.believe(keys[index], decoded));
         }
         Ok(transactions.into_iter().flatten().collect())
+    }
+
+    /// For each transaction the first key whose signature fails. Which one spoils a batch is found by verifying singly.
+    fn forgeries<R: CryptoRng>(&self, rng: &mut R, decoded: &[Decoded]) -> Vec<Option<PublicKey>> {
+        if batch_is_valid(rng, decoded.iter().map(|decoded| &decoded.signed), &self.strategy) {
+            return vec![None; decoded.len()];
+        }
+        // Both verifiers follow ZIP 215, so one is found. Should they ever disagree, single verification rules: it is what
+        // receipts and clients go by.
+        self.strategy.map_collect_vec(decoded, |decoded| first_invalid(&decoded.signed))
+    }
+
+    fn believe(&self, key: Hash, decoded: Decoded) -> Arc<Transaction> {
+        let transaction = Arc::new(decoded.believed());
+        self.remember(key, &transaction);
+        transaction
     }
 
     fn recall(&self, key: &Hash) -> Option<Arc<Transaction>> {

@@ -12,7 +12,7 @@
 
 use super::admissible::Admissible;
 use super::refusal::Refusal;
-use crate::execution::Transaction;
+use crate::execution::{Envelope, Transaction};
 use crate::primitives::{AccountId, BlockTime, RequestId, TransactionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
@@ -99,6 +99,13 @@ impl Pool {
         self.by_id.keys()
     }
 
+    /// A waiting transaction that a client has sent now: whatever it came from before, it is forwarded from here on.
+    pub fn claim(&mut self, id: &TransactionId) -> Option<&Arc<Transaction>> {
+        let waiting = self.by_id.get_mut(id)?;
+        waiting.origin = Origin::Client;
+        Some(&waiting.transaction)
+    }
+
     /// A waiting transaction.
     pub fn get(&self, id: &TransactionId) -> Option<&Arc<Transaction>> {
         self.by_id.get(id).map(|waiting| &waiting.transaction)
@@ -109,20 +116,11 @@ impl Pool {
         self.by_request.get(&(sender, request_id)).copied()
     }
 
-    /// Takes a transaction in.
+    /// Whether there is room for a transaction that does not wait yet.
     ///
     /// # Errors
     /// `REQUEST_ID_REUSED`, `SENDER_QUEUE_FULL`, `POOL_FULL`.
-    pub fn insert(&mut self, admissible: &Admissible, origin: Origin) -> Result<Pooled, Refusal> {
-        let transaction = admissible.transaction();
-        let (id, envelope) = (transaction.id(), *transaction.envelope());
-        if let Some(waiting) = self.by_id.get_mut(&id) {
-            // What a client gave this node it forwards, even if a peer was faster.
-            if origin == Origin::Client {
-                waiting.origin = origin;
-            }
-            return Ok(Pooled::AlreadyWaiting);
-        }
+    pub fn check_room(&self, envelope: &Envelope, bytes: usize) -> Result<(), Refusal> {
         if let Some(transaction_id) = self.by_request(envelope.sender, envelope.request_id) {
             return Err(Refusal::RequestIdReused { transaction_id });
         }
@@ -130,10 +128,28 @@ impl Pool {
         if waiting >= self.limits.sender_transactions_max {
             return Err(Refusal::SenderQueueFull { waiting });
         }
-        let bytes = transaction.signed().encoded_len();
         if self.len() >= self.limits.transactions_max || self.bytes + bytes > self.limits.bytes_max {
             return Err(Refusal::PoolFull);
         }
+        Ok(())
+    }
+
+    /// Takes a transaction in.
+    ///
+    /// # Errors
+    /// `REQUEST_ID_REUSED`, `SENDER_QUEUE_FULL`, `POOL_FULL`.
+    pub fn insert(&mut self, admissible: &Admissible, origin: Origin) -> Result<Pooled, Refusal> {
+        let transaction = admissible.transaction();
+        let (id, envelope) = (transaction.id(), *transaction.envelope());
+        if self.by_id.contains_key(&id) {
+            // What a client gave this node it forwards, even if a peer was faster.
+            if origin == Origin::Client {
+                self.claim(&id);
+            }
+            return Ok(Pooled::AlreadyWaiting);
+        }
+        let bytes = transaction.signed().encoded_len();
+        self.check_room(&envelope, bytes)?;
         self.bytes += bytes;
         self.by_request.insert((envelope.sender, envelope.request_id), id);
         self.by_sender.entry(envelope.sender).or_default().push_back(id);

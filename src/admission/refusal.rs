@@ -13,12 +13,6 @@ pub enum Refusal {
     /// The body's bytes are not a transaction.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// A signature does not verify.
-    #[error("the signature by {public_key} does not verify: sign the bytes 23 || \"causeway/transaction/v1\" || body")]
-    SignatureInvalid {
-        /// Whose.
-        public_key: PublicKey,
-    },
     /// It is for another ledger.
     #[error("the transaction is for another ledger: take the chain id from GetStatus")]
     ForeignChain,
@@ -68,9 +62,15 @@ pub enum Refusal {
         /// How many wait.
         waiting: usize,
     },
-    /// The node has as many transactions waiting as it may.
+    /// The node has as many transactions waiting as it may, for their signatures to be verified or for a block.
     #[error("this node's queue is full: try again shortly, or at another node")]
     PoolFull,
+    /// A signature does not verify.
+    #[error("the signature by {public_key} does not verify: sign the bytes 23 || \"causeway/transaction/v1\" || body")]
+    SignatureInvalid {
+        /// Whose.
+        public_key: PublicKey,
+    },
     /// The node does not take transactions now.
     #[error("this node takes no transactions now: {why}")]
     NotServing {
@@ -86,7 +86,6 @@ impl Refusal {
         "BODY_UNDECODABLE",
         "BODY_NOT_CANONICAL",
         "FIELD_MALFORMED",
-        "SIGNATURE_INVALID",
         "FOREIGN_CHAIN",
         "TRANSACTION_EXPIRED",
         "EXPIRY_TOO_FAR",
@@ -96,6 +95,7 @@ impl Refusal {
         "SENDER_SIGNATURE_MISSING",
         "SENDER_QUEUE_FULL",
         "POOL_FULL",
+        "SIGNATURE_INVALID",
         "NOT_SERVING",
     ];
 
@@ -106,7 +106,6 @@ impl Refusal {
             Self::Body(BodyError::Undecodable { .. }) => "BODY_UNDECODABLE",
             Self::Body(BodyError::NotCanonical { .. }) => "BODY_NOT_CANONICAL",
             Self::Body(BodyError::Malformed(_)) => "FIELD_MALFORMED",
-            Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
             Self::ForeignChain => "FOREIGN_CHAIN",
             Self::Expired { .. } => "TRANSACTION_EXPIRED",
             Self::ExpiryTooFar { .. } => "EXPIRY_TOO_FAR",
@@ -116,6 +115,7 @@ impl Refusal {
             Self::SenderSignatureMissing { .. } => "SENDER_SIGNATURE_MISSING",
             Self::SenderQueueFull { .. } => "SENDER_QUEUE_FULL",
             Self::PoolFull => "POOL_FULL",
+            Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
             Self::NotServing { .. } => "NOT_SERVING",
         }
     }

@@ -8,7 +8,7 @@ use crate::admission::Refusal;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
-use crate::node::service::{BlockRecord, Fate, KnownTransaction, LedgerHandle, Submission, Unavailable};
+use crate::node::service::{BlockRecord, Ending, Fate, KnownTransaction, LedgerHandle, Submission, Unavailable};
 use crate::primitives::{AccountId, TransactionId};
 use crate::wire::pb::ledger::get_transaction_request::Key;
 use crate::wire::pb::ledger::ledger_service_server::LedgerService;
@@ -39,7 +39,7 @@ impl LedgerService for Ledger {
     async fn submit(&self, request: Request<pb::SubmitRequest>) -> Answer<pb::SubmitResponse> {
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
         let (transaction_id, status) = match self.0.submit(signed).await.map_err(|refusal| refused(&refusal))? {
-            Submission::Pending { transaction_id, .. } => (transaction_id, TransactionStatus::Pending),
+            Submission::Pending(pending) => (pending.transaction_id, TransactionStatus::Pending),
             Submission::Final(done) => (done.outcome.transaction_id, status_to_pb(&done.outcome.status)),
         };
         Ok(Response::new(pb::SubmitResponse { transaction_id: copied(transaction_id), status: status.into() }))
@@ -56,7 +56,6 @@ impl LedgerService for Ledger {
             Settled::Before => 0,
             // Longer than 584,000 years does not fit.
             Settled::Now => admitted.elapsed().as_micros() as u64,
-            Settled::Expired => return Err(expired()),
         };
         // Final, and its certificate not here yet: by no means "not found".
         let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| unavailable(Unavailable))?;
@@ -178,14 +177,13 @@ fn visible_receipt(sight: Sight<'_>, receipt: Receipt) -> Receipt {
 fn sees(sight: Sight<'_>, known: &KnownTransaction) -> bool {
     match &known.fate {
         Fate::Final(done) => sight.of_outcome(Some(known.sender), &done.outcome),
-        Fate::Pending | Fate::Expired => sight.of_account(known.sender),
+        Fate::Pending => sight.of_account(known.sender),
     }
 }
 
 fn known_to_pb(sight: Sight<'_>, known: &KnownTransaction) -> pb::GetTransactionResponse {
     let (status, height, outcome) = match &known.fate {
         Fate::Pending => (TransactionStatus::Pending, 0, None),
-        Fate::Expired => (TransactionStatus::Expired, 0, None),
         Fate::Final(done) => {
             let outcome = outcome_to_pb(&done.outcome, &sight.balances(&done.balances));
             (status_to_pb(&done.outcome.status), done.height, Some(outcome))
@@ -203,27 +201,24 @@ fn expired() -> Status {
     status(Code::FailedPrecondition, "TRANSACTION_EXPIRED", message)
 }
 
-/// How a submission ended.
+/// When a submission became final.
 enum Settled {
     /// It was final before.
     Before,
     /// It became final while the call waited.
     Now,
-    /// It never happened.
-    Expired,
 }
 
 /// Submits and waits until nothing can change any more.
 async fn settle(ledger: &dyn LedgerHandle, signed: SignedTransaction) -> Result<Settled, Status> {
-    let (id, expires_at) = match ledger.submit(signed).await.map_err(|refusal| refused(&refusal))? {
+    let pending = match ledger.submit(signed).await.map_err(|refusal| refused(&refusal))? {
         Submission::Final(_) => return Ok(Settled::Before),
-        Submission::Pending { transaction_id, expires_at } => (transaction_id, expires_at),
+        Submission::Pending(pending) => pending,
     };
-    match ledger.wait_final(id, expires_at).await.map_err(unavailable)? {
-        Fate::Final(_) => Ok(Settled::Now),
-        // A wait does not end on what is still pending; if it did, the caller may ask again.
-        Fate::Pending => Err(unavailable(crate::node::service::Unavailable)),
-        Fate::Expired => Ok(Settled::Expired),
+    match ledger.wait_final(pending).await.map_err(unavailable)? {
+        Ending::Final(_) => Ok(Settled::Now),
+        Ending::Expired => Err(expired()),
+        Ending::RequestTaken { by } => Err(refused(&Refusal::RequestIdReused { transaction_id: by })),
     }
 }
 
@@ -252,13 +247,13 @@ async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -
         Ok(signed) => signed,
         Err(error) => return refused_with(&error.into(), answer),
     };
-    let fate = match ledger.submit(signed).await {
+    let ending = match ledger.submit(signed).await {
         Err(refusal) => return refused_with(&refusal, answer),
-        Ok(Submission::Final(done)) => Ok(Fate::Final(done)),
-        Ok(Submission::Pending { transaction_id, expires_at }) => ledger.wait_final(transaction_id, expires_at).await,
+        Ok(Submission::Final(done)) => Ok(Ending::Final(done)),
+        Ok(Submission::Pending(pending)) => ledger.wait_final(pending).await,
     };
-    match fate {
-        Ok(Fate::Final(done)) => {
+    match ending {
+        Ok(Ending::Final(done)) => {
             let reason = match &done.outcome.status {
                 OutcomeStatus::Applied => String::new(),
                 OutcomeStatus::Declined(decline) => decline_to_pb(decline).reason,
@@ -266,8 +261,9 @@ async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -
             let status = status_to_pb(&done.outcome.status).into();
             pb::SubmitStreamResponse { status, height: done.height, reason, ..answer }
         }
-        Ok(Fate::Expired) => pb::SubmitStreamResponse { status: TransactionStatus::Expired.into(), ..answer },
-        Ok(Fate::Pending) | Err(_) => refused_with(&Refusal::NotServing { why: "it is stopping" }, answer),
+        Ok(Ending::Expired) => pb::SubmitStreamResponse { status: TransactionStatus::Expired.into(), ..answer },
+        Ok(Ending::RequestTaken { by }) => refused_with(&Refusal::RequestIdReused { transaction_id: by }, answer),
+        Err(_) => refused_with(&Refusal::NotServing { why: "it is stopping" }, answer),
     }
 }
 

@@ -306,18 +306,14 @@ where
         start_marshal(&context, actor, inbox, &config.pace, peers, (blocks, block_requests), strategy.clone());
     let parent = boundary_digest(&marshal, &epocher, epoch).await?;
     let delivery = start_delivery(&context, outbox, marshal.clone());
-    let (forwarder, forwarded) = start_forwarding(&context, forwarding, me);
+    let (forwarder, forwarded, forwarding) = start_forwarding(&context, forwarding, me);
 
     let (announcer, leaders) = Announcer::new();
     let archive = Archive(marshal.clone());
     let epochs_context = context.child("epochs");
+    let application = LedgerApplication::new(ledger.clone());
     let epochs = Epochs {
-        application: Inline::new(
-            context.child("application"),
-            LedgerApplication::new(ledger.clone()),
-            marshal.clone(),
-            epocher.clone(),
-        ),
+        application: Inline::new(context.child("application"), application, marshal.clone(), epocher.clone()),
         subchannels: Subchannels::divide(&epochs_context, votes, certificates, certificate_requests),
         context: epochs_context.child("engines"),
         ledger,
@@ -334,7 +330,7 @@ where
         partition: config.partition,
     };
     let epochs = epochs_context.spawn(move |_| epochs.run(entered, parent, boundaries));
-    let parts = Parts { epochs, marshal: marshal_handle, buffer, delivery };
+    let parts = Parts { epochs, marshal: marshal_handle, buffer, delivery, forwarding };
     let handle = context.spawn(move |context| parts.watch(context.stopped()));
     Ok(Consensus { leaders, forwarder, forwarded, archive, handle })
 }
@@ -405,15 +401,15 @@ fn start_forwarding<E, S, R>(
     context: &E,
     (sender, receiver): (S, R),
     me: ed25519::PublicKey,
-) -> (Forwarder, ForwardedBatches)
+) -> (Forwarder, ForwardedBatches, Handle<()>)
 where
     E: Runtime,
     S: Sender<PublicKey = ed25519::PublicKey>,
     R: Receiver<PublicKey = ed25519::PublicKey>,
 {
-    let (batches, forwarded) = forwarding::inbound();
-    context.child("forwarding").spawn(move |context| forwarding::receive(context, receiver, batches));
-    (Forwarder::new(sender, me), forwarded)
+    let (inbound, forwarded) = forwarding::inbound();
+    let receiving = context.child("forwarding").spawn(move |context| forwarding::receive(context, receiver, inbound));
+    (Forwarder::new(sender, me), forwarded, receiving)
 }
 
 /// The epoch of the first height whose acknowledgement was not stored.
@@ -428,6 +424,7 @@ struct Parts {
     marshal: Handle<()>,
     buffer: Handle<()>,
     delivery: Handle<()>,
+    forwarding: Handle<()>,
 }
 
 impl Parts {
@@ -438,6 +435,7 @@ impl Parts {
             _ = &mut self.marshal => StopReason::Marshal,
             _ = &mut self.buffer => StopReason::Network,
             _ = &mut self.delivery => StopReason::Delivery,
+            _ = &mut self.forwarding => StopReason::Network,
         };
         // Told to stop, the parts end in any order, and whichever was first is no failure.
         let reason = if (&mut stopping).now_or_never().is_some() { StopReason::Shutdown } else { ended };
@@ -445,6 +443,7 @@ impl Parts {
         self.marshal.abort();
         self.buffer.abort();
         self.delivery.abort();
+        self.forwarding.abort();
         if reason != StopReason::Shutdown {
             error!(%reason, "consensus ended");
         }
@@ -502,4 +501,26 @@ async fn boundary_digest(marshal: &Marshal, epocher: &FixedEpocher, epoch: Epoch
         .await
         .ok_or(StartError::BoundaryMissing { epoch: epoch.get(), height: height.get() })?;
     Ok(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, deterministic};
+
+    /// Without what peers forward a node goes on as if nothing were missing, so its end must end consensus.
+    #[test]
+    fn the_end_of_forwarding_ends_consensus() {
+        deterministic::Runner::default().start(|context| async move {
+            let runs = |name: &'static str| context.child(name).spawn(|_| futures::future::pending::<()>());
+            let parts = Parts {
+                epochs: context.child("epochs").spawn(|_| futures::future::pending()),
+                marshal: runs("marshal"),
+                buffer: runs("buffer"),
+                delivery: runs("delivery"),
+                forwarding: context.child("forwarding").spawn(|_| async {}),
+            };
+            assert_eq!(parts.watch(context.stopped()).await, StopReason::Network);
+        });
+    }
 }

@@ -4,9 +4,11 @@
 //! own behind the engine's five. Batches are opaque here: admission on the other side treats them as it treats a client's.
 //!
 //! # Invariants
-//! * Nothing waits: a batch that finds no room, here or there, is gone. The sender repeats it each view until the
-//!   transactions are final or expired.
+//! * A batch that finds no room, here or there, is gone. What did not go out the sender hears at once; what found no room
+//!   there it repeats some views later, until the transactions are final or expired.
 //! * A batch is at most [`BATCH_BYTES_MAX`] long, so it never exceeds what peers accept.
+//! * What waits here waits in a queue for each peer, and peers are served in turns: one that sends without end has its
+//!   own batches dropped, and delays another's by one.
 //!
 //! # Deliberately absent
 //! Flooding. A batch goes to those it was sent to and no further.
@@ -20,22 +22,28 @@ use commonware_cryptography::ed25519;
 use commonware_macros::select_loop;
 use commonware_p2p::{Receiver, Recipients, Sender};
 use commonware_utils::channel::mpsc;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError};
 use tracing::debug;
 
 /// Largest batch on the wire. At the channel's quota a peer can send 16 MiB a second.
 pub const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// Most transactions in a batch: what fits if each were as small as a transfer.
 pub const BATCH_TRANSACTIONS_MAX: usize = 4096;
-/// Most batches that wait here to be admitted.
+/// Most batches of one peer that wait here to be admitted: what its quota lets through in a second.
 pub const INBOUND_BATCHES_MAX: usize = 32;
+/// Most bytes of one peer's batches that wait here: two full ones, so that the next is there when one is admitted. A
+/// sender offers a leader 4,096 payments at a time, which are three, and the first is on its way in when the third comes.
+/// Were all of a hundred validators to flood one, they would cost it 100 MiB.
+pub const INBOUND_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 
 /// What a count takes in the encoding of a list or a byte string.
 const COUNT_BYTES: usize = 4;
 
-/// Hands an encoded batch to peers and says how many of them it is on its way to.
-type Send = dyn Fn(Vec<ed25519::PublicKey>, Bytes) -> usize + std::marker::Send + Sync;
+/// Hands an encoded batch to a peer and says whether it is on its way.
+type Send = dyn Fn(ed25519::PublicKey, Bytes) -> bool + std::marker::Send + Sync;
 
 /// Sends transactions to validators.
 #[derive(Clone)]
@@ -55,58 +63,61 @@ impl Forwarder {
     where
         S: Sender<PublicKey = ed25519::PublicKey>,
     {
-        let send = move |mut to: Vec<ed25519::PublicKey>, batch: Bytes| {
-            to.retain(|peer| *peer != me);
-            if to.is_empty() {
-                return 0;
-            }
+        Self::by(move |to, batch| {
             let mut sender = sender.clone();
-            Sender::send(&mut sender, Recipients::Some(to), batch, false).len()
-        };
+            to != me && !Sender::send(&mut sender, Recipients::Some(vec![to]), batch, false).is_empty()
+        })
+    }
+
+    /// A forwarder that hands its encoded batches to `send`, which says whether they are on their way.
+    pub fn by(send: impl Fn(ed25519::PublicKey, Bytes) -> bool + std::marker::Send + Sync + 'static) -> Self {
         Self { send: Arc::new(send) }
     }
 
-    /// A forwarder that hands its encoded batches to `send`, for tests of those who forward.
-    pub fn to_nowhere() -> Self {
-        Self { send: Arc::new(|_, _| 0) }
-    }
-
-    /// Sends `transactions` to each of `to`, in as many batches as they need. Oneself is left out.
-    ///
-    /// Returns how many batches are on their way to a peer; one that is offline or at its quota does not count.
-    pub fn forward(&self, to: &[PublicKey], transactions: &[Bytes]) -> usize {
-        let peers: Vec<_> = to.iter().filter_map(theirs).collect();
-        batches(transactions).into_iter().map(|batch| (self.send)(peers.clone(), batch)).sum()
+    /// Sends `transactions` to a peer, in as many batches as they need, and returns the places of those that are on their
+    /// way. None are to oneself, to a peer that is offline, or past its quota.
+    pub fn forward(&self, to: PublicKey, transactions: &[Bytes]) -> Vec<usize> {
+        let Some(peer) = theirs(&to) else { return Vec::new() };
+        let sent = batches(transactions).into_iter().filter(|batch| (self.send)(peer.clone(), batch.encoded.clone()));
+        sent.flat_map(|batch| batch.places).collect()
     }
 }
 
+/// A batch as it is sent, and where its transactions stood.
+struct Batch {
+    encoded: Bytes,
+    places: Vec<usize>,
+}
+
 /// Encodes transactions into batches within both limits. One that fits no batch is left out: it fits no block either.
-fn batches(transactions: &[Bytes]) -> Vec<Bytes> {
+fn batches(transactions: &[Bytes]) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut batch: Vec<Bytes> = Vec::new();
+    let mut places = Vec::new();
     let mut bytes = COUNT_BYTES;
-    let mut close = |batch: &mut Vec<Bytes>| {
+    let mut close = |batch: &mut Vec<Bytes>, places: &mut Vec<usize>| {
         if !batch.is_empty() {
             let mut encoded = Vec::new();
             encode_list(batch, &mut encoded);
-            batches.push(Bytes::from(encoded));
+            batches.push(Batch { encoded: Bytes::from(encoded), places: std::mem::take(places) });
             batch.clear();
         }
     };
-    for transaction in transactions {
+    for (place, transaction) in transactions.iter().enumerate() {
         let size = COUNT_BYTES + transaction.len();
         if COUNT_BYTES + size > BATCH_BYTES_MAX {
             debug!(bytes = transaction.len(), "a transaction is too large to forward");
             continue;
         }
         if bytes + size > BATCH_BYTES_MAX || batch.len() == BATCH_TRANSACTIONS_MAX {
-            close(&mut batch);
+            close(&mut batch, &mut places);
             bytes = COUNT_BYTES;
         }
         bytes += size;
         batch.push(transaction.clone());
+        places.push(place);
     }
-    close(&mut batch);
+    close(&mut batch, &mut places);
     batches
 }
 
@@ -126,25 +137,93 @@ pub struct ForwardedBatch {
     pub transactions: Vec<Bytes>,
 }
 
+/// Batches that wait, still encoded: so they take the room that is reckoned for them, and no more.
+#[derive(Debug, Default)]
+struct Inbox {
+    by_peer: BTreeMap<PublicKey, VecDeque<Bytes>>,
+    /// The peer whose turn came last.
+    served_last: Option<PublicKey>,
+}
+
+impl Inbox {
+    /// Whether there was room for it.
+    fn put(&mut self, from: PublicKey, batch: Bytes) -> bool {
+        let waiting = self.by_peer.entry(from).or_default();
+        let bytes: usize = waiting.iter().map(Bytes::len).sum();
+        let has_room = waiting.len() < INBOUND_BATCHES_MAX && bytes + batch.len() <= INBOUND_BYTES_MAX;
+        if has_room {
+            waiting.push_back(batch);
+        }
+        has_room
+    }
+
+    /// The oldest batch of the peer after the one that was served last.
+    fn take(&mut self) -> Option<(PublicKey, Bytes)> {
+        let after = self.served_last.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = self.by_peer.range((after, Bound::Unbounded)).next();
+        let from = *later.or_else(|| self.by_peer.first_key_value())?.0;
+        let waiting = self.by_peer.get_mut(&from)?;
+        let batch = waiting.pop_front();
+        if waiting.is_empty() {
+            self.by_peer.remove(&from);
+        }
+        self.served_last = Some(from);
+        batch.map(|batch| (from, batch))
+    }
+}
+
+/// Where received batches go.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    inbox: Arc<Mutex<Inbox>>,
+    wake: mpsc::Sender<()>,
+}
+
+impl Inbound {
+    fn put(&self, from: PublicKey, batch: Bytes) {
+        if !self.inbox.lock().unwrap_or_else(PoisonError::into_inner).put(from, batch) {
+            // The sender repeats it.
+            debug!(%from, "a forwarded batch found no room");
+        }
+        // Full: whoever reads is about to look. Closed: nobody admits, yet consensus goes on.
+        let _ = self.wake.try_send(());
+    }
+}
+
 /// What peers forward to this node.
 #[derive(Debug)]
-pub struct ForwardedBatches(mpsc::Receiver<ForwardedBatch>);
+pub struct ForwardedBatches {
+    inbox: Arc<Mutex<Inbox>>,
+    woken: mpsc::Receiver<()>,
+}
 
 impl ForwardedBatches {
-    /// The next batch; `None` once consensus has stopped.
+    /// The next batch, of each peer in turn; `None` once consensus has stopped.
     pub async fn next(&mut self) -> Option<ForwardedBatch> {
-        self.0.recv().await
+        loop {
+            let waiting = self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some((from, bytes)) = waiting else {
+                self.woken.recv().await?;
+                continue;
+            };
+            match read_batch(&bytes) {
+                Ok(transactions) => return Some(ForwardedBatch { from, transactions }),
+                // A peer that sends nonsense is not cut off: it may be a validator that consensus needs.
+                Err(error) => debug!(%from, %error, "a forwarded batch was unreadable"),
+            }
+        }
     }
 }
 
 /// Where received batches go, and where they are read.
-pub(super) fn inbound() -> (mpsc::Sender<ForwardedBatch>, ForwardedBatches) {
-    let (sender, receiver) = mpsc::channel(INBOUND_BATCHES_MAX);
-    (sender, ForwardedBatches(receiver))
+pub(super) fn inbound() -> (Inbound, ForwardedBatches) {
+    let inbox = Arc::new(Mutex::new(Inbox::default()));
+    let (wake, woken) = mpsc::channel(1);
+    (Inbound { inbox: inbox.clone(), wake }, ForwardedBatches { inbox, woken })
 }
 
 /// Receives batches until the runtime or the network stops.
-pub(super) async fn receive<E, R>(context: E, mut receiver: R, batches: mpsc::Sender<ForwardedBatch>)
+pub(super) async fn receive<E, R>(context: E, mut receiver: R, inbound: Inbound)
 where
     E: Runtime,
     R: Receiver<PublicKey = ed25519::PublicKey>,
@@ -155,14 +234,7 @@ where
             debug!("forwarding stopped");
         },
         Ok((from, message)) = receiver.recv() else break => {
-            let bytes: Bytes = message.into();
-            let from = ours(&from);
-            match read_batch(&bytes) {
-                // Full: the sender repeats it. Closed: nobody admits, yet consensus goes on.
-                Ok(transactions) => drop(batches.try_send(ForwardedBatch { from, transactions })),
-                // A peer that sends nonsense is not cut off: it may be a validator that consensus needs.
-                Err(error) => debug!(%from, %error, "a forwarded batch was unreadable"),
-            }
+            inbound.put(ours(&from), message.into());
         },
     }
 }
@@ -170,7 +242,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use commonware_cryptography::Signer as _;
+    use futures::FutureExt as _;
     use proptest::prelude::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn what_is_forwarded_fits_and_arrives_in_order() {
@@ -180,11 +255,62 @@ mod tests {
         let mut sent = vec![small; BATCH_TRANSACTIONS_MAX + 1];
         sent.extend([large.clone(), too_large.clone(), large]);
         let encoded = batches(&sent);
-        assert!(encoded.iter().all(|batch| batch.len() <= BATCH_BYTES_MAX));
-        let arrived: Vec<Bytes> = encoded.iter().flat_map(|batch| read_batch(batch).expect("our own batch")).collect();
+        assert!(encoded.iter().all(|batch| batch.encoded.len() <= BATCH_BYTES_MAX));
+        let read = |batch: &Batch| read_batch(&batch.encoded).expect("our own batch");
+        let arrived: Vec<Bytes> = encoded.iter().flat_map(read).collect();
+        for batch in &encoded {
+            let placed: Vec<Bytes> = batch.places.iter().map(|place| sent[*place].clone()).collect();
+            assert_eq!(read(batch), placed);
+        }
         sent.retain(|transaction| *transaction != too_large);
         assert_eq!(arrived, sent);
         assert!(batches(&[]).is_empty());
+    }
+
+    fn peer(number: u64) -> PublicKey {
+        ours(&ed25519::PrivateKey::from_seed(number).public_key())
+    }
+
+    #[test]
+    fn only_what_is_on_its_way_is_told_so() {
+        // Two batches of which the peer's quota lets the second through, then none.
+        let half = Bytes::from(vec![1; BATCH_BYTES_MAX / 2]);
+        let calls = AtomicUsize::new(0);
+        let forwarder = Forwarder::by(move |_, _| calls.fetch_add(1, Ordering::SeqCst) == 1);
+        let transactions = vec![half.clone(), half.clone(), half];
+        assert_eq!(forwarder.forward(peer(1), &transactions), [1]);
+        assert_eq!(forwarder.forward(peer(1), &transactions), [0; 0]);
+    }
+
+    #[test]
+    fn a_peer_that_floods_fills_its_own_queue_and_delays_another_by_one() {
+        let (inbound, mut batches) = inbound();
+        let batch = |transaction: &'static [u8]| {
+            let mut encoded = Vec::new();
+            encode_list(&[Bytes::from_static(transaction)], &mut encoded);
+            Bytes::from(encoded)
+        };
+        for _ in 0..10 * INBOUND_BATCHES_MAX {
+            inbound.put(peer(1), batch(b"noise"));
+        }
+        inbound.put(peer(2), batch(b"payment"));
+        let mut next = || batches.next().now_or_never().flatten();
+        let first_two = [next().expect("one"), next().expect("another")];
+        let payment = ForwardedBatch { from: peer(2), transactions: vec![Bytes::from_static(b"payment")] };
+        assert!(first_two.contains(&payment), "{first_two:?}");
+        assert_eq!(std::iter::from_fn(next).count(), INBOUND_BATCHES_MAX - 1);
+    }
+
+    #[test]
+    fn a_peers_queue_is_bounded_in_bytes_and_room_comes_back() {
+        let large = || Bytes::from(vec![0; BATCH_BYTES_MAX]);
+        let mut inbox = Inbox::default();
+        assert_eq!([0; 3].map(|_| inbox.put(peer(1), large())), [true, true, false]);
+        assert!(inbox.put(peer(2), large()), "another peer's room is its own");
+        let turns: Vec<_> = (0..3).filter_map(|_| inbox.take()).map(|(from, _)| from).collect();
+        assert_ne!(turns[0], turns[1], "in turns");
+        assert_eq!(turns[2], peer(1));
+        assert!(inbox.put(peer(1), large()));
     }
 
     proptest! {

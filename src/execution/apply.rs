@@ -1,7 +1,7 @@
 //! Building and checking blocks.
 
 use super::invariants::{self, BrokenInvariant};
-use super::transaction::Transaction;
+use super::transaction::{Envelope, Transaction};
 use super::work::work_of;
 use crate::domain::tokens;
 use crate::ledger::blinding::{Blinding, Openings};
@@ -217,7 +217,8 @@ impl BlockExecutor {
             return Err(Ineligible::BlockFull);
         }
         let layer = Layer { base: &*self.parent.view, writes: &self.writes };
-        eligible(&transaction, self.parent.header.chain_id, self.place.time, &layer)?;
+        let chain_id = self.parent.header.chain_id;
+        eligible(transaction.envelope(), transaction.signers(), chain_id, self.place.time, &layer)?;
         match execute(&transaction, self.height(), self.place.time, &layer) {
             Ok(planned) => self.record(transaction.id(), planned),
             Err(decline) => self.record_decline(transaction.id(), decline),
@@ -373,12 +374,12 @@ pub(super) fn due_outcome_id(height: u64) -> TransactionId {
 /// # Errors
 /// The first rule that it breaks.
 pub fn eligible(
-    transaction: &Transaction,
+    envelope: &Envelope,
+    signers: &BTreeSet<PublicKey>,
     chain_id: ChainId,
     now: BlockTime,
     view: &dyn View,
 ) -> Result<(), Ineligible> {
-    let envelope = transaction.envelope();
     let expires_at = envelope.expires_at;
     if envelope.chain_id != chain_id {
         return Err(Ineligible::ForeignChain);
@@ -394,7 +395,7 @@ pub fn eligible(
     }
     let changes = Changes::new(view);
     let sender = open_account(&changes, envelope.sender).map_err(Ineligible::SenderNotAuthentic)?;
-    if !sender.keys.is_satisfied_by(transaction.signers()) {
+    if !sender.keys.is_satisfied_by(signers) {
         let account = envelope.sender;
         return Err(Ineligible::SenderNotAuthentic(Reason::MissingSignature { account }));
     }

@@ -7,7 +7,9 @@
 //! # Invariants
 //! * Only [`Chain::commit`] writes state, and it writes one block's effects in one synced batch.
 //! * A state handed out is of the block that was asked for, or none is.
-//! * Nothing computed from a failed read is believed: [`ParentProbe::check`] stands between an execution and its use.
+//! * Nothing computed from a failed read is believed: [`Parent::check`] stands between an execution and its use.
+//! * Above the committed block stand at most [`PENDING_MAX`] blocks, or one chain of them however long: a block never
+//!   loses an ancestor to make room, and what loses its place is executed again if it turns out to be needed.
 
 use super::error::NodeError;
 use super::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord, TransactionPlace, node_key};
@@ -18,11 +20,11 @@ use crate::ledger::{Header, Layers, Openings, Tip, View, Writes};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
 use crate::primitives::{Decode, Encode, Hash, TransactionId};
-use crate::storage::{Batch, Reader as _, Store, StoreColumn, StoreView, height_key};
-use std::collections::BTreeMap;
+use crate::storage::{Batch, Reader, Store, StoreColumn, StoreView, height_key};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Most executed blocks kept above the committed one: far more than consensus has undecided at a time.
+/// Executed blocks kept above the committed one: far more than consensus has undecided at a time.
 const PENDING_MAX: usize = 64;
 
 /// The last committed block.
@@ -55,33 +57,77 @@ pub struct PinnedState {
     pub view: Arc<dyn View>,
 }
 
+impl Inner {
+    /// Makes room for the block that came last: the lowest of those goes that it does not stand on, as what it stands on
+    /// has won or will win if it does.
+    fn make_room(&mut self, newest: Hash) {
+        if self.pending.len() <= PENDING_MAX {
+            return;
+        }
+        let mut line = BTreeSet::new();
+        let mut reached = newest;
+        while let Some(executed) = self.pending.get(&reached) {
+            line.insert(reached);
+            reached = executed.header.parent;
+        }
+        let beside = self.pending.iter().filter(|(hash, _)| !line.contains(*hash));
+        let lowest = beside.min_by_key(|(_, executed)| executed.header.height).map(|(hash, _)| *hash);
+        lowest.and_then(|hash| self.pending.remove(&hash));
+    }
+}
+
+/// A snapshot with what it says of itself.
 struct Pinned<R> {
-    header: Header,
+    head: Head,
     reader: R,
 }
 
-/// A parent's state with the probe that tells whether reading it ever failed.
+/// The state that a block is to stand on: of the committed block, and the executed ones above it.
+///
+/// Pinned: commits that happen meanwhile do not show in it.
 pub struct Parent<S: Store> {
-    /// The state.
-    pub state: ParentState,
+    committed: Head,
+    /// The newest first.
+    above: Vec<Arc<Executed>>,
+    /// Tells whether the store failed while it was read.
     probe: StoreView<S::Snapshot>,
 }
 
 impl<S: Store> Parent<S> {
-    /// The state, and what is asked after the execution.
-    pub fn split(self) -> (ParentState, StateProbe<S>) {
-        (self.state, StateProbe(self.probe))
+    /// The state.
+    pub fn state(&self) -> ParentState {
+        let layers = self.above.iter().map(|executed| executed.writes.clone()).collect();
+        let view: Arc<dyn View> = Arc::new(Layers::new(layers, Arc::new(self.probe.clone())));
+        let (header, accumulator) = match self.above.first() {
+            Some(newest) => (newest.header.clone(), newest.accumulator.clone()),
+            None => (self.committed.header.clone(), self.committed.accumulator.clone()),
+        };
+        ParentState { header, view, accumulator }
     }
-}
 
-/// Tells whether the store behind a state failed while it was read.
-pub struct StateProbe<S: Store>(StoreView<S::Snapshot>);
+    /// The hash of the block whose state it is.
+    pub fn hash(&self) -> Hash {
+        self.above.first().map_or(self.committed.hash, |newest| newest.header.hash())
+    }
 
-impl<S: Store> StateProbe<S> {
+    /// The state after a block that was executed on this one.
+    pub fn after(mut self, executed: Arc<Executed>) -> Self {
+        self.above.insert(0, executed);
+        self
+    }
+
+    /// What the blocks above the committed one hold already.
+    pub fn ids_above_committed(&self) -> BTreeSet<TransactionId> {
+        let transactions = self.above.iter().flat_map(|executed| executed.transactions.iter());
+        transactions.map(|transaction| transaction.id()).collect()
+    }
+
+    /// What is asked after each execution on this state.
+    ///
     /// # Errors
-    /// The first failure. What was computed is then worthless.
+    /// The first failed read. What was computed is then worthless.
     pub fn check(&self) -> Result<(), NodeError> {
-        Ok(self.0.check()?)
+        Ok(self.probe.check()?)
     }
 }
 
@@ -92,7 +138,7 @@ impl<S: Store> Chain<S> {
     /// The store fails, or holds what no committer wrote.
     pub async fn open(store: S, genesis: &Genesis) -> Result<Self, NodeError> {
         let head = match store.get(StoreColumn::Meta, APPLIED_KEY)? {
-            Some(header) => read_head(&store, &header)?,
+            Some(_) => read_head(&store)?,
             None => write_genesis(&store, genesis).await?,
         };
         Ok(Self { store, inner: Mutex::new(Inner { head: Arc::new(head), pending: BTreeMap::new() }) })
@@ -113,16 +159,14 @@ impl<S: Store> Chain<S> {
     /// # Errors
     /// The store failed.
     pub fn snapshot(&self) -> Result<PinnedState, NodeError> {
-        let Pinned { header, reader } = self.pin()?;
+        let reader = self.store.snapshot()?;
+        let header = applied_header(&reader)?;
         Ok(PinnedState { header, view: Arc::new(StoreView::new(reader)) })
     }
 
     fn pin(&self) -> Result<Pinned<S::Snapshot>, NodeError> {
         let reader = self.store.snapshot()?;
-        let header = reader.get(StoreColumn::Meta, APPLIED_KEY)?;
-        let header = header.ok_or(NodeError::MissingRecord("the applied header"))?;
-        let header = Header::from_bytes(&header).map_err(|cause| NodeError::record("the applied header", cause))?;
-        Ok(Pinned { header, reader })
+        Ok(Pinned { head: read_head(&reader)?, reader })
     }
 
     /// The executed block of this hash, if it is above the committed one.
@@ -131,40 +175,32 @@ impl<S: Store> Chain<S> {
     }
 
     /// The state after the block of this hash: of the committed one, or of one whose ancestors down to the committed one
-    /// have all been executed. Pinned: commits that happen meanwhile do not show in it.
+    /// have all been executed.
     ///
     /// # Errors
     /// The store failed.
     pub fn state_after(&self, hash: &Hash) -> Result<Option<Parent<S>>, NodeError> {
         let inner = self.lock();
-        // A commit writes before it moves the head, so the pinned state may be one block ahead of the head, never behind.
-        let pinned = self.pin()?;
-        let pinned_hash = pinned.header.hash();
-        let mut layers: Vec<Arc<Writes>> = Vec::new();
+        // A commit writes before it moves the head, so what is pinned may be one block ahead of the head, never behind. It
+        // says itself what it is; the head is not asked.
+        let Pinned { head, reader } = self.pin()?;
+        let mut above: Vec<Arc<Executed>> = Vec::new();
         let mut reached = *hash;
-        while reached != pinned_hash {
+        while reached != head.hash {
             let Some(executed) = inner.pending.get(&reached) else { return Ok(None) };
-            layers.push(executed.writes.clone());
             reached = executed.header.parent;
+            above.push(executed.clone());
         }
-        let (header, accumulator) = match inner.pending.get(hash) {
-            Some(executed) => (executed.header.clone(), executed.accumulator.clone()),
-            None if *hash == inner.head.hash => (inner.head.header.clone(), inner.head.accumulator.clone()),
-            None => return Ok(None),
-        };
-        drop(inner);
-        let probe = StoreView::new(pinned.reader);
-        let view: Arc<dyn View> = Arc::new(Layers::new(layers, Arc::new(probe.clone())));
-        Ok(Some(Parent { state: ParentState { header, view, accumulator }, probe }))
+        Ok(Some(Parent { committed: head, above, probe: StoreView::new(reader) }))
     }
 
     /// Publishes an executed block, for children to stand on.
     pub fn publish(&self, executed: Arc<Executed>) {
         let mut inner = self.lock();
-        let committed_height = inner.head.header.height;
-        inner.pending.retain(|_, pending| pending.header.height > committed_height);
-        if executed.header.height > committed_height && inner.pending.len() < PENDING_MAX {
-            inner.pending.insert(executed.header.hash(), executed);
+        if executed.header.height > inner.head.header.height {
+            let hash = executed.header.hash();
+            inner.pending.insert(hash, executed);
+            inner.make_room(hash);
         }
     }
 
@@ -187,16 +223,20 @@ impl<S: Store> Chain<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every change under the lock is a single assignment or insertion, so a panic elsewhere leaves it whole.
+        // Every change under the lock is whole at each step, so a panic elsewhere leaves nothing half done.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn read_head<S: Store>(store: &S, header: &[u8]) -> Result<Head, NodeError> {
-    let header = Header::from_bytes(header).map_err(|cause| NodeError::record("the applied header", cause))?;
-    let accumulator = store
-        .get(StoreColumn::Accumulator, ACCUMULATOR_KEY)?
-        .ok_or(NodeError::MissingRecord("the state's accumulator"))?;
+fn applied_header(reader: &impl Reader) -> Result<Header, NodeError> {
+    let header = reader.get(StoreColumn::Meta, APPLIED_KEY)?.ok_or(NodeError::MissingRecord("the applied header"))?;
+    Header::from_bytes(&header).map_err(|cause| NodeError::record("the applied header", cause))
+}
+
+fn read_head(reader: &impl Reader) -> Result<Head, NodeError> {
+    let header = applied_header(reader)?;
+    let accumulator = reader.get(StoreColumn::Accumulator, ACCUMULATOR_KEY)?;
+    let accumulator = accumulator.ok_or(NodeError::MissingRecord("the state's accumulator"))?;
     let accumulator = StateAccumulator::from_bytes(&accumulator)
         .map_err(|cause| NodeError::record("the state's accumulator", cause))?;
     Ok(Head { hash: header.hash(), header, accumulator })

@@ -61,6 +61,9 @@ pub enum NodeError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A task ended that runs as long as the node.
+    #[error("the node's {0} ended by itself: start the node again, and report what its log says before this line")]
+    TaskEnded(&'static str),
     /// More callers wait for finality than a node keeps track of.
     #[error("too many callers wait for finality: look the transaction up instead")]
     TooManyWaiters,

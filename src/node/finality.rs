@@ -1,12 +1,13 @@
 //! Who waits for what to become final.
 //!
 //! # Invariants
-//! * A waiter hears of its transaction once, after the block's effects are synced: that it is final, or that a final
-//!   block is past its expiry, so that it never will be.
+//! * A waiter hears of its transaction once, after the block's effects are synced: that it is final; that a final block is
+//!   past its expiry, so that it never will be; or that a final block holds another one under its request id.
 //! * Waiters are bounded; past the bound a caller looks its transaction up instead.
 
-use crate::execution::Executed;
-use crate::primitives::{BlockTime, TransactionId};
+use super::service::PendingTransaction;
+use crate::execution::{Envelope, Executed};
+use crate::primitives::{AccountId, BlockTime, RequestId, TransactionId};
 use commonware_utils::channel::{oneshot, watch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,11 @@ pub enum Notice {
     },
     /// Its transaction never happened.
     Expired,
+    /// Another transaction of its sender, under the same request id, is final.
+    RequestTaken {
+        /// That transaction.
+        by: TransactionId,
+    },
 }
 
 /// Waiters, and the height that everyone can watch.
@@ -36,9 +42,16 @@ pub struct Finality {
 
 #[derive(Default)]
 struct Waiters {
-    by_transaction: BTreeMap<TransactionId, Vec<oneshot::Sender<Notice>>>,
+    by_transaction: BTreeMap<TransactionId, Awaited>,
+    by_request: BTreeSet<(AccountId, RequestId, TransactionId)>,
     by_expiry: BTreeSet<(BlockTime, TransactionId)>,
     count: usize,
+}
+
+/// A transaction that is waited for.
+struct Awaited {
+    pending: PendingTransaction,
+    waiters: Vec<oneshot::Sender<Notice>>,
 }
 
 impl Finality {
@@ -48,7 +61,7 @@ impl Finality {
     }
 
     /// A place where the transaction's fate will be told; `None` if too many wait.
-    pub fn wait(&self, transaction: TransactionId, expires_at: BlockTime) -> Option<oneshot::Receiver<Notice>> {
+    pub fn wait(&self, pending: PendingTransaction) -> Option<oneshot::Receiver<Notice>> {
         let (sender, receiver) = oneshot::channel();
         let mut waiters = self.lock();
         if waiters.count >= WAITERS_MAX {
@@ -58,9 +71,12 @@ impl Finality {
         if waiters.count >= WAITERS_MAX {
             return None;
         }
+        let PendingTransaction { transaction_id, sender: account, request_id, expires_at } = pending;
         waiters.count += 1;
-        waiters.by_transaction.entry(transaction).or_default().push(sender);
-        waiters.by_expiry.insert((expires_at, transaction));
+        waiters.by_request.insert((account, request_id, transaction_id));
+        waiters.by_expiry.insert((expires_at, transaction_id));
+        let awaited = waiters.by_transaction.entry(transaction_id);
+        awaited.or_insert_with(|| Awaited { pending, waiters: Vec::new() }).waiters.push(sender);
         Some(receiver)
     }
 
@@ -74,14 +90,17 @@ impl Finality {
         let height = executed.header.height;
         let mut waiters = self.lock();
         for (index, transaction) in executed.transactions.iter().enumerate() {
-            let expires_at = transaction.envelope().expires_at;
-            waiters.tell(transaction.id(), expires_at, Notice::Final { height, index: index as u32 });
+            let id = transaction.id();
+            waiters.tell(id, Notice::Final { height, index: index as u32 });
+            for rival in waiters.under(transaction.envelope()) {
+                waiters.tell(rival, Notice::RequestTaken { by: id });
+            }
         }
         while let Some((expires_at, transaction)) = waiters.by_expiry.first().copied() {
             if expires_at >= executed.header.time {
                 break;
             }
-            waiters.tell(transaction, expires_at, Notice::Expired);
+            waiters.tell(transaction, Notice::Expired);
         }
         drop(waiters);
         self.height.send_replace(height);
@@ -93,9 +112,17 @@ impl Finality {
 }
 
 impl Waiters {
-    fn tell(&mut self, transaction: TransactionId, expires_at: BlockTime, notice: Notice) {
-        self.by_expiry.remove(&(expires_at, transaction));
-        for waiter in self.by_transaction.remove(&transaction).unwrap_or_default() {
+    /// The transactions that are waited for under the same request id of the same sender.
+    fn under(&self, Envelope { sender, request_id, .. }: &Envelope) -> Vec<TransactionId> {
+        let [first, last] = [0, u8::MAX].map(|byte| (*sender, *request_id, TransactionId([byte; 32])));
+        self.by_request.range(first..=last).map(|(.., id)| *id).collect()
+    }
+
+    fn tell(&mut self, transaction: TransactionId, notice: Notice) {
+        let Some(Awaited { pending, waiters }) = self.by_transaction.remove(&transaction) else { return };
+        self.by_request.remove(&(pending.sender, pending.request_id, transaction));
+        self.by_expiry.remove(&(pending.expires_at, transaction));
+        for waiter in waiters {
             self.count -= 1;
             // A caller that hung up looks it up later.
             let _ = waiter.send(notice);
@@ -103,11 +130,12 @@ impl Waiters {
     }
 
     fn forget_closed(&mut self) {
-        self.by_transaction.retain(|_, waiters| {
-            waiters.retain(|waiter| !waiter.is_closed());
-            !waiters.is_empty()
+        self.by_transaction.retain(|_, awaited| {
+            awaited.waiters.retain(|waiter| !waiter.is_closed());
+            !awaited.waiters.is_empty()
         });
+        self.by_request.retain(|(.., transaction)| self.by_transaction.contains_key(transaction));
         self.by_expiry.retain(|(_, transaction)| self.by_transaction.contains_key(transaction));
-        self.count = self.by_transaction.values().map(Vec::len).sum();
+        self.count = self.by_transaction.values().map(|awaited| awaited.waiters.len()).sum();
     }
 }

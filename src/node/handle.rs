@@ -1,30 +1,30 @@
 //! The running node as its API sees it.
 
 use super::chain::{Chain, block_record, transaction_place};
+use super::clock::now;
 use super::error::NodeError;
 use super::finality::{Finality, Notice};
 use super::halt::Halt;
+use super::intake::{Intake, Rejected};
 use super::metrics::NodeMetrics;
 use super::proofs;
 use super::service::{
-    BlockError, BlockRecord, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode, NamedValidator,
-    Snapshot, Status, Submission, Unavailable,
+    BlockError, BlockRecord, Ending, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode,
+    NamedValidator, PendingTransaction, Snapshot, Status, Submission, Unavailable,
 };
 use super::transactions::TransactionDesk;
-use crate::admission::{Origin, Refusal};
+use crate::admission::Refusal;
 use crate::consensus::{Runtime, StopReason};
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Request, SignedTransaction, View};
-use crate::primitives::{AccountId, BlockTime, RequestId, TransactionId};
+use crate::primitives::{AccountId, RequestId, TransactionId};
 use crate::storage::{Store, StoreView};
 use crate::wire::decode_body;
 use commonware_parallel::Strategy;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::UNIX_EPOCH;
 use tracing::error;
 
 /// How far the applied block may lie behind the newest final one before a node counts as catching up.
@@ -32,25 +32,12 @@ const BEHIND_MAX: i64 = 16;
 
 /// A running node. Cheap to clone; all clones are the one node.
 pub struct NodeHandle<E, S, T: Strategy> {
-    inner: Arc<Inner<E, S, T>>,
-}
-
-struct Inner<E, S, T: Strategy> {
-    context: E,
-    identity: Identity,
-    mode: Mode,
-    validators: Vec<NamedValidator>,
-    chain: Arc<Chain<S>>,
-    desk: Arc<TransactionDesk<T>>,
-    finality: Arc<Finality>,
-    halt: Halt,
-    metrics: NodeMetrics,
-    stopping: AtomicBool,
+    parts: Arc<Parts<E, S, T>>,
 }
 
 impl<E, S, T: Strategy> Clone for NodeHandle<E, S, T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
+        Self { parts: self.parts.clone() }
     }
 }
 
@@ -68,6 +55,8 @@ pub struct Parts<E, S, T: Strategy> {
     pub chain: Arc<Chain<S>>,
     /// Where transactions wait.
     pub desk: Arc<TransactionDesk<T>>,
+    /// The way there.
+    pub intake: Arc<Intake<S, T>>,
     /// Who waits for them.
     pub finality: Arc<Finality>,
     /// Told when the store fails.
@@ -79,24 +68,16 @@ pub struct Parts<E, S, T: Strategy> {
 impl<E: Runtime, S: Store, T: Strategy> NodeHandle<E, S, T> {
     /// Joins the parts.
     pub fn new(parts: Parts<E, S, T>) -> Self {
-        let Parts { context, identity, mode, validators, chain, desk, finality, halt, metrics } = parts;
-        let stopping = AtomicBool::new(false);
-        let inner = Inner { context, identity, mode, validators, chain, desk, finality, halt, metrics, stopping };
-        Self { inner: Arc::new(inner) }
+        Self { parts: Arc::new(parts) }
     }
 
     /// Refuses transactions from now on: the node is about to stop.
     pub fn stop_admitting(&self) {
-        self.inner.stopping.store(true, Ordering::Relaxed);
+        self.parts.intake.close();
     }
 }
 
-impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
-    fn now(&self) -> BlockTime {
-        let since = self.context.current().duration_since(UNIX_EPOCH).unwrap_or_default();
-        BlockTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-
+impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     /// A failed read of the store ends the node: what it would answer next is worth nothing.
     fn unavailable(&self, cause: NodeError) -> Unavailable {
         error!(%cause, "a query failed");
@@ -117,35 +98,26 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     fn is_serving(&self) -> bool {
         let applied = self.metrics.applied_height.get();
         let behind = self.metrics.final_height.get().saturating_sub(applied);
-        behind <= BEHIND_MAX && self.alive().is_ok() && !self.stopping.load(Ordering::Relaxed)
+        behind <= BEHIND_MAX && self.alive().is_ok() && !self.intake.is_closed()
     }
 
-    fn submit(&self, signed: SignedTransaction) -> Result<Submission, Refusal> {
-        let not_serving = |why| Refusal::NotServing { why };
-        if self.stopping.load(Ordering::Relaxed) || self.alive().is_err() {
-            return Err(not_serving("it is stopping; send the same bytes to another node"));
+    async fn submit(&self, signed: SignedTransaction) -> Result<Submission, Refusal> {
+        const STOPPING: Refusal = Refusal::NotServing { why: "it is stopping; send the same bytes to another node" };
+        const FAILED: Refusal = Refusal::NotServing { why: "its store failed; send the same bytes to another node" };
+        if self.intake.is_closed() || self.alive().is_err() {
+            return Err(STOPPING);
         }
         let id = signed.id();
-        let failed = |_| not_serving("its store failed; send the same bytes to another node");
-        // Read before the look-up: what is not final by then and cannot become so after this time never will.
-        let ledger_time = self.chain.head().header.time;
-        if let Some(found) = self.found(&id).map_err(|error| self.unavailable(error)).map_err(failed)? {
+        let found = || self.found(&id).map_err(|error| self.unavailable(error)).map_err(|_| FAILED);
+        if let Some(found) = found()? {
             return Ok(Submission::Final(found));
         }
-        let transaction = self.desk.authenticate(signed).inspect_err(|_| {
-            self.metrics.refused_transactions.inc();
-        })?;
-        let expires_at = transaction.envelope().expires_at;
-        let view = StoreView::new(self.chain.store().clone());
-        // Only the ledger's time says that it is too late: a block may hold it that this clock no longer would.
-        let clock = BlockTime(self.now().0.max(ledger_time.0));
-        let now = if expires_at < clock { ledger_time } else { clock };
-        let admitted = self.desk.admit(transaction, Origin::Client, now, &view);
-        view.check().map_err(|error| self.unavailable(error.into())).map_err(failed)?;
-        match admitted {
-            Ok(_) => Ok(Submission::Pending { transaction_id: id, expires_at }),
-            // It may have become final between the look-up and the check, which then takes it for its own reuse.
-            Err(refusal) => match self.found(&id).map_err(|error| self.unavailable(error)).map_err(failed)? {
+        match self.intake.submit(signed, now(&self.context)).await {
+            Ok(pending) => Ok(Submission::Pending(pending)),
+            Err(Rejected::Closed) => Err(STOPPING),
+            Err(Rejected::Failed) => Err(FAILED),
+            // It may have become final since it was looked up, and is then taken for its own reuse, or for expired.
+            Err(Rejected::Refused(refusal)) => match found()? {
                 Some(found) => Ok(Submission::Final(found)),
                 None => {
                     self.metrics.refused_transactions.inc();
@@ -166,30 +138,50 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         Ok(Some(FinalTransaction { height: place.height, outcome, balances }))
     }
 
-    async fn wait_final(&self, id: TransactionId, expires_at: BlockTime) -> Result<Fate, NodeError> {
+    async fn wait_final(&self, pending: PendingTransaction) -> Result<Ending, NodeError> {
+        let id = pending.transaction_id;
         let started = self.context.current();
         // The time first, so that it says nothing of blocks that the look-up may have missed.
         let ledger_time = self.chain.head().header.time;
         // Registered first and looked up after, so that nothing falls between the two.
-        let waiter = self.finality.wait(id, expires_at);
+        let waiter = self.finality.wait(pending);
         if let Some(found) = self.found(&id)? {
-            return Ok(Fate::Final(found));
+            return Ok(Ending::Final(found));
         }
-        if ledger_time > expires_at {
-            return Ok(Fate::Expired);
+        if let Some(by) = self.request_holder(pending.sender, pending.request_id)? {
+            return self.taken(id, by);
+        }
+        if ledger_time > pending.expires_at {
+            return Ok(Ending::Expired);
         }
         let waiter = waiter.ok_or(NodeError::TooManyWaiters)?;
         match waiter.await {
-            Ok(Notice::Expired) => Ok(Fate::Expired),
+            Ok(Notice::Expired) => Ok(Ending::Expired),
+            Ok(Notice::RequestTaken { by }) => Ok(Ending::RequestTaken { by }),
             Ok(Notice::Final { .. }) => {
                 let waited = self.context.current().duration_since(started).unwrap_or_default();
                 self.metrics.finality_seconds.observe(waited.as_secs_f64());
-                let found = self.found(&id)?;
-                found.map(Fate::Final).ok_or(NodeError::MissingRecord("a final transaction's place"))
+                self.found(&id)?.map(Ending::Final).ok_or(NodeError::MissingRecord("a final transaction's place"))
             }
             // The node is being dismantled.
             Err(_) => Err(NodeError::Consensus(StopReason::Shutdown)),
         }
+    }
+
+    /// A request id is held by a final transaction, which by now may be the one that asks.
+    fn taken(&self, id: TransactionId, by: TransactionId) -> Result<Ending, NodeError> {
+        match self.found(&id)? {
+            Some(found) => Ok(Ending::Final(found)),
+            None => Ok(Ending::RequestTaken { by }),
+        }
+    }
+
+    /// The final transaction that holds a request id.
+    fn request_holder(&self, sender: AccountId, request_id: RequestId) -> Result<Option<TransactionId>, NodeError> {
+        let view = StoreView::new(self.chain.store().clone());
+        let request = (&view as &dyn View).read::<Request>(&(sender, request_id));
+        view.check()?;
+        Ok(request.map(|request| request.transaction_id))
     }
 
     fn known(&self, id: TransactionId) -> Result<Option<KnownTransaction>, NodeError> {
@@ -214,10 +206,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         sender: AccountId,
         request_id: RequestId,
     ) -> Result<Option<KnownTransaction>, NodeError> {
-        let view = StoreView::new(self.chain.store().clone());
-        let request = (&view as &dyn View).read::<Request>(&(sender, request_id));
-        view.check()?;
-        let id = request.map(|request| request.transaction_id);
+        let id = self.request_holder(sender, request_id)?;
         match id.or_else(|| self.desk.waiting_under(sender, request_id)) {
             Some(id) => self.known(id),
             None => Ok(None),
@@ -258,49 +247,49 @@ const CERTIFICATE_WITHIN: u64 = 8;
 
 impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
     fn identity(&self) -> &Identity {
-        &self.inner.identity
+        &self.parts.identity
     }
 
     fn status(&self) -> Status {
-        let head = self.inner.chain.head();
+        let head = self.parts.chain.head();
         Status {
-            mode: self.inner.mode,
+            mode: self.parts.mode,
             height: head.header.height,
             time: head.header.time,
             block_hash: head.hash,
             epoch: head.header.epoch,
             parent_state_digest: head.header.parent_state_digest,
-            validators: self.inner.validators.clone(),
-            pool_transactions: self.inner.desk.waiting(),
-            serving: self.inner.is_serving(),
+            validators: self.parts.validators.clone(),
+            pool_transactions: self.parts.desk.waiting(),
+            serving: self.parts.is_serving(),
         }
     }
 
     fn snapshot(&self) -> Result<Snapshot, Unavailable> {
-        self.inner.alive()?;
-        let snapshot = self.inner.chain.snapshot().map_err(|error| self.inner.unavailable(error))?;
+        self.parts.alive()?;
+        let snapshot = self.parts.chain.snapshot().map_err(|error| self.parts.unavailable(error))?;
         Ok(Snapshot { view: snapshot.view, height: snapshot.header.height, time: snapshot.header.time })
     }
 
     fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>> {
-        let inner = self.inner.clone();
-        async move { inner.submit(transaction) }.boxed()
+        let parts = self.parts.clone();
+        async move { parts.submit(transaction).await }.boxed()
     }
 
-    fn wait_final(&self, id: TransactionId, expires_at: BlockTime) -> BoxFuture<'static, Result<Fate, Unavailable>> {
-        let inner = self.inner.clone();
+    fn wait_final(&self, pending: PendingTransaction) -> BoxFuture<'static, Result<Ending, Unavailable>> {
+        let parts = self.parts.clone();
         async move {
-            inner.alive()?;
-            inner.wait_final(id, expires_at).await.map_err(|error| inner.unavailable(error))
+            parts.alive()?;
+            parts.wait_final(pending).await.map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }
 
     fn transaction(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>> {
-        let inner = self.inner.clone();
+        let parts = self.parts.clone();
         async move {
-            inner.alive()?;
-            inner.known(id).map_err(|error| inner.unavailable(error))
+            parts.alive()?;
+            parts.known(id).map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }
@@ -310,48 +299,48 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
         sender: AccountId,
         request_id: RequestId,
     ) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>> {
-        let inner = self.inner.clone();
+        let parts = self.parts.clone();
         async move {
-            inner.alive()?;
-            inner.known_by_request(sender, request_id).map_err(|error| inner.unavailable(error))
+            parts.alive()?;
+            parts.known_by_request(sender, request_id).map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }
 
     fn receipt(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
-        let inner = self.inner.clone();
+        let parts = self.parts.clone();
         async move {
-            inner.alive()?;
-            inner.receipt(id).await.map_err(|error| inner.unavailable(error))
+            parts.alive()?;
+            parts.receipt(id).await.map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }
 
     fn citation(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>> {
-        let inner = self.inner.clone();
+        let parts = self.parts.clone();
         async move {
-            inner.alive()?;
-            proofs::citation(&inner.chain, &id).map_err(|error| inner.unavailable(error))
+            parts.alive()?;
+            proofs::citation(&parts.chain, &id).map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }
 
     fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>> {
-        let inner = self.inner.clone();
+        let parts = self.parts.clone();
         async move {
-            inner.alive()?;
-            let applied = inner.chain.head().header.height;
+            parts.alive()?;
+            let applied = parts.chain.head().header.height;
             if height > applied {
                 return Err(BlockError::NotReached { height, applied });
             }
-            let found = inner.block(height).map_err(|error| inner.unavailable(error))?;
+            let found = parts.block(height).map_err(|error| parts.unavailable(error))?;
             found.ok_or(BlockError::Pruned { oldest: height.saturating_add(1) })
         }
         .boxed()
     }
 
     fn applied_beyond(&self, height: u64) -> BoxFuture<'static, Result<u64, Unavailable>> {
-        let mut heights = self.inner.finality.heights();
+        let mut heights = self.parts.finality.heights();
         async move { heights.wait_for(|applied| *applied > height).await.map(|applied| *applied).map_err(|_| Unavailable) }
             .boxed()
     }

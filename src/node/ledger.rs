@@ -12,6 +12,7 @@
 //! * A failure that makes the node's word worthless halts it: nothing is answered after that.
 
 use super::chain::{Chain, Parent};
+use super::clock::now;
 use super::error::NodeError;
 use super::finality::Finality;
 use super::halt::Halt;
@@ -28,16 +29,29 @@ use crate::storage::{Store, StoreView};
 use commonware_parallel::Strategy;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tracing::{debug, info, warn};
 
-/// Most ancestors that are executed to reach a parent's state. Further back, the block is of a branch that lost.
+/// Most ancestors that are executed at one go to reach a parent's state: a view's time is short. Final blocks further
+/// above the committed one than this are left to delivery, which is on its way to them.
 const REBUILD_MAX: usize = 64;
 
-/// What the ledger needs of its surroundings.
-pub struct LedgerSettings {
+/// What the ledger joins, and what it needs of its surroundings.
+pub struct LedgerParts<E, S, T: Strategy> {
+    /// For time, and for work aside.
+    pub context: E,
+    /// The chain.
+    pub chain: Arc<Chain<S>>,
+    /// Where transactions wait.
+    pub desk: Arc<TransactionDesk<T>>,
+    /// Who waits for them.
+    pub finality: Arc<Finality>,
+    /// Told when the node's word is worth nothing any more.
+    pub halt: Halt,
+    /// What is counted.
+    pub metrics: NodeMetrics,
     /// This node's own key, as a proposer.
     pub proposer: PublicKey,
     /// How long a leader waits for transactions before it proposes an empty block.
@@ -50,70 +64,46 @@ pub struct LedgerSettings {
 
 /// The node's ledger. Cheap to clone; all clones are the one ledger.
 pub struct NodeLedger<E, S, T: Strategy> {
-    inner: Arc<Inner<E, S, T>>,
+    parts: Arc<LedgerParts<E, S, T>>,
 }
 
-struct Inner<E, S, T: Strategy> {
-    context: E,
-    chain: Arc<Chain<S>>,
-    desk: Arc<TransactionDesk<T>>,
-    finality: Arc<Finality>,
-    halt: Halt,
-    metrics: NodeMetrics,
-    settings: LedgerSettings,
-}
-
-impl<E, S, T: Strategy> Clone for NodeLedger<E, S, T> {
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
-    }
-}
-
-impl<E: Runtime, S: Store, T: Strategy> NodeLedger<E, S, T> {
-    /// A ledger over a chain.
-    pub fn new(
-        context: E,
-        chain: Arc<Chain<S>>,
-        desk: Arc<TransactionDesk<T>>,
-        finality: Arc<Finality>,
-        halt: Halt,
-        metrics: NodeMetrics,
-        settings: LedgerSettings,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { context, chain, desk, finality, halt, metrics, settings }) }
+impl<E, S, T: Strategy> NodeLedger<E, S, T> {
+    /// Joins the parts.
+    pub fn new(parts: LedgerParts<E, S, T>) -> Self {
+        Self { parts: Arc::new(parts) }
     }
 }
 
 impl<E: Runtime, S: Store, T: Strategy> Ledger for NodeLedger<E, S, T> {
     fn propose(&self, slot: Slot, ancestors: Ancestors) -> BoxFuture<'static, Option<Arc<Block>>> {
-        let inner = self.inner.clone();
-        async move { inner.propose(slot, ancestors).await }.boxed()
+        let parts = self.parts.clone();
+        async move { parts.propose(slot, ancestors).await }.boxed()
     }
 
     fn verify(&self, slot: Slot, block: Arc<Block>, ancestors: Ancestors) -> BoxFuture<'static, bool> {
-        let inner = self.inner.clone();
-        async move { inner.verify(slot, block, ancestors).await }.boxed()
+        let parts = self.parts.clone();
+        async move { parts.verify(slot, block, ancestors).await }.boxed()
     }
 
     fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, ()> {
-        let inner = self.inner.clone();
+        let parts = self.parts.clone();
         async move {
             let FinalizedBlock { block, acknowledgement, .. } = finalized;
-            match inner.commit(block).await {
+            match parts.commit(block).await {
                 Ok(()) => acknowledgement.give(),
-                Err(error) => inner.halt.stop(error).await,
+                Err(error) => parts.halt.stop(error).await,
             }
         }
         .boxed()
     }
 
     fn committee(&self, epoch: u64) -> BoxFuture<'static, Committee> {
-        let inner = self.inner.clone();
-        async move { inner.committee(epoch).await }.boxed()
+        let parts = self.parts.clone();
+        async move { parts.committee(epoch).await }.boxed()
     }
 
     fn tip(&self, tip: Tip) {
-        self.inner.metrics.final_height.set(i64::try_from(tip.height).unwrap_or(i64::MAX));
+        self.parts.metrics.final_height.set(i64::try_from(tip.height).unwrap_or(i64::MAX));
     }
 }
 
@@ -125,16 +115,16 @@ enum Verdict {
     Unknown,
 }
 
-impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
+impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
     async fn propose(self: &Arc<Self>, slot: Slot, ancestors: Ancestors) -> Option<Arc<Block>> {
         let parent = self.parent_of(slot.parent, ancestors).await?;
-        let taken = self.ids_above_head(slot.parent);
-        let deadline = self.context.current() + self.settings.idle_interval;
+        let taken = parent.ids_above_committed();
+        let deadline = self.context.current() + self.idle_interval;
         self.desk.wait_for_fresh(&taken, self.context.sleep_until(deadline)).await;
 
         let me = self.clone();
         let started = self.context.current();
-        let executed = self.aside(move || me.build(parent, &taken)).await??;
+        let executed = self.aside(move || me.build(&parent, &taken)).await??;
         let block = Arc::new(self.sealed(&executed)?);
         debug!(height = block.header().height, transactions = block.transactions().len(), "proposing");
         self.metrics.build_seconds.observe(self.seconds_since(started));
@@ -143,10 +133,10 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     }
 
     /// Executes what fits of what is fresh. `None` if the slot must be given up.
-    fn build(&self, parent: Parent<S>, taken: &BTreeSet<TransactionId>) -> Option<Executed> {
-        let time = BlockTime(self.now().0.max(parent.state.header.time.0.checked_add(1)?));
-        let place = Place { time, proposer: self.settings.proposer };
-        let (state, probe) = parent.split();
+    fn build(&self, parent: &Parent<S>, taken: &BTreeSet<TransactionId>) -> Option<Executed> {
+        let state = parent.state();
+        let time = BlockTime(now(&self.context).0.max(state.header.time.0.checked_add(1)?));
+        let place = Place { time, proposer: self.proposer };
         let mut executor = match BlockExecutor::open(state, place) {
             Ok(executor) => executor,
             Err(cause) => {
@@ -173,7 +163,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
             }
         }
         let closed = executor.close();
-        if let Err(error) = probe.check() {
+        if let Err(error) = parent.check() {
             self.halt.stop_now(error);
             return None;
         }
@@ -197,8 +187,8 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
             return true;
         }
         // An upper bound on the clock, here and nowhere else: what is final is final whatever the clock says.
-        while header.time.0 > self.now().0.saturating_add(CLOCK_AHEAD_MS_MAX) {
-            let ahead = header.time.0.saturating_sub(self.now().0).saturating_sub(CLOCK_AHEAD_MS_MAX);
+        while header.time.0 > now(&self.context).0.saturating_add(CLOCK_AHEAD_MS_MAX) {
+            let ahead = header.time.0.saturating_sub(now(&self.context).0).saturating_sub(CLOCK_AHEAD_MS_MAX);
             self.context.sleep(Duration::from_millis(ahead.clamp(1, 1_000))).await;
         }
         match self.check(slot.parent, block, ancestors).await {
@@ -212,7 +202,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
         let Some(parent) = self.parent_of(parent, ancestors).await else { return Verdict::Unknown };
         let started = self.context.current();
         let me = self.clone();
-        let checked = self.aside(move || me.execute(parent, &block)).await;
+        let checked = self.aside(move || me.execute(&parent, &block)).await;
         self.metrics.verify_seconds.observe(self.seconds_since(started));
         match checked {
             Some(Ok(executed)) => {
@@ -238,47 +228,75 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     }
 
     /// Authenticates and executes a block on its parent's state.
-    fn execute(&self, parent: Parent<S>, block: &Block) -> Result<Executed, Refused> {
+    fn execute(&self, parent: &Parent<S>, block: &Block) -> Result<Executed, Refused> {
         let transactions: Vec<Arc<Transaction>> =
             self.desk.authenticate_block(block.transactions()).map_err(Refused::ForeignTransaction)?;
-        let (state, probe) = parent.split();
-        let applied = apply_block(state, block.header(), &transactions);
-        probe.check().map_err(Refused::Fault)?;
+        let applied = apply_block(parent.state(), block.header(), &transactions);
+        parent.check().map_err(Refused::Fault)?;
         applied.map_err(Refused::Invalid)
     }
 
     /// The state after a block, executing its ancestors down to what this node has if need be.
     async fn parent_of(self: &Arc<Self>, hash: Hash, mut ancestors: Ancestors) -> Option<Parent<S>> {
-        if let Some(parent) = self.state_after(&hash).await {
-            return Some(parent);
-        }
-        let mut missing = Vec::new();
-        let mut state = None;
+        // The newest first. Of more than it holds the lowest stay: what is executed of them is there for the next attempt.
+        let mut missing: VecDeque<Arc<Block>> = VecDeque::new();
+        let mut wanted = hash;
+        let mut state = self.state_after(&wanted).await;
         while state.is_none() {
             let block = ancestors.next().await?;
             // It may have been executed, or become final, while it was fetched.
-            state = self.state_after(&block.hash()).await;
+            state = self.state_after(&wanted).await;
             if state.is_some() {
                 break;
             }
-            if block.header().height <= self.chain.head().header.height || missing.len() == REBUILD_MAX {
+            let (height, head) = (block.header().height, self.chain.head().header.height);
+            let delivered_before = height <= self.final_height() && height > head + REBUILD_MAX as u64;
+            if height <= head || delivered_before {
                 return None;
             }
-            state = self.state_after(&block.header().parent).await;
-            missing.push(block);
-        }
-        for block in missing.into_iter().rev() {
-            let parent = state.take()?;
-            let (me, hash) = (self.clone(), block.hash());
-            match self.aside(move || me.execute(parent, &block)).await? {
-                Ok(executed) => self.chain.publish(Arc::new(executed)),
-                Err(Refused::Fault(error)) => self.halt.stop(error).await,
-                Err(Refused::Invalid(cause)) => warn!(%cause, "an ancestor of a proposed block is invalid"),
-                Err(Refused::ForeignTransaction(cause)) => warn!(cause, "an ancestor holds a foreign transaction"),
+            wanted = block.header().parent;
+            missing.push_back(block);
+            if missing.len() > REBUILD_MAX {
+                missing.pop_front();
             }
-            state = self.state_after(&hash).await;
+            state = self.state_after(&wanted).await;
         }
-        state
+        let mut state = state?;
+        while let Some(block) = missing.pop_back() {
+            state = self.rebuild(state, block).await?;
+        }
+        (state.hash() == hash).then_some(state)
+    }
+
+    /// Executes a block that others stand on, and publishes it. What follows stands on what was executed, whether or not
+    /// it keeps its place among what was published.
+    async fn rebuild(self: &Arc<Self>, parent: Parent<S>, block: Arc<Block>) -> Option<Parent<S>> {
+        if let Some(executed) = self.chain.executed(&block.hash()) {
+            return Some(parent.after(executed));
+        }
+        let me = self.clone();
+        let (parent, executed) = self
+            .aside(move || {
+                let executed = me.execute(&parent, &block);
+                (parent, executed)
+            })
+            .await?;
+        match executed {
+            Ok(executed) => {
+                let executed = Arc::new(executed);
+                self.chain.publish(executed.clone());
+                return Some(parent.after(executed));
+            }
+            Err(Refused::Fault(error)) => self.halt.stop(error).await,
+            Err(Refused::Invalid(cause)) => warn!(%cause, "an ancestor of a proposed block is invalid"),
+            Err(Refused::ForeignTransaction(cause)) => warn!(cause, "an ancestor holds a foreign transaction"),
+        }
+        None
+    }
+
+    /// The highest height that is known to be final, here or elsewhere.
+    fn final_height(&self) -> u64 {
+        u64::try_from(self.metrics.final_height.get()).unwrap_or(0)
     }
 
     async fn state_after(&self, hash: &Hash) -> Option<Parent<S>> {
@@ -289,17 +307,6 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
                 None
             }
         }
-    }
-
-    /// What the blocks above the committed one, from this one down, hold already.
-    fn ids_above_head(&self, from: Hash) -> BTreeSet<TransactionId> {
-        let mut ids = BTreeSet::new();
-        let mut reached = from;
-        while let Some(executed) = self.chain.executed(&reached) {
-            ids.extend(executed.transactions.iter().map(|transaction| transaction.id()));
-            reached = executed.header.parent;
-        }
-        ids
     }
 
     /// Commits a final block, and before it any final block that was stored and never applied.
@@ -326,7 +333,7 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
                 let parent = self.chain.state_after(&block.header().parent)?;
                 let parent = parent.ok_or(NodeError::NotTheNextBlock { height, head: head.header.height })?;
                 let me = self.clone();
-                let executed = self.aside(move || me.execute(parent, &block)).await;
+                let executed = self.aside(move || me.execute(&parent, &block)).await;
                 let executed = executed.ok_or(NodeError::Consensus(StopReason::Shutdown))?;
                 Arc::new(executed.map_err(|refused| refused.of_final_block(height))?)
             }
@@ -347,10 +354,10 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
             (Err(error), _) => self.halt.stop(error.into()).await,
             (Ok(()), None) => self.halt.stop(missing).await,
             (Ok(()), Some(validators)) => {
-                let address = |key: &PublicKey| self.settings.addresses.get(key).cloned().map(|at| (*key, at));
+                let address = |key: &PublicKey| self.addresses.get(key).cloned().map(|at| (*key, at));
                 return Committee {
                     validators: validators.keys().iter().filter_map(address).collect(),
-                    observers: self.settings.observers.clone(),
+                    observers: self.observers.clone(),
                 };
             }
         }
@@ -360,11 +367,6 @@ impl<E: Runtime, S: Store, T: Strategy> Inner<E, S, T> {
     /// Runs work on the runtime's blocking pool, away from the engine's tasks. `None` if the node is shutting down.
     async fn aside<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
         self.context.child("execution").shared(true).spawn(move |_| async move { work() }).await.ok()
-    }
-
-    fn now(&self) -> BlockTime {
-        let since = self.context.current().duration_since(UNIX_EPOCH).unwrap_or_default();
-        BlockTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn seconds_since(&self, started: SystemTime) -> f64 {

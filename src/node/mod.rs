@@ -3,7 +3,7 @@
 //! * [`start`]: everything below gRPC, on whatever runtime, network and store it is given.
 //! * `chain`: the committed state, and the executed blocks above it. Its `commit` is the only writer of state.
 //! * `ledger`: proposals, verdicts, and final blocks.
-//! * `transactions`, `relay`: where transactions wait, and their way between nodes.
+//! * `intake`, `transactions`, `relay`: the way in, where transactions wait, and their way between nodes.
 //! * [`audit`]: a stopped node's data, executed again and compared.
 //! * `finality`, `handle`, `proofs`: who waits for what, what is answered, and what proves it.
 //!
@@ -16,11 +16,13 @@
 
 pub mod audit;
 mod chain;
+mod clock;
 pub mod config;
 mod error;
 mod finality;
 mod halt;
 mod handle;
+mod intake;
 mod ledger;
 mod metrics;
 mod proofs;
@@ -28,6 +30,8 @@ mod records;
 mod relay;
 pub mod service;
 mod start;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 pub use chain::Chain;

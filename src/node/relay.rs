@@ -3,19 +3,18 @@
 //! What a client gave this node goes to the current and the next leader at once, and again in later views, until it is
 //! final or expired. So a lone payment waits neither for this node's turn nor for an idle leader's timer.
 
-use super::chain::Chain;
+use super::clock::now;
+use super::intake::Intake;
 use super::transactions::TransactionDesk;
-use crate::admission::Origin;
 use crate::consensus::{ForwardedBatches, Forwarder, Leaders, Runtime};
-use crate::ledger::SignedTransaction;
-use crate::primitives::{BlockTime, Decode as _, PublicKey, TransactionId};
-use crate::storage::{Store, StoreView};
+use crate::primitives::{PublicKey, TransactionId};
+use crate::storage::Store;
 use commonware_macros::select;
 use commonware_parallel::Strategy;
+use commonware_runtime::Error as RuntimeError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
-use tracing::debug;
+use std::time::Duration;
 
 /// Most transactions sent to a leader at a time.
 const FORWARDED_MAX: usize = 4_096;
@@ -55,53 +54,28 @@ pub async fn send<E: Runtime, T: Strategy>(
                 continue;
             }
             let (ids, bytes): (Vec<_>, Vec<_>) = news.into_iter().unzip();
-            if forwarder.forward(&[leader], &bytes) > 0 {
-                known.extend(ids);
-            }
+            // What did not go out is offered again with the next arrival or view.
+            known.extend(forwarder.forward(leader, &bytes).into_iter().map(|place| ids[place]));
         }
         context.sleep(GATHER).await;
     }
 }
 
 /// Takes in what peers forward, until consensus stops.
+///
+/// # Errors
+/// A batch's work did not end, which happens when the runtime stops and should not otherwise.
 pub async fn receive<E: Runtime, S: Store, T: Strategy>(
     context: E,
     mut batches: ForwardedBatches,
-    chain: Arc<Chain<S>>,
-    desk: Arc<TransactionDesk<T>>,
-) {
+    intake: Arc<Intake<S, T>>,
+) -> Result<(), RuntimeError> {
     while let Some(batch) = batches.next().await {
-        let since = context.current().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = BlockTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
-        let (chain, desk) = (chain.clone(), desk.clone());
-        // Signatures are work: it is done where the engine's tasks are not held up.
-        let admitted = context.child("admission").shared(true).spawn(move |_| async move {
-            for bytes in &batch.transactions {
-                let refused = admit(&chain, &desk, bytes, now).err();
-                if let Some(why) = refused {
-                    debug!(from = %batch.from, why, "a forwarded transaction was refused");
-                }
-            }
+        let (intake, clock) = (intake.clone(), now(&context));
+        let work = context.child("admission").shared(true).spawn(move |_| async move {
+            intake.take_forwarded(&batch, clock);
         });
-        if admitted.await.is_err() {
-            return;
-        }
+        work.await?;
     }
-}
-
-fn admit<S: Store, T: Strategy>(
-    chain: &Chain<S>,
-    desk: &TransactionDesk<T>,
-    bytes: &[u8],
-    now: BlockTime,
-) -> Result<(), String> {
-    let signed = SignedTransaction::from_bytes(bytes).map_err(|error| error.to_string())?;
-    if desk.is_waiting(&signed.id()) {
-        return Ok(());
-    }
-    let transaction = desk.authenticate(signed).map_err(|refusal| refusal.to_string())?;
-    let view = StoreView::new(chain.store().clone());
-    let admitted = desk.admit(transaction, Origin::Peer, now, &view);
-    view.check().map_err(|error| error.to_string())?;
-    admitted.map(drop).map_err(|refusal| refusal.to_string())
+    Ok(())
 }

@@ -13,6 +13,7 @@
 
 use crate::admission::Refusal;
 use crate::domain::financing::Citation;
+use crate::execution::Envelope;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{BalanceAfter, Block, Outcome, ReserveLine, SignedTransaction, View};
 use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, RequestId, TransactionId};
@@ -115,16 +116,32 @@ pub struct Snapshot {
     pub time: BlockTime,
 }
 
+/// What has to be known of a transaction to wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingTransaction {
+    /// Which.
+    pub transaction_id: TransactionId,
+    /// Who sent it.
+    pub sender: AccountId,
+    /// Under which request id. If another transaction takes it, this one does not happen.
+    pub request_id: RequestId,
+    /// Until when it may enter a block.
+    pub expires_at: BlockTime,
+}
+
+impl PendingTransaction {
+    /// The transaction of this id and envelope.
+    pub fn new(transaction_id: TransactionId, envelope: &Envelope) -> Self {
+        let Envelope { sender, request_id, expires_at, .. } = *envelope;
+        Self { transaction_id, sender, request_id, expires_at }
+    }
+}
+
 /// A transaction that was submitted and not refused.
 #[derive(Clone, Debug)]
 pub enum Submission {
     /// It waits for a block.
-    Pending {
-        /// Which.
-        transaction_id: TransactionId,
-        /// Until when it may enter one.
-        expires_at: BlockTime,
-    },
+    Pending(PendingTransaction),
     /// The same body was final before.
     Final(FinalTransaction),
 }
@@ -140,15 +157,27 @@ pub struct FinalTransaction {
     pub balances: Vec<BalanceAfter>,
 }
 
-/// What became of a transaction.
+/// What became of a transaction so far.
 #[derive(Clone, Debug)]
 pub enum Fate {
     /// It waits for a block, here.
     Pending,
     /// It is in a final block.
     Final(FinalTransaction),
+}
+
+/// How the wait for a transaction ended.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// It is in a final block.
+    Final(FinalTransaction),
     /// It never happened: a final block is past its expiry.
     Expired,
+    /// It did not happen: a final block holds another transaction of its sender under its request id.
+    RequestTaken {
+        /// That transaction.
+        by: TransactionId,
+    },
 }
 
 /// A transaction as this node knows it.
@@ -189,8 +218,9 @@ pub trait LedgerHandle: Send + Sync + 'static {
     /// Authenticates and admits a transaction. The same body again is no error: it answers what became of it.
     fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>>;
 
-    /// Resolves when a transaction that was admitted is final or expired. Dropping it ends the wait and nothing else.
-    fn wait_final(&self, id: TransactionId, expires_at: BlockTime) -> BoxFuture<'static, Result<Fate, Unavailable>>;
+    /// Resolves when nothing can change any more for a transaction that was admitted. Dropping it ends the wait and nothing
+    /// else.
+    fn wait_final(&self, pending: PendingTransaction) -> BoxFuture<'static, Result<Ending, Unavailable>>;
 
     /// Looks a transaction up by its id.
     fn transaction(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>>;

@@ -5,9 +5,10 @@
 use super::chain::Chain;
 use super::error::NodeError;
 use super::finality::Finality;
-use super::halt::{Halted, halt};
+use super::halt::{Halt, Halted, halt};
 use super::handle::{NodeHandle, Parts};
-use super::ledger::{LedgerSettings, NodeLedger};
+use super::intake::{Intake, WaitingLimits};
+use super::ledger::{LedgerParts, NodeLedger};
 use super::metrics::NodeMetrics;
 use super::relay;
 use super::service::{Identity, Mode, NamedValidator};
@@ -15,7 +16,8 @@ use super::transactions::TransactionDesk;
 use crate::admission::PoolLimits;
 use crate::consensus::network::Network;
 use crate::consensus::{
-    Config as ConsensusConfig, Pace, PeerAddress, Runtime, Scheme, SealedBlock, Signer, StopReason, Stores, engine,
+    Config as ConsensusConfig, ForwardedBatches, Forwarder, Leaders, Pace, PeerAddress, Runtime, Scheme, SealedBlock,
+    Signer, StopReason, Stores, engine,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::validators::VALIDATORS_MAX;
@@ -25,7 +27,8 @@ use bytes::Bytes;
 use commonware_cryptography::ed25519;
 use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender};
 use commonware_parallel::Strategy;
-use commonware_runtime::Handle;
+use commonware_runtime::{Error as RuntimeError, Handle};
+use futures::FutureExt as _;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -95,55 +98,104 @@ where
 
     let metrics = NodeMetrics::default();
     metrics.applied_height.set(i64::try_from(head.header.height).unwrap_or(i64::MAX));
-    let (stopper, halted) = halt();
+    let (halt, halted) = halt();
     let finality = Arc::new(Finality::new(head.header.height));
     let desk = Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
-    let ledger = NodeLedger::new(
-        context.child("ledger"),
-        chain.clone(),
-        desk.clone(),
-        finality.clone(),
-        stopper.clone(),
-        metrics.clone(),
-        LedgerSettings {
-            proposer: me,
-            idle_interval: settings.idle_interval,
-            addresses: settings.addresses.clone(),
-            observers: settings.observers.clone(),
-        },
-    );
-    let config = ConsensusConfig {
+    let intake = Arc::new(Intake::new(chain.clone(), desk.clone(), halt.clone(), WaitingLimits::default()));
+    let ledger = NodeLedger::new(LedgerParts {
+        context: context.child("ledger"),
+        chain: chain.clone(),
+        desk: desk.clone(),
+        finality: finality.clone(),
+        halt: halt.clone(),
+        metrics: metrics.clone(),
+        proposer: me,
+        idle_interval: settings.idle_interval,
+        addresses: settings.addresses.clone(),
+        observers: settings.observers.clone(),
+    });
+    let (context_of_consensus, config) = (context.child("consensus"), consensus_config(&settings)?);
+    let stores = Stores { certificates, blocks };
+    let consensus = engine::start(context_of_consensus, config, network, stores, Arc::new(ledger), strategy).await?;
+    let (leaders, forwarder, forwarded, _, consensus) = consensus.split();
+    start_traffic(&context, me, (leaders, forwarder, forwarded), &desk, &intake, &halt);
+
+    let handle = NodeHandle::new(Parts {
+        identity: identity(&settings, me),
+        mode: mode(&settings),
+        validators: named_validators(genesis),
+        chain,
+        desk,
+        intake,
+        finality,
+        halt,
+        metrics: metrics.clone(),
+        context,
+    });
+    Ok(RunningNode { handle, metrics, halted, consensus })
+}
+
+fn consensus_config(settings: &NodeSettings) -> Result<ConsensusConfig, NodeError> {
+    let genesis = &settings.genesis;
+    Ok(ConsensusConfig {
         chain_id: genesis.chain_id(),
         genesis: Arc::new(genesis.build()?.block),
         epoch_length: NonZeroU64::new(genesis.epoch_length()).unwrap_or(NonZeroU64::MIN),
         signer: settings.signer.clone(),
         pace: Pace::for_idle_interval(settings.idle_interval),
         partition: settings.partition.clone(),
-    };
-    let stores = Stores { certificates, blocks };
-    let consensus =
-        engine::start(context.child("consensus"), config, network, stores, Arc::new(ledger), strategy).await?;
-    let (leaders, forwarder, forwarded, _, consensus) = consensus.split();
-    let (sending, receiving) = (desk.clone(), (chain.clone(), desk.clone()));
-    context.child("sender").spawn(move |context| relay::send(context, me, leaders, forwarder, sending));
-    context.child("receiver").spawn(move |context| relay::receive(context, forwarded, receiving.0, receiving.1));
+    })
+}
 
-    let mode = match &settings.signer {
-        Signer::Voting(_) if genesis.validators().keys().contains(&me) => Mode::Validator,
-        Signer::Voting(_) | Signer::Silent(_) => Mode::Verifier,
+/// Starts the tasks that move transactions: in from clients, out to leaders, in from peers.
+fn start_traffic<E: Runtime, S: Store, T: Strategy>(
+    context: &E,
+    me: PublicKey,
+    (leaders, forwarder, forwarded): (Leaders, Forwarder, ForwardedBatches),
+    desk: &Arc<TransactionDesk<T>>,
+    intake: &Arc<Intake<S, T>>,
+    halt: &Halt,
+) {
+    let start = |name: &'static str, task: Handle<Result<(), RuntimeError>>| {
+        let halt = halt.clone();
+        context.child("watch").with_attribute("task", name).spawn(move |context| watch(context, name, task, halt));
     };
-    let handle = NodeHandle::new(Parts {
-        identity: identity(&settings, me),
-        mode,
-        validators: named_validators(genesis),
-        chain,
-        desk,
-        finality,
-        halt: stopper,
-        metrics: metrics.clone(),
-        context,
+    let verifying = intake.clone();
+    start("admission", context.child("verifier").spawn(move |context| verifying.verify(context)));
+    let sending = desk.clone();
+    let sender = context.child("sender").spawn(move |context| async move {
+        relay::send(context, me, leaders, forwarder, sending).await;
+        Ok(())
     });
-    Ok(RunningNode { handle, metrics, halted, consensus })
+    start("sender of transactions", sender);
+    let receiving = intake.clone();
+    let receiver = context.child("receiver").spawn(move |context| relay::receive(context, forwarded, receiving));
+    start("receiver of transactions", receiver);
+}
+
+/// Halts the node if a task of its own ends before the runtime stops. One that ends well has ended with consensus, which
+/// says itself why.
+pub(super) async fn watch<E: Runtime>(
+    context: E,
+    name: &'static str,
+    task: Handle<Result<(), RuntimeError>>,
+    halt: Halt,
+) {
+    let ended = task.await;
+    // Asked for only now: whoever holds the signal holds up the stop.
+    let stops = context.stopped().now_or_never().is_some();
+    if !stops && !matches!(ended, Ok(Ok(()))) {
+        halt.stop_now(NodeError::TaskEnded(name));
+    }
+}
+
+fn mode(settings: &NodeSettings) -> Mode {
+    match &settings.signer {
+        Signer::Voting(_) if settings.genesis.validators().keys().contains(&settings.signer.public_key()) => {
+            Mode::Validator
+        }
+        Signer::Voting(_) | Signer::Silent(_) => Mode::Verifier,
+    }
 }
 
 fn identity(settings: &NodeSettings, public_key: PublicKey) -> Identity {

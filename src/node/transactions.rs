@@ -4,11 +4,13 @@
 //! for something to propose.
 //!
 //! # Invariants
-//! * A transaction leaves the pool when a committed block holds it or has passed its expiry, and not before.
+//! * A transaction leaves the pool when a committed block holds it, holds another one under its request id, or has passed
+//!   its expiry; or when its leader found it ineligible on committed state.
 //! * Peers' transactions pass the same stages as clients'.
 
-use crate::admission::{Admissible, Authenticator, Origin, Pool, PoolLimits, Pooled, Refusal};
-use crate::execution::{Executed, Transaction};
+use super::service::PendingTransaction;
+use crate::admission::{Admissible, Authenticator, Decoded, Origin, Plausible, Pool, PoolLimits, Pooled, Refusal};
+use crate::execution::{Envelope, Executed, Transaction};
 use crate::ledger::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX};
 use crate::ledger::{SignedTransaction, View};
 use crate::primitives::{AccountId, BlockTime, ChainId, Encode as _, RequestId, TransactionId};
@@ -52,7 +54,7 @@ impl<T: Strategy> TransactionDesk<T> {
         }
     }
 
-    /// Takes a transaction from its bytes to the pool.
+    /// Takes an authentic transaction to the pool, on the state as it is by now.
     ///
     /// The caller has looked up whether it is final already.
     ///
@@ -82,12 +84,26 @@ impl<T: Strategy> TransactionDesk<T> {
         Ok(pooled)
     }
 
-    /// Verifies a transaction's form and signatures.
+    /// The transaction that a client sent again, if it waits here: it needs no second check.
+    pub fn sent_again(&self, id: &TransactionId) -> Option<PendingTransaction> {
+        let waiting = self.pool().claim(id).map(|transaction| *transaction.envelope())?;
+        self.clients_arrivals.send_modify(|count| *count += 1);
+        Some(PendingTransaction::new(*id, &waiting))
+    }
+
+    /// Holds a transaction to every rule that needs no signature, the pool's room included.
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn authenticate(&self, signed: SignedTransaction) -> Result<Arc<Transaction>, Refusal> {
-        self.authenticator.authenticate(signed)
+    pub fn plausible(&self, decoded: Decoded, now: BlockTime, view: &dyn View) -> Result<Plausible, Refusal> {
+        let plausible = Plausible::check(decoded, self.chain_id, now, view)?;
+        self.pool().check_room(plausible.envelope(), plausible.encoded_len())?;
+        Ok(plausible)
+    }
+
+    /// Verifies the signatures of what was found plausible.
+    pub fn authenticate_each(&self, plausible: Vec<Plausible>) -> Vec<Result<Arc<Transaction>, Refusal>> {
+        self.authenticator.authenticate_each(&mut self.fork_rng(), plausible)
     }
 
     /// Verifies a block's transactions.
@@ -95,12 +111,13 @@ impl<T: Strategy> TransactionDesk<T> {
     /// # Errors
     /// What is wrong with the first that is refused.
     pub fn authenticate_block(&self, signed: &[SignedTransaction]) -> Result<Vec<Arc<Transaction>>, String> {
-        let mut rng = {
-            let mut shared = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-            StdRng::from_rng(&mut *shared)
-        };
-        let authenticated = self.authenticator.authenticate_block(&mut rng, signed);
+        let authenticated = self.authenticator.authenticate_block(&mut self.fork_rng(), signed);
         authenticated.map_err(|offence| format!("transaction {}: {}", offence.index, offence.refusal))
+    }
+
+    fn fork_rng(&self) -> StdRng {
+        let mut shared = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        StdRng::from_rng(&mut *shared)
     }
 
     /// Waits until there is something that no unfinalised ancestor holds, or until the deadline.
@@ -130,11 +147,15 @@ impl<T: Strategy> TransactionDesk<T> {
         self.pool().remove(id);
     }
 
-    /// Drops what a committed block holds, and what it proves will never happen.
+    /// Drops what a committed block holds, and what it keeps from ever happening.
     pub fn committed(&self, executed: &Executed) {
         let mut pool = self.pool();
         for transaction in executed.transactions.iter() {
             pool.remove(&transaction.id());
+            let Envelope { sender, request_id, .. } = *transaction.envelope();
+            if let Some(rival) = pool.by_request(sender, request_id) {
+                pool.remove(&rival);
+            }
         }
         pool.expire(executed.header.time);
     }

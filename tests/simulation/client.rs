@@ -6,8 +6,9 @@ use super::cluster::Handles;
 use causeway::admission::Refusal;
 use causeway::ledger::receipt::Receipt;
 use causeway::ledger::{SignedTransaction, Status};
-use causeway::node::service::{Fate, FinalTransaction, LedgerHandle, Submission};
-use causeway::primitives::{BlockTime, TransactionId};
+use causeway::node::service::{Ending, FinalTransaction, LedgerHandle, PendingTransaction, Submission};
+use causeway::primitives::TransactionId;
+use causeway::wire::decode_body;
 use commonware_macros::select;
 use commonware_runtime::Clock as _;
 use std::sync::Arc;
@@ -84,13 +85,10 @@ impl Client {
         };
         let FinalTransaction { height, outcome, .. } = match handle.submit(transaction.clone()).await {
             Ok(Submission::Final(settled)) => settled,
-            Ok(Submission::Pending { transaction_id, expires_at }) => {
-                match handle.wait_final(transaction_id, expires_at).await.ok()? {
-                    Fate::Final(settled) => settled,
-                    Fate::Pending => return None,
-                    Fate::Expired => panic!("transaction {transaction_id} expired"),
-                }
-            }
+            Ok(Submission::Pending(pending)) => match handle.wait_final(pending).await.ok()? {
+                Ending::Final(settled) => settled,
+                ending => panic!("transaction {}: {ending:?}", pending.transaction_id),
+            },
             Err(Refusal::NotServing { .. }) => return None,
             Err(refusal) => panic!("node {node} refused: {refusal}"),
         };
@@ -108,9 +106,10 @@ impl Client {
     }
 
     /// What became of a transaction, as one node answers.
-    pub async fn wait_final(&self, node: usize, id: TransactionId, expires_at: BlockTime) -> Fate {
+    pub async fn wait_final(&self, node: usize, transaction: &SignedTransaction) -> Ending {
         let handle = self.node(node).unwrap_or_else(|| panic!("node {node} is down"));
-        handle.wait_final(id, expires_at).await.unwrap()
+        let (envelope, _) = decode_body(transaction.body()).unwrap();
+        handle.wait_final(PendingTransaction::new(transaction.id(), &envelope)).await.unwrap()
     }
 
     /// Brings `amount` of the token to the buyer.

@@ -36,7 +36,7 @@ fn a_node_that_crashed_catches_up_and_nothing_happens_twice() {
             settled.push(client.pay(2, 1, 10).await);
             // It takes a payment and crashes before anyone could hear of it, or just after.
             let in_flight = cluster.cast.payment(2, client.now_ms(), 10);
-            assert!(matches!(client.submit(2, &in_flight).await, Ok(Submission::Pending { .. })));
+            assert!(matches!(client.submit(2, &in_flight).await, Ok(Submission::Pending(_))));
             cluster.pass(Duration::from_millis(seed % 3 * 20)).await;
             cluster.crash(2).await;
             for request in 3..10 {

@@ -2,8 +2,7 @@
 
 use super::cluster::{Cluster, Shape};
 use super::simulate;
-use causeway::node::service::Fate;
-use causeway::primitives::BlockTime;
+use causeway::node::service::Ending;
 use std::time::Duration;
 
 fn heights(cluster: &Cluster) -> Vec<u64> {
@@ -31,8 +30,8 @@ fn two_halves_halt_and_what_waits_is_settled_when_they_meet() {
             assert_eq!(heights(&cluster), before, "half of the validators made a block final");
             cluster.join(&[0, 1], &[2, 3]).await;
             for (node, payment) in waiting.iter().enumerate() {
-                let fate = client.wait_final(node, payment.id(), BlockTime(u64::MAX)).await;
-                assert!(matches!(fate, Fate::Final(_)), "{fate:?}");
+                let ending = client.wait_final(node, payment).await;
+                assert!(matches!(ending, Ending::Final(_)), "{ending:?}");
             }
             let everyone = cluster.everyone();
             cluster.agree(&everyone).await;

@@ -4,7 +4,9 @@ use super::cast::GENESIS_TIME_MS;
 use super::cluster::{CLEAN, Cluster, Shape};
 use super::simulate;
 use causeway::ledger::SignedTransaction;
-use causeway::node::service::Fate;
+use causeway::node::service::{Ending, Fate};
+use commonware_macros::select;
+use futures::future::join_all;
 use std::time::Duration;
 
 #[test]
@@ -70,8 +72,8 @@ fn a_lone_validator_settles() {
     });
 }
 
-/// Two bodies under one request id, given to two nodes at once: one of them happens. After that the leaders rest; what
-/// can never stand in a block is not something to hurry for.
+/// Bodies under one request id, given to all nodes at once: one of them happens, and whoever waits for another hears
+/// which it was. After that the leaders rest; what can never stand in a block is not something to hurry for.
 #[test]
 fn one_request_id_is_one_transaction_and_an_idle_ledger_rests() {
     for seed in [131, 132, 133] {
@@ -81,18 +83,31 @@ fn one_request_id_is_one_transaction_and_an_idle_ledger_rests() {
             client.fund(1_000).await;
             let rivals: Vec<SignedTransaction> =
                 (0..4).map(|node| cluster.cast.payment(1, client.now_ms(), 10 + node)).collect();
+            let mut waits = Vec::new();
             for (node, rival) in rivals.iter().enumerate() {
                 // A node that was forwarded another one already refuses.
-                let _ = client.submit(node, rival).await;
+                if client.submit(node, rival).await.is_ok() {
+                    waits.push(client.wait_final(node, rival));
+                }
             }
-            cluster.pass(Duration::from_secs(3)).await;
-            let mut happened = 0;
+            assert!(waits.len() > 1, "seed {seed}: no two nodes took one each");
+            let endings = select! {
+                endings = join_all(waits) => endings,
+                _ = cluster.pass(Duration::from_secs(3)) => panic!("seed {seed}: someone still waits"),
+            };
+            let mut happened = Vec::new();
             for rival in &rivals {
                 let known = cluster.node(0).transaction(rival.id()).await.unwrap();
-                happened += usize::from(known.is_some_and(|known| matches!(known.fate, Fate::Final(_))));
+                happened.extend(known.filter(|known| matches!(known.fate, Fate::Final(_))).map(|_| rival.id()));
             }
-            assert_eq!(happened, 1);
-            // The losers are met once by each leader, and gone.
+            assert_eq!(happened.len(), 1);
+            let finals = endings.iter().filter(|ending| matches!(ending, Ending::Final(_))).count();
+            let losers = endings.iter().filter(|end| matches!(end, Ending::RequestTaken { by } if *by == happened[0]));
+            assert_eq!((finals, losers.count()), (1, endings.len() - 1), "seed {seed}: {endings:?}");
+            for node in cluster.everyone() {
+                assert_eq!(cluster.node(node).status().pool_transactions, 0, "left at node {node}");
+            }
+            // A copy that was on its way when its block became final is met once, and gone.
             cluster.pass(Duration::from_secs(6)).await;
             let before = cluster.node(0).status().height;
             cluster.pass(Duration::from_secs(20)).await;

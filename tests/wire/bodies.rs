@@ -109,7 +109,7 @@ fn a_block_names_the_one_signature_that_fails() {
     let offence = authenticator.authenticate_block(&mut test_rng(), &block).expect_err("one is forged");
     assert_eq!(offence.index, 13);
     assert_eq!(offence.refusal, Refusal::SignatureInvalid { public_key: key(1).public_key() });
-    assert_eq!(authenticator.authenticate(block[13].clone()).map(|_| ()), Err(offence.refusal));
+    assert_eq!(Decoded::read(block[13].clone()).and_then(Decoded::verify).map(|_| ()), Err(offence.refusal));
     assert!(authenticator.authenticate_block(&mut test_rng(), &[]).is_ok_and(|none| none.is_empty()));
 }
 

@@ -2,7 +2,7 @@
 //! becomes a block of its own at once.
 
 use bytes::Bytes;
-use causeway::admission::{Admissible, Authenticator, Refusal};
+use causeway::admission::{Admissible, Authenticator, Decoded, Plausible, Refusal};
 use causeway::client::KeyPair;
 use causeway::domain::financing::Citation;
 use causeway::execution::genesis::{Genesis, genesis_account_id};
@@ -11,12 +11,13 @@ use causeway::ledger::receipt::Receipt;
 use causeway::ledger::view::MemoryView;
 use causeway::ledger::{Block, Openings, SignedTransaction};
 use causeway::node::service::{
-    BlockError, BlockRecord, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode, Snapshot, Status,
-    Submission, Unavailable,
+    BlockError, BlockRecord, Ending, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode,
+    PendingTransaction, Snapshot, Status, Submission, Unavailable,
 };
 use causeway::primitives::{AccountId, BlockTime, PublicKey, RequestId, TransactionId};
 use causeway::wire::pb::{accounts, ledger as pb};
 use commonware_parallel::Sequential;
+use commonware_utils::test_rng;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use prost::Message as _;
@@ -122,14 +123,14 @@ impl StandIn {
     }
 
     fn take(&self, signed: SignedTransaction) -> Result<Submission, Refusal> {
-        let transaction = self.authenticator.authenticate(signed)?;
-        if let Some(KnownTransaction { fate: Fate::Final(done), .. }) =
-            self.find(|known| known.transaction_id == transaction.id())
-        {
+        let id = signed.id();
+        if let Some(KnownTransaction { fate: Fate::Final(done), .. }) = self.find(|known| known.transaction_id == id) {
             return Ok(Submission::Final(done));
         }
         let mut chain = self.chain();
         let (chain_id, now) = (self.identity.chain_id, chain.parent.header.time);
+        let plausible = Plausible::check(Decoded::read(signed)?, chain_id, now, &chain.state)?;
+        let transaction = self.authenticator.authenticate_each(&mut test_rng(), vec![plausible]).remove(0)?;
         let admissible = Admissible::check(transaction.clone(), chain_id, now, &chain.state)?;
         let place = Place { time: BlockTime(now.0 + 1), proposer: key(99).public_key() };
         let mut executor = BlockExecutor::open(chain.parent.clone(), place).expect("the block opens");
@@ -139,8 +140,7 @@ impl StandIn {
         let height = chain.parent.header.height;
         drop(chain);
         self.applied.send_replace(height);
-        let expires_at = transaction.envelope().expires_at;
-        Ok(Submission::Pending { transaction_id: transaction.id(), expires_at })
+        Ok(Submission::Pending(PendingTransaction::new(id, transaction.envelope())))
     }
 }
 
@@ -194,10 +194,12 @@ impl LedgerHandle for StandIn {
         futures::future::ready(self.take(transaction)).boxed()
     }
 
-    fn wait_final(&self, id: TransactionId, _: BlockTime) -> BoxFuture<'static, Result<Fate, Unavailable>> {
-        let found = self.find(|known| known.transaction_id == id).map(|known| known.fate);
-        // What is not final here never will be: such a wait lasts until its call's deadline.
-        found.map_or(futures::future::pending().boxed(), |fate| futures::future::ready(Ok(fate)).boxed())
+    fn wait_final(&self, pending: PendingTransaction) -> BoxFuture<'static, Result<Ending, Unavailable>> {
+        match self.find(|known| known.transaction_id == pending.transaction_id).map(|known| known.fate) {
+            Some(Fate::Final(done)) => futures::future::ready(Ok(Ending::Final(done))).boxed(),
+            // What is not final here never will be: such a wait lasts until its call's deadline.
+            Some(Fate::Pending) | None => futures::future::pending().boxed(),
+        }
     }
 
     fn transaction(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>> {
