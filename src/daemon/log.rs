@@ -2,22 +2,30 @@
 
 use super::DaemonError;
 use crate::node::config::{Log, LogFormat};
+use std::path::Path;
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// What the engine says at `info` is for its own engineers; an operator asks for it by name.
-const QUIET: [&str; 5] = [
+const QUIET: [&str; 6] = [
     "commonware_consensus=warn",
     "commonware_p2p=warn",
     "commonware_runtime=warn",
     "commonware_storage=warn",
     "commonware_broadcast=warn",
+    // It repeats what the panic said; see `install`.
+    "commonware_runtime::utils::handle=off",
 ];
+
+/// A disk with less room than a block and what is written with it is full.
+const FULL_BYTES: u64 = 16 << 20;
 
 /// Installs the log for the process, and has a panic say its cause there in one line: the engine's policy for a store
 /// that fails under it is to panic, and the operator needs the cause, not the trace. A second installation, as in tests,
 /// changes nothing.
-pub fn install(log: &Log) -> Result<(), DaemonError> {
+///
+/// A store that fails mostly does so for want of room, and says anything but that: so the hook looks at the disk.
+pub fn install(log: &Log, data_dir: &Path) -> Result<(), DaemonError> {
     let mut filter = EnvFilter::try_new(&log.filter).map_err(|error| DaemonError::LogFilter(error.to_string()))?;
     if !log.filter.contains("commonware") {
         for directive in QUIET {
@@ -31,13 +39,24 @@ pub fn install(log: &Log) -> Result<(), DaemonError> {
     };
     // Refused only if a log is installed already.
     if installed.is_ok() {
-        std::panic::set_hook(Box::new(|panic| {
-            let cause = panic.payload_as_str().unwrap_or("a part of the node panicked");
+        let data_dir = data_dir.to_owned();
+        std::panic::set_hook(Box::new(move |panic| {
+            let cause = first_line(panic.payload_as_str().unwrap_or("a part of the node panicked"));
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
-            error!(cause = first_line(cause), place, "the node stops");
+            match full_disk(&data_dir) {
+                Some(advice) => error!(cause, place, "the node stops: {advice}"),
+                None => error!(cause, place, "the node stops"),
+            }
         }));
     }
     Ok(())
+}
+
+/// What to do about the disk of the data directory, if it is full.
+pub fn full_disk(data_dir: &Path) -> Option<String> {
+    let left = fs2::available_space(data_dir).ok().filter(|left| *left < FULL_BYTES)?;
+    let (place, left) = (data_dir.display(), left >> 20);
+    Some(format!("the disk of {place} is full ({left} MiB left). Free some and start the node again; nothing is lost"))
 }
 
 fn first_line(text: &str) -> &str {

@@ -53,7 +53,7 @@ struct Prepared {
 /// # Errors
 /// Why it could not start, or had to stop.
 pub fn run(config: &Config) -> Result<(), DaemonError> {
-    log::install(&config.log)?;
+    log::install(&config.log, &config.data_dir)?;
     let prepared = prepare(config)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let settings = runtime::Config::default()
@@ -193,7 +193,10 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     if context.stop(0, Some(bound / 2)).await.is_err() {
         warn!("some tasks did not end in time and are cut off");
     }
-    ended.inspect_err(|cause: &DaemonError| error!(%cause, "the node stopped"))
+    ended.inspect_err(|cause: &DaemonError| match log::full_disk(&config.data_dir) {
+        Some(advice) => error!(%cause, "the node stopped: {advice}"),
+        None => error!(%cause, "the node stopped"),
+    })
 }
 
 /// Where validators and observers are reached: the configured peers and this node, told apart by the genesis.
