@@ -20,6 +20,7 @@ impl NodeService for Node {
             Mode::Verifier => pb::NodeMode::Verifier,
         };
         let validators = status.validators.into_iter().map(|validator| pb::Validator {
+            heard: status.heard.contains(&validator.public_key),
             name: validator.name,
             public_key: Bytes::copy_from_slice(&validator.public_key.0),
         });
@@ -37,6 +38,10 @@ impl NodeService for Node {
             // The pool's limit is far below.
             pool_transactions: status.pool_transactions as u32,
             version: identity.version.clone(),
+            // There are at most 100 validators.
+            quorum: status.quorum as u32,
+            final_age_ms: u64::try_from(status.final_age.as_millis()).unwrap_or(u64::MAX),
+            stands_still: status.stands_still,
         }))
     }
 

@@ -12,13 +12,15 @@ use super::ledger::{sender_in, visible_block};
 use super::status::{malformed, no_block, status, unavailable};
 use super::visibility::Sight;
 use crate::ledger::malformed::Malformed;
-use crate::ledger::{Account, Role, Status as OutcomeStatus};
+use crate::ledger::{Account, Role, SignedTransaction, Status as OutcomeStatus};
 use crate::node::service::{BlockError, BlockRecord, LedgerHandle};
 use crate::wire::pb::ledger::stream_events_response::Item;
 use crate::wire::pb::ledger::{self as pb, TransactionStatus};
+use crate::wire::pb::payments::Transfer;
 use crate::wire::{decline_to_pb, effect_to_pb, movement_to_pb, status_to_pb};
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
+use prost::Message as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -244,9 +246,21 @@ fn events_of(sight: Sight<'_>, record: &BlockRecord, from_index: usize) -> Vec<p
                 decline,
                 movements: outcome.movements.iter().map(movement_to_pb).collect(),
                 effects: outcome.effects.iter().map(effect_to_pb).collect(),
+                transfers: record.block.transactions().get(index).map(transfers_of).unwrap_or_default(),
             }
         })
         .collect()
+}
+
+/// The transfers of a transaction's body, which whoever sees the event may read in its receipt as well.
+fn transfers_of(transaction: &SignedTransaction) -> Vec<Transfer> {
+    let body = pb::TransactionBody::decode(&transaction.body()[..]);
+    let operations = body.map(|body| body.operations).unwrap_or_default();
+    let transfer = |operation: pb::Operation| match operation.operation {
+        Some(pb::operation::Operation::Transfer(transfer)) => Some(transfer),
+        _ => None,
+    };
+    operations.into_iter().filter_map(transfer).collect()
 }
 
 #[cfg(test)]

@@ -237,6 +237,21 @@ mod tests {
         }
     }
 
+    /// A node must not take the command line's variables for misspelt ones of its own.
+    #[test]
+    fn a_node_knows_the_command_lines_variables() {
+        let ours = Cli::command();
+        let variables =
+            ours.get_arguments().filter_map(|argument| argument.get_env()).map(|name| name.to_string_lossy());
+        let known = |name: &str| {
+            let keys = crate::node::config::KEYS.iter().map(|(key, _)| crate::node::config::variable_of(key));
+            crate::node::config::CLIENT_VARIABLES.contains(&name) || keys.into_iter().any(|key| key == name)
+        };
+        for variable in variables.chain([crate::client::passphrase::PASSPHRASE_VARIABLE.into()]) {
+            assert!(known(&variable), "{variable}");
+        }
+    }
+
     #[test]
     fn a_command_reads_like_a_sentence() {
         let line = ["causeway", "pay", "12.50", "HKDX", "--as", "buyer", "--to", "supplier"];

@@ -1,6 +1,7 @@
 //! What commands print: tables and pairs for people, JSON for programs. Both come from the same JSON value, so that they
 //! cannot tell different things.
 
+use crate::client::decimal;
 use crate::primitives::{Amount, BlockTime};
 use crate::sandbox::plain_table;
 use serde_json::{Map, Value};
@@ -75,10 +76,15 @@ fn pairs(value: &Value) -> String {
     lines.join("\n")
 }
 
+/// What an item of a list is.
+const LEADING: [&str; 3] = ["kind", "effect", "name"];
+
 fn inline(value: &Value) -> String {
     match value.as_object() {
         Some(object) => {
-            let parts = object.iter().map(|(name, value)| (title(name), cell(name, value)));
+            let mut fields: Vec<_> = object.iter().collect();
+            fields.sort_by_key(|(name, _)| !LEADING.contains(&name.as_str()));
+            let parts = fields.into_iter().map(|(name, value)| (title(name), cell(name, value)));
             let filled = parts.filter(|(_, text)| !text.is_empty());
             filled.map(|(title, text)| format!("{title} {text}")).collect::<Vec<_>>().join(", ")
         }
@@ -102,13 +108,54 @@ fn cell(field: &str, value: &Value) -> String {
     }
 }
 
-/// Replaces minor units by decimals of the token's scale in a value's fields, for people.
+/// Fields that are amounts of the token that stands beside them.
+const AMOUNTS: [&str; 6] = ["amount", "available", "locked", "circulation", "reserves_counted", "shortfall"];
+
+/// An amount with its unit: decimals of its token where the scale is known, minor units where it is not.
+pub fn money(amount: Amount, token: Option<&str>, scale: Option<u32>) -> String {
+    match (token, scale) {
+        (Some(token), Some(scale)) => format!("{} {token}", decimal::format(amount, scale)),
+        (Some(token), None) => format!("{} minor units of {token}", decimal::format(amount, 0)),
+        (None, _) => format!("{} minor units", decimal::format(amount, 0)),
+    }
+}
+
+/// Gives every amount that stands beside its token's id the unit, however deep in the value, for people.
+pub fn with_units(value: &mut Value, scale_of: &dyn Fn(&str) -> Option<u32>) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| with_units(item, scale_of)),
+        Value::Object(fields) => {
+            let token = fields.get("token_id").and_then(Value::as_str).map(str::to_owned);
+            for (name, field) in fields.iter_mut() {
+                match (&token, field.as_u64()) {
+                    (Some(token), Some(minor)) if AMOUNTS.contains(&name.as_str()) => {
+                        *field = money(Amount::new(minor), Some(token), scale_of(token)).into();
+                    }
+                    _ => with_units(field, scale_of),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Replaces minor units by amounts with their unit in a value's fields, for people.
+pub fn with_money(format: Format, mut value: Value, fields: &[&str], token: &str, scale: u32) -> Value {
+    for field in fields.iter().filter(|_| format == Format::Text) {
+        if let Some(minor) = value.get(*field).and_then(Value::as_u64) {
+            value[*field] = money(Amount::new(minor), Some(token), Some(scale)).into();
+        }
+    }
+    value
+}
+
+/// Replaces minor units by decimals of the token's scale in a value's fields, for tables that name the token in a column.
 pub fn with_decimals(format: Format, mut value: Value, fields: &[&str], scale: u32) -> Value {
     if format == Format::Text {
         for field in fields {
             let decimal = value.get(*field).and_then(Value::as_u64);
             if let Some(minor) = decimal {
-                value[*field] = crate::client::decimal::format(Amount::new(minor), scale).into();
+                value[*field] = decimal::format(Amount::new(minor), scale).into();
             }
         }
     }
@@ -124,6 +171,20 @@ mod tests {
     fn pairs_are_aligned_and_times_are_dates() {
         let text = pairs(&json!({ "token_id": "HKDX", "due_at_ms": 1_795_428_000_250u64, "attested_as_of_ms": 0 }));
         assert_eq!(text, "attested as of  none\ndue at          2026-11-23T10:00:00.250Z\ntoken id        HKDX");
+    }
+
+    #[test]
+    fn every_amount_says_of_what_it_is() {
+        let scale_of = |token: &str| (token == "HKDX").then_some(2);
+        let mut value = json!({
+            "height": 7,
+            "movements": [{ "token_id": "HKDX", "amount": 180_000 }, { "token_id": "EURX", "amount": 180_000 }],
+        });
+        with_units(&mut value, &scale_of);
+        assert_eq!(value["movements"][0]["amount"], "1,800.00 HKDX");
+        assert_eq!(value["movements"][1]["amount"], "180,000 minor units of EURX");
+        assert_eq!(value["height"], 7);
+        assert_eq!(money(Amount::new(5), None, None), "5 minor units");
     }
 
     #[test]

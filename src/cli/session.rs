@@ -2,23 +2,28 @@
 
 use super::failure::Failure;
 use super::output::{self, Format};
+use crate::client::decimal::DecimalError;
 use crate::client::json::body_to_json;
 use crate::client::{
-    Client, KeyPair, Operation, Participant, PassphraseSource, Reader, Settled, Tls, TransactionBuilder, decimal,
-    receipt_file,
+    Client, KeyPair, Operation, Participant, ParticipantError, PassphraseSource, Reader, Settled, Tls,
+    TransactionBuilder, decimal, receipt_file,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::{Reason, Receipt, Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, TokenId};
-use crate::sandbox::directory::SandboxFile;
+use crate::sandbox::directory::{SANDBOX_FILE, SandboxFile};
 use crate::sandbox::testnet::participant_directory;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a node listens if nothing else is said.
 const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7400";
+
+/// Where a sandbox lies if nothing else is said.
+const SANDBOX_DEFAULT: &str = "sandbox-data";
 
 /// Flags of every command.
 #[derive(Clone, Debug, clap::Args)]
@@ -46,16 +51,9 @@ pub struct Common {
     /// The genesis file. With it, nodes of another ledger are refused.
     #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_GENESIS", hide_env_values = true)]
     pub genesis: Option<PathBuf>,
-    /// A sandbox's directory: where --as and names of accounts are looked up.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "CAUSEWAY_SANDBOX",
-        hide_env_values = true,
-        default_value = "sandbox-data"
-    )]
-    pub sandbox: PathBuf,
+    /// A sandbox's directory, where --as and names of accounts are looked up [default: sandbox-data]
+    #[arg(long, global = true, value_name = "DIR", env = "CAUSEWAY_SANDBOX", hide_env_values = true)]
+    pub sandbox: Option<PathBuf>,
     /// Act as this participant of the sandbox.
     #[arg(long = "as", global = true, value_name = "NAME", env = "CAUSEWAY_AS", hide_env_values = true)]
     pub act_as: Option<String>,
@@ -95,7 +93,7 @@ pub struct Common {
     #[arg(long, global = true)]
     pub minor_units: bool,
     /// How many seconds to wait for finality.
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -115,7 +113,7 @@ impl Common {
     /// # Errors
     /// It cannot be read or does not hold.
     pub fn read_genesis(&self) -> Result<Option<Genesis>, Failure> {
-        let in_sandbox = self.sandbox.join("genesis.json");
+        let in_sandbox = self.sandbox().join("genesis.json");
         let path = match &self.genesis {
             Some(path) => path.clone(),
             // A node that is named by its endpoint need not be the sandbox's.
@@ -141,11 +139,28 @@ impl Common {
         Ok(Some(Tls::read(authority, presented)?))
     }
 
-    fn endpoints(&self) -> Vec<String> {
+    /// The sandbox's directory, the default one if none was named.
+    pub fn sandbox(&self) -> &Path {
+        self.sandbox.as_deref().unwrap_or(Path::new(SANDBOX_DEFAULT))
+    }
+
+    /// The nodes' endpoints: those that were named, or the sandbox's in the order of its validators.
+    ///
+    /// # Errors
+    /// A sandbox was named that is none.
+    pub fn endpoints(&self) -> Result<Vec<String>, Failure> {
         if !self.endpoint.is_empty() {
-            return self.endpoint.clone();
+            return Ok(self.endpoint.clone());
         }
-        SandboxFile::read(&self.sandbox).map_or_else(|| vec![ENDPOINT_DEFAULT.to_owned()], |file| file.endpoints)
+        match (SandboxFile::read(self.sandbox()), &self.sandbox) {
+            (Some(file), _) => Ok(file.endpoints),
+            (None, None) => Ok(vec![ENDPOINT_DEFAULT.to_owned()]),
+            // Whoever names a sandbox does not mean whatever else listens here.
+            (None, Some(named)) => Err(Failure::Usage(format!(
+                "{} is no sandbox's directory: it has no {SANDBOX_FILE}. `causeway sandbox --data-dir DIR` makes one",
+                named.display()
+            ))),
+        }
     }
 
     /// An account by its id, or by the name of a participant of the sandbox.
@@ -157,31 +172,77 @@ impl Common {
             Ok(account) => return Ok(account),
             Err(error) => error,
         };
-        Participant::read_account(&self.directory_of(text))
-            .map_err(|_| Failure::Usage(format!("{malformed}, or a participant's name in {}", self.sandbox.display())))
+        let directory = self.directory_of(text);
+        Participant::read_account(&directory).map_err(|error| match error {
+            ParticipantError::Unreadable { .. } => {
+                Failure::Usage(format!("{malformed}, or a participant's name; {}", self.participants()))
+            }
+            error => error.into(),
+        })
+    }
+
+    /// A participant by its name in the sandbox, or by its directory.
+    fn participant(&self, name: &str) -> Result<Participant, Failure> {
+        Participant::read(&self.directory_of(name)).map_err(|error| match error {
+            ParticipantError::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound => {
+                Failure::Usage(format!(
+                    "'{name}' is no participant's directory and no participant's name; {}",
+                    self.participants()
+                ))
+            }
+            error => error.into(),
+        })
+    }
+
+    /// Whom one may name, for who named somebody else.
+    fn participants(&self) -> String {
+        let mut names: Vec<String> = self.participants_by_account().into_values().collect();
+        names.sort();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!("{} has {names}", self.sandbox().display())
+    }
+
+    /// The names of the sandbox's participants; none away from a sandbox.
+    pub fn participants_by_account(&self) -> BTreeMap<AccountId, String> {
+        let entries = std::fs::read_dir(self.sandbox().join("participants")).into_iter().flatten().flatten();
+        let named = entries.filter_map(|entry| {
+            let account = Participant::read_account(&entry.path()).ok()?;
+            Some((account, entry.file_name().to_string_lossy().into_owned()))
+        });
+        named.collect()
+    }
+
+    /// Where the passphrase of --key comes from. Whoever lets others read it is told, beside the output.
+    pub fn passphrase(&self) -> PassphraseSource {
+        let source = PassphraseSource::file_or_ask(self.passphrase_file.as_deref());
+        if let Some(exposure) = source.exposure() {
+            match self.output {
+                Format::Text => eprintln!("causeway: warning: {exposure}"),
+                Format::Json => eprintln!("{}", json!({ "warning": exposure })),
+            }
+        }
+        source
     }
 
     fn directory_of(&self, name: &str) -> PathBuf {
         match Path::new(name).is_dir() {
             true => name.into(),
-            false => participant_directory(&self.sandbox, name),
+            false => participant_directory(self.sandbox(), name),
         }
     }
 
     fn identity(&self) -> Result<Option<Identity>, Failure> {
-        let directory = match (&self.participant, &self.act_as) {
-            (Some(directory), _) => Some(directory.clone()),
-            (None, Some(name)) => Some(self.directory_of(name)),
+        let participant = match (&self.participant, &self.act_as) {
+            (Some(directory), _) => Some(Participant::read(directory)?),
+            (None, Some(name)) => Some(self.participant(name)?),
             (None, None) => None,
         };
-        if let Some(directory) = directory {
-            let participant = Participant::read(&directory)?;
+        if let Some(participant) = participant {
             return Ok(Some(Identity { account: participant.account, keys: vec![participant.key] }));
         }
         let Some(account) = &self.account else { return Ok(None) };
         let account = self.find_account(account)?;
-        let passphrase = PassphraseSource::file_or_ask(self.passphrase_file.as_deref());
-        let passphrase = if self.key.is_empty() { None } else { Some(passphrase.read()?) };
+        let passphrase = if self.key.is_empty() { None } else { Some(self.passphrase().read()?) };
         let mut keys = Vec::new();
         for path in &self.key {
             keys.extend(passphrase.as_ref().map(|passphrase| KeyPair::read_file(path, passphrase)).transpose()?);
@@ -229,7 +290,7 @@ impl Session {
             Format::Text => indicatif::ProgressBar::new_spinner(),
             Format::Json => indicatif::ProgressBar::hidden(),
         };
-        let client = Client::connect_over(common.tls()?, &common.endpoints(), expected).await?;
+        let client = Client::connect_over(common.tls()?, &common.endpoints()?, expected).await?;
         let mut client = client.with_patience(Duration::from_secs(common.timeout));
         if let Some(Identity { account, keys }) = &identity
             && let Some(key) = keys.first()
@@ -262,13 +323,33 @@ impl Session {
         named.map_or_else(|| self.account(), |named| self.common.find_account(named))
     }
 
-    /// An amount of a token, as the flags say it is written.
+    /// An amount of a token, as the flags say it is written; above zero, as all but a fee and an empty reserve are.
     ///
     /// # Errors
     /// It is none, or the token is not known.
     pub async fn amount(&self, text: &str, token: TokenId) -> Result<Amount, Failure> {
-        let scale = if self.common.minor_units { 0 } else { self.scale(token).await? };
-        Ok(decimal::parse(text, scale)?)
+        match self.amount_or_zero(text, token).await? {
+            amount if amount.is_zero() => {
+                Err(Failure::Usage(format!("'{text}' is nothing: the amount must be above zero")))
+            }
+            amount => Ok(amount),
+        }
+    }
+
+    /// An amount of a token, or zero.
+    ///
+    /// # Errors
+    /// It is none, or the token is not known.
+    pub async fn amount_or_zero(&self, text: &str, token: TokenId) -> Result<Amount, Failure> {
+        if self.common.minor_units {
+            return decimal::parse(text, 0).map_err(|error| match error {
+                DecimalError::TooFine { .. } => {
+                    Failure::Usage(format!("'{text}' is not a whole number, as --minor-units wants it"))
+                }
+                error => error.into(),
+            });
+        }
+        Ok(decimal::parse(text, self.scale(token).await?)?)
     }
 
     /// A token's decimals.
@@ -313,7 +394,7 @@ impl Session {
     pub async fn settle(&self, builder: TransactionBuilder) -> Result<Settled, Failure> {
         let mut co_signers = Vec::new();
         for name in &self.common.co_signer {
-            co_signers.push(Participant::read(&self.common.directory_of(name))?.key);
+            co_signers.push(self.common.participant(name)?.key);
         }
         let own = self.identity.as_ref().map(|identity| identity.keys.as_slice()).unwrap_or_default();
         if own.is_empty() {
@@ -329,18 +410,17 @@ impl Session {
         Ok(settled?)
     }
 
-    /// Writes a decline's figures as decimals where it names the token, for people.
+    /// Writes a decline's amounts with their units, for people: decimals where it names the token.
     async fn write_decimals(&self, settled: &Settled, value: &mut Value) {
         let Status::Declined(decline) = &settled.outcome().status else { return };
-        let token = decline.fields.iter().find_map(|(_, figure)| match figure {
-            Figure::Token(token) => Some(*token),
-            _ => None,
-        });
-        let Some(token) = token else { return };
-        let Ok(scale) = self.scale(token).await else { return };
+        let token = token_of(&decline.fields);
+        let scale = match token {
+            Some(token) => self.scale(token).await.ok(),
+            None => None,
+        };
         for (name, figure) in &decline.fields {
             if let Figure::Amount(amount) = figure {
-                value[name.as_str()] = decimal::format(*amount, scale).into();
+                value[name.as_str()] = output::money(*amount, token.as_ref().map(TokenId::as_str), scale).into();
             }
         }
     }
@@ -373,6 +453,14 @@ impl Session {
             Status::Declined(_) => Err(Failure::Declined),
         }
     }
+}
+
+/// The token that fields of an outcome are about.
+pub fn token_of(fields: &[(String, Figure)]) -> Option<TokenId> {
+    fields.iter().find_map(|(_, figure)| match figure {
+        Figure::Token(token) => Some(*token),
+        _ => None,
+    })
 }
 
 fn settled_to_json(settled: &Settled) -> Value {

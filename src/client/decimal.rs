@@ -12,8 +12,14 @@ pub enum DecimalError {
         /// What was written.
         text: String,
     },
+    /// Below zero.
+    #[error("'{text}' is below zero; amounts are above it")]
+    Negative {
+        /// What was written.
+        text: String,
+    },
     /// More decimals than the token has.
-    #[error("'{text}' has {found} decimals, but the token has {scale}; nothing is rounded here")]
+    #[error("'{text}' has {}, but the token has {}; nothing is rounded here", decimals(*found as u64), decimals((*scale).into()))]
     TooFine {
         /// What was written.
         text: String,
@@ -30,6 +36,14 @@ pub enum DecimalError {
     },
 }
 
+fn decimals(count: u64) -> String {
+    match count {
+        0 => "none".to_owned(),
+        1 => "1 decimal".to_owned(),
+        count => format!("{count} decimals"),
+    }
+}
+
 /// Reads `1250.5` as 125,050 minor units of a token of scale 2. Commas and spaces are not accepted: they mean different
 /// things in different places.
 ///
@@ -37,6 +51,9 @@ pub enum DecimalError {
 /// Anything but plain digits with at most one point; more decimals than the scale; too much.
 pub fn parse(text: &str, scale: u32) -> Result<Amount, DecimalError> {
     let form = || DecimalError::Form { text: text.to_owned() };
+    if text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
+        return Err(DecimalError::Negative { text: text.to_owned() });
+    }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || (text.contains('.') && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
@@ -84,10 +101,13 @@ mod tests {
 
     #[test]
     fn what_is_not_exact_is_refused() {
-        for text in ["", ".", "1.", ".5", "1,000", "-1", "+1", "1e3", "1 000", "0x10", "１"] {
+        for text in ["", ".", "1.", ".5", "1,000", "-", "--1", "+1", "1e3", "1 000", "0x10", "１"] {
             assert!(matches!(parse(text, 2), Err(DecimalError::Form { .. })), "{text}");
         }
         assert!(matches!(parse("1.001", 2), Err(DecimalError::TooFine { found: 3, scale: 2, .. })));
+        assert!(matches!(parse("-1.00", 2), Err(DecimalError::Negative { .. })));
+        let grammar = parse("1.5", 0).expect_err("too fine").to_string();
+        assert!(grammar.contains("has 1 decimal, but the token has none;"), "{grammar}");
         assert!(matches!(parse("18446744073709551616", 0), Err(DecimalError::TooLarge { .. })));
     }
 

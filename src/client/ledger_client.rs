@@ -185,7 +185,12 @@ impl Client {
                         self.preferred.store(index, Ordering::Relaxed);
                         return settled(response, transaction.id(), attempts);
                     }
-                    Err(status) if is_worth_another_node(&status) => last = status,
+                    // That one waited in vain tells more than that another does not answer.
+                    Err(status) if is_worth_another_node(&status) => {
+                        if last.code() != Code::DeadlineExceeded {
+                            last = status;
+                        }
+                    }
                     Err(status) => return Err(ClientError::from_status(&status, &connection.endpoint)),
                 }
             }

@@ -89,6 +89,15 @@ impl PassphraseSource {
         file.map_or(Self::Ask, |path| Self::File(path.to_path_buf()))
     }
 
+    /// A warning if the passphrase lies where other users of the machine may read it.
+    pub fn exposure(&self) -> Option<String> {
+        let Self::File(path) = self else { return None };
+        let mode = mode_of(path)?;
+        (mode & 0o077 != 0).then(|| {
+            format!("the passphrase file {} is open to other users (mode {mode:04o}); make it 0600", path.display())
+        })
+    }
+
     /// The passphrase of an existing key.
     ///
     /// # Errors
@@ -122,6 +131,17 @@ impl PassphraseSource {
         };
         if text.is_empty() { Err(PassphraseError::Empty) } else { Ok(Passphrase::new(text)) }
     }
+}
+
+#[cfg(unix)]
+fn mode_of(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Some(std::fs::metadata(path).ok()?.permissions().mode() & 0o7777)
+}
+
+#[cfg(not(unix))]
+fn mode_of(_path: &Path) -> Option<u32> {
+    None
 }
 
 fn ask(prompt: &str, twice: bool) -> Result<String, PassphraseError> {
@@ -159,6 +179,21 @@ mod tests {
         assert!(missing.to_string().contains("/nowhere/passphrase"));
         let unset = PassphraseSource::Variable("CAUSEWAY_TEST_UNSET".into()).read().expect_err("it is not set");
         assert!(unset.to_string().contains("CAUSEWAY_TEST_UNSET"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_may_read_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("passphrase");
+        std::fs::write(&path, "correct horse\n").expect("written");
+        for (mode, warned) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("our own file");
+            let exposure = PassphraseSource::File(path.clone()).exposure();
+            assert_eq!(exposure.is_some(), warned, "{mode:o}: {exposure:?}");
+        }
+        assert_eq!(PassphraseSource::Ask.exposure(), None);
     }
 
     #[test]

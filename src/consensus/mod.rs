@@ -9,7 +9,7 @@
 //! * [`engine`]: everything of one node, started together.
 //! * `epochs`: one simplex engine for each epoch, and the step from one to the next.
 //! * [`leaders`], [`forwarding`]: whose turn it is, and transactions on their way to them.
-//! * [`network`]: the six channels, over real peers or simulated ones.
+//! * [`network`]: the six channels, over real peers or simulated ones. [`Hearing`]: when each peer was last heard on them.
 //! * [`voting`]: whether a key may vote from this directory.
 //!
 //! # Invariants
@@ -27,6 +27,7 @@ mod delivery;
 pub mod engine;
 mod epochs;
 pub mod forwarding;
+mod hearing;
 mod keys;
 pub mod leaders;
 pub mod network;
@@ -37,6 +38,7 @@ pub mod voting;
 pub use block::SealedBlock;
 pub use engine::{Config, Consensus, Pace, Signer, StartError, StopReason, Stores};
 pub use forwarding::{ForwardedBatch, ForwardedBatches, Forwarder};
+pub use hearing::{Attended, Hearing};
 pub use keys::{PrivateKey, private_key};
 pub use leaders::Leaders;
 pub use port::{Acknowledgement, Ancestors, Committee, CurrentLeaders, FinalizedBlock, Ledger, PeerAddress, Slot, Tip};

@@ -54,6 +54,9 @@ struct Prepared {
 /// Why it could not start, or had to stop.
 pub fn run(config: &Config) -> Result<(), DaemonError> {
     log::install(&config.log, &config.data_dir)?;
+    for variable in &config.unknown_variables {
+        warn!(variable, "this environment variable begins like the node's and means nothing to it");
+    }
     let prepared = prepare(config)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let settings = runtime::Config::default()
@@ -76,6 +79,9 @@ fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
         (None, Some(variable)) => PassphraseSource::Variable(variable.clone()),
         (None, None) => PassphraseSource::Ask,
     };
+    if let Some(exposure) = passphrase.exposure() {
+        warn!("{exposure}");
+    }
     let passphrase = passphrase.read()?;
     let key = KeyPair::read_file(&config.key.path, &passphrase)?;
     let grpc = bind(config.listen.grpc, "listen.grpc")?;
@@ -193,10 +199,14 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     if context.stop(0, Some(bound / 2)).await.is_err() {
         warn!("some tasks did not end in time and are cut off");
     }
-    ended.inspect_err(|cause: &DaemonError| match log::full_disk(&config.data_dir) {
-        Some(advice) => error!(%cause, "the node stopped: {advice}"),
-        None => error!(%cause, "the node stopped"),
-    })
+    match &ended {
+        Ok(()) => info!("stopped"),
+        Err(cause) => match log::full_disk(&config.data_dir) {
+            Some(advice) => error!(%cause, "the node stopped: {advice}"),
+            None => error!(%cause, "the node stopped"),
+        },
+    }
+    ended
 }
 
 /// Where validators and observers are reached: the configured peers and this node, told apart by the genesis.

@@ -5,8 +5,9 @@
 //! explains them. Relative paths are relative to the file.
 //!
 //! # Invariants
-//! * An unknown key, or an unknown variable of one of our sections, is an error that names it: a misspelt limit must not
-//!   silently be no limit.
+//! * An unknown key, or an unknown variable of one of our sections or close to one of ours, is an error that names it: a
+//!   misspelt limit must not silently be no limit. Other variables that begin with `CAUSEWAY_` are told and no error: a
+//!   container platform makes some by itself (`CAUSEWAY_PORT`, `CAUSEWAY_SERVICE_HOST`) where a service has our name.
 //! * Secrets are never in the file: a passphrase is named by a file or a variable.
 //! * Off the loopback, gRPC is encrypted unless the file says in so many words that it is not.
 //!
@@ -140,6 +141,9 @@ pub struct Config {
     /// The other validators and observers.
     #[serde(default)]
     pub peers: Vec<Peer>,
+    /// Variables that begin like ours and mean nothing to us, for the log to tell.
+    #[serde(skip)]
+    pub unknown_variables: Vec<String>,
 }
 
 /// The node's own key.
@@ -302,25 +306,37 @@ impl Config {
         let mut table = table
             .map_err(|error| ConfigError::Syntax { file: file.to_owned(), why: error.to_string().trim().to_owned() })?;
         refuse_unknown_keys(&table, "", file)?;
-        let passphrase_variable = table.get("key").and_then(|key| key.get("passphrase_env"));
-        let passphrase_variable = passphrase_variable.and_then(toml::Value::as_str).map(str::to_owned);
+        let environment: Vec<_> = environment.into_iter().collect();
+        let passphrase_variable = named_passphrase_variable(&table, &environment);
+        let (mut overridden, mut unknown_variables) = (Vec::new(), Vec::new());
         for (variable, value) in environment {
-            if Some(&variable) != passphrase_variable.as_ref() {
-                lay_over(&mut table, &variable, &value)?;
+            if Some(&variable) == passphrase_variable.as_ref() {
+                continue;
+            }
+            match lay_over(&mut table, &variable, &value)? {
+                Meant::Key(key) => overridden.push(key),
+                Meant::Nothing => unknown_variables.push(variable),
+                Meant::SomethingElse => {}
             }
         }
-        let config: Self = table.try_into().map_err(|error: toml::de::Error| ConfigError::Value {
-            key: key_of(&error),
-            source_name: file.to_owned(),
-            why: first_line(error.message()),
+        // A value is told with where it comes from, or the wrong place would be corrected.
+        let source_of = |key: &str| match overridden.contains(&key) {
+            true => format!("the environment variable {}", variable_of(key)),
+            false => file.to_owned(),
+        };
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| {
+            let key = key_of(&error);
+            // Within a list the error names a part of it.
+            let whole = if key.starts_with("peers") { "peers" } else { &key };
+            ConfigError::Value { source_name: source_of(whole), key, why: first_line(error.message()) }
         })?;
-        config.check(file)?;
-        Ok(config)
+        config.check(&source_of)?;
+        Ok(Self { unknown_variables, ..config })
     }
 
-    fn check(&self, file: &str) -> Result<(), ConfigError> {
+    fn check(&self, source_of: &dyn Fn(&str) -> String) -> Result<(), ConfigError> {
         let refuse = |key: &str, why: &str| {
-            Err(ConfigError::Value { key: key.into(), source_name: file.into(), why: why.into() })
+            Err(ConfigError::Value { key: key.into(), source_name: source_of(key), why: why.into() })
         };
         match (&self.key.passphrase_file, &self.key.passphrase_env) {
             (None, None) => {
@@ -419,17 +435,61 @@ fn refuse_unknown_peer_keys(peers: &[toml::Value], file: &str) -> Result<(), Con
     }
 }
 
+/// What begins every variable of ours.
+const VARIABLE_PREFIX: &str = "CAUSEWAY_";
+
 /// Sections whose variables are ours alone, so that an unknown one is a mistake.
 const SECTION_VARIABLES: &[&str] =
-    &["CAUSEWAY_LISTEN_", "CAUSEWAY_TLS_", "CAUSEWAY_CONSENSUS_", "CAUSEWAY_LOG_", "CAUSEWAY_LIMITS_"];
+    &["CAUSEWAY_LISTEN_", "CAUSEWAY_TLS_", "CAUSEWAY_CONSENSUS_", "CAUSEWAY_LOG_", "CAUSEWAY_LIMITS_", "CAUSEWAY_KEY_"];
 
-fn lay_over(table: &mut toml::Table, variable: &str, text: &str) -> Result<(), ConfigError> {
+/// Variables of the command line and the sandbox, which mean nothing to a node and are no mistake.
+pub const CLIENT_VARIABLES: &[&str] = &[
+    "CAUSEWAY_ACCOUNT",
+    "CAUSEWAY_AS",
+    "CAUSEWAY_DOCUMENTS",
+    "CAUSEWAY_ENDPOINT",
+    "CAUSEWAY_KEY",
+    "CAUSEWAY_PASSPHRASE",
+    "CAUSEWAY_PASSPHRASE_FILE",
+    "CAUSEWAY_SANDBOX",
+];
+
+/// The variable that holds the passphrase, which may begin like ours.
+fn named_passphrase_variable(table: &toml::Table, environment: &[(String, String)]) -> Option<String> {
+    let key = "key.passphrase_env";
+    let overridden = environment.iter().find(|(variable, _)| *variable == variable_of(key));
+    let in_file = || table.get("key")?.get("passphrase_env")?.as_str().map(str::to_owned);
+    overridden.map(|(_, value)| value.clone()).or_else(in_file)
+}
+
+/// What a variable is to a node.
+enum Meant {
+    /// It overrides this key.
+    Key(&'static str),
+    /// It begins like ours, and is none.
+    Nothing,
+    /// It is not for the node.
+    SomethingElse,
+}
+
+/// A variable that no key has: an error if it was meant for one.
+fn unknown(variable: &str) -> Result<Meant, ConfigError> {
+    if !variable.starts_with(VARIABLE_PREFIX) || CLIENT_VARIABLES.contains(&variable) {
+        return Ok(Meant::SomethingElse);
+    }
+    let nearest = nearest(variable, KEYS.iter().map(|(key, _)| variable_of(key)));
+    let is_ours = SECTION_VARIABLES.iter().any(|section| variable.starts_with(section));
+    // Two slips of the hand; three would take a platform's CAUSEWAY_PORT for CAUSEWAY_PEERS.
+    let is_misspelt = nearest.as_ref().is_some_and(|nearest| edit_distance(variable, nearest) <= 2);
+    match is_ours || is_misspelt {
+        true => Err(ConfigError::UnknownVariable { variable: variable.to_owned(), nearest }),
+        false => Ok(Meant::Nothing),
+    }
+}
+
+fn lay_over(table: &mut toml::Table, variable: &str, text: &str) -> Result<Meant, ConfigError> {
     let Some((key, kind)) = KEYS.iter().find(|(key, _)| variable_of(key) == variable) else {
-        if SECTION_VARIABLES.iter().any(|section| variable.starts_with(section)) {
-            let nearest = nearest(variable, KEYS.iter().map(|(key, _)| variable_of(key)));
-            return Err(ConfigError::UnknownVariable { variable: variable.to_owned(), nearest });
-        }
-        return Ok(());
+        return unknown(variable);
     };
     let refuse = |expected: &str| ConfigError::Value {
         key: (*key).to_owned(),
@@ -454,7 +514,7 @@ fn lay_over(table: &mut toml::Table, variable: &str, text: &str) -> Result<(), C
             }
         }
     }
-    Ok(())
+    Ok(Meant::Key(key))
 }
 
 fn peer_of(text: &str) -> Option<toml::Value> {

@@ -6,6 +6,7 @@ use super::error::NodeError;
 use super::finality::{Finality, Notice};
 use super::halt::Halt;
 use super::intake::{Intake, Rejected};
+use super::liveness::Liveness;
 use super::metrics::NodeMetrics;
 use super::proofs;
 use super::service::{
@@ -63,6 +64,10 @@ pub struct Parts<E, S, T: Strategy> {
     pub halt: Halt,
     /// What is counted.
     pub metrics: NodeMetrics,
+    /// Whom the node hears, and whether blocks become final.
+    pub liveness: Liveness,
+    /// How many validators it takes.
+    pub quorum: usize,
 }
 
 impl<E: Runtime, S: Store, T: Strategy> NodeHandle<E, S, T> {
@@ -252,6 +257,8 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
 
     fn status(&self) -> Status {
         let head = self.parts.chain.head();
+        let waiting = self.parts.desk.waiting();
+        let pulse = self.parts.liveness.pulse(self.parts.context.current(), head.header.time.0, waiting);
         Status {
             mode: self.parts.mode,
             height: head.header.height,
@@ -260,7 +267,11 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
             epoch: head.header.epoch,
             parent_state_digest: head.header.parent_state_digest,
             validators: self.parts.validators.clone(),
-            pool_transactions: self.parts.desk.waiting(),
+            heard: pulse.heard,
+            quorum: self.parts.quorum,
+            final_age: pulse.final_age,
+            stands_still: pulse.stands_still,
+            pool_transactions: waiting,
             serving: self.parts.is_serving(),
         }
     }

@@ -4,6 +4,7 @@
 //! * `chain`: the committed state, and the executed blocks above it. Its `commit` is the only writer of state.
 //! * `ledger`: proposals, verdicts, and final blocks.
 //! * `intake`, `transactions`, `relay`: the way in, where transactions wait, and their way between nodes.
+//! * `liveness`: whether blocks become final, and who is silent.
 //! * [`audit`]: a stopped node's data, executed again and compared.
 //! * `finality`, `handle`, `proofs`: who waits for what, what is answered, and what proves it.
 //!
@@ -24,6 +25,7 @@ mod halt;
 mod handle;
 mod intake;
 mod ledger;
+mod liveness;
 mod metrics;
 mod proofs;
 mod records;

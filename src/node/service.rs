@@ -19,7 +19,9 @@ use crate::ledger::{BalanceAfter, Block, Outcome, ReserveLine, SignedTransaction
 use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, RequestId, TransactionId};
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
 /// The node cannot answer: it stops, or its store failed. The detail is in its log.
@@ -99,6 +101,14 @@ pub struct Status {
     pub parent_state_digest: Hash,
     /// The validators of its epoch.
     pub validators: Vec<NamedValidator>,
+    /// The validators that were heard lately, this node among them if it votes.
+    pub heard: BTreeSet<PublicKey>,
+    /// How many validators it takes to make a block final.
+    pub quorum: usize,
+    /// How long ago the newest applied block's time was, by this node's clock.
+    pub final_age: Duration,
+    /// Whether that is longer than it takes a network that works.
+    pub stands_still: bool,
     /// Transactions that wait here.
     pub pool_transactions: usize,
     /// Whether it has caught up and takes transactions.

@@ -9,6 +9,7 @@ use super::halt::{Halt, Halted, halt};
 use super::handle::{NodeHandle, Parts};
 use super::intake::{Intake, WaitingLimits};
 use super::ledger::{LedgerParts, NodeLedger};
+use super::liveness::{self, Liveness};
 use super::metrics::NodeMetrics;
 use super::relay;
 use super::service::{Identity, Mode, NamedValidator};
@@ -16,8 +17,8 @@ use super::transactions::TransactionDesk;
 use crate::admission::PoolLimits;
 use crate::consensus::network::Network;
 use crate::consensus::{
-    Config as ConsensusConfig, ForwardedBatches, Forwarder, Leaders, Pace, PeerAddress, Runtime, Scheme, SealedBlock,
-    Signer, StopReason, Stores, engine,
+    Attended, Config as ConsensusConfig, ForwardedBatches, Forwarder, Hearing, Leaders, Pace, PeerAddress, Runtime,
+    Scheme, SealedBlock, Signer, StopReason, Stores, engine,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::validators::VALIDATORS_MAX;
@@ -114,11 +115,16 @@ where
         addresses: settings.addresses.clone(),
         observers: settings.observers.clone(),
     });
+    let (network, liveness) = attend(&context, &settings, network);
     let (context_of_consensus, config) = (context.child("consensus"), consensus_config(&settings)?);
     let stores = Stores { certificates, blocks };
     let consensus = engine::start(context_of_consensus, config, network, stores, Arc::new(ledger), strategy).await?;
     let (leaders, forwarder, forwarded, _, consensus) = consensus.split();
     start_traffic(&context, me, (leaders, forwarder, forwarded), &desk, &intake, &halt);
+    let watched = (liveness.clone(), genesis.validators().clone(), chain.clone(), desk.clone());
+    context
+        .child("liveness")
+        .spawn(move |context| liveness::watch(context, watched.0, watched.1, watched.2, watched.3));
 
     let handle = NodeHandle::new(Parts {
         identity: identity(&settings, me),
@@ -130,9 +136,25 @@ where
         finality,
         halt,
         metrics: metrics.clone(),
+        liveness,
+        quorum: genesis.validators().quorum(),
         context,
     });
     Ok(RunningNode { handle, metrics, halted, consensus })
+}
+
+/// The network with an ear to it, and what can be told from what is heard.
+fn attend<E: Runtime, Tx, Rx, M, B>(
+    context: &E,
+    settings: &NodeSettings,
+    network: Network<Tx, Rx, M, B>,
+) -> (Network<Tx, Attended<Rx>, M, B>, Liveness) {
+    let (hearing, clock) = (Hearing::default(), context.child("clock"));
+    let voter = matches!(settings.signer, Signer::Voting(_)).then(|| settings.signer.public_key());
+    let liveness = Liveness::new(hearing.clone(), voter, settings.idle_interval, clock.current());
+    let Network { channels, manager, blocker, peers_max } = network;
+    let channels = hearing.attend(channels, Arc::new(move || clock.current()));
+    (Network { channels, manager, blocker, peers_max }, liveness)
 }
 
 fn consensus_config(settings: &NodeSettings) -> Result<ConsensusConfig, NodeError> {

@@ -1,6 +1,7 @@
 //! Commands that need no network.
 
 use super::programs::{assert_fails, causeway, json, run, said, text};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 fn golden(name: &str) -> String {
@@ -31,7 +32,12 @@ fn a_changed_receipt_or_another_genesis_is_refused() {
     assert_fails(&missing, 1, &["/nowhere/receipt.json"]);
     let garbled = directory.path().join("receipt.json");
     std::fs::write(&garbled, "{}").unwrap();
-    assert_fails(&run(["receipt", "verify", "--genesis", &golden("genesis.json"), text(&garbled)]), 1, &["receipt"]);
+    let garbage = run(["receipt", "verify", "--genesis", &golden("genesis.json"), text(&garbled)]);
+    assert_fails(&garbage, 1, &[text(&garbled), "does not verify: "]);
+    let changed = std::fs::read_to_string(golden("receipt.json")).unwrap().replacen("\"height\": ", "\"height\": 1", 1);
+    std::fs::write(&garbled, changed).unwrap();
+    let changed = run(["receipt", "verify", "--genesis", &golden("genesis.json"), text(&garbled)]);
+    assert_fails(&changed, 1, &[text(&garbled), "does not verify: ", "height"]);
     let sandbox = directory.path().join("none");
     let no_genesis = run(["receipt", "verify", "--sandbox", text(&sandbox), &golden("receipt.json")]);
     assert_fails(&no_genesis, 2, &["--genesis"]);
@@ -42,8 +48,10 @@ fn keys_are_made_once_and_open_with_their_passphrase_only() {
     let directory = tempfile::tempdir().unwrap();
     let (key, right, wrong) =
         (directory.path().join("key.pem"), directory.path().join("right"), directory.path().join("wrong"));
-    std::fs::write(&right, "correct horse\n").unwrap();
-    std::fs::write(&wrong, "wrong horse\n").unwrap();
+    for (file, content) in [(&right, "correct horse\n"), (&wrong, "wrong horse\n")] {
+        std::fs::write(file, content).unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let new = |out: &Path| {
         ["keys", "new", "--out", text(out), "--passphrase-file", text(&right), "--output", "json"].map(str::to_owned)
     };
@@ -52,6 +60,9 @@ fn keys_are_made_once_and_open_with_their_passphrase_only() {
     assert_eq!(made["public_key"], shown["public_key"]);
     assert_fails(&run(["keys", "show", text(&key), "--passphrase-file", text(&wrong)]), 1, &["passphrase", "key.pem"]);
     assert_fails(&run(new(&key)), 1, &["never replaced"]);
+    std::fs::set_permissions(&right, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = run(["keys", "show", text(&key), "--passphrase-file", text(&right)]);
+    assert!(open.status.success() && said(&open).contains("mode 0644"), "{}", said(&open));
     let asked = causeway(["keys", "show", text(&key)]).stdin(std::process::Stdio::null()).output().unwrap();
     assert_fails(&asked, 1, &["--passphrase-file", "CAUSEWAY_PASSPHRASE"]);
 }
@@ -93,6 +104,44 @@ fn a_node_names_what_is_wrong_with_its_configuration() {
     std::fs::write(&config, good).unwrap();
     let variable = causeway(["node", "--config", text(&config)]).env("CAUSEWAY_LISTEN_GRCP", "x").output().unwrap();
     assert_fails(&variable, 1, &["CAUSEWAY_LISTEN_GRCP", "CAUSEWAY_LISTEN_GRPC"]);
+    let value = causeway(["node", "--config", text(&config)]).env("CAUSEWAY_LOG_FORMAT", "x").output().unwrap();
+    assert_fails(&value, 1, &["'log.format' in the environment variable CAUSEWAY_LOG_FORMAT"]);
+}
+
+/// With --output json a failure is one object on standard error, whatever failed, and standard output is empty.
+#[test]
+fn programs_are_told_in_json_what_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    for (code, named, arguments) in [
+        (1, "no node answers", vec!["status", "--endpoint", &endpoint, "--output", "json"]),
+        (2, "'--nonsense'", vec!["status", "--nonsense", "--output=json"]),
+        (2, "1 to 100", vec!["testnet", "--validators", "0", "--out", text(directory.path()), "--output", "json"]),
+    ] {
+        let output = run(&arguments);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(code), &b""[..]), "{arguments:?}");
+        let object: serde_json::Value = serde_json::from_str(&said(&output)).unwrap();
+        assert!(object["error"].as_str().is_some_and(|error| error.contains(named)), "{object}");
+        assert_eq!(said(&output).lines().count(), 1, "{object}");
+    }
+}
+
+#[test]
+fn who_names_a_sandbox_or_a_participant_that_is_not_there_is_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = text(directory.path());
+    assert_fails(&run(["status", "--sandbox", nowhere]), 2, &[nowhere, "no sandbox's directory"]);
+    let out = directory.path().join("network");
+    json(["testnet", "--validators", "1", "--out", text(&out), "--output", "json"]);
+    for line in [["balance", "show", "--as", "nobody"], ["balance", "show", "nobody", "--as=issuer"]] {
+        let refused = run(line.into_iter().chain(["--sandbox", text(&out), "--endpoint", "http://127.0.0.1:9"]));
+        match line[2] {
+            "--as" => assert_fails(&refused, 2, &["'nobody'", "issuer, issuer-checker"]),
+            // Whose account is meant is looked up once a node answers.
+            _ => assert_fails(&refused, 1, &["no node answers"]),
+        }
+    }
 }
 
 #[test]

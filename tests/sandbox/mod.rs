@@ -5,3 +5,4 @@ mod commands;
 mod network;
 mod programs;
 mod trading;
+mod words;

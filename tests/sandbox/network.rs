@@ -3,7 +3,7 @@
 //! One test, because a network takes seconds to start and everything here wants one.
 
 use super::programs::{assert_fails, causeway, json, run, said, text};
-use super::{audit, trading};
+use super::{audit, trading, words};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -120,8 +120,15 @@ fn resume(data_dir: &Path, height: u64) {
     assert_fails(&too_fine, 2, &["3 decimals"]);
     let stranger = run(["accounts", "show", "buyer", "--as", "supplier", "--sandbox", sandbox]);
     assert_fails(&stranger, 1, &["NOT_THE_CALLERS_ACCOUNT", "accounts counterparty"]);
+    let for_programs = run(["accounts", "show", "buyer", "--as", "supplier", "--sandbox", sandbox, "--output", "json"]);
+    let object: Value = serde_json::from_str(&said(&for_programs)).unwrap();
+    assert_eq!(object["reason"], "NOT_THE_CALLERS_ACCOUNT", "{object}");
+    assert!(object["error"].is_string() && object["hint"].is_string(), "{object}");
+    words::fit(data_dir);
     trading::by_hand(data_dir);
     assert!(serving.stop().success());
+    let log = std::fs::read_to_string(data_dir.join("nodes/validator-1/node.log")).unwrap();
+    assert!(log.lines().last().is_some_and(|line| line.ends_with("causeway::daemon: stopped")), "{log}");
     moves_to_free_ports(data_dir);
 }
 

@@ -28,6 +28,11 @@ fn two_halves_halt_and_what_waits_is_settled_when_they_meet() {
             }
             cluster.pass(Duration::from_secs(30)).await;
             assert_eq!(heights(&cluster), before, "half of the validators made a block final");
+            for node in cluster.everyone() {
+                let status = cluster.node(node).status();
+                let (heard, age) = (status.heard.len(), status.final_age.as_secs());
+                assert!(status.stands_still && heard == 2 && status.quorum == 3 && age >= 30, "{node}: {status:?}");
+            }
             cluster.join(&[0, 1], &[2, 3]).await;
             for (node, payment) in waiting.iter().enumerate() {
                 let ending = client.wait_final(node, payment).await;
@@ -36,6 +41,8 @@ fn two_halves_halt_and_what_waits_is_settled_when_they_meet() {
             let everyone = cluster.everyone();
             cluster.agree(&everyone).await;
             assert_eq!(cluster.available(0, "supplier"), 40);
+            let status = cluster.node(0).status();
+            assert!(!status.stands_still && status.heard.len() == 4, "{status:?}");
         });
     }
 }

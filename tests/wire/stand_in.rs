@@ -179,6 +179,10 @@ impl LedgerHandle for StandIn {
             epoch: header.epoch,
             parent_state_digest: header.parent_state_digest,
             validators: Vec::new(),
+            heard: [].into(),
+            quorum: 1,
+            final_age: std::time::Duration::ZERO,
+            stands_still: false,
             pool_transactions: 0,
             serving: true,
         }

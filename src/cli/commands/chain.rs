@@ -1,13 +1,14 @@
 //! `causeway blocks` and `causeway events`: the chain as it grows.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{print_line, print_one};
+use crate::cli::output::{Format, money, print_line, print_one, with_units};
 use crate::cli::session::Session;
 use crate::client::ClientError;
 use crate::client::json::to_json;
 use crate::client::queries::StreamItem;
-use crate::primitives::BlockTime;
+use crate::primitives::{AccountId, Amount, BlockTime};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Shows blocks.
 #[derive(Debug, clap::Subcommand)]
@@ -36,7 +37,12 @@ impl BlocksCommand {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::Show { height } => {
-                print_one(session.format(), &to_json(&session.client.block(height).await?));
+                let mut value = to_json(&session.client.block(height).await?);
+                if session.format() == Format::Text {
+                    let scales = scales(session).await?;
+                    with_units(&mut value, &|token| scales.get(token).copied());
+                }
+                print_one(session.format(), &value);
                 Ok(())
             }
             Self::Follow { from, count } => {
@@ -89,13 +95,21 @@ impl EventsCommand {
         let Self::Follow { cursor, count } = self;
         session.account()?;
         let mut stream = session.client.follow_events(&cursor).await?;
+        let mut known = Known { scales: BTreeMap::new(), names: session.common.participants_by_account() };
         let mut seen = 0;
         while count.is_none_or(|count| seen < count) {
             let Some(message) = stream.message().await.map_err(stream_failure)? else { break };
             match StreamItem::from(message) {
                 StreamItem::Event(event) => {
                     let value = to_json(&event);
-                    print_line(session.format(), &value, &event_text(&value));
+                    let text = match session.format() {
+                        Format::Json => String::new(),
+                        Format::Text => {
+                            known.learn(session, &value).await?;
+                            known.event_text(&value)
+                        }
+                    };
+                    print_line(session.format(), &value, &text);
                     seen += 1;
                 }
                 StreamItem::Gap(gap) => {
@@ -109,16 +123,97 @@ impl EventsCommand {
     }
 }
 
-fn event_text(event: &Value) -> String {
-    let names = |field: &str, name: &str| {
-        let items = event[field].as_array().map(Vec::as_slice).unwrap_or_default();
-        items.iter().filter_map(|item| item[name].as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let what = match event["decline"]["reason"].as_str() {
-        Some(reason) => format!("declined: {reason}"),
-        None => [names("movements", "kind"), names("effects", "name")].join("  "),
-    };
-    let cursor = event["cursor"].as_str().unwrap_or_default();
-    let transaction = event["transaction_id"].as_str().unwrap_or("fell due");
-    format!("{:>8}  {transaction}  {what}  (cursor {cursor})", event["height"])
+/// The decimals of every token.
+async fn scales(session: &Session) -> Result<BTreeMap<String, u32>, Failure> {
+    Ok(session.client.tokens().await?.into_iter().map(|token| (token.token_id, token.scale)).collect())
+}
+
+/// What makes events readable: tokens' decimals, and who is who in a sandbox.
+struct Known {
+    scales: BTreeMap<String, u32>,
+    names: BTreeMap<AccountId, String>,
+}
+
+impl Known {
+    /// Asks for the tokens once there is one in an event that is not known yet.
+    async fn learn(&mut self, session: &Session, event: &Value) -> Result<(), Failure> {
+        let mut tokens = items(event, "movements").iter().filter_map(|movement| movement["token_id"].as_str());
+        if tokens.any(|token| !self.scales.contains_key(token)) {
+            self.scales = scales(session).await?;
+        }
+        Ok(())
+    }
+
+    fn event_text(&self, event: &Value) -> String {
+        let mut parts: Vec<String> = match event["decline"]["reason"].as_str() {
+            Some(reason) => vec![format!("declined: {reason}")],
+            None => items(event, "movements").iter().map(|movement| self.movement_text(movement)).collect(),
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        parts.extend(items(event, "effects").iter().filter_map(|effect| text(&effect["name"])));
+        let purposes = items(event, "transfers").iter().map(|transfer| remittance_text(&transfer["remittance"]));
+        parts.extend(purposes.filter(|purpose| !purpose.is_empty()).map(|purpose| format!("for {purpose}")));
+        let cursor = event["cursor"].as_str().unwrap_or_default();
+        let transaction = event["transaction_id"].as_str().unwrap_or("fell due");
+        format!("{:>8}  {}  {transaction}  (cursor {cursor})", event["height"].to_string(), parts.join(", "))
+    }
+
+    fn movement_text(&self, movement: &Value) -> String {
+        let token = movement["token_id"].as_str();
+        let scale = token.and_then(|token| self.scales.get(token).copied());
+        let amount = money(Amount::new(movement["amount"].as_u64().unwrap_or_default()), token, scale);
+        let party = |word: &str, field: &str| {
+            let account = movement[field].as_str();
+            account.map_or_else(String::new, |account| format!(" {word} {}", self.name_of(account)))
+        };
+        let (payer, payee) = (party("from", "from_account_id"), party("to", "to_account_id"));
+        let kind = movement["kind"].as_str().unwrap_or_default();
+        // What stays with its holder is locked or unlocked there.
+        match kind {
+            "LOCK" | "UNLOCK" => format!("{kind} {amount}{}", party("of", "from_account_id")),
+            _ => format!("{kind} {amount}{payer}{payee}"),
+        }
+    }
+
+    fn name_of(&self, account: &str) -> String {
+        let name = account.parse().ok().and_then(|account: AccountId| self.names.get(&account));
+        name.cloned().unwrap_or_else(|| account.to_owned())
+    }
+}
+
+fn items<'a>(event: &'a Value, field: &str) -> &'a [Value] {
+    event[field].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What a payment is for, in the payer's words.
+fn remittance_text(remittance: &Value) -> String {
+    let own = ["end_to_end_id", "purpose_code"].into_iter().filter_map(|field| remittance[field].as_str());
+    let invoices = items(remittance, "invoice_references").iter().filter_map(Value::as_str);
+    own.chain(invoices).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_says_who_paid_whom_how_much_and_what_for() {
+        let (buyer, other) = (AccountId([1; 32]), AccountId([2; 32]));
+        let known = Known { scales: [("HKDX".to_owned(), 2)].into(), names: [(buyer, "buyer".to_owned())].into() };
+        let movement = json!({
+            "kind": "TRANSFER", "token_id": "HKDX", "amount": 1_250_000,
+            "from_account_id": buyer.to_string(), "to_account_id": other.to_string(),
+        });
+        let remittance = json!({ "end_to_end_id": "PO-1", "invoice_references": ["INV-7", "INV-8"] });
+        let event = json!({
+            "height": 16, "cursor": "16.1", "transaction_id": "ab",
+            "movements": [movement], "transfers": [{ "remittance": remittance }],
+        });
+        let expected =
+            format!("TRANSFER 12,500.00 HKDX from buyer to {other}, for PO-1 INV-7 INV-8  ab  (cursor 16.1)");
+        assert_eq!(known.event_text(&event), format!("      16  {expected}"));
+        let declined = json!({ "height": 17, "cursor": "17.1", "decline": { "reason": "INSUFFICIENT_FUNDS" } });
+        assert!(known.event_text(&declined).contains("declined: INSUFFICIENT_FUNDS"));
+    }
 }

@@ -1,12 +1,12 @@
 //! `causeway finance`: money for a confirmed invoice, on the record of settlement receipts.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_many, print_one, with_decimals};
+use crate::cli::output::{Format, money, print_many, print_one, with_money};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
 use crate::client::operations::{self, NewFinancingRequest};
 use crate::client::{now_ms, receipt_file};
-use crate::primitives::{ObjectId, TokenId, TransactionId};
+use crate::primitives::{Amount, ObjectId, TokenId, TransactionId};
 use serde_json::Value;
 use std::path::Path;
 
@@ -22,10 +22,10 @@ pub enum FinanceCommand {
         #[arg(long)]
         financier: String,
         /// What to be paid now.
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         advance: String,
         /// What the financier receives on top when the buyer pays.
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         fee: String,
         /// A settlement to cite: a receipt file, or a transaction id. 1 to 16.
         #[arg(long = "cite", value_name = "FILE|ID", required = true)]
@@ -75,7 +75,7 @@ impl FinanceCommand {
                     receivable,
                     financier: session.common.find_account(&financier)?,
                     advance: session.amount(&advance, token).await?,
-                    fee: session.amount(&fee, token).await?,
+                    fee: session.amount_or_zero(&fee, token).await?,
                     expires_at_ms: now_ms().saturating_add(minutes.saturating_mul(60_000)),
                     citations: cited,
                 });
@@ -105,17 +105,24 @@ impl FinanceCommand {
 }
 
 /// Decimals for people, where the receivable and so its token can be seen; minor units otherwise.
-async fn with_token(session: &Session, receivable: &[u8], value: Value) -> Value {
+async fn with_token(session: &Session, receivable: &[u8], mut value: Value) -> Value {
     if session.format() == Format::Json {
         return value;
     }
     let Some(receivable) = ObjectId::from_slice(receivable) else { return value };
-    let token = session.client.receivable(receivable).await.ok().and_then(|found| found.token_id.parse().ok());
-    let Some(token) = token else { return value };
-    match session.scale(token).await {
-        Ok(scale) => with_decimals(Format::Text, value, &["advance", "fee"], scale),
-        Err(_) => value,
+    let amounts = ["advance", "fee"];
+    if let Ok(found) = session.client.receivable(receivable).await
+        && let Ok(token) = found.token_id.parse()
+        && let Ok(scale) = session.scale(token).await
+    {
+        return with_money(Format::Text, value, &amounts, &found.token_id, scale);
     }
+    for amount in amounts {
+        if let Some(minor) = value[amount].as_u64() {
+            value[amount] = money(Amount::new(minor), None, None).into();
+        }
+    }
+    value
 }
 
 fn cited_transaction(text: &str) -> Result<TransactionId, Failure> {

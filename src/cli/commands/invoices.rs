@@ -1,7 +1,7 @@
 //! `causeway invoices`: invoices as receivables that exist once.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_many, print_one, with_decimals};
+use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::{Session, require_new};
 use crate::client::json::to_json;
 use crate::client::keys::write_new_private_file;
@@ -83,6 +83,7 @@ pub enum InvoicesCommand {
         /// The receivable.
         receivable: ObjectId,
         /// How much; all that is outstanding if not given.
+        #[arg(allow_negative_numbers = true)]
         amount: Option<String>,
         /// The payer's own id of the payment.
         #[arg(long, default_value = "")]
@@ -139,7 +140,7 @@ impl InvoicesCommand {
             }
             Self::Show { receivable } => {
                 let receivable = session.client.receivable(receivable).await?;
-                let value = decimals(session, &receivable.token_id, to_json(&receivable)).await?;
+                let value = with_units(session, &receivable.token_id, to_json(&receivable)).await?;
                 print_one(session.format(), &value);
                 Ok(())
             }
@@ -147,9 +148,9 @@ impl InvoicesCommand {
                 session.account()?;
                 let mut values = Vec::new();
                 for receivable in session.client.receivables(state.as_deref()).await? {
-                    values.push(decimals(session, &receivable.token_id, to_json(&receivable)).await?);
+                    values.push(with_units(session, &receivable.token_id, to_json(&receivable)).await?);
                 }
-                let columns = ["receivable_id", "token_id", "amount", "outstanding", "due_at_ms", "state"];
+                let columns = ["receivable_id", "amount", "outstanding", "due_at_ms", "state"];
                 print_many(session.format(), &values, &columns);
                 Ok(())
             }
@@ -157,12 +158,12 @@ impl InvoicesCommand {
     }
 }
 
-async fn decimals(session: &Session, token: &str, value: Value) -> Result<Value, Failure> {
+async fn with_units(session: &Session, token: &str, value: Value) -> Result<Value, Failure> {
     match session.format() {
         Format::Json => Ok(value),
         Format::Text => {
             let scale = session.scale(token.parse()?).await?;
-            Ok(with_decimals(Format::Text, value, &["amount", "outstanding", "financier_due"], scale))
+            Ok(with_money(Format::Text, value, &["amount", "outstanding", "financier_due"], token, scale))
         }
     }
 }

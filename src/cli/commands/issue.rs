@@ -1,10 +1,10 @@
 //! `causeway issue`: new units, by two people of the issuer, never past the reserves.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_one};
+use crate::cli::output::{Format, money, print_one};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
-use crate::client::{decimal, now_ms, operations};
+use crate::client::{now_ms, operations};
 use crate::primitives::{Amount, ObjectId, TokenId};
 
 /// Requests, decides and shows issuances.
@@ -65,7 +65,7 @@ impl IssueCommand {
                 if session.format() == Format::Text {
                     let scale = session.scale(issuance.token_id.parse()?).await?;
                     for (index, allocation) in issuance.allocations.iter().enumerate() {
-                        let amount = decimal::format(Amount::new(allocation.amount), scale);
+                        let amount = money(Amount::new(allocation.amount), Some(&issuance.token_id), Some(scale));
                         value["allocations"][index]["amount"] = amount.into();
                     }
                 }

@@ -3,7 +3,7 @@
 use crate::cli::failure::Failure;
 use crate::cli::output::print_one;
 use crate::cli::session::Common;
-use crate::client::{KeyPair, PassphraseSource};
+use crate::client::KeyPair;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ impl KeysCommand {
     /// # Errors
     /// The file exists, cannot be written or read, or does not open.
     pub fn run(self, common: &Common) -> Result<(), Failure> {
-        let source = PassphraseSource::file_or_ask(common.passphrase_file.as_deref());
+        let source = common.passphrase();
         let (key, file) = match self {
             Self::New { out } => {
                 let key = KeyPair::generate()?;

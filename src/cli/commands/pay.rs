@@ -9,6 +9,7 @@ use crate::primitives::TokenId;
 #[derive(Debug, clap::Args)]
 pub struct PayCommand {
     /// How much, such as 1250.00.
+    #[arg(allow_negative_numbers = true)]
     amount: String,
     /// The token, such as HKDX.
     token: TokenId,

@@ -1,14 +1,14 @@
 //! `causeway receipts`: fetching receipts, and verifying them offline.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_one};
-use crate::cli::session::{Common, Session, outcome_value};
+use crate::cli::output::{Format, money, print_one, with_units};
+use crate::cli::session::{Common, Session, outcome_value, token_of};
 use crate::client::json::body_to_json;
-use crate::client::receipt_file;
+use crate::client::receipt_file::{self, ReceiptFileError};
 use crate::ledger::block::Header;
 use crate::ledger::receipt::{Checkpoint, Receipt, TrustRoot};
-use crate::ledger::{Reason, Status};
-use crate::primitives::{Decode as _, TransactionId};
+use crate::ledger::{Effect, Reason, Status, Value as Figure};
+use crate::primitives::{Decode as _, TokenId, TransactionId};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -67,15 +67,23 @@ pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<&str>)
             "give the genesis file with --genesis FILE; its SHA-256 is the id of the ledger that you trust".into(),
         )
     })?;
-    let receipt = receipt_file::read(file)?;
+    // What is no receipt and what proves nothing are one answer to who asks whether this file does.
+    let refuse = |error: String| Failure::Failed(format!("{} does not verify: {error}", file.display()));
+    let receipt = receipt_file::read(file).map_err(|error| match error {
+        ReceiptFileError::Unreadable { .. } => error.into(),
+        error => refuse(error.to_string()),
+    })?;
     let trust = TrustRoot {
         chain_id: genesis.chain_id(),
         validators: genesis.validators().clone(),
         epoch_length: genesis.epoch_length(),
         checkpoint: checkpoint.map(read_checkpoint).transpose()?,
     };
-    receipt.verify(&trust).map_err(|error| Failure::Failed(format!("{} does not verify: {error}", file.display())))?;
-    print_one(common.output, &verified_to_json(common.output, &receipt));
+    receipt.verify(&trust).map_err(|error| refuse(error.to_string()))?;
+    // The genesis knows the scale of its own tokens; of those created later it can only be said that they are minor units.
+    let tokens = &genesis.file().tokens;
+    let scale_of = |id: &str| tokens.iter().find(|token| token.token_id == id).map(|token| token.scale);
+    print_one(common.output, &verified_to_json(common.output, &receipt, &scale_of));
     Ok(())
 }
 
@@ -85,7 +93,7 @@ fn read_checkpoint(text: &str) -> Result<Checkpoint, Failure> {
     Ok(Checkpoint { height: header.height, hash: header.hash() })
 }
 
-fn verified_to_json(format: Format, receipt: &Receipt) -> Value {
+fn verified_to_json(format: Format, receipt: &Receipt, scale_of: &dyn Fn(&str) -> Option<u32>) -> Value {
     let header = &receipt.header;
     let mut value = json!({
         "verified": true,
@@ -104,7 +112,11 @@ fn verified_to_json(format: Format, receipt: &Receipt) -> Value {
             value["explanation"] = entry.map_or("", |entry| entry.explanation).into();
         }
     }
-    let outcome = outcome_value(receipt);
+    let mut outcome = outcome_value(receipt);
+    if format == Format::Text {
+        with_units(&mut outcome, scale_of);
+        outcome["effects"] = receipt.outcome.effects.iter().map(|effect| effect_to_text(effect, scale_of)).collect();
+    }
     match format {
         Format::Json => {
             value["outcome"] = outcome;
@@ -119,4 +131,19 @@ fn verified_to_json(format: Format, receipt: &Receipt) -> Value {
         }
     }
     value
+}
+
+/// An effect in one row: its name and its fields, amounts with their unit.
+fn effect_to_text(effect: &Effect, scale_of: &dyn Fn(&str) -> Option<u32>) -> Value {
+    let token = token_of(&effect.fields);
+    let token = token.as_ref().map(TokenId::as_str);
+    let mut row = json!({ "effect": effect.name });
+    for (name, figure) in &effect.fields {
+        row[name] = match figure {
+            Figure::Amount(amount) => money(*amount, token, token.and_then(scale_of)),
+            figure => figure.to_string(),
+        }
+        .into();
+    }
+    row
 }

@@ -1,7 +1,7 @@
 //! `causeway redeem`: fiat at par, in two steps, matched by the redemption's own id.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_many, print_one, with_decimals};
+use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
 use crate::client::operations;
@@ -15,6 +15,7 @@ pub enum RedeemCommand {
     /// Asks for fiat at par. The units are locked until the issuer pays or rejects.
     Request {
         /// How much, such as 10000.00.
+        #[arg(allow_negative_numbers = true)]
         amount: String,
         /// The token.
         token: TokenId,
@@ -76,16 +77,16 @@ impl RedeemCommand {
             }
             Self::Show { redemption } => {
                 let redemption = session.client.redemption(redemption).await?;
-                print_one(session.format(), &decimals(session, &redemption.token_id, to_json(&redemption)).await?);
+                print_one(session.format(), &with_units(session, &redemption.token_id, to_json(&redemption)).await?);
                 Ok(())
             }
             Self::List { state } => {
                 session.account()?;
                 let mut values = Vec::new();
                 for redemption in session.client.redemptions(state.as_deref()).await? {
-                    values.push(decimals(session, &redemption.token_id, to_json(&redemption)).await?);
+                    values.push(with_units(session, &redemption.token_id, to_json(&redemption)).await?);
                 }
-                let columns = ["redemption_id", "token_id", "amount", "due_at_ms", "state", "overdue"];
+                let columns = ["redemption_id", "amount", "due_at_ms", "state", "overdue"];
                 print_many(session.format(), &values, &columns);
                 Ok(())
             }
@@ -93,9 +94,9 @@ impl RedeemCommand {
     }
 }
 
-async fn decimals(session: &Session, token: &str, value: Value) -> Result<Value, Failure> {
+async fn with_units(session: &Session, token: &str, value: Value) -> Result<Value, Failure> {
     match session.format() {
         Format::Json => Ok(value),
-        Format::Text => Ok(with_decimals(Format::Text, value, &["amount"], session.scale(token.parse()?).await?)),
+        Format::Text => Ok(with_money(Format::Text, value, &["amount"], token, session.scale(token.parse()?).await?)),
     }
 }

@@ -59,7 +59,7 @@ async fn read_asset(session: &Session, token: TokenId, text: &str) -> Result<Res
         text.split_once('=').ok_or_else(|| malformed("expected CLASS=VALUE[,MATURITY[,HAIRCUT_BPS]]"))?;
     let asset_class: AssetClass = class.parse().map_err(Failure::Usage)?;
     let mut parts = rest.split(',');
-    let market_value = session.amount(parts.next().unwrap_or_default(), token).await?;
+    let market_value = session.amount_or_zero(parts.next().unwrap_or_default(), token).await?;
     let matures_at_ms = match parts.next() {
         None | Some("") => 0,
         Some(date) => {

@@ -1,4 +1,4 @@
-//! `causeway status`: how the nodes are.
+//! `causeway status`: how the nodes are, and whether the network lives.
 
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// # Errors
 /// None of them answers.
 pub async fn run(session: &Session) -> Result<(), Failure> {
-    let endpoints: Vec<String> = session.client.endpoints().into_iter().map(str::to_owned).collect();
+    let endpoints = session.common.endpoints()?;
     let mut answers = Vec::new();
     for endpoint in &endpoints {
         let status = match session.client.of_node(endpoint).await {
@@ -25,20 +25,94 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
         value["endpoint"] = endpoint.as_str().into();
         answers.push(value);
     }
-    answers.sort_by_key(|answer| answer["endpoint"].as_str().map(str::to_owned));
-    if session.format() == Format::Text && answers.len() > 1 {
-        for answer in &mut answers {
-            if answer["error"].is_string() {
-                answer["mode"] = Value::from("does not answer");
-            }
+    match (session.format(), answers.as_slice()) {
+        (_, [only]) => print_one(session.format(), only),
+        (Format::Json, all) => println!("{:#}", Value::Array(all.to_vec())),
+        (Format::Text, all) => {
+            let rows: Vec<Value> = all.iter().map(row).collect();
+            let columns = ["node", "endpoint", "mode", "height", "last_final", "hears", "pool_transactions", "version"];
+            print_many(Format::Text, &rows, &columns);
         }
-        let columns = ["endpoint", "mode", "height", "time_ms", "epoch", "pool_transactions", "version"];
-        print_many(Format::Text, &answers, &columns);
-        return Ok(());
     }
-    match answers.as_slice() {
-        [only] => print_one(session.format(), only),
-        all => println!("{:#}", Value::Array(all.to_vec())),
+    if session.format() == Format::Text {
+        answers.iter().filter_map(standstill).for_each(|sentence| println!("{sentence}"));
     }
     Ok(())
+}
+
+/// What fits a line of the table.
+fn row(answer: &Value) -> Value {
+    let mut row = answer.clone();
+    if answer["error"].is_string() {
+        row["mode"] = "does not answer".into();
+        return row;
+    }
+    row["node"] = name_of(answer).into();
+    row["last_final"] = format!("{} ago", age(answer)).into();
+    row["hears"] = format!("{} of {}", heard(answer, true).len(), validators(answer).len()).into();
+    row
+}
+
+fn validators(answer: &Value) -> &[Value] {
+    answer["validators"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The names of the validators that a node hears, or that it does not.
+fn heard(answer: &Value, is_heard: bool) -> Vec<&str> {
+    let which = validators(answer).iter().filter(|validator| validator["heard"] == is_heard);
+    which.filter_map(|validator| validator["name"].as_str()).collect()
+}
+
+/// A validator's name in the genesis; none for others.
+fn name_of(answer: &Value) -> &str {
+    let own = validators(answer).iter().find(|validator| validator["public_key"] == answer["node_public_key"]);
+    own.and_then(|validator| validator["name"].as_str()).unwrap_or("not a validator")
+}
+
+fn age(answer: &Value) -> String {
+    match answer["final_age_ms"].as_u64().unwrap_or_default() / 1_000 {
+        seconds if seconds < 120 => format!("{seconds} s"),
+        seconds if seconds < 7_200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
+/// What there is to say of a node that sees no block become final.
+fn standstill(answer: &Value) -> Option<String> {
+    if answer["stands_still"] != true {
+        return None;
+    }
+    let (heard, silent) = (heard(answer, true), heard(answer, false));
+    let silent = if silent.is_empty() { String::new() } else { format!(", and not {}", silent.join(", ")) };
+    Some(format!(
+        "{}: no block has become final for {}. It hears {} of {} validators{silent}; it takes {}.",
+        name_of(answer),
+        age(answer),
+        heard.len(),
+        validators(answer).len(),
+        answer["quorum"],
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standstill_names_the_silent_and_what_it_takes() {
+        let validator = |number: u64, heard: bool| json!({ "name": format!("validator-{number}"), "public_key": number.to_string(), "heard": heard });
+        let validators = [(1, true), (2, true), (3, false), (4, false)].map(|(number, heard)| validator(number, heard));
+        let mut answer = json!({
+            "node_public_key": "2", "validators": validators, "quorum": 3, "final_age_ms": 23_400, "stands_still": true,
+        });
+        let sentence = standstill(&answer).expect("it stands still");
+        assert_eq!(
+            sentence,
+            "validator-2: no block has become final for 23 s. It hears 2 of 4 validators, and not validator-3, \
+             validator-4; it takes 3."
+        );
+        assert_eq!(row(&answer)["hears"], "2 of 4");
+        answer["stands_still"] = false.into();
+        assert_eq!(standstill(&answer), None);
+    }
 }

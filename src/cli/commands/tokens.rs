@@ -1,7 +1,7 @@
 //! `causeway tokens`: what circulates, and what backs it.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{print_many, print_one, with_decimals};
+use crate::cli::output::{Format, print_many, print_one, with_decimals, with_money};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
 use crate::client::operations::{self, AssetRule, NewToken};
@@ -99,8 +99,34 @@ impl TokensCommand {
 /// There is none of this id.
 pub async fn show(session: &Session, token: TokenId) -> Result<(), Failure> {
     let token = session.client.token(token).await?;
-    print_one(session.format(), &with_decimals(session.format(), to_json(&token), &AMOUNTS, token.scale));
+    let mut value = with_money(session.format(), to_json(&token), &AMOUNTS, &token.token_id, token.scale);
+    if session.format() == Format::Text
+        && let Some(policy) = value.as_object_mut().and_then(|fields| fields.remove("reserve_policy"))
+    {
+        let rules = policy["asset_rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+        value["counts_as_reserves"] = rules.iter().map(rule_text).collect::<Vec<_>>().join("; ").into();
+        let hours = policy["attestation_age_ms_max"].as_u64().unwrap_or_default() / 3_600_000;
+        value["attestation_counts_for"] = format!("{hours} h").into();
+    }
+    print_one(session.format(), &value);
     Ok(())
+}
+
+/// A rule for what counts as reserves, such as "government debt up to 366 days, less 2 %".
+fn rule_text(rule: &Value) -> String {
+    let number = |field: &str| rule[field].as_u64().unwrap_or_default();
+    let mut text = rule["asset_class"].as_str().unwrap_or_default().to_lowercase().replace('_', " ");
+    match number("maturity_days_max") {
+        0 => {}
+        1 => text.push_str(" up to 1 day"),
+        days => text.push_str(&format!(" up to {days} days")),
+    }
+    match number("haircut_bps_min") {
+        0 => {}
+        bps if bps % 100 == 0 => text.push_str(&format!(", less {} %", bps / 100)),
+        bps => text.push_str(&format!(", less {}.{:02} %", bps / 100, bps % 100)),
+    }
+    text
 }
 
 fn read_rule(text: &str) -> Result<AssetRule, Failure> {
@@ -112,4 +138,20 @@ fn read_rule(text: &str) -> Result<AssetRule, Failure> {
         maturity_days_max: maturity.parse().map_err(|_| malformed())?,
         haircut_bps_min: haircut.parse().map_err(|_| malformed())?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_rule_reads_like_one() {
+        let rule = |class: &str, days: u64, bps: u64| {
+            rule_text(&json!({ "asset_class": class, "maturity_days_max": days, "haircut_bps_min": bps }))
+        };
+        assert_eq!(rule("CASH", 0, 0), "cash");
+        assert_eq!(rule("GOVERNMENT_DEBT", 366, 200), "government debt up to 366 days, less 2 %");
+        assert_eq!(rule("REVERSE_REPO", 1, 25), "reverse repo up to 1 day, less 0.25 %");
+    }
 }

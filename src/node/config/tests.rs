@@ -96,6 +96,34 @@ fn values_are_held_to_their_rules() {
 }
 
 #[test]
+fn a_value_is_told_with_where_it_comes_from() {
+    for (variable, value, named) in [
+        ("CAUSEWAY_LOG_FORMAT", "x", "'log.format' in the environment variable CAUSEWAY_LOG_FORMAT"),
+        ("CAUSEWAY_LISTEN_GRPC", "here", "'listen.grpc' in the environment variable CAUSEWAY_LISTEN_GRPC"),
+        ("CAUSEWAY_LISTEN_GRPC", "0.0.0.0:1", "in the environment variable CAUSEWAY_LISTEN_GRPC: clients"),
+        ("CAUSEWAY_CONSENSUS_IDLE_INTERVAL_MS", "1", "the environment variable CAUSEWAY_CONSENSUS_IDLE_INTERVAL_MS"),
+        ("CAUSEWAY_PEERS", "00@127.0.0.1:1", "the environment variable CAUSEWAY_PEERS"),
+    ] {
+        let message = refusal(GOOD, &[(variable, value)]);
+        assert!(message.contains(named), "{variable}: {message}");
+    }
+    let in_the_file = refusal(&format!("{GOOD}\n[log]\nformat = \"x\""), &[("CAUSEWAY_LOG_FILTER", "info")]);
+    assert!(in_the_file.contains("'log.format' in node.toml"), "{in_the_file}");
+}
+
+#[test]
+fn a_variable_that_is_nobodys_is_an_error_if_it_was_meant_for_a_key_and_told_otherwise() {
+    for (variable, meant) in [("CAUSEWAY_DATADIR", "CAUSEWAY_DATA_DIR"), ("CAUSEWAY_GENISIS", "CAUSEWAY_GENESIS")] {
+        let message = refusal(GOOD, &[(variable, "x")]);
+        assert!(message.contains(variable) && message.contains(meant), "{message}");
+    }
+    let section = refusal(GOOD, &[("CAUSEWAY_KEY_PASSPHRASE", "secret")]);
+    assert!(section.contains("CAUSEWAY_KEY_PASSPHRASE") && !section.contains("secret"), "{section}");
+    let config = parse(GOOD, &[("CAUSEWAY_PORT", "tcp://10.0.0.1:7400"), ("CAUSEWAY_DOCUMENTS", "a.xml")]);
+    assert_eq!(config.expect("good").unknown_variables, ["CAUSEWAY_PORT"]);
+}
+
+#[test]
 fn every_key_of_the_table_is_a_key_of_the_example() {
     let example = include_str!("../../../config/node.toml");
     for (key, _) in KEYS {

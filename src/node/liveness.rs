@@ -1,0 +1,129 @@
+//! Whether blocks become final, and if they do not, who is silent.
+//!
+//! # Invariants
+//! * A standstill is told from the ledger alone: no final block for longer than an idle ledger takes, or, while
+//!   transactions wait, than a dead leader costs. The log says once that it began and once that it is over.
+//! * It is a word to people. Nothing that the ledger computes, and no vote, depends on it.
+
+use super::chain::Chain;
+use super::transactions::TransactionDesk;
+use crate::consensus::{Hearing, Runtime};
+use crate::ledger::ValidatorSet;
+use crate::primitives::PublicKey;
+use crate::storage::Store;
+use commonware_parallel::Strategy;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tracing::{info, warn};
+
+/// How often the watch looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The shortest silence that is spoken of: two dead leaders in turn, and a slow machine, take less.
+const STANDSTILL_MIN: Duration = Duration::from_secs(10);
+
+/// What there is to know of a network's life, from one node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Liveness {
+    hearing: Hearing,
+    /// This node's key, if it votes.
+    voter: Option<PublicKey>,
+    idle_interval: Duration,
+    started: SystemTime,
+}
+
+/// How it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// How long ago the newest applied block's time was.
+    pub final_age: Duration,
+    /// Whether that is too long.
+    pub stands_still: bool,
+    /// Those heard lately, this node among them if it votes.
+    pub heard: BTreeSet<PublicKey>,
+}
+
+impl Liveness {
+    /// Of a node that starts now.
+    pub fn new(hearing: Hearing, voter: Option<PublicKey>, idle_interval: Duration, started: SystemTime) -> Self {
+        Self { hearing, voter, idle_interval, started }
+    }
+
+    /// How it stands now, by the time of the newest applied block and how many transactions wait.
+    pub fn pulse(&self, now: SystemTime, final_time_ms: u64, waiting: usize) -> Pulse {
+        let since = |time| now.duration_since(time).unwrap_or_default();
+        let final_age = since(UNIX_EPOCH + Duration::from_millis(final_time_ms));
+        // A view of an idle ledger takes its interval; some of them in a row may fail.
+        let idle = (self.idle_interval + Duration::from_secs(1)) * 4;
+        let patience = if waiting > 0 { STANDSTILL_MIN } else { idle.max(STANDSTILL_MIN) };
+        let heard_since = now.checked_sub(idle.max(STANDSTILL_MIN)).unwrap_or(UNIX_EPOCH);
+        let mut heard = self.hearing.since(heard_since);
+        heard.extend(self.voter);
+        // A network that was off has an old block and no fault; it is given the same time from its start.
+        Pulse { final_age, stands_still: final_age.min(since(self.started)) > patience, heard }
+    }
+}
+
+/// Says in the log when finality is lost and when it is back, until the runtime stops.
+pub async fn watch<E: Runtime, S: Store, T: Strategy>(
+    context: E,
+    liveness: Liveness,
+    validators: ValidatorSet,
+    chain: Arc<Chain<S>>,
+    desk: Arc<TransactionDesk<T>>,
+) {
+    let mut told = false;
+    loop {
+        context.sleep(LOOK_EVERY).await;
+        let header = &chain.head().header;
+        let pulse = liveness.pulse(context.current(), header.time.0, desk.waiting());
+        if pulse.stands_still == told {
+            continue;
+        }
+        told = pulse.stands_still;
+        if told {
+            warn!(
+                height = header.height,
+                seconds = pulse.final_age.as_secs(),
+                waiting = desk.waiting(),
+                heard = validators.keys().iter().filter(|key| pulse.heard.contains(key)).count(),
+                validators = validators.keys().len(),
+                quorum = validators.quorum(),
+                "no block becomes final: check that enough validators run and reach each other"
+            );
+        } else {
+            info!(height = header.height, "blocks become final again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_standstill_is_told_after_a_while_and_from_the_nodes_own_start() {
+        let liveness = Liveness::new(Hearing::default(), None, Duration::from_secs(5), at(1_000));
+        let stands_still =
+            |now, final_time: u64, waiting| liveness.pulse(at(now), final_time * 1_000, waiting).stands_still;
+        assert!(!stands_still(1_005, 10, 1), "the network was off, and has just begun");
+        assert!(stands_still(1_011, 10, 1));
+        assert!(!stands_still(1_011, 1_010, 1));
+        assert!(!stands_still(1_035, 1_012, 0), "an idle ledger takes its time");
+        assert!(stands_still(1_037, 1_012, 0));
+        assert!(!stands_still(1_000, 2_000, 1), "a clock behind the ledger's");
+    }
+
+    #[test]
+    fn a_voter_hears_itself_and_forgets_the_silent() {
+        let (hearing, me, peer) = (Hearing::default(), PublicKey([1; 32]), PublicKey([2; 32]));
+        let liveness = Liveness::new(hearing.clone(), Some(me), Duration::from_secs(1), at(0));
+        hearing.note(peer, at(100));
+        assert_eq!(liveness.pulse(at(105), 0, 0).heard, BTreeSet::from([me, peer]));
+        assert_eq!(liveness.pulse(at(120), 0, 0).heard, BTreeSet::from([me]));
+    }
+}
