@@ -2,13 +2,15 @@
 
 use super::caller::{Caller, identify};
 use super::status::{malformed, no_block, not_found, refused, status, unavailable};
-use super::streams;
+use super::streams::{self, StreamPlaces};
 use super::visibility::Sight;
 use crate::admission::Refusal;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
-use crate::node::service::{BlockRecord, Ending, Fate, KnownTransaction, LedgerHandle, Submission, Unavailable};
+use crate::node::service::{
+    BlockError, BlockRecord, Ending, Fate, KnownTransaction, LedgerHandle, Submission, Unavailable,
+};
 use crate::primitives::{AccountId, TransactionId};
 use crate::wire::pb::ledger::get_transaction_request::Key;
 use crate::wire::pb::ledger::ledger_service_server::LedgerService;
@@ -32,13 +34,16 @@ type Answer<T> = Result<Response<T>, Status>;
 
 /// The service.
 #[derive(Clone)]
-pub(super) struct Ledger(pub Arc<dyn LedgerHandle>);
+pub(super) struct Ledger {
+    pub node: Arc<dyn LedgerHandle>,
+    pub streams: StreamPlaces,
+}
 
 #[tonic::async_trait]
 impl LedgerService for Ledger {
     async fn submit(&self, request: Request<pb::SubmitRequest>) -> Answer<pb::SubmitResponse> {
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
-        let (transaction_id, status) = match self.0.submit(signed).await.map_err(|refusal| refused(&refusal))? {
+        let (transaction_id, status) = match self.node.submit(signed).await.map_err(|refusal| refused(&refusal))? {
             Submission::Pending(pending) => (pending.transaction_id, TransactionStatus::Pending),
             Submission::Final(done) => (done.outcome.transaction_id, status_to_pb(&done.outcome.status)),
         };
@@ -48,18 +53,19 @@ impl LedgerService for Ledger {
     async fn submit_and_wait(&self, request: Request<pb::SubmitAndWaitRequest>) -> Answer<pb::SubmitAndWaitResponse> {
         // Submitting takes the transaction's own signatures. A read signature that does not hold only means that the
         // answer opens no balance.
-        let reader = identify(&*self.0, &request).map_or(Caller::Anyone, |(caller, _)| caller);
+        let reader = identify(&*self.node, &request).map_or(Caller::Anyone, |(caller, _)| caller);
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
         let id = signed.id();
         let admitted = Instant::now();
-        let finality_us = match settle(&*self.0, signed).await? {
+        let finality_us = match settle(&*self.node, signed).await? {
             Settled::Before => 0,
             // Longer than 584,000 years does not fit.
             Settled::Now => admitted.elapsed().as_micros() as u64,
         };
         // Final, and its certificate not here yet: by no means "not found".
-        let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| unavailable(Unavailable))?;
-        let state = self.0.snapshot().map_err(unavailable)?.view;
+        let receipt =
+            self.node.receipt(id, None).await.map_err(unavailable)?.ok_or_else(|| unavailable(Unavailable))?;
+        let state = self.node.snapshot().map_err(unavailable)?.view;
         let receipt = visible_receipt(Sight::new(reader, &*state), receipt);
         let outcome = Some(outcome_to_pb(&receipt.outcome, &receipt.balances));
         let receipt = Some(receipt_to_pb(&receipt));
@@ -72,7 +78,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<Streaming<pb::SubmitStreamRequest>>,
     ) -> Answer<Self::SubmitStreamStream> {
-        let ledger = self.0.clone();
+        let ledger = self.node.clone();
         let transactions = request.into_inner().flat_map(|message| futures::stream::iter(unpack(message)));
         let answers = transactions.map(move |entry| {
             let ledger = ledger.clone();
@@ -82,18 +88,18 @@ impl LedgerService for Ledger {
     }
 
     async fn get_transaction(&self, request: Request<pb::GetTransactionRequest>) -> Answer<pb::GetTransactionResponse> {
-        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let (caller, snapshot) = identify(&*self.node, &request)?;
         let sight = Sight::new(caller.required()?, &*snapshot.view);
         let key = request.into_inner().key;
         let found = match key {
             Some(Key::TransactionId(id)) => {
                 let id = transaction_id("transaction_id", &id).map_err(malformed)?;
-                self.0.transaction(id).await.map_err(unavailable)?
+                self.node.transaction(id).await.map_err(unavailable)?
             }
             Some(Key::Request(key)) => {
                 let sender = account_id("request.sender_account_id", &key.sender_account_id).map_err(malformed)?;
                 let request = request_id("request.request_id", &key.request_id).map_err(malformed)?;
-                self.0.transaction_by_request(sender, request).await.map_err(unavailable)?
+                self.node.transaction_by_request(sender, request).await.map_err(unavailable)?
             }
             None => {
                 let why = "set transaction_id, or request with sender and request id";
@@ -105,11 +111,16 @@ impl LedgerService for Ledger {
     }
 
     async fn get_receipt(&self, request: Request<pb::GetReceiptRequest>) -> Answer<pb::GetReceiptResponse> {
-        let (caller, snapshot) = identify(&*self.0, &request)?;
-        let pb::GetReceiptRequest { transaction_id: id, without_balances } = request.into_inner();
+        let (caller, snapshot) = identify(&*self.node, &request)?;
+        let pb::GetReceiptRequest { transaction_id: id, without_balances, checkpoint_height } = request.into_inner();
+        let checkpoint_height = Some(checkpoint_height).filter(|height| *height > 0);
+        if let Some(height) = checkpoint_height.filter(|height| *height > snapshot.height) {
+            return Err(no_block(BlockError::NotReached { height, applied: snapshot.height }));
+        }
         let id = transaction_id("transaction_id", &id).map_err(malformed)?;
         self.require_visible(caller.required()?, &*snapshot.view, id, "receipt").await?;
-        let receipt = self.0.receipt(id).await.map_err(unavailable)?.ok_or_else(|| not_found("receipt"))?;
+        let receipt = self.node.receipt(id, checkpoint_height).await.map_err(unavailable)?;
+        let receipt = receipt.ok_or_else(|| not_found("receipt"))?;
         let reader = if without_balances { Caller::Anyone } else { caller };
         let receipt = visible_receipt(Sight::new(reader, &*snapshot.view), receipt);
         let outcome = Some(outcome_to_pb(&receipt.outcome, &receipt.balances));
@@ -117,16 +128,16 @@ impl LedgerService for Ledger {
     }
 
     async fn get_citation(&self, request: Request<pb::GetCitationRequest>) -> Answer<pb::GetCitationResponse> {
-        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let (caller, snapshot) = identify(&*self.node, &request)?;
         let id = transaction_id("transaction_id", &request.get_ref().transaction_id).map_err(malformed)?;
         self.require_visible(caller.required()?, &*snapshot.view, id, "citation").await?;
-        let citation = self.0.citation(id).await.map_err(unavailable)?.ok_or_else(|| not_found("citation"))?;
+        let citation = self.node.citation(id).await.map_err(unavailable)?.ok_or_else(|| not_found("citation"))?;
         Ok(Response::new(pb::GetCitationResponse { citation: Some(citation_to_pb(&citation)) }))
     }
 
     async fn get_block(&self, request: Request<pb::GetBlockRequest>) -> Answer<pb::GetBlockResponse> {
-        let (caller, snapshot) = identify(&*self.0, &request)?;
-        let record = self.0.block(request.get_ref().height).await.map_err(no_block)?;
+        let (caller, snapshot) = identify(&*self.node, &request)?;
+        let record = self.node.block(request.get_ref().height).await.map_err(no_block)?;
         let block = Some(visible_block(Sight::new(caller, &*snapshot.view), &record));
         Ok(Response::new(pb::GetBlockResponse { block }))
     }
@@ -134,16 +145,20 @@ impl LedgerService for Ledger {
     type StreamBlocksStream = BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>;
 
     async fn stream_blocks(&self, request: Request<pb::StreamBlocksRequest>) -> Answer<Self::StreamBlocksStream> {
-        let (caller, _) = identify(&*self.0, &request)?;
-        streams::blocks(self.0.clone(), caller, request.get_ref().from_height).await.map(Response::new)
+        let (caller, _) = identify(&*self.node, &request)?;
+        streams::blocks(self.node.clone(), self.streams.take()?, caller, request.get_ref().from_height)
+            .await
+            .map(Response::new)
     }
 
     type StreamEventsStream = BoxStream<'static, Result<pb::StreamEventsResponse, Status>>;
 
     async fn stream_events(&self, request: Request<pb::StreamEventsRequest>) -> Answer<Self::StreamEventsStream> {
-        let (caller, _) = identify(&*self.0, &request)?;
+        let (caller, _) = identify(&*self.node, &request)?;
         let caller = caller.required()?;
-        streams::events(self.0.clone(), caller, &request.get_ref().cursor).await.map(Response::new)
+        streams::events(self.node.clone(), self.streams.take()?, caller, &request.get_ref().cursor)
+            .await
+            .map(Response::new)
     }
 }
 
@@ -155,7 +170,7 @@ impl Ledger {
         id: TransactionId,
         what: &str,
     ) -> Result<(), Status> {
-        let known = self.0.transaction(id).await.map_err(unavailable)?;
+        let known = self.node.transaction(id).await.map_err(unavailable)?;
         let visible = known.is_some_and(|known| sees(Sight::new(caller, view), &known));
         if visible { Ok(()) } else { Err(not_found(what)) }
     }

@@ -23,7 +23,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use prost::Message as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
@@ -31,6 +31,34 @@ use tonic::{Code, Status};
 pub const STREAM_QUEUE: usize = 256;
 /// How long a reader may leave its queue full.
 pub const STREAM_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most streams of blocks and events at once at a node: with full queues of a busy ledger's events they hold some hundreds
+/// of MiB.
+pub const STREAMS_MAX: usize = 1_024;
+
+/// The places for streams, of which each takes one until its reader has left.
+#[derive(Clone)]
+pub(super) struct StreamPlaces(Arc<Semaphore>);
+
+/// A place that is taken.
+pub(super) struct StreamPlace(#[expect(dead_code, reason = "held, and given back when dropped")] OwnedSemaphorePermit);
+
+impl StreamPlaces {
+    pub(super) fn of(count: usize) -> Self {
+        Self(Arc::new(Semaphore::new(count)))
+    }
+
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// `TOO_MANY_STREAMS`.
+    pub(super) fn take(&self) -> Result<StreamPlace, Status> {
+        self.0.clone().try_acquire_owned().map(StreamPlace).map_err(|_| {
+            let message = "the node serves as many streams as it can: end one, or ask another node";
+            status(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
+        })
+    }
+}
 
 /// Where a stream of events stands: before the event of this place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +111,7 @@ impl<T> Feed<T> {
 
 /// Runs a feed in its own task; what `parting` says of its end comes last, after all that is queued.
 fn fed<T: Send + 'static, F>(
+    place: StreamPlace,
     patience: Duration,
     feed: impl FnOnce(Feed<T>) -> F,
     parting: impl FnOnce(Stopped) -> Option<Result<T, Status>> + Send + 'static,
@@ -100,13 +129,18 @@ where
             () = reader.closed() => Stopped::Left,
         }
     });
-    let last = async move { feeding.await.ok().and_then(parting) };
+    // Kept until the reader drops the stream: what it has not read stays in memory until then.
+    let last = async move {
+        let _place = place;
+        feeding.await.ok().and_then(parting)
+    };
     ReceiverStream::new(queued).chain(futures::stream::once(last).filter_map(futures::future::ready)).boxed()
 }
 
 /// Blocks from a height on.
 pub(super) async fn blocks(
     ledger: Arc<dyn LedgerHandle>,
+    place: StreamPlace,
     caller: Caller,
     from_height: u64,
 ) -> Result<BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>, Status> {
@@ -128,7 +162,7 @@ pub(super) async fn blocks(
             height += 1;
         }
     };
-    Ok(fed(STREAM_PATIENCE, feed, |stopped| match stopped {
+    Ok(fed(place, STREAM_PATIENCE, feed, |stopped| match stopped {
         Stopped::Left => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
@@ -141,6 +175,7 @@ pub(super) async fn blocks(
 /// Events from a cursor on.
 pub(super) async fn events(
     ledger: Arc<dyn LedgerHandle>,
+    place: StreamPlace,
     caller: Caller,
     cursor: &str,
 ) -> Result<BoxStream<'static, Result<pb::StreamEventsResponse, Status>>, Status> {
@@ -170,7 +205,7 @@ pub(super) async fn events(
             at = Cursor { height: at.height + 1, index: 0 };
         }
     };
-    Ok(fed(STREAM_PATIENCE, feed, move |stopped| match stopped {
+    Ok(fed(place, STREAM_PATIENCE, feed, move |stopped| match stopped {
         Stopped::Left => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
@@ -266,6 +301,7 @@ fn transfers_of(transaction: &SignedTransaction) -> Vec<Transfer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::sync::oneshot;
 
     #[test]
     fn cursors_have_one_form() {
@@ -277,18 +313,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_place_is_free_again_once_the_reader_has_left() {
+        let places = StreamPlaces::of(1);
+        let open = |place| fed::<u32, _>(place, STREAM_PATIENCE, |_| std::future::pending(), |_| None);
+        let stream = open(places.take().expect("the only place"));
+        let full = places.take().err().expect("no place is left");
+        assert_eq!(full.code(), Code::ResourceExhausted);
+        drop(stream);
+        assert!(places.take().is_ok());
+    }
+
+    #[tokio::test]
     async fn a_reader_that_does_not_read_is_told_so_last() {
+        let (gave_up, given_up) = oneshot::channel();
         let endless = |feed: Feed<u32>| async move {
             for number in 0.. {
                 if let Err(stopped) = feed.send(number).await {
+                    let _ = gave_up.send(());
                     return stopped;
                 }
             }
             Stopped::Left
         };
-        let patience = Duration::from_millis(50);
-        let stream = fed(patience, endless, |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(u32::MAX)));
-        tokio::time::sleep(patience * 4).await;
+        let (place, patience) = (StreamPlaces::of(1).take().expect("a place"), Duration::from_millis(10));
+        let parting = |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(u32::MAX));
+        let stream = fed(place, patience, endless, parting);
+        given_up.await.expect("it gives up");
         let read: Vec<u32> = stream.map(|item| item.expect("no error")).collect().await;
         assert_eq!(read.len(), STREAM_QUEUE + 1);
         assert_eq!((read[0], read[STREAM_QUEUE]), (0, u32::MAX));

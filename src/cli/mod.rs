@@ -151,7 +151,7 @@ fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Audit(command) => command.run(common),
         Command::Keys(command) => command.run(common),
         Command::Receipts(receipts::ReceiptsCommand::Verify { file, checkpoint }) => {
-            receipts::verify(common, &file, checkpoint.as_deref())
+            receipts::verify(common, &file, checkpoint)
         }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "causeway", &mut std::io::stdout());
@@ -182,8 +182,8 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Redeem(command) => command.run(&session).await,
         Command::Invoices(command) => command.run(&session).await,
         Command::Finance(command) => command.run(&session).await,
-        Command::Receipts(receipts::ReceiptsCommand::Get { transaction, without_balances }) => {
-            receipts::ReceiptsCommand::get(&session, transaction, without_balances).await
+        Command::Receipts(receipts::ReceiptsCommand::Get { transaction, without_balances, checkpoint_height }) => {
+            receipts::get(&session, transaction, without_balances, checkpoint_height).await
         }
         Command::Blocks(command) => command.run(&session).await,
         Command::Events(command) => command.run(&session).await,

@@ -189,16 +189,18 @@ impl Client {
 
     /// The receipt of a final transaction. Nothing of it is verified yet.
     pub async fn receipt(&self, transaction: TransactionId) -> Result<Receipt, ClientError> {
-        self.fetch_receipt(transaction, false).await
+        self.receipt_for(transaction, false, None).await
     }
 
-    /// The same without the reader's own balances, to be shown to somebody else.
-    pub async fn receipt_to_show(&self, transaction: TransactionId) -> Result<Receipt, ClientError> {
-        self.fetch_receipt(transaction, true).await
-    }
-
-    async fn fetch_receipt(&self, transaction: TransactionId, without_balances: bool) -> Result<Receipt, ClientError> {
-        let request = ledger::GetReceiptRequest { transaction_id: bytes(transaction), without_balances };
+    /// The same for somebody else: without the reader's own balances, or for the header of a height that they trust.
+    pub async fn receipt_for(
+        &self,
+        transaction: TransactionId,
+        without_balances: bool,
+        checkpoint_height: Option<u64>,
+    ) -> Result<Receipt, ClientError> {
+        let (transaction_id, checkpoint_height) = (bytes(transaction), checkpoint_height.unwrap_or_default());
+        let request = ledger::GetReceiptRequest { transaction_id, without_balances, checkpoint_height };
         let message = present(ask!(self, ledger.get_receipt(request))?.receipt, "receipt")?;
         receipt_from_pb(message).map_err(|error| ClientError::Malformed(error.to_string()))
     }

@@ -9,7 +9,7 @@
 //! # Deliberately absent
 //! Verification, which is [`Receipt::verify`]: a file that reads well proves nothing yet.
 
-use crate::ledger::receipt::{HANDOVERS_MAX, Handover, LaterHeader};
+use crate::ledger::receipt::{Anchor, HANDOVERS_MAX, Handover, LaterHeader};
 use crate::ledger::{Header, Outcome, Receipt, SignedTransaction, TransactionSignature, ValidatorSet};
 use crate::primitives::merkle::Path;
 use crate::primitives::{CodecError, Decode, Encode, Hash, PublicKey, Signature};
@@ -151,6 +151,8 @@ struct File {
     // Present even if null: a field that may be missing is one that can be forgotten.
     #[serde(deserialize_with = "present")]
     later: Option<FileLater>,
+    #[serde(deserialize_with = "present")]
+    anchor: Option<FileAnchor>,
     certificate: Hex,
     handovers: Vec<FileHandover>,
 }
@@ -186,6 +188,13 @@ struct FileLater {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct FileAnchor {
+    header_hash: Hex,
+    path: FilePath,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct FileHandover {
     header: Hex,
     certificate: Hex,
@@ -212,7 +221,7 @@ impl<'de> Deserialize<'de> for Hex {
     }
 }
 
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FileLater>, D::Error> {
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }
 
@@ -244,6 +253,10 @@ impl File {
                 .later
                 .as_ref()
                 .map(|later| FileLater { path: FilePath::of(&later.path), header: encoded(&later.header) }),
+            anchor: receipt.anchor.as_ref().map(|anchor| FileAnchor {
+                header_hash: encoded(&anchor.header_hash),
+                path: FilePath::of(&anchor.path),
+            }),
             certificate: Hex(receipt.certificate.to_vec()),
             handovers: receipt.handovers.iter().map(FileHandover::of).collect(),
         }
@@ -262,6 +275,13 @@ impl File {
             }),
             None => None,
         };
+        let anchor = match &self.anchor {
+            Some(anchor) => Some(Anchor {
+                header_hash: Hash(fixed("anchor.header_hash", &anchor.header_hash)?),
+                path: anchor.path.read("anchor.path")?,
+            }),
+            None => None,
+        };
         Ok(Receipt {
             transaction: self.transaction.read()?,
             outcome: decoded::<Outcome>("outcome", &self.outcome)?,
@@ -270,6 +290,7 @@ impl File {
             outcome_path: self.outcome_path.read("outcome_path")?,
             header: decoded::<Header>("header", &self.header)?,
             later,
+            anchor,
             certificate: Bytes::from(self.certificate.0),
             handovers: self.handovers.into_iter().map(FileHandover::read).collect::<Result<_, _>>()?,
         })

@@ -364,6 +364,7 @@ impl Chronicle {
             outcome_path: Path::of(&outcomes, index).expect("it is in the block"),
             header: block.header.clone(),
             later,
+            anchor: None,
             certificate: certificate(&headers[certified_at as usize], &NODES, &[0, 1, 2]),
             handovers: Vec::new(),
         }

@@ -88,8 +88,13 @@ impl Header {
 
     /// The leaf hash of this header in later headers' `history_root`.
     pub fn history_leaf(&self) -> Hash {
-        merkle::leaf_hash(&self.hash().0)
+        history_leaf(&self.hash())
     }
+}
+
+/// The leaf hash of the header of this hash in later headers' `history_root`.
+pub fn history_leaf(header_hash: &Hash) -> Hash {
+    merkle::leaf_hash(&header_hash.0)
 }
 
 /// How a token stands after a block, at the block's time.

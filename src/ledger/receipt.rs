@@ -17,7 +17,7 @@
 //! with [`TrustRoot::checkpoint`].
 
 use super::blinding::BalanceAfter;
-use super::block::Header;
+use super::block::{Header, history_leaf};
 use super::certificate::{Certificate, CertificateError, consensus_namespace};
 use super::outcome::{OUTCOME_ENTRIES_MAX, Outcome};
 use super::transaction::SignedTransaction;
@@ -41,6 +41,16 @@ pub struct LaterHeader {
     pub header: Header,
 }
 codec_struct!(LaterHeader { path, header });
+
+/// A header's way to the certified one: the receipt belongs to the history that it ends, or goes on from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// The header's hash. Its height is the path's index.
+    pub header_hash: Hash,
+    /// From that header to the certified header's `history_root`.
+    pub path: Path,
+}
+codec_struct!(Anchor { header_hash, path });
 
 /// An epoch's last header, certified by that epoch's quorum, and the validators that it hands over to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +81,8 @@ pub struct Receipt {
     pub header: Header,
     /// Where the block has no certificate of its own.
     pub later: Option<LaterHeader>,
+    /// Where a verifier's checkpoint is neither the block's header nor the certified one: its way there.
+    pub anchor: Option<Anchor>,
     /// The certificate of the later header, or of the block's own.
     pub certificate: Bytes,
     /// From the genesis' validators to those of the certificate; only where the set changed.
@@ -86,6 +98,7 @@ impl Encode for Receipt {
         self.outcome_path.encode(out);
         self.header.encode(out);
         self.later.encode(out);
+        self.anchor.encode(out);
         self.certificate.encode(out);
         self.handovers.encode(out);
     }
@@ -101,6 +114,7 @@ impl Decode for Receipt {
             outcome_path: Path::decode(reader)?,
             header: Header::decode(reader)?,
             later: Option::decode(reader)?,
+            anchor: Option::decode(reader)?,
             certificate: Bytes::decode(reader)?,
             handovers: reader.list("handovers", HANDOVERS_MAX)?,
         })
@@ -116,8 +130,7 @@ pub struct TrustRoot {
     pub validators: ValidatorSet,
     /// How many heights an epoch has.
     pub epoch_length: u64,
-    /// The hash of a header that is known to be final from elsewhere. A receipt of its height must be of that very
-    /// header, and one of a lower height must lead to it.
+    /// A header that is known to be final from elsewhere. A receipt must be of the history that contains it.
     pub checkpoint: Option<Checkpoint>,
 }
 
@@ -174,6 +187,9 @@ pub enum ReceiptError {
         /// The height's epoch.
         expected: u64,
     },
+    /// The anchor is not in the certified header's history.
+    #[error("the anchor's path does not lead to the certified header's history root")]
+    Anchor,
     /// A handover is not the boundary header of its epoch, or names other validators than its header commits to.
     #[error("handover {0} does not hand over from its epoch's validators to the next's")]
     Handover(usize),
@@ -190,7 +206,7 @@ pub enum ReceiptError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// The receipt is not of the history that the checkpoint ends.
-    #[error("the receipt does not lead to the checkpoint: give one that was made at or after height {0}")]
+    #[error("the receipt does not show that it is of the checkpoint's history: fetch it for checkpoint height {0}")]
     Checkpoint(u64),
 }
 
@@ -230,6 +246,7 @@ impl Receipt {
         }
         self.check_balances()?;
         let certified = self.certified_header()?;
+        self.check_anchor(certified)?;
         let validators = self.validators_in_charge(trust, certified)?;
         check_certificate(trust, certified, &self.certificate, &validators)?;
         self.check_checkpoint(trust, certified)
@@ -257,6 +274,12 @@ impl Receipt {
             true => Ok(&later.header),
             false => Err(ReceiptError::HistoryPath),
         }
+    }
+
+    fn check_anchor(&self, certified: &Header) -> Result<(), ReceiptError> {
+        let Some(Anchor { header_hash, path }) = &self.anchor else { return Ok(()) };
+        let leads = path.root_from(history_leaf(header_hash)) == Some(certified.history_root);
+        if leads && path.size == certified.height { Ok(()) } else { Err(ReceiptError::Anchor) }
     }
 
     /// Follows the handovers from the genesis' validators to those of the certified header.
@@ -290,10 +313,9 @@ impl Receipt {
 
     fn check_checkpoint(&self, trust: &TrustRoot, certified: &Header) -> Result<(), ReceiptError> {
         let Some(checkpoint) = trust.checkpoint else { return Ok(()) };
-        let holds = [&self.header, certified]
-            .into_iter()
-            .any(|header| header.height == checkpoint.height && header.hash() == checkpoint.hash)
-            || self.header.height > checkpoint.height;
+        let is = |header: &Header| header.height == checkpoint.height && header.hash() == checkpoint.hash;
+        let leads = |anchor: &Anchor| anchor.path.index == checkpoint.height && anchor.header_hash == checkpoint.hash;
+        let holds = is(&self.header) || is(certified) || self.anchor.as_ref().is_some_and(leads);
         if holds { Ok(()) } else { Err(ReceiptError::Checkpoint(checkpoint.height)) }
     }
 }

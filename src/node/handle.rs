@@ -219,15 +219,16 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     }
 
     /// The receipt, waiting for the certificate that covers its block if that is still on its way.
-    async fn receipt(&self, id: TransactionId) -> Result<Option<Receipt>, NodeError> {
+    async fn receipt(&self, id: TransactionId, checkpoint_height: Option<u64>) -> Result<Option<Receipt>, NodeError> {
         let mut heights = self.finality.heights();
         loop {
             heights.borrow_and_update();
-            if let Some(receipt) = proofs::receipt(&self.chain, &id)? {
+            if let Some(receipt) = proofs::receipt(&self.chain, &id, checkpoint_height)? {
                 return Ok(Some(receipt));
             }
             let Some(place) = transaction_place(self.chain.store(), &id)? else { return Ok(None) };
-            let behind = self.chain.head().header.height.saturating_sub(place.height);
+            let covered = checkpoint_height.map_or(place.height, |height| height.max(place.height));
+            let behind = self.chain.head().header.height.saturating_sub(covered);
             if behind > CERTIFICATE_WITHIN || heights.changed().await.is_err() {
                 return Ok(None);
             }
@@ -318,11 +319,15 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
         .boxed()
     }
 
-    fn receipt(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
+    fn receipt(
+        &self,
+        id: TransactionId,
+        checkpoint_height: Option<u64>,
+    ) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
         let parts = self.parts.clone();
         async move {
             parts.alive()?;
-            parts.receipt(id).await.map_err(|error| parts.unavailable(error))
+            parts.receipt(id, checkpoint_height).await.map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }

@@ -6,7 +6,7 @@ use super::records::node_key;
 use crate::consensus::block::SealedBlock;
 use crate::domain::financing::Citation;
 use crate::ledger::block::outcome_leaf;
-use crate::ledger::receipt::{LaterHeader, Receipt};
+use crate::ledger::receipt::{Anchor, LaterHeader, Receipt};
 use crate::ledger::{Block, Header, Outcome, SignedTransaction};
 use crate::primitives::merkle::Path;
 use crate::primitives::{Decode as _, Encode as _, Hash, TransactionId};
@@ -32,11 +32,16 @@ pub fn stored_certificate<R: Reader>(store: &R, height: u64) -> Result<Option<By
     Ok(store.get(StoreColumn::Certificates, &height_key(height))?)
 }
 
-/// A transaction's receipt; `None` if it is not final here, or no certificate has come in yet that covers its block.
+/// A transaction's receipt, which shows that it is of the history of the header at `checkpoint_height`, if there is one;
+/// `None` if it is not final here, or no certificate has come in yet that covers its block and that header.
 ///
 /// # Errors
 /// The store failed or holds what no committer wrote.
-pub fn receipt<S: Store>(chain: &Chain<S>, id: &TransactionId) -> Result<Option<Receipt>, NodeError> {
+pub fn receipt<S: Store>(
+    chain: &Chain<S>,
+    id: &TransactionId,
+    checkpoint_height: Option<u64>,
+) -> Result<Option<Receipt>, NodeError> {
     let store = chain.store();
     let Some(place) = transaction_place(store, id)? else { return Ok(None) };
     let block = stored_block(store, place.height)?.ok_or(NodeError::MissingBlock(place.height))?;
@@ -46,7 +51,12 @@ pub fn receipt<S: Store>(chain: &Chain<S>, id: &TransactionId) -> Result<Option<
         // What fell due has an outcome and no transaction: it is proven by the block, not by a receipt.
         return Ok(None);
     };
-    let Some((later, certificate)) = certificate_over(store, block.header())? else { return Ok(None) };
+    let Some((later, certificate)) = certificate_over(store, block.header(), checkpoint_height)? else {
+        return Ok(None);
+    };
+    let certified_height = later.as_ref().map_or(place.height, |later| later.header.height);
+    let checkpoint = checkpoint_height.filter(|height| ![place.height, certified_height].contains(height));
+    let anchor = checkpoint.map(|height| anchor(store, height, certified_height)).transpose()?;
     let leaves: Vec<Hash> = block.transactions().iter().map(SignedTransaction::leaf).collect();
     let missing = || NodeError::MissingRecord("a transaction's path");
     Ok(Some(Receipt {
@@ -57,6 +67,7 @@ pub fn receipt<S: Store>(chain: &Chain<S>, id: &TransactionId) -> Result<Option<
         outcome_path: outcome_path(&record.outcomes, index).ok_or_else(missing)?,
         header: block.header().clone(),
         later,
+        anchor,
         certificate,
         // The validators are those of the genesis until governance can change them.
         handovers: Vec::new(),
@@ -88,9 +99,19 @@ fn outcome_path(outcomes: &[Outcome], index: usize) -> Option<Path> {
     Path::of(&leaves, index)
 }
 
-/// The certificate of this header, or that of the next one that has any with the way to it.
-fn certificate_over<S: Store>(store: &S, header: &Header) -> Result<Option<(Option<LaterHeader>, Bytes)>, NodeError> {
-    let mut certificates = store.scan(StoreColumn::Certificates, &height_key(header.height), 1)?;
+fn anchor<S: Store>(store: &S, height: u64, certified_height: u64) -> Result<Anchor, NodeError> {
+    let block = stored_block(store, height)?.ok_or(NodeError::MissingBlock(height))?;
+    Ok(Anchor { header_hash: block.hash(), path: history_path(store, height, certified_height)? })
+}
+
+/// The certificate of this header, or that of the next one that has any with the way to it; none below the checkpoint's.
+fn certificate_over<S: Store>(
+    store: &S,
+    header: &Header,
+    checkpoint_height: Option<u64>,
+) -> Result<Option<(Option<LaterHeader>, Bytes)>, NodeError> {
+    let from = checkpoint_height.map_or(header.height, |height| height.max(header.height));
+    let mut certificates = store.scan(StoreColumn::Certificates, &height_key(from), 1)?;
     let Some((key, certificate)) = certificates.pop() else { return Ok(None) };
     let height = key_height(&key).ok_or(NodeError::MissingRecord("a certificate's height"))?;
     if height == header.height {

@@ -243,7 +243,12 @@ pub trait LedgerHandle: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>>;
 
     /// A final transaction's receipt, with every balance opened. Not everyone may see every one of them.
-    fn receipt(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>>;
+    /// It shows that it is of the history of the header at `checkpoint_height`, which is applied, if there is one.
+    fn receipt(
+        &self,
+        id: TransactionId,
+        checkpoint_height: Option<u64>,
+    ) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>>;
 
     /// A final transaction's outcome with its way into the newest history root.
     fn citation(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>>;

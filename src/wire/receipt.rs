@@ -8,7 +8,7 @@ use crate::ledger::blinding::BalanceAfter;
 use crate::ledger::block::Header;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::outcome::Outcome;
-use crate::ledger::receipt::{Handover, LaterHeader, Receipt};
+use crate::ledger::receipt::{Anchor, Handover, LaterHeader, Receipt};
 use crate::ledger::validators::ValidatorSet;
 use crate::primitives::{Decode, Encode as _, Hash, merkle};
 use bytes::Bytes;
@@ -53,6 +53,12 @@ pub fn receipt_to_pb(receipt: &Receipt) -> pb::Receipt {
         history_path: receipt.later.as_ref().map(|later| path_to_pb(&later.path)),
         certified_header: receipt.later.as_ref().map(|later| later.header.to_bytes().into()).unwrap_or_default(),
         certificate: receipt.certificate.clone(),
+        anchor_header_hash: receipt
+            .anchor
+            .as_ref()
+            .map(|anchor| Bytes::copy_from_slice(&anchor.header_hash.0))
+            .unwrap_or_default(),
+        anchor_path: receipt.anchor.as_ref().map(|anchor| path_to_pb(&anchor.path)),
         handovers: receipt.handovers.iter().map(handover).collect(),
     }
 }
@@ -69,6 +75,13 @@ pub fn receipt_from_pb(message: pb::Receipt) -> Result<Receipt, Malformed> {
             header: canonical::<Header>("certified_header", &message.certified_header)?,
         }),
     };
+    let anchor = match (message.anchor_path, message.anchor_header_hash.is_empty()) {
+        (None, true) => None,
+        (path, _) => Some(Anchor {
+            header_hash: super::fields::hash("anchor_header_hash", &message.anchor_header_hash)?,
+            path: path_from_pb("anchor_path", path)?,
+        }),
+    };
     let receipt = Receipt {
         transaction: signed_transaction(message.transaction)?,
         outcome: canonical::<Outcome>("outcome", &message.outcome)?,
@@ -77,6 +90,7 @@ pub fn receipt_from_pb(message: pb::Receipt) -> Result<Receipt, Malformed> {
         outcome_path: path_from_pb("outcome_path", message.outcome_path)?,
         header: canonical::<Header>("header", &message.header)?,
         later,
+        anchor,
         certificate: message.certificate,
         handovers: message.handovers.into_iter().enumerate().map(handover).collect::<Result<_, _>>()?,
     };

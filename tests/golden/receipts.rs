@@ -6,7 +6,7 @@ use super::{Lines, hold};
 use causeway::client::receipt_file;
 use causeway::ledger::Receipt;
 use causeway::ledger::block::outcome_leaf;
-use causeway::ledger::receipt::LaterHeader;
+use causeway::ledger::receipt::{Anchor, LaterHeader};
 use causeway::primitives::merkle::Path;
 use causeway::primitives::{Decode as _, Encode as _, Hash};
 
@@ -29,6 +29,7 @@ fn receipt(height: u64, index: usize) -> Receipt {
         certificate: chain::certificate(&header).into(),
         header,
         later: None,
+        anchor: None,
         handovers: Vec::new(),
     }
 }
@@ -40,7 +41,10 @@ fn receipt_by_a_later_header() -> Receipt {
     let leaves: Vec<Hash> = headers[..5].iter().map(|header| header.history_leaf()).collect();
     let path = Path::of(&leaves, BUSY_HEIGHT as usize).unwrap();
     let certificate = chain::certificate(&later).into();
-    Receipt { later: Some(LaterHeader { path, header: later }), certificate, ..receipt(BUSY_HEIGHT, 2) }
+    // For a verifier who trusts the header of height 3.
+    let anchor = Anchor { header_hash: headers[3].hash(), path: Path::of(&leaves, 3).unwrap() };
+    let later = LaterHeader { path, header: later };
+    Receipt { later: Some(later), anchor: Some(anchor), certificate, ..receipt(BUSY_HEIGHT, 2) }
 }
 
 fn receipt_past_a_handover() -> Receipt {
@@ -73,7 +77,7 @@ fn receipt_bytes() {
 #[test]
 fn a_receipts_id_leaves_out_how_it_is_proven() {
     let mut other = receipt_by_a_later_header();
-    other.later = None;
+    (other.later, other.anchor) = (None, None);
     other.certificate = vec![].into();
     assert_eq!(other.id(), receipt_by_a_later_header().id());
     let shown = Receipt { balances: Vec::new(), ..receipt(BUSY_HEIGHT, 1) };

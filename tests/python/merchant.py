@@ -180,6 +180,7 @@ def proven(message, genesis):
         path(message.outcome_path),
         message.header,
         later,
+        verify_receipt.Anchor(message.anchor_header_hash, path(message.anchor_path)) if message.anchor_header_hash else None,
         message.certificate,
         [verify_receipt.Handover(h.header, h.certificate, list(h.next_validators)) for h in message.handovers],
     )

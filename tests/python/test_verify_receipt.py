@@ -131,6 +131,19 @@ class Receipts(unittest.TestCase):
             with self.assertRaisesRegex(v.Refused, "commits"):
                 v.verify(receipt._replace(balances=wrong), trust())
 
+    def test_a_checkpoint_holds_receipts_to_its_history(self):
+        receipt = v.read_receipt_file(golden("receipt-later-header.json"))
+        header, certified = v.decode(receipt.header, v.read_header), v.decode(receipt.later.header, v.read_header)
+        for height, hash in (
+            (header.height, v.header_hash(receipt.header)),
+            (certified.height, v.header_hash(receipt.later.header)),
+            (receipt.anchor.path.index, receipt.anchor.header_hash),
+        ):
+            v.verify(receipt, trust(), (height, hash))
+            for wrong in ((height, bytes(32)), (height + 10, hash)):
+                with self.assertRaisesRegex(v.Refused, "checkpoint"):
+                    v.verify(receipt, trust(), wrong)
+
     def test_another_ledgers_genesis_refuses(self):
         other = v.read_genesis(golden("genesis.json") + b"\n")
         for name in RECEIPTS:

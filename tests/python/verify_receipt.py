@@ -344,9 +344,10 @@ def read_genesis(content):
 # 11. Receipts.
 
 Later = namedtuple("Later", "path header")
+Anchor = namedtuple("Anchor", "header_hash path")
 Handover = namedtuple("Handover", "header certificate next_validators")
 Receipt = namedtuple(
-    "Receipt", "transaction outcome balances transaction_path outcome_path header later certificate handovers"
+    "Receipt", "transaction outcome balances transaction_path outcome_path header later anchor certificate handovers"
 )
 
 
@@ -392,14 +393,17 @@ def read_receipt_file(content):
     except ValueError:
         raise Refused("the file is not JSON") from None
     require(isinstance(file, dict) and file.get("format") == "causeway-receipt/1", "the file is of another format")
-    (_, receipt_id, height, transaction, outcome, balances, transaction_path, outcome_path, header, later, certificate, handovers) = fields(
+    (_, receipt_id, height, transaction, outcome, balances, transaction_path, outcome_path, header, later, anchor, certificate, handovers) = fields(
         file, "format", "receipt_id", "height", "transaction", "outcome", "balances", "transaction_path", "outcome_path",
-        "header", "later", "certificate", "handovers",
+        "header", "later", "anchor", "certificate", "handovers",
     )  # fmt: skip
     body, signatures = fields(transaction, "body", "signatures")
     if later is not None:
         path, later_header = fields(later, "path", "header")
         later = Later(path_of(path), unhex(later_header))
+    if anchor is not None:
+        header_hash, path = fields(anchor, "header_hash", "path")
+        anchor = Anchor(unhex(header_hash), path_of(path))
     require(len(handovers) <= 4_096, "there are too many handovers")
     receipt = Receipt(
         Transaction(unhex(body), [signature_of(each) for each in signatures]),
@@ -409,6 +413,7 @@ def read_receipt_file(content):
         path_of(outcome_path),
         unhex(header),
         later,
+        anchor,
         unhex(certificate),
         [handover_of(each) for each in handovers],
     )
@@ -431,8 +436,11 @@ def receipt_id_of(receipt):
 # 12. Verification.
 
 
-def verify(receipt, trust):
-    """The header and the outcome, proven. Raises Refused otherwise."""
+def verify(receipt, trust, checkpoint=None):
+    """The header, the outcome and the opened balances, proven. Raises Refused otherwise.
+
+    A checkpoint is a height and the hash of the header there, known from elsewhere.
+    """
     transaction, header = receipt.transaction, decode(receipt.header, read_header)
     outcome = decode(receipt.outcome, read_outcome)
     check_transaction_form(transaction)
@@ -460,8 +468,18 @@ def verify(receipt, trust):
         placed = path.index == header.height and path.size == certified.height
         require(leads and placed and certified.chain_id == trust.chain_id, "the header is not in the later one's history")
 
+    if receipt.anchor is not None:
+        path = receipt.anchor.path
+        leads = root_from(path, receipt.anchor.header_hash) == certified.history_root
+        require(leads and path.size == certified.height, "the anchor is not in the certified header's history")
+
     validators = validators_in_charge(receipt, certified, trust)
     check_certificate(receipt.certificate, certified, header_hash(certified_bytes), trust, validators)
+    if checkpoint is not None:
+        shown = [(header.height, header_hash(receipt.header)), (certified.height, header_hash(certified_bytes))]
+        if receipt.anchor is not None:
+            shown.append((receipt.anchor.path.index, receipt.anchor.header_hash))
+        require(checkpoint in shown, "the receipt does not show that it is of the checkpoint's history")
     return header, outcome, balances
 
 

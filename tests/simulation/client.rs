@@ -100,7 +100,7 @@ impl Client {
 
     /// A final transaction's receipt from one node, verified offline.
     pub async fn receipt(&self, handle: &dyn LedgerHandle, id: TransactionId) -> Receipt {
-        let receipt = handle.receipt(id).await.unwrap().expect("what is final has a receipt");
+        let receipt = handle.receipt(id, None).await.unwrap().expect("what is final has a receipt");
         receipt.verify(&self.cast.trust_root()).unwrap();
         receipt
     }

@@ -4,7 +4,9 @@ use super::cast::GENESIS_TIME_MS;
 use super::cluster::{CLEAN, Cluster, Shape};
 use super::simulate;
 use causeway::ledger::SignedTransaction;
+use causeway::ledger::receipt::{Checkpoint, ReceiptError, TrustRoot};
 use causeway::node::service::{Ending, Fate};
+use causeway::primitives::Hash;
 use commonware_macros::select;
 use futures::future::join_all;
 use std::time::Duration;
@@ -34,6 +36,33 @@ fn four_nodes_settle_and_agree_and_every_receipt_verifies() {
             }
         });
     }
+}
+
+/// Whichever header a verifier trusts, below the payment's or above, a node shows that the receipt is of its history.
+#[test]
+fn receipts_are_shown_to_be_of_any_checkpoints_history() {
+    simulate(104, |context| async move {
+        let cluster = Cluster::started(context, Shape::default()).await;
+        let client = cluster.client();
+        client.fund(1_000_000).await;
+        client.pay(1, 1, 100).await;
+        let settled = client.pay(2, 2, 100).await;
+        let last = settled.height + 3;
+        for request in 3..=5 {
+            client.pay(0, request, 100).await;
+        }
+        cluster.reach(&[0], last).await;
+        let node = cluster.node(0);
+        for height in 1..=last {
+            let hash = node.block(height).await.unwrap().block.hash();
+            let shown = node.receipt(settled.receipt.transaction.id(), Some(height)).await.unwrap().unwrap();
+            let pinned =
+                |hash| TrustRoot { checkpoint: Some(Checkpoint { height, hash }), ..cluster.cast.trust_root() };
+            assert_eq!(shown.verify(&pinned(hash)), Ok(()), "height {height}");
+            let refused = shown.verify(&pinned(Hash([1; 32])));
+            assert_eq!(refused, Err(ReceiptError::Checkpoint(height)), "another header of height {height}");
+        }
+    });
 }
 
 /// Whoever leads is sent the payment at once, so neither the idle interval nor the rotation shows in its finality.

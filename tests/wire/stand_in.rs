@@ -218,7 +218,7 @@ impl LedgerHandle for StandIn {
         futures::future::ready(Ok(None)).boxed()
     }
 
-    fn receipt(&self, _: TransactionId) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
+    fn receipt(&self, _: TransactionId, _: Option<u64>) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
         futures::future::ready(Ok(None)).boxed()
     }
 

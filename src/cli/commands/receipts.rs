@@ -5,10 +5,9 @@ use crate::cli::output::{Format, money, print_one, with_units};
 use crate::cli::session::{Common, Session, outcome_value, token_of};
 use crate::client::json::body_to_json;
 use crate::client::receipt_file::{self, ReceiptFileError};
-use crate::ledger::block::Header;
 use crate::ledger::receipt::{Checkpoint, Receipt, TrustRoot};
 use crate::ledger::{Effect, Reason, Status, Value as Figure};
-use crate::primitives::{Decode as _, TokenId, TransactionId};
+use crate::primitives::{Hash, TokenId, TransactionId};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -22,46 +21,50 @@ pub enum ReceiptsCommand {
         /// Leave your own balances closed in it, to show it to somebody else. Others' are never in it.
         #[arg(long)]
         without_balances: bool,
+        /// The height of a block whose hash the verifier trusts: the receipt will show that it is of that block's history.
+        #[arg(long, value_name = "HEIGHT", value_parser = clap::value_parser!(u64).range(1..))]
+        checkpoint_height: Option<u64>,
     },
     /// Verifies a receipt offline, with the genesis file (--genesis) and nothing else.
     Verify {
         /// The receipt file.
         file: PathBuf,
-        /// A later header that you trust from elsewhere, in hexadecimal: the receipt must lead to it or lie above it.
-        #[arg(long, value_name = "HEADER")]
-        checkpoint: Option<String>,
+        /// A block that you trust from elsewhere: the receipt must show that it is of that block's history. `receipts get
+        /// --checkpoint-height` fetches one that does.
+        #[arg(long, value_name = "HEIGHT:BLOCK_HASH", value_parser = read_checkpoint)]
+        checkpoint: Option<Checkpoint>,
     },
 }
 
-impl ReceiptsCommand {
-    /// Fetches.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn get(session: &Session, transaction: TransactionId, without_balances: bool) -> Result<(), Failure> {
-        let path = session.common.receipt_path()?;
-        let receipt = match without_balances {
-            true => session.client.receipt_to_show(transaction).await?,
-            false => session.client.receipt(transaction).await?,
-        };
-        match path {
-            None => print!("{}", receipt_file::to_text(&receipt)?),
-            Some(path) => {
-                receipt_file::write(path, &receipt)?;
-                let value =
-                    json!({ "receipt_id": receipt.id().to_string(), "height": receipt.header.height, "file": path });
-                print_one(session.format(), &value);
-            }
+/// Fetches.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn get(
+    session: &Session,
+    transaction: TransactionId,
+    without_balances: bool,
+    checkpoint_height: Option<u64>,
+) -> Result<(), Failure> {
+    let path = session.common.receipt_path()?;
+    let receipt = session.client.receipt_for(transaction, without_balances, checkpoint_height).await?;
+    match path {
+        None => print!("{}", receipt_file::to_text(&receipt)?),
+        Some(path) => {
+            receipt_file::write(path, &receipt)?;
+            let value =
+                json!({ "receipt_id": receipt.id().to_string(), "height": receipt.header.height, "file": path });
+            print_one(session.format(), &value);
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Verifies a receipt file. Asks no node.
 ///
 /// # Errors
 /// There is no genesis, or the first link of the receipt that does not hold.
-pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<&str>) -> Result<(), Failure> {
+pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<Checkpoint>) -> Result<(), Failure> {
     let genesis = common.read_genesis()?.ok_or_else(|| {
         Failure::Usage(
             "give the genesis file with --genesis FILE; its SHA-256 is the id of the ledger that you trust".into(),
@@ -77,7 +80,7 @@ pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<&str>)
         chain_id: genesis.chain_id(),
         validators: genesis.validators().clone(),
         epoch_length: genesis.epoch_length(),
-        checkpoint: checkpoint.map(read_checkpoint).transpose()?,
+        checkpoint,
     };
     receipt.verify(&trust).map_err(|error| refuse(error.to_string()))?;
     // The genesis knows the scale of its own tokens; of those created later it can only be said that they are minor units.
@@ -87,10 +90,12 @@ pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<&str>)
     Ok(())
 }
 
-fn read_checkpoint(text: &str) -> Result<Checkpoint, Failure> {
-    let malformed = || Failure::Usage("--checkpoint takes the canonical bytes of a header, in hexadecimal".into());
-    let header = Header::from_bytes(&hex::decode(text).map_err(|_| malformed())?).map_err(|_| malformed())?;
-    Ok(Checkpoint { height: header.height, hash: header.hash() })
+fn read_checkpoint(text: &str) -> Result<Checkpoint, String> {
+    let checkpoint = text.split_once(':').and_then(|(height, hash)| {
+        let (height, hash) = (height.parse().ok()?, hex::decode(hash).ok()?);
+        Some(Checkpoint { height, hash: Hash(hash.try_into().ok()?) })
+    });
+    checkpoint.ok_or_else(|| "expected a height, a colon, and the block's hash in 64 hexadecimal digits".to_owned())
 }
 
 fn verified_to_json(format: Format, receipt: &Receipt, scale_of: &dyn Fn(&str) -> Option<u32>) -> Value {

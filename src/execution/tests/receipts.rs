@@ -2,7 +2,7 @@
 
 use crate::execution::chronicle::{Chronicle, NODES, certificate, certificate_of, genesis_file, key, public, transfer};
 use crate::ledger::certificate::CertificateError;
-use crate::ledger::receipt::{Checkpoint, Handover, LaterHeader, Receipt, ReceiptError, TrustRoot};
+use crate::ledger::receipt::{Anchor, Checkpoint, Handover, LaterHeader, Receipt, ReceiptError, TrustRoot};
 use crate::ledger::{Header, SignedTransaction, ValidatorSet};
 use crate::primitives::merkle::Path;
 use crate::primitives::{ChainId, Decode as _, Encode as _, Hash};
@@ -68,6 +68,7 @@ fn flip_every_bit(receipt: &Receipt, trust: &TrustRoot) {
 fn no_flipped_bit_goes_unnoticed() {
     let chronicle = chain();
     flip_every_bit(&chronicle.receipt(7, 0, 7), &chronicle.trust());
+    flip_every_bit(&anchored(&chronicle, 2), &chronicle.trust());
 }
 
 #[test]
@@ -227,7 +228,23 @@ fn a_checkpoint_holds_receipts_to_one_history() {
     assert_eq!(chronicle.receipt(4, 0, 15).verify(&pinned), refused, "one that leads past it");
     assert_eq!(chronicle.receipt(11, 0, 11).verify(&at(11, Hash([1; 32]))), refused, "of another header");
     assert_eq!(chronicle.receipt(4, 0, 11).verify(&at(11, Hash([1; 32]))), refused, "leading to another header");
-    assert_eq!(chronicle.receipt(15, 0, 15).verify(&pinned), Ok(()), "above it, it says nothing");
+    assert_eq!(chronicle.receipt(15, 0, 15).verify(&pinned), refused, "one above it that does not say");
+    assert_eq!(anchored(&chronicle, 11).verify(&pinned), Ok(()), "past it, and saying so");
+    assert_eq!(anchored(&chronicle, 10).verify(&pinned), refused, "anchored elsewhere");
+    assert_eq!(anchored(&chronicle, 10).verify(&chronicle.trust()), Ok(()), "which is as good without a checkpoint");
+    let mut astray = anchored(&chronicle, 11);
+    astray.later = chronicle.receipt(4, 0, 14).later;
+    astray.certificate = chronicle.receipt(4, 0, 14).certificate;
+    assert_eq!(astray.verify(&pinned), Err(ReceiptError::Anchor), "of another header's history");
+}
+
+/// A receipt of height 4, certified at 15, that shows its way from the header of a height.
+fn anchored(chronicle: &Chronicle, height: usize) -> Receipt {
+    let headers = chronicle.headers();
+    let history: Vec<Hash> = headers.iter().take(15).map(Header::history_leaf).collect();
+    let path = Path::of(&history, height).expect("a place in the history");
+    let anchor = Anchor { header_hash: headers[height].hash(), path };
+    Receipt { anchor: Some(anchor), ..chronicle.receipt(4, 0, 15) }
 }
 
 /// The validators of the second set.
