@@ -3,6 +3,7 @@
 mod architecture;
 mod consensus;
 mod golden;
+mod links;
 mod reasons;
 mod sandbox;
 mod simulation;

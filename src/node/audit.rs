@@ -407,7 +407,6 @@ impl<'a, R: Reader> Auditor<'a, R> {
             (StoreColumn::TransactionIndex, self.indexed),
             (StoreColumn::HistoryNodes, self.history_nodes),
             (StoreColumn::Accumulator, 1),
-            (StoreColumn::AccountIndex, 0),
             (StoreColumn::Blocks, self.blocks),
             (StoreColumn::BlockIndex, self.blocks),
             (StoreColumn::Certificates, self.certificates),

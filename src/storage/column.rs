@@ -25,8 +25,6 @@ pub enum StoreColumn {
     Outcomes,
     /// Where a transaction is (height and index) by its id.
     TransactionIndex,
-    /// What touched an account, by account and position.
-    AccountIndex,
     /// The state digest's accumulator.
     Accumulator,
     /// Roots of perfect subtrees over header hashes, by level and index: any path into the history is made from them.
@@ -44,7 +42,6 @@ impl StoreColumn {
             Self::Certificates => Family::Certificates,
             Self::Outcomes => Family::Outcomes,
             Self::TransactionIndex => Family::TransactionIndex,
-            Self::AccountIndex => Family::AccountIndex,
             Self::Accumulator => Family::Accumulator,
             Self::HistoryNodes => Family::HistoryNodes,
         }
@@ -99,13 +96,12 @@ pub(super) enum Family {
     Certificates = 4,
     Outcomes = 5,
     TransactionIndex = 6,
-    AccountIndex = 7,
-    Accumulator = 8,
-    HistoryNodes = 9,
+    Accumulator = 7,
+    HistoryNodes = 8,
 }
 
 impl Family {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::State,
         Self::Meta,
         Self::Blocks,
@@ -113,7 +109,6 @@ impl Family {
         Self::Certificates,
         Self::Outcomes,
         Self::TransactionIndex,
-        Self::AccountIndex,
         Self::Accumulator,
         Self::HistoryNodes,
     ];
@@ -128,7 +123,6 @@ impl Family {
             Self::Certificates => "certificates",
             Self::Outcomes => "outcomes",
             Self::TransactionIndex => "transaction_index",
-            Self::AccountIndex => "account_index",
             Self::Accumulator => "accumulator",
             Self::HistoryNodes => "history_nodes",
         }

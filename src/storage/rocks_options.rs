@@ -106,9 +106,7 @@ const fn asked_for_what_is_absent(family: Family) -> bool {
 /// LZ4 where there is something to gain. Digests and signatures do not compress.
 const fn compression(family: Family) -> DBCompressionType {
     match family {
-        Family::State | Family::Meta | Family::Blocks | Family::Outcomes | Family::AccountIndex => {
-            DBCompressionType::Lz4
-        }
+        Family::State | Family::Meta | Family::Blocks | Family::Outcomes => DBCompressionType::Lz4,
         Family::BlockIndex
         | Family::Certificates
         | Family::TransactionIndex

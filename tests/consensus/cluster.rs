@@ -2,6 +2,7 @@
 
 use super::ledger::{Applied, CHAIN, Committees, EmptyBlocks, genesis};
 use super::memory::Disk;
+use crate::links::Links;
 use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::{
     Config, Finalization, ForwardedBatches, Forwarder, Leaders, Pace, PrivateKey, SealedBlock, Signer, StopReason,
@@ -89,7 +90,7 @@ fn public(key: &PrivateKey) -> PublicKey {
 pub struct Cluster {
     context: Context,
     pub shape: Shape,
-    oracle: Oracle<ed25519::PublicKey, Context>,
+    pub links: Links,
     pub nodes: Vec<Node>,
 }
 
@@ -109,6 +110,8 @@ impl Cluster {
         let mut keys: Vec<PrivateKey> = (0..shape.nodes as u64).map(PrivateKey::from_seed).collect();
         // A node's place in the cluster is its place among the sorted keys.
         keys.sort_by_key(public);
+        let public_keys = keys.iter().map(|key| key.public_key()).collect();
+        let links = Links::between_all(oracle, public_keys, shape.link.clone()).await;
         let nodes = keys
             .into_iter()
             .map(|key| Node {
@@ -120,10 +123,7 @@ impl Cluster {
                 starts: 0,
             })
             .collect();
-        let mut cluster = Self { context, shape, oracle, nodes };
-        let everyone: Vec<usize> = (0..cluster.nodes.len()).collect();
-        cluster.join(&everyone, &everyone).await;
-        cluster
+        Self { context, shape, links, nodes }
     }
 
     /// A cluster whose nodes all run.
@@ -144,7 +144,7 @@ impl Cluster {
     pub async fn start(&mut self, node: usize) {
         let everyone: Vec<PublicKey> = self.nodes.iter().map(Node::public_key).collect();
         let committees = self.committees();
-        let oracle = self.oracle.clone();
+        let oracle = self.links.oracle.clone();
         let shape = self.shape.clone();
         let Node { key, applied, certificates, blocks, running, starts } = &mut self.nodes[node];
         assert!(running.is_none(), "node {node} runs already");
@@ -196,35 +196,6 @@ impl Cluster {
         let _ = running.task.await;
         // Let its tasks be dropped, and their files with them.
         self.context.sleep(Duration::from_millis(50)).await;
-    }
-
-    /// Links every node of `left` with every node of `right`, both ways.
-    pub async fn join(&mut self, left: &[usize], right: &[usize]) {
-        for (from, to) in self.pairs(left, right) {
-            // Joined already is joined.
-            let _ = self.oracle.add_link(from, to, self.shape.link.clone()).await;
-        }
-    }
-
-    /// Cuts every node of `left` from every node of `right`, both ways.
-    pub async fn part(&mut self, left: &[usize], right: &[usize]) {
-        for (from, to) in self.pairs(left, right) {
-            let _ = self.oracle.remove_link(from, to).await;
-        }
-    }
-
-    fn pairs(&self, left: &[usize], right: &[usize]) -> Vec<(ed25519::PublicKey, ed25519::PublicKey)> {
-        let key = |node: &usize| self.nodes[*node].key.public_key();
-        let mut pairs = Vec::new();
-        for from in left {
-            for to in right.iter().filter(|to| *to != from) {
-                pairs.push((key(from), key(to)));
-                pairs.push((key(to), key(from)));
-            }
-        }
-        pairs.sort();
-        pairs.dedup();
-        pairs
     }
 
     /// Waits until all of `nodes` have applied `height`.

@@ -100,13 +100,13 @@ fn a_partition_stops_both_halves_and_heals() {
     simulate(6, |context| async move {
         let mut cluster = Cluster::started(context, Shape::validators(4)).await;
         cluster.reach(&FOUR, 4).await;
-        cluster.part(&[0, 1], &[2, 3]).await;
+        cluster.links.part(&[0, 1], &[2, 3]).await;
         // What was under way when the cut came may still arrive.
         cluster.pass(Duration::from_secs(1)).await;
         let before = cluster.agree();
         cluster.pass(Duration::from_secs(30)).await;
         assert_eq!(cluster.agree(), before, "half of the validators made a block final");
-        cluster.join(&[0, 1], &[2, 3]).await;
+        cluster.links.join(&[0, 1], &[2, 3]).await;
         cluster.reach(&FOUR, before + 16).await;
         cluster.agree();
     });

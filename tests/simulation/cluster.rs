@@ -4,6 +4,7 @@ use super::Context;
 use super::cast::Cast;
 use super::client::Client;
 use super::disk::FillingStore;
+use crate::links::Links;
 use causeway::admission::PoolLimits;
 use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::{PeerAddress, PrivateKey, Signer, StopReason, voting};
@@ -67,7 +68,7 @@ pub struct Cluster {
     context: Context,
     pub cast: Cast,
     shape: Shape,
-    oracle: Oracle<ed25519::PublicKey, Context>,
+    pub links: Links,
     disks: Vec<Disk>,
     tasks: Vec<Option<Handle<()>>>,
     handles: Handles,
@@ -114,10 +115,10 @@ impl Cluster {
         let count = disks.len();
         let tasks = (0..count).map(|_| None).collect();
         let handles = Arc::new(Mutex::new(vec![None; count]));
-        let mut cluster = Self { context, cast, shape, oracle, disks, tasks, handles };
-        let everyone = cluster.everyone();
-        cluster.join(&everyone, &everyone).await;
-        for node in everyone {
+        let keys = disks.iter().map(|disk| disk.key.public_key()).collect();
+        let links = Links::between_all(oracle, keys, shape.link.clone()).await;
+        let mut cluster = Self { context, cast, shape, links, disks, tasks, handles };
+        for node in cluster.everyone() {
             cluster.start(node).await;
         }
         cluster
@@ -161,7 +162,8 @@ impl Cluster {
         let context = self.context.child("node").with_attribute("node", node).with_attribute("start", disk.starts);
         let (ready, started) = oneshot::channel();
         let (doom, doomed) = oneshot::channel();
-        let (disk, cast, shape, oracle) = (disk.clone(), self.cast.clone(), self.shape.clone(), self.oracle.clone());
+        let (disk, cast, shape, oracle) =
+            (disk.clone(), self.cast.clone(), self.shape.clone(), self.links.oracle.clone());
         // One task above all of a node's, so that aborting it is a crash of the node.
         let task = context.spawn(move |context| async move {
             let signer = signer(&context, &disk).await;
@@ -212,35 +214,6 @@ impl Cluster {
         let store = format!("{}-store", self.disks[node].partition);
         let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
         store.commit(batch).await.unwrap();
-    }
-
-    /// Links every node of `left` with every node of `right`, both ways.
-    pub async fn join(&mut self, left: &[usize], right: &[usize]) {
-        for (from, to) in self.pairs(left, right) {
-            // Joined already is joined.
-            let _ = self.oracle.add_link(from, to, self.shape.link.clone()).await;
-        }
-    }
-
-    /// Cuts every node of `left` from every node of `right`, both ways.
-    pub async fn part(&mut self, left: &[usize], right: &[usize]) {
-        for (from, to) in self.pairs(left, right) {
-            let _ = self.oracle.remove_link(from, to).await;
-        }
-    }
-
-    fn pairs(&self, left: &[usize], right: &[usize]) -> Vec<(ed25519::PublicKey, ed25519::PublicKey)> {
-        let key = |node: &usize| self.disks[*node].key.public_key();
-        let mut pairs = Vec::new();
-        for from in left {
-            for to in right.iter().filter(|to| *to != from) {
-                pairs.push((key(from), key(to)));
-                pairs.push((key(to), key(from)));
-            }
-        }
-        pairs.sort();
-        pairs.dedup();
-        pairs
     }
 
     /// Waits until all of `nodes` have applied `height`.

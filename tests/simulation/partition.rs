@@ -16,7 +16,7 @@ fn two_halves_halt_and_what_waits_is_settled_when_they_meet() {
             let mut cluster = Cluster::started(context, Shape::default()).await;
             let client = cluster.client();
             client.fund(1_000_000).await;
-            cluster.part(&[0, 1], &[2, 3]).await;
+            cluster.links.part(&[0, 1], &[2, 3]).await;
             // What was under way when the cut came may still arrive.
             cluster.pass(Duration::from_secs(2)).await;
             let before = heights(&cluster);
@@ -33,7 +33,7 @@ fn two_halves_halt_and_what_waits_is_settled_when_they_meet() {
                 let (heard, age) = (status.heard.len(), status.final_age.as_secs());
                 assert!(status.stands_still && heard == 2 && status.quorum == 3 && age >= 30, "{node}: {status:?}");
             }
-            cluster.join(&[0, 1], &[2, 3]).await;
+            cluster.links.join(&[0, 1], &[2, 3]).await;
             for (node, payment) in waiting.iter().enumerate() {
                 let ending = client.wait_final(node, payment).await;
                 assert!(matches!(ending, Ending::Final(_)), "{ending:?}");

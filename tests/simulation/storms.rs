@@ -61,11 +61,11 @@ impl Storm {
 
     async fn cut_or_join(&mut self, cluster: &mut Cluster) {
         match self.cut.take() {
-            Some((left, right)) => cluster.join(&left, &right).await,
+            Some((left, right)) => cluster.links.join(&left, &right).await,
             None => {
                 let (left, right): (Vec<_>, Vec<_>) =
                     cluster.everyone().into_iter().partition(|_| self.rng.random_bool(0.5));
-                cluster.part(&left, &right).await;
+                cluster.links.part(&left, &right).await;
                 self.cut = Some((left, right));
             }
         }
@@ -74,7 +74,7 @@ impl Storm {
     /// Ends it: all nodes run, and see each other.
     async fn calm(&mut self, cluster: &mut Cluster) {
         if let Some((left, right)) = self.cut.take() {
-            cluster.join(&left, &right).await;
+            cluster.links.join(&left, &right).await;
         }
         for node in std::mem::take(&mut self.down) {
             cluster.start(node).await;

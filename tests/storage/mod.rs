@@ -25,7 +25,6 @@ fn all_columns() -> Vec<StoreColumn> {
         StoreColumn::Certificates,
         StoreColumn::Outcomes,
         StoreColumn::TransactionIndex,
-        StoreColumn::AccountIndex,
         StoreColumn::Accumulator,
     ];
     state.chain(node_local).collect()
