@@ -79,6 +79,11 @@ pub(super) fn identify<T>(ledger: &dyn LedgerHandle, request: &Request<T>) -> Re
     Ok((caller, snapshot))
 }
 
+/// The key that the call is signed with, if it is.
+pub(super) fn signing_key(metadata: &MetadataMap) -> Option<PublicKey> {
+    metadata.get(PUBLIC_KEY)?.to_str().ok()?.parse().ok()
+}
+
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -1,8 +1,8 @@
 //! `LedgerService`: submitting transactions, and reading what became of them.
 
-use super::caller::{Caller, identify};
-use super::status::{malformed, no_block, not_found, refused, status, unavailable};
-use super::streams::{self, StreamPlaces};
+use super::caller::{Caller, identify, signing_key};
+use super::status::{malformed, no_block, no_transaction, not_found, refused, status, unavailable};
+use super::streams::{self, StreamPlaces, StreamReader};
 use super::visibility::Sight;
 use crate::admission::Refusal;
 use crate::ledger::malformed::Malformed;
@@ -11,12 +11,12 @@ use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
 use crate::node::service::{
     BlockError, BlockRecord, Ending, Fate, KnownTransaction, LedgerHandle, Submission, Unavailable,
 };
-use crate::primitives::{AccountId, TransactionId};
+use crate::primitives::TransactionId;
 use crate::wire::pb::ledger::get_transaction_request::Key;
 use crate::wire::pb::ledger::ledger_service_server::LedgerService;
 use crate::wire::pb::ledger::{self as pb, TransactionStatus};
 use crate::wire::{
-    account_id, block_to_pb, citation_to_pb, decline_to_pb, outcome_to_pb, receipt_to_pb, request_id, sender_of,
+    account_id, block_to_pb, citation_to_pb, decline_to_pb, outcome_to_pb, receipt_to_pb, request_id,
     signed_transaction, status_to_pb, transaction_id,
 };
 use bytes::Bytes;
@@ -91,6 +91,7 @@ impl LedgerService for Ledger {
         let (caller, snapshot) = identify(&*self.node, &request)?;
         let sight = Sight::new(caller.required()?, &*snapshot.view);
         let key = request.into_inner().key;
+        // The time that goes with an answer of nothing was read before the look-up, so it is past no block that this missed.
         let found = match key {
             Some(Key::TransactionId(id)) => {
                 let id = transaction_id("transaction_id", &id).map_err(malformed)?;
@@ -106,7 +107,7 @@ impl LedgerService for Ledger {
                 return Err(malformed(Malformed::new("key", why)));
             }
         };
-        let visible = found.filter(|known| sees(sight, known)).ok_or_else(|| not_found("transaction"))?;
+        let visible = found.filter(|known| sees(sight, known)).ok_or_else(|| no_transaction(snapshot.time))?;
         Ok(Response::new(known_to_pb(sight, &visible)))
     }
 
@@ -146,7 +147,8 @@ impl LedgerService for Ledger {
 
     async fn stream_blocks(&self, request: Request<pb::StreamBlocksRequest>) -> Answer<Self::StreamBlocksStream> {
         let (caller, _) = identify(&*self.node, &request)?;
-        streams::blocks(self.node.clone(), self.streams.take()?, caller, request.get_ref().from_height)
+        let reader = StreamReader { caller, key: signing_key(request.metadata()) };
+        streams::blocks(self.node.clone(), self.streams.take(caller)?, reader, request.get_ref().from_height)
             .await
             .map(Response::new)
     }
@@ -156,7 +158,8 @@ impl LedgerService for Ledger {
     async fn stream_events(&self, request: Request<pb::StreamEventsRequest>) -> Answer<Self::StreamEventsStream> {
         let (caller, _) = identify(&*self.node, &request)?;
         let caller = caller.required()?;
-        streams::events(self.node.clone(), self.streams.take()?, caller, &request.get_ref().cursor)
+        let reader = StreamReader { caller, key: signing_key(request.metadata()) };
+        streams::events(self.node.clone(), self.streams.take(caller)?, reader, &request.get_ref().cursor)
             .await
             .map(Response::new)
     }
@@ -179,7 +182,7 @@ impl Ledger {
 /// The block as the caller sees it: all of its header, and the transactions that concern the caller.
 pub(super) fn visible_block(sight: Sight<'_>, record: &BlockRecord) -> pb::Block {
     let entries = record.block.transactions().iter().zip(record.outcomes.iter());
-    let visible = entries.filter(|(signed, outcome)| sight.of_outcome(sender_of(signed.body()), outcome));
+    let visible = entries.filter(|(signed, outcome)| sight.of_transaction(signed, outcome));
     let ids = visible.map(|(_, outcome)| outcome.transaction_id);
     block_to_pb(&record.block, record.certificate.as_ref(), &record.reserve_lines, ids)
 }
@@ -190,9 +193,10 @@ fn visible_receipt(sight: Sight<'_>, receipt: Receipt) -> Receipt {
 }
 
 fn sees(sight: Sight<'_>, known: &KnownTransaction) -> bool {
+    let of_parties = sight.of_account(known.sender) || sight.of_signers(&known.signers);
     match &known.fate {
-        Fate::Final(done) => sight.of_outcome(Some(known.sender), &done.outcome),
-        Fate::Pending => sight.of_account(known.sender),
+        Fate::Final(done) => of_parties || sight.of_outcome(&done.outcome),
+        Fate::Pending => of_parties,
     }
 }
 
@@ -280,9 +284,4 @@ async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -
         Ok(Ending::RequestTaken { by }) => refused_with(&Refusal::RequestIdReused { transaction_id: by }, answer),
         Err(_) => refused_with(&Refusal::NotServing { why: "it is stopping" }, answer),
     }
-}
-
-/// Who sent a block's transaction; none if its body does not say, which no final body does.
-pub(super) fn sender_in(record: &BlockRecord, index: usize) -> Option<AccountId> {
-    record.block.transactions().get(index).and_then(|signed| sender_of(signed.body()))
 }

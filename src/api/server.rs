@@ -5,7 +5,7 @@ use super::call::CallLayer;
 use super::financing::Financing;
 use super::ledger::Ledger;
 use super::node::Node;
-use super::streams::{STREAMS_MAX, StreamPlaces};
+use super::streams::StreamPlaces;
 use super::tokens::Tokens;
 use super::trade::Trade;
 use crate::node::service::LedgerHandle;
@@ -91,10 +91,7 @@ pub async fn serve(
     }
     let served = server
         .layer(CallLayer)
-        .add_service(limited!(LedgerServiceServer(Ledger {
-            node: ledger.clone(),
-            streams: StreamPlaces::of(STREAMS_MAX)
-        })))
+        .add_service(limited!(LedgerServiceServer(Ledger { node: ledger.clone(), streams: StreamPlaces::default() })))
         .add_service(limited!(AccountsServiceServer(Accounts(ledger.clone()))))
         .add_service(limited!(TokensServiceServer(Tokens(ledger.clone()))))
         .add_service(limited!(TradeServiceServer(Trade(ledger.clone()))))

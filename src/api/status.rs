@@ -6,6 +6,7 @@
 use crate::admission::Refusal;
 use crate::ledger::malformed::Malformed;
 use crate::node::service::{BlockError, Unavailable};
+use crate::primitives::BlockTime;
 use crate::wire::BodyError;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -104,6 +105,15 @@ pub(super) fn no_block(error: BlockError) -> Status {
         }
         BlockError::Unavailable(error) => unavailable(error),
     }
+}
+
+/// No transaction that the caller may see. The ledger's time is with it: whoever knows the expiry knows from it whether
+/// the transaction can still happen.
+pub(super) fn no_transaction(ledger_time: BlockTime) -> Status {
+    let message = "there is no such transaction, or it is not the caller's to see. Where the ledger's time is past its \
+                   expiry, it never happened and never will";
+    let details = error_info("NOT_FOUND", [("ledger_time_ms", ledger_time.0.to_string())]);
+    Status::with_error_details(Code::NotFound, message, details)
 }
 
 /// Nothing of this kind that the caller may see.

@@ -4,16 +4,18 @@
 //! A reader that leaves the queue full for too long is told so (a `Gap`, or RESOURCE_EXHAUSTED for blocks) and the stream
 //! ends, instead of holding the node's memory. It resumes from the last cursor that it saw.
 //!
-//! The caller's authorisation is that of the call's beginning. Who may see what is judged anew at each block, so an account
-//! that is closed or loses a role sees no more.
+//! The caller's authorisation is that of the call's beginning, past its expiry. Who may see what is judged anew at each
+//! block, so an account that is closed or loses a role sees no more, and a stream ends once the key that opened it is
+//! replaced.
 
 use super::caller::Caller;
-use super::ledger::{sender_in, visible_block};
+use super::ledger::visible_block;
 use super::status::{malformed, no_block, status, unavailable};
 use super::visibility::Sight;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::{Account, Role, SignedTransaction, Status as OutcomeStatus};
 use crate::node::service::{BlockError, BlockRecord, LedgerHandle};
+use crate::primitives::{AccountId, PublicKey};
 use crate::wire::pb::ledger::stream_events_response::Item;
 use crate::wire::pb::ledger::{self as pb, TransactionStatus};
 use crate::wire::pb::payments::Transfer;
@@ -21,9 +23,10 @@ use crate::wire::{decline_to_pb, effect_to_pb, movement_to_pb, status_to_pb};
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use prost::Message as _;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
@@ -36,27 +39,58 @@ pub const STREAM_PATIENCE: Duration = Duration::from_secs(10);
 /// of MiB.
 pub const STREAMS_MAX: usize = 1_024;
 
-/// The places for streams, of which each takes one until its reader has left.
-#[derive(Clone)]
-pub(super) struct StreamPlaces(Arc<Semaphore>);
+/// Most of them for callers who did not say who they are, so that these cannot take the places of those who did.
+pub const ANONYMOUS_STREAMS_MAX: usize = 64;
+/// Most of them for one account.
+pub const STREAMS_PER_ACCOUNT_MAX: usize = 32;
 
-/// A place that is taken.
-pub(super) struct StreamPlace(#[expect(dead_code, reason = "held, and given back when dropped")] OwnedSemaphorePermit);
+/// Who reads a stream, and with which of its keys it signed the call.
+#[derive(Clone, Copy)]
+pub(super) struct StreamReader {
+    pub caller: Caller,
+    pub key: Option<PublicKey>,
+}
+
+/// The places for streams, of which each takes one until its reader has left.
+#[derive(Clone, Default)]
+pub(super) struct StreamPlaces(Arc<Mutex<BTreeMap<Option<AccountId>, usize>>>);
+
+/// A place that is taken. It is given back when dropped.
+pub(super) struct StreamPlace {
+    places: StreamPlaces,
+    of: Option<AccountId>,
+}
 
 impl StreamPlaces {
-    pub(super) fn of(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count)))
-    }
-
     /// Takes a place.
     ///
     /// # Errors
     /// `TOO_MANY_STREAMS`.
-    pub(super) fn take(&self) -> Result<StreamPlace, Status> {
-        self.0.clone().try_acquire_owned().map(StreamPlace).map_err(|_| {
-            let message = "the node serves as many streams as it can: end one, or ask another node";
-            status(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
-        })
+    pub(super) fn take(&self, caller: Caller) -> Result<StreamPlace, Status> {
+        let of = caller.account();
+        let mut taken = self.taken();
+        let own = taken.get(&of).copied().unwrap_or_default();
+        let own_max = if of.is_some() { STREAMS_PER_ACCOUNT_MAX } else { ANONYMOUS_STREAMS_MAX };
+        if own >= own_max || taken.values().sum::<usize>() >= STREAMS_MAX {
+            let message = "the node serves no more streams to this caller: end one, or ask another node";
+            return Err(status(Code::ResourceExhausted, "TOO_MANY_STREAMS", message));
+        }
+        taken.insert(of, own + 1);
+        Ok(StreamPlace { places: self.clone(), of })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<Option<AccountId>, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        match taken.get(&self.of).copied() {
+            Some(count) if count > 1 => drop(taken.insert(self.of, count - 1)),
+            _ => drop(taken.remove(&self.of)),
+        }
     }
 }
 
@@ -141,10 +175,14 @@ where
 pub(super) async fn blocks(
     ledger: Arc<dyn LedgerHandle>,
     place: StreamPlace,
-    caller: Caller,
+    reader: StreamReader,
     from_height: u64,
 ) -> Result<BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>, Status> {
     require_kept(&*ledger, from_height).await?;
+    let applied = ledger.status().height;
+    if from_height > applied.saturating_add(1) {
+        return Err(no_block(BlockError::NotReached { height: from_height, applied }));
+    }
     let feed = move |feed: Feed<pb::StreamBlocksResponse>| async move {
         let mut height = from_height;
         loop {
@@ -152,7 +190,7 @@ pub(super) async fn blocks(
                 Ok(record) => record,
                 Err(error) => return Stopped::Failed(error),
             };
-            let block = match sight_now(&*ledger, caller, |sight| visible_block(sight, &record)) {
+            let block = match sight_now(&*ledger, reader, |sight| visible_block(sight, &record)) {
                 Ok(block) => block,
                 Err(error) => return Stopped::Failed(error),
             };
@@ -176,7 +214,7 @@ pub(super) async fn blocks(
 pub(super) async fn events(
     ledger: Arc<dyn LedgerHandle>,
     place: StreamPlace,
-    caller: Caller,
+    reader: StreamReader,
     cursor: &str,
 ) -> Result<BoxStream<'static, Result<pb::StreamEventsResponse, Status>>, Status> {
     let mut at = match cursor {
@@ -193,7 +231,7 @@ pub(super) async fn events(
                 Ok(record) => record,
                 Err(error) => return Stopped::Failed(error),
             };
-            let events = match sight_now(&*ledger, caller, |sight| events_of(sight, &record, at.index)) {
+            let events = match sight_now(&*ledger, reader, |sight| events_of(sight, &record, at.index)) {
                 Ok(events) => events,
                 Err(error) => return Stopped::Failed(error),
             };
@@ -237,15 +275,23 @@ async fn next_block(ledger: &dyn LedgerHandle, height: u64) -> Result<BlockRecor
 }
 
 /// What the caller sees by the state of now; an error once it is nobody any more.
-fn sight_now<T>(ledger: &dyn LedgerHandle, caller: Caller, look: impl FnOnce(Sight<'_>) -> T) -> Result<T, Status> {
+fn sight_now<T>(
+    ledger: &dyn LedgerHandle,
+    reader: StreamReader,
+    look: impl FnOnce(Sight<'_>) -> T,
+) -> Result<T, Status> {
     let snapshot = ledger.snapshot().map_err(unavailable)?;
-    let caller = match caller.account() {
+    let caller = match reader.caller.account() {
         None => Caller::Anyone,
         Some(id) => {
             let account: Option<Account> = snapshot.view.read(&id);
             let account = account.filter(|account| !account.closed).ok_or_else(|| {
                 status(Code::PermissionDenied, "ACCOUNT_CLOSED", "the account of this stream was closed")
             })?;
+            if !reader.key.is_some_and(|key| account.keys.keys().contains(&key)) {
+                let message = "the key that opened this stream is no longer one of the account's: open it with another";
+                return Err(status(Code::Unauthenticated, "KEY_REPLACED", message));
+            }
             let oversees = account.roles.has(Role::Observer) || account.roles.has(Role::Operator);
             if oversees { Caller::Overseer(id) } else { Caller::Account(id) }
         }
@@ -258,7 +304,10 @@ fn events_of(sight: Sight<'_>, record: &BlockRecord, from_index: usize) -> Vec<p
     let header = record.block.header();
     let transactions = record.block.transactions().len();
     let places = record.outcomes.iter().enumerate().skip(from_index);
-    let visible = places.filter(|(index, outcome)| sight.of_outcome(sender_in(record, *index), outcome));
+    let visible = places.filter(|(index, outcome)| match record.block.transactions().get(*index) {
+        Some(signed) => sight.of_transaction(signed, outcome),
+        None => sight.of_outcome(outcome),
+    });
     visible
         .map(|(index, outcome)| {
             let (status, decline) = match &outcome.status {
@@ -272,6 +321,9 @@ fn events_of(sight: Sight<'_>, record: &BlockRecord, from_index: usize) -> Vec<p
                 true => Bytes::copy_from_slice(&outcome.transaction_id.0),
                 false => Bytes::new(),
             };
+            let oversees = sight.oversees();
+            // Of what fell due for many, each hears its own.
+            let effects = outcome.effects.iter().filter(|effect| is_transaction || oversees || sight.of_effect(effect));
             pb::Event {
                 cursor: Cursor { height: header.height, index: index + 1 }.text(),
                 height: header.height,
@@ -280,7 +332,7 @@ fn events_of(sight: Sight<'_>, record: &BlockRecord, from_index: usize) -> Vec<p
                 status: status.into(),
                 decline,
                 movements: outcome.movements.iter().map(movement_to_pb).collect(),
-                effects: outcome.effects.iter().map(effect_to_pb).collect(),
+                effects: effects.map(effect_to_pb).collect(),
                 transfers: record.block.transactions().get(index).map(transfers_of).unwrap_or_default(),
             }
         })
@@ -314,13 +366,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_free_again_once_the_reader_has_left() {
-        let places = StreamPlaces::of(1);
+        let places = StreamPlaces::default();
         let open = |place| fed::<u32, _>(place, STREAM_PATIENCE, |_| std::future::pending(), |_| None);
-        let stream = open(places.take().expect("the only place"));
-        let full = places.take().err().expect("no place is left");
-        assert_eq!(full.code(), Code::ResourceExhausted);
-        drop(stream);
-        assert!(places.take().is_ok());
+        let is_full = |caller| places.take(caller).is_err_and(|full| full.code() == Code::ResourceExhausted);
+        let take_all = |caller, most: usize| (0..most).map(|_| open(places.take(caller).expect("a place"))).collect();
+        let mut anonymous: Vec<_> = take_all(Caller::Anyone, ANONYMOUS_STREAMS_MAX);
+        assert!(is_full(Caller::Anyone));
+        let account = |number: usize| Caller::Account(AccountId([number as u8; 32]));
+        let _own: Vec<_> = take_all(account(1), STREAMS_PER_ACCOUNT_MAX);
+        assert!(is_full(account(1)) && places.take(account(2)).is_ok());
+        anonymous.pop();
+        assert!(places.take(Caller::Anyone).is_ok());
+        let others = (STREAMS_MAX - ANONYMOUS_STREAMS_MAX) / STREAMS_PER_ACCOUNT_MAX;
+        let _all: Vec<Vec<_>> = (2..=others).map(|number| take_all(account(number), STREAMS_PER_ACCOUNT_MAX)).collect();
+        drop(places.take(account(200)).expect("the one that was given back"));
+        let _last = places.take(Caller::Anyone).expect("it is anybody's");
+        assert!(is_full(account(200)), "the node has no more places");
     }
 
     #[tokio::test]
@@ -335,7 +396,8 @@ mod tests {
             }
             Stopped::Left
         };
-        let (place, patience) = (StreamPlaces::of(1).take().expect("a place"), Duration::from_millis(10));
+        let (place, patience) =
+            (StreamPlaces::default().take(Caller::Anyone).expect("a place"), Duration::from_millis(10));
         let parting = |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(u32::MAX));
         let stream = fed(place, patience, endless, parting);
         given_up.await.expect("it gives up");

@@ -1,15 +1,17 @@
 //! Who sees what. One function for each kind of thing, and every answer and stream goes through them.
 //!
 //! Overseers (observers, operators) see everything. An account sees what concerns it or an account under it: a
-//! transaction concerns its sender and every account that its movements, balances and effects name.
+//! transaction concerns its sender, its signers, and every account that its movements, balances and effects name. What fell
+//! due in a block concerns nobody as a whole: each effect of it is shown to those whom it names.
 
 use super::caller::Caller;
 use crate::domain::financing::FinancingRequest;
 use crate::domain::tokens::{Issuance, Redemption, Token};
 use crate::domain::trade::Receivable;
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::{Account, BalanceAfter, Outcome, Value, View};
-use crate::primitives::{AccountId, TokenId};
+use crate::ledger::{Account, BalanceAfter, Effect, Outcome, SignedTransaction, Value, View};
+use crate::primitives::{AccountId, PublicKey, TokenId};
+use crate::wire::sender_of;
 
 /// What a caller may see of a state.
 #[derive(Clone, Copy)]
@@ -21,6 +23,11 @@ pub(super) struct Sight<'a> {
 impl<'a> Sight<'a> {
     pub(super) fn new(caller: Caller, view: &'a dyn View) -> Self {
         Self { caller, view }
+    }
+
+    /// Whether the caller sees everything.
+    pub(super) fn oversees(self) -> bool {
+        matches!(self.caller, Caller::Overseer(_))
     }
 
     /// Whether the account is the caller's own or stands under it.
@@ -41,21 +48,41 @@ impl<'a> Sight<'a> {
         false
     }
 
-    /// Whether what a transaction did concerns the caller. What fell due has no sender.
-    pub(super) fn of_outcome(self, sender: Option<AccountId>, outcome: &Outcome) -> bool {
+    /// Whether a transaction of a block concerns the caller: it sent or signed it, or what it did names an account that the
+    /// caller sees. One that was declined did nothing, so those whom it meant to touch hear nothing of it.
+    pub(super) fn of_transaction(self, signed: &SignedTransaction, outcome: &Outcome) -> bool {
+        let sent = || sender_of(signed.body()).is_some_and(|sender| self.of_account(sender));
+        self.of_outcome(outcome) || sent() || self.of_signers(&signed.signers().collect::<Vec<_>>())
+    }
+
+    /// Whether one of the caller's own keys signed.
+    pub(super) fn of_signers(self, signers: &[PublicKey]) -> bool {
+        let Some(own) = self.caller.account() else { return false };
+        let keys = self.view.read::<Account>(&own).map(|account| account.keys);
+        keys.is_some_and(|keys| keys.keys().iter().any(|key| signers.contains(key)))
+    }
+
+    /// Whether an effect names an account that the caller sees.
+    pub(super) fn of_effect(self, effect: &Effect) -> bool {
+        let named = effect.fields.iter().filter_map(|(_, value)| match value {
+            Value::Account(account) => Some(*account),
+            _ => None,
+        });
+        named.into_iter().any(|account| self.of_account(account))
+    }
+
+    /// Whether what a transaction did concerns the caller.
+    pub(super) fn of_outcome(self, outcome: &Outcome) -> bool {
         if matches!(self.caller, Caller::Overseer(_)) {
             return true;
         }
         let moved = outcome.movements.iter().flat_map(|movement| [movement.from, movement.to]).flatten();
         let touched = outcome.balances.iter().map(|balance| balance.account);
-        let named = outcome.effects.iter().flat_map(|effect| &effect.fields).filter_map(|(_, value)| match value {
-            Value::Account(account) => Some(*account),
-            _ => None,
-        });
-        let mut concerned: Vec<AccountId> = sender.into_iter().chain(moved).chain(touched).chain(named).collect();
+        let mut concerned: Vec<AccountId> = moved.chain(touched).collect();
         concerned.sort_unstable();
         concerned.dedup();
         concerned.into_iter().any(|account| self.of_account(account))
+            || outcome.effects.iter().any(|effect| self.of_effect(effect))
     }
 
     /// Those balances after a transaction that the caller may see: of accounts that it sees.

@@ -139,8 +139,10 @@ fn remove_mark(path: &Path) -> Result<(), DaemonError> {
 }
 
 async fn serve(context: runtime::Context, config: Config, prepared: Prepared) -> Result<(), DaemonError> {
-    let signer = signer(&context, &config, &prepared).await?;
     let (addresses, observers) = committee(&config, &prepared);
+    // Before anything is written, and before the mark that the key never voted is used up.
+    let addresses = node::located(prepared.genesis.validators(), &addresses)?;
+    let signer = signer(&context, &config, &prepared).await?;
     let peers = config.peers.iter().map(|peer| peer.address.ip()).chain([config.listen.p2p.ip()]);
     let connections = Connections {
         key: private_key(&prepared.key.seed()),

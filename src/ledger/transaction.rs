@@ -74,6 +74,11 @@ impl SignedTransaction {
         transaction_id(&self.body)
     }
 
+    /// The keys that it bears signatures of.
+    pub fn signers(&self) -> impl Iterator<Item = PublicKey> {
+        self.signatures.iter().map(|signature| signature.public_key)
+    }
+
     /// The leaf hash that stands in `transactions_root`: over the id and the hash of the signatures, so that a block's
     /// id covers every byte of the block.
     pub fn leaf(&self) -> Hash {

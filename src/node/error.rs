@@ -3,7 +3,7 @@
 use crate::consensus::{StartError, StopReason};
 use crate::execution::InvalidBlock;
 use crate::execution::genesis::GenesisError;
-use crate::primitives::CodecError;
+use crate::primitives::{CodecError, PublicKey};
 use crate::storage::StorageError;
 use std::sync::Arc;
 use thiserror::Error;
@@ -17,6 +17,11 @@ pub enum NodeError {
     /// The genesis file cannot be used.
     #[error("{0}")]
     Genesis(Arc<GenesisError>),
+    /// A validator cannot be reached, because nothing says where it is. It must not be left out: the quorum is of all of them.
+    #[error(
+        "the configuration does not say where validator {0} listens: add it to the peers. Every validator of the ledger has to be among them"
+    )]
+    ValidatorWithoutAddress(PublicKey),
     /// Consensus did not start.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -19,9 +19,9 @@ use crate::consensus::{Runtime, StopReason};
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Request, SignedTransaction, View};
-use crate::primitives::{AccountId, RequestId, TransactionId};
+use crate::primitives::{AccountId, PublicKey, RequestId, TransactionId};
 use crate::storage::{Store, StoreView};
-use crate::wire::decode_body;
+use crate::wire::sender_of;
 use commonware_parallel::Strategy;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -191,19 +191,30 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
 
     fn known(&self, id: TransactionId) -> Result<Option<KnownTransaction>, NodeError> {
         if let Some(found) = self.found(&id)? {
-            let sender = self.sender_of(&id, found.height)?;
-            return Ok(sender.map(|sender| KnownTransaction { transaction_id: id, sender, fate: Fate::Final(found) }));
+            let parties = self.parties_of(&id, found.height)?;
+            return Ok(parties.map(|(sender, signers)| KnownTransaction {
+                transaction_id: id,
+                sender,
+                signers,
+                fate: Fate::Final(found),
+            }));
         }
-        let waiting = self.desk.sender_of(&id);
-        Ok(waiting.map(|sender| KnownTransaction { transaction_id: id, sender, fate: Fate::Pending }))
+        Ok(self.desk.waiting_transaction(&id).map(|transaction| KnownTransaction {
+            transaction_id: id,
+            sender: transaction.envelope().sender,
+            signers: transaction.signers().iter().copied().collect(),
+            fate: Fate::Pending,
+        }))
     }
 
-    fn sender_of(&self, id: &TransactionId, height: u64) -> Result<Option<AccountId>, NodeError> {
+    /// Who sent a final transaction, and whose keys signed it.
+    fn parties_of(&self, id: &TransactionId, height: u64) -> Result<Option<(AccountId, Vec<PublicKey>)>, NodeError> {
         let block = proofs::stored_block(self.chain.store(), height)?.ok_or(NodeError::MissingBlock(height))?;
         let transaction = block.transactions().iter().find(|transaction| transaction.id() == *id);
-        Ok(transaction
-            .and_then(|transaction| decode_body(transaction.body()).ok())
-            .map(|(envelope, _)| envelope.sender))
+        Ok(transaction.and_then(|transaction| {
+            let sender = sender_of(transaction.body())?;
+            Some((sender, transaction.signers().collect()))
+        }))
     }
 
     fn known_by_request(

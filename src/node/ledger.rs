@@ -353,13 +353,10 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         match (view.check(), validators) {
             (Err(error), _) => self.halt.stop(error.into()).await,
             (Ok(()), None) => self.halt.stop(missing).await,
-            (Ok(()), Some(validators)) => {
-                let address = |key: &PublicKey| self.addresses.get(key).cloned().map(|at| (*key, at));
-                return Committee {
-                    validators: validators.keys().iter().filter_map(address).collect(),
-                    observers: self.observers.clone(),
-                };
-            }
+            (Ok(()), Some(validators)) => match located(&validators, &self.addresses) {
+                Ok(validators) => return Committee { validators, observers: self.observers.clone() },
+                Err(error) => self.halt.stop(error).await,
+            },
         }
         futures::future::pending().await
     }
@@ -372,6 +369,22 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
     fn seconds_since(&self, started: SystemTime) -> f64 {
         self.context.current().duration_since(started).unwrap_or_default().as_secs_f64()
     }
+}
+
+/// Where each of the validators is. All of them or none: a committee without some would be another quorum, and final what
+/// the ledger's own quorum never saw.
+///
+/// # Errors
+/// One has no address.
+pub fn located(
+    validators: &ValidatorSet,
+    addresses: &BTreeMap<PublicKey, PeerAddress>,
+) -> Result<BTreeMap<PublicKey, PeerAddress>, NodeError> {
+    let located = validators.keys().iter().map(|key| match addresses.get(key) {
+        Some(address) => Ok((*key, address.clone())),
+        None => Err(NodeError::ValidatorWithoutAddress(*key)),
+    });
+    located.collect()
 }
 
 /// Why a block was not executed to its end.

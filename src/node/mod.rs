@@ -41,6 +41,7 @@ pub use config::{Config, ConfigError};
 pub use error::NodeError;
 pub use halt::Halted;
 pub use handle::NodeHandle;
+pub use ledger::located;
 pub use metrics::NodeMetrics;
 pub use records::{BlockRecord as StoredRecord, TransactionPlace};
 pub use start::{NodeSettings, RunningNode, start};

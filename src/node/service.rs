@@ -197,6 +197,8 @@ pub struct KnownTransaction {
     pub transaction_id: TransactionId,
     /// Who sent it.
     pub sender: AccountId,
+    /// The keys that signed it.
+    pub signers: Vec<PublicKey>,
     /// What became of it.
     pub fate: Fate,
 }

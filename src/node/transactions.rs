@@ -97,7 +97,12 @@ impl<T: Strategy> TransactionDesk<T> {
     /// The first rule that it breaks.
     pub fn plausible(&self, decoded: Decoded, now: BlockTime, view: &dyn View) -> Result<Plausible, Refusal> {
         let plausible = Plausible::check(decoded, self.chain_id, now, view)?;
-        self.pool().check_room(plausible.envelope(), plausible.encoded_len())?;
+        let pool = self.pool();
+        // The same bytes may have come in another way since they were looked for; they take no room of their own.
+        if pool.get(&plausible.id()).is_none() {
+            pool.check_room(plausible.envelope(), plausible.encoded_len())?;
+        }
+        drop(pool);
         Ok(plausible)
     }
 
@@ -165,9 +170,9 @@ impl<T: Strategy> TransactionDesk<T> {
         self.pool().get(id).is_some()
     }
 
-    /// Who sent the transaction, if it waits here.
-    pub fn sender_of(&self, id: &TransactionId) -> Option<AccountId> {
-        self.pool().get(id).map(|transaction| transaction.envelope().sender)
+    /// The transaction, if it waits here.
+    pub fn waiting_transaction(&self, id: &TransactionId) -> Option<Arc<Transaction>> {
+        self.pool().get(id).cloned()
     }
 
     /// The transaction that waits under a sender's request id.

@@ -91,6 +91,22 @@ fn a_network_is_made_once() {
 }
 
 #[test]
+fn a_node_that_does_not_know_every_validator_does_not_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("network");
+    json(["testnet", "--validators", "4", "--out", text(&out), "--output", "json"]);
+    let home = out.join("nodes/validator-1");
+    let config = home.join("node.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+    let (head, last_peer) = good.rsplit_once("[[peers]]").unwrap();
+    let (_, rest) = last_peer.split_once("\n\n").unwrap_or((last_peer, ""));
+    let missing = last_peer.split('"').nth(1).unwrap().to_owned();
+    std::fs::write(&config, format!("{head}{rest}")).unwrap();
+    assert_fails(&run(["node", "--config", text(&config)]), 1, &[&missing, "Every validator"]);
+    assert!(home.join("never-voted").exists(), "the key has not voted, and may still");
+}
+
+#[test]
 fn a_node_names_what_is_wrong_with_its_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("network");

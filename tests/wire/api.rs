@@ -7,7 +7,8 @@ use causeway::client::KeyPair;
 use causeway::node::service::LedgerHandle as _;
 use causeway::primitives::AccountId;
 use causeway::wire::pb::accounts::accounts_service_client::AccountsServiceClient;
-use causeway::wire::pb::accounts::{GetAccountRequest, GetCounterpartyRequest, ListAccountsRequest, Role};
+use causeway::wire::pb::accounts::{self, GetAccountRequest, GetCounterpartyRequest, ListAccountsRequest, Role};
+use causeway::wire::pb::ledger::get_transaction_request::Key as TransactionKey;
 use causeway::wire::pb::ledger::ledger_service_client::LedgerServiceClient;
 use causeway::wire::pb::ledger::stream_events_response::Item;
 use causeway::wire::pb::ledger::{self as pb, TransactionStatus};
@@ -27,6 +28,7 @@ const GET_ACCOUNT: &str = "/causeway.accounts.v1.AccountsService/GetAccount";
 const GET_COUNTERPARTY: &str = "/causeway.accounts.v1.AccountsService/GetCounterparty";
 const LIST_ACCOUNTS: &str = "/causeway.accounts.v1.AccountsService/ListAccounts";
 const STREAM_EVENTS: &str = "/causeway.ledger.v1.LedgerService/StreamEvents";
+const GET_TRANSACTION: &str = "/causeway.ledger.v1.LedgerService/GetTransaction";
 const GET_BLOCK: &str = "/causeway.ledger.v1.LedgerService/GetBlock";
 
 async fn served() -> (StandIn, Channel) {
@@ -281,6 +283,66 @@ async fn events_are_filtered_resumed_and_live() {
     assert_eq!(refusal(&refused), (Code::OutOfRange, "BLOCK_PRUNED".to_owned()));
     let unsigned = client.stream_events(pb::StreamEventsRequest::default()).await.expect_err("nobody asks");
     assert_eq!(unsigned.code(), Code::Unauthenticated);
+}
+
+/// A declined transaction did nothing to those whom it names; who signed it must still learn what became of it.
+#[tokio::test]
+async fn who_signed_sees_what_was_declined_and_nobody_else_does() {
+    let (ledger, channel) = served().await;
+    let mut client = LedgerServiceClient::new(channel);
+    let close = accounts::CloseAccount { account_id: Bytes::copy_from_slice(&[9; 32]) };
+    let mut body = opening(&ledger, account("bank-a"), 1, 41);
+    body.operations = vec![pb::Operation { operation: Some(pb::operation::Operation::CloseAccount(close)) }];
+    let alone = signed(&body, &key(1));
+    body.request_id = Bytes::from_static(&[2; 16]);
+    let mut together = signed(&body, &key(1));
+    together.signatures.extend(signed(&body, &key(2)).signatures);
+    let mut ids = Vec::new();
+    for transaction in [alone, together] {
+        ids.push(client.submit(submission(transaction)).await.expect("admitted").into_inner().transaction_id);
+    }
+    let get = |id: &Bytes| {
+        let request = pb::GetTransactionRequest { key: Some(TransactionKey::TransactionId(id.clone())) };
+        signed_call(&ledger, account("bank-b"), &key(2), GET_TRANSACTION, 60_000, request)
+    };
+    let hidden = client.get_transaction(get(&ids[0])).await.expect_err("it only names the other bank");
+    assert_eq!(refusal(&hidden), (Code::NotFound, "NOT_FOUND".to_owned()));
+    let time = hidden.get_details_error_info().expect("details").metadata["ledger_time_ms"].clone();
+    assert!(time.parse::<u64>().is_ok(), "{time}");
+    let seen = client.get_transaction(get(&ids[1])).await.expect("it signed").into_inner();
+    assert_eq!(seen.status(), TransactionStatus::Declined);
+    let from = pb::StreamEventsRequest { cursor: "0".to_owned() };
+    let request = signed_call(&ledger, account("bank-b"), &key(2), STREAM_EVENTS, 60_000, from);
+    let mut stream = client.stream_events(request).await.expect("it opens").into_inner();
+    assert_eq!(event(&mut stream).await.transaction_id, ids[1]);
+}
+
+/// Whoever stole a key reads on until it is replaced, and not longer.
+#[tokio::test]
+async fn a_stream_ends_when_the_key_that_opened_it_is_replaced() {
+    let (ledger, channel) = served().await;
+    let mut client = LedgerServiceClient::new(channel);
+    let from = |cursor: &str| as_bank_a(&ledger, STREAM_EVENTS, pb::StreamEventsRequest { cursor: cursor.to_owned() });
+    let mut stream = client.stream_events(from("0")).await.expect("it opens").into_inner();
+    let keys = accounts::KeySet { public_keys: vec![Bytes::copy_from_slice(&key(50).public_key().0)], threshold: 1 };
+    let rotate = accounts::RotateKeys { account_id: Bytes::copy_from_slice(&account("bank-a").0), keys: Some(keys) };
+    let mut body = opening(&ledger, account("bank-a"), 1, 41);
+    body.operations = vec![pb::Operation { operation: Some(pb::operation::Operation::RotateKeys(rotate)) }];
+    let mut rotation = signed(&body, &key(1));
+    rotation.signatures.extend(signed(&body, &key(50)).signatures);
+    client.submit(submission(rotation)).await.expect("admitted");
+    let ended = stream.next().await.expect("a last word").expect_err("an error");
+    assert_eq!(refusal(&ended), (Code::Unauthenticated, "KEY_REPLACED".to_owned()));
+}
+
+#[tokio::test]
+async fn streams_do_not_begin_beyond_the_next_block() {
+    let (ledger, channel) = served().await;
+    let mut client = LedgerServiceClient::new(channel);
+    client.stream_blocks(pb::StreamBlocksRequest { from_height: 1 }).await.expect("the next block will come");
+    let beyond = client.stream_blocks(pb::StreamBlocksRequest { from_height: 2 }).await.expect_err("too far");
+    assert_eq!(refusal(&beyond), (Code::NotFound, "BLOCK_NOT_REACHED".to_owned()));
+    drop(ledger);
 }
 
 #[tokio::test]

@@ -115,9 +115,10 @@ impl StandIn {
         let known = chain.records.iter().zip(0u64..).filter_map(|((record, applied), height)| {
             let (sender, openings) = applied.as_ref()?;
             let outcome = record.outcomes.first()?.clone();
+            let signers = record.block.transactions()[0].signers().collect();
             let balances = openings.of(0, &outcome);
             let fate = Fate::Final(FinalTransaction { height, outcome: outcome.clone(), balances });
-            Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: *sender, fate })
+            Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: *sender, signers, fate })
         });
         known.into_iter().find(|known| wanted(known))
     }

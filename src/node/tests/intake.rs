@@ -1,7 +1,7 @@
 //! What comes in: cheap rules first, bounded work, and an answer to everyone.
 
 use super::{Door, forged, simulate};
-use crate::admission::Refusal;
+use crate::admission::{Decoded, Refusal};
 use crate::consensus::ForwardedBatch;
 use crate::execution::chronicle::{id, key, public, transfer};
 use crate::node::clock::now;
@@ -74,6 +74,20 @@ fn what_waits_to_be_verified_is_bounded_and_each_hears_its_own_answer() {
         verifier.abort();
         let _ = verifier.await;
         assert_eq!(door.intake.submit(payments[3].clone(), clock).await, Err(Rejected::Closed));
+    });
+}
+
+/// Between looking for a transaction among those that wait and finding it plausible, the same bytes may come in another way.
+#[test]
+fn the_same_bytes_by_another_way_are_no_reuse_of_their_own_request_id() {
+    simulate(|context| async move {
+        let mut door = Door::open(&context, TWO).await;
+        let payment = door.payment(1);
+        let transactions = vec![Bytes::from(payment.to_bytes())];
+        door.intake.take_forwarded(&ForwardedBatch { from: public(&key("node-1")), transactions }, now(&context));
+        assert_eq!(door.desk.waiting(), 1);
+        let again = Decoded::read(payment).expect("a good body");
+        door.desk.plausible(again, now(&context), door.chronicle.entries()).expect("it is the very one that waits");
     });
 }
 
