@@ -3,8 +3,10 @@
 use super::caller::identify;
 use super::page::{PageRequest, page};
 use super::status::{malformed, not_found};
+use super::trade::receivable_to_pb;
 use super::visibility::Sight;
 use crate::domain::financing::{FinancingRequest, FinancingRequestState};
+use crate::domain::trade::Receivable;
 use crate::node::service::LedgerHandle;
 use crate::primitives::ObjectId;
 use crate::wire::object_id;
@@ -28,8 +30,13 @@ impl FinancingService for Financing {
         let sight = Sight::new(caller.required()?, &*snapshot.view);
         let id = object_id("financing_request_id", &request.get_ref().financing_request_id).map_err(malformed)?;
         let found = snapshot.view.read::<FinancingRequest>(&id).filter(|found| sight.of_financing_request(found));
-        let found = request_to_pb(&id, &found.ok_or_else(|| not_found("financing request"))?);
-        Ok(Response::new(pb::GetFinancingRequestResponse { financing_request: Some(found) }))
+        let found = found.ok_or_else(|| not_found("financing request"))?;
+        // Whoever is asked for money on a receivable sees it, though it is not yet the financier's.
+        let receivable = snapshot.view.read::<Receivable>(&found.receivable);
+        Ok(Response::new(pb::GetFinancingRequestResponse {
+            financing_request: Some(request_to_pb(&id, &found)),
+            receivable: receivable.map(|receivable| receivable_to_pb(&found.receivable, &receivable)),
+        }))
     }
 
     async fn list_financing_requests(

@@ -163,5 +163,6 @@ fn redemption_to_pb(id: &ObjectId, redemption: &Redemption) -> pb::Redemption {
         state: state.into(),
         overdue: redemption.overdue_at.is_some(),
         fiat_reference: redemption.fiat_reference.clone(),
+        narrative: redemption.narrative.clone(),
     }
 }

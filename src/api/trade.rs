@@ -54,7 +54,8 @@ impl TradeService for Trade {
     }
 }
 
-fn receivable_to_pb(id: &ObjectId, receivable: &Receivable) -> pb::Receivable {
+/// A receivable as the wire shows it.
+pub(super) fn receivable_to_pb(id: &ObjectId, receivable: &Receivable) -> pb::Receivable {
     let state = match receivable.state() {
         ReceivableState::Registered => pb::ReceivableState::Registered,
         ReceivableState::Confirmed => pb::ReceivableState::Confirmed,

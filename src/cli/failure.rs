@@ -8,6 +8,7 @@
 //! | 1 | failed: nobody answers, refused, a file is missing, a receipt does not verify |
 //! | 2 | the command line itself is wrong |
 //! | 3 | the ledger declined the transaction; its receipt says why |
+//! | 4 | a transaction was sent, and nobody said what became of it: it may still happen until it expires |
 
 use crate::client::decimal::DecimalError;
 use crate::client::receipt_file::ReceiptFileError;
@@ -18,6 +19,7 @@ use crate::execution::genesis::GenesisError;
 use crate::ledger::receipt::ReceiptError;
 use crate::node::ConfigError;
 use crate::primitives::ids::ParseIdError;
+use crate::primitives::{BlockTime, TransactionId};
 use crate::sandbox::SandboxError;
 use crate::sandbox::testnet::TestnetError;
 use serde_json::{Value, json};
@@ -34,9 +36,16 @@ pub enum Failure {
     /// Something failed.
     #[error("{0}")]
     Failed(String),
-    /// Something was sent, and nobody said what became of it.
-    #[error("{0}")]
-    Unknown(String),
+    /// A transaction was sent, and nobody said what became of it.
+    #[error("{error}")]
+    OutcomeUnknown {
+        /// What is known, and how to learn the rest.
+        error: String,
+        /// The transaction.
+        transaction: TransactionId,
+        /// Until when it may still become final.
+        expires_at: BlockTime,
+    },
     /// A node refused.
     #[error("{0}")]
     Refused(Box<Refusal>),
@@ -51,10 +60,33 @@ impl Failure {
         Self::Failed(format!("{}: {}", path.display(), crate::sandbox::testnet::explain_io(cause)))
     }
 
+    /// Why a transaction that was sent came to no answer. Where it may still happen, the failure says until when.
+    pub fn of_submission(id: TransactionId, expires_at: BlockTime, error: ClientError) -> Self {
+        let waited = match &error {
+            ClientError::OutcomeUnknown { waited, cause, .. } => format!("after {} s ({cause})", waited.as_secs()),
+            ClientError::Malformed(cause) => format!("by an answer that the node gave ({cause})"),
+            _ => return error.into(),
+        };
+        Self::OutcomeUnknown {
+            error: format!(
+                "what became of transaction {id} is not known {waited}. It may still become final until {expires_at}, and \
+                 never after. Look with `causeway transaction {id}`; to pay again before then may pay twice"
+            ),
+            transaction: id,
+            expires_at,
+        }
+    }
+
     /// The failure as programs read it, in one line.
     pub fn to_json(&self) -> Value {
         match self {
-            Self::Usage(error) | Self::Failed(error) | Self::Unknown(error) => json!({ "error": error }),
+            Self::Usage(error) | Self::Failed(error) => json!({ "error": error }),
+            Self::OutcomeUnknown { error, transaction, expires_at } => json!({
+                "error": error,
+                "reason": "OUTCOME_UNKNOWN",
+                "transaction_id": transaction.to_string(),
+                "expires_at_ms": expires_at.0,
+            }),
             Self::Refused(refusal) => {
                 json!({ "error": refusal.statement(), "reason": refusal.reason, "hint": refusal.hint() })
             }
@@ -65,9 +97,10 @@ impl Failure {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Failed(_) | Self::Unknown(_) | Self::Refused(_) => 1,
+            Self::Failed(_) | Self::Refused(_) => 1,
             Self::Usage(_) => 2,
             Self::Declined => 3,
+            Self::OutcomeUnknown { .. } => 4,
         })
     }
 }
@@ -110,7 +143,6 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Request(_) | ClientError::Endpoint { .. } => Self::Usage(error.to_string()),
-            ClientError::OutcomeUnknown { .. } | ClientError::Malformed(_) => Self::Unknown(error.to_string()),
             ClientError::Refused(refusal) => Self::Refused(refusal),
             _ => Self::Failed(error.to_string()),
         }

@@ -11,7 +11,8 @@ mod failure;
 mod output;
 mod session;
 
-use clap::{CommandFactory as _, Parser as _};
+use crate::primitives::TransactionId;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
     accounts, audit, balance, chain, finance, invoices, issue, keys, pay, receipts, redeem, reserves, run, tokens,
 };
@@ -24,7 +25,8 @@ use std::process::ExitCode;
 /// Causeway: a settlement node for fiat-pegged tokens, and its command line.
 #[derive(Debug, clap::Parser)]
 #[command(name = "causeway", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 the ledger declined.\n\
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 the ledger declined,\n\
+    4 sent, and nobody said what became of it: it may still happen, so look before you send another one.\n\
     With --output json a failure is one JSON object on standard error: error, and a refusal's reason and hint. A decline is\n\
     an answer like any other, on standard output.\n\
     Begin with: causeway sandbox")]
@@ -81,6 +83,11 @@ enum Command {
     /// Fetches receipts, and verifies them offline.
     #[command(subcommand, alias = "receipt")]
     Receipts(receipts::ReceiptsCommand),
+    /// Shows what became of a transaction: pending, applied, declined, expired, or unknown to the node.
+    Transaction {
+        /// Its id, as a payment or a timeout told it.
+        transaction: TransactionId,
+    },
     /// Shows and follows blocks.
     #[command(subcommand)]
     Blocks(chain::BlocksCommand),
@@ -98,14 +105,15 @@ enum Command {
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
-    let Cli { common, command } = match Cli::try_parse() {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (Cli { mut common, command }, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return refuse_to_parse(&error),
     };
     if !matches!(command, Command::Node { .. }) {
         end_with_the_reader();
     }
-    match dispatch(&common, command) {
+    match common.prefer_the_command_line(&matches).and_then(|()| dispatch(&common, command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             match common.output {
@@ -187,6 +195,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         }
         Command::Blocks(command) => command.run(&session).await,
         Command::Events(command) => command.run(&session).await,
+        Command::Transaction { transaction } => commands::transaction::run(&session, transaction).await,
         Command::Status => commands::status::run(&session).await,
         // Those that ask no node were dispatched before.
         Command::Sandbox(_)
@@ -202,6 +211,28 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser as _;
+
+    #[test]
+    fn who_acts_is_named_once_on_the_command_line() {
+        let read = |arguments: &[&str]| {
+            let matches = Cli::command().try_get_matches_from([&["causeway", "status"], arguments].concat());
+            let matches = matches.expect("it parses");
+            let mut common = Cli::from_arg_matches(&matches).expect("it parses").common;
+            common.prefer_the_command_line(&matches).map(|()| common)
+        };
+        for line in [
+            &["--as", "buyer", "--account", "cw1"][..],
+            &["--as", "buyer", "--key", "key.pem"],
+            &["--participant", "here", "--account", "cw1", "--key", "key.pem"],
+            &["--as", "buyer", "--participant", "here"],
+            &["--key", "key.pem"],
+        ] {
+            assert!(matches!(read(line), Err(Failure::Usage(_))), "{line:?}");
+        }
+        assert_eq!(read(&["--as", "buyer"]).expect("one").act_as.as_deref(), Some("buyer"));
+        assert_eq!(read(&["--account", "cw1", "--key", "key.pem"]).expect("one").key.len(), 1);
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -13,6 +13,7 @@ use crate::ledger::{Reason, Receipt, Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, TokenId};
 use crate::sandbox::directory::{SANDBOX_FILE, SandboxFile};
 use crate::sandbox::testnet::participant_directory;
+use clap::parser::ValueSource;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ pub struct Common {
     /// Act as the participant of this directory.
     #[arg(long, global = true, value_name = "DIR")]
     pub participant: Option<PathBuf>,
-    /// Act as this account (with --key), unless a participant is named.
+    /// Act as this account (with --key). Not beside --as or --participant; the command line comes before the environment.
     #[arg(
         id = "acting_account",
         long = "account",
@@ -108,6 +109,50 @@ struct Identity {
 }
 
 impl Common {
+    /// Gives the command line precedence over the environment: who is named there acts, and where that is said there is
+    /// asked, whatever a variable says.
+    ///
+    /// # Errors
+    /// The command line itself names two who act.
+    pub fn prefer_the_command_line(&mut self, matches: &clap::ArgMatches) -> Result<(), Failure> {
+        let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let participants: Vec<&str> = [("act_as", "--as"), ("participant", "--participant")]
+            .into_iter()
+            .filter_map(|(id, flag)| typed(id).then_some(flag))
+            .collect();
+        let accounts: Vec<&str> = [("acting_account", "--account"), ("key", "--key")]
+            .into_iter()
+            .filter_map(|(id, flag)| typed(id).then_some(flag))
+            .collect();
+        if let ([participant, ..], [other, ..]) | ([participant, other], []) = (&participants[..], &accounts[..]) {
+            return Err(Failure::Usage(format!("{participant} and {other} name two who act: give one of them")));
+        }
+        if !accounts.is_empty() {
+            self.act_as = None;
+        }
+        if !participants.is_empty() {
+            self.account = None;
+            self.key.clear();
+        }
+        if typed("key") && self.account.is_none() {
+            return Err(Failure::Usage("--key signs for an account: name it with --account ID".into()));
+        }
+        if typed("sandbox") {
+            if !typed("endpoint") {
+                self.endpoint.clear();
+            }
+            if !typed("genesis") {
+                self.genesis = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory of the participant that acts, if one does.
+    pub fn participant_directory(&self) -> Option<PathBuf> {
+        self.participant.clone().or_else(|| self.act_as.as_ref().map(|name| self.directory_of(name)))
+    }
+
     /// The genesis file, if there is one: the flag's, or the sandbox's.
     ///
     /// # Errors
@@ -305,6 +350,13 @@ impl Session {
         self.common.output
     }
 
+    /// Tells people something beside the answer. Programs have it from the answer.
+    pub fn note(&self, text: &str) {
+        if self.format() == Format::Text {
+            println!("{text}");
+        }
+    }
+
     /// The account that acts.
     ///
     /// # Errors
@@ -387,7 +439,7 @@ impl Session {
         self.submit(builder, &[]).await
     }
 
-    /// Signs and submits, and waits. Nothing but [`Failure::Unknown`] leaves open what became of it.
+    /// Signs and submits, and waits. Nothing but [`Failure::OutcomeUnknown`] leaves open what became of it.
     ///
     /// # Errors
     /// It was refused or could not be sent, or its outcome is unknown.
@@ -402,12 +454,13 @@ impl Session {
         }
         // Before anything is sent: a payment that worked and a file that did not would invite to pay again.
         self.common.receipt_path()?;
+        let expires_at = builder.expires_at();
         let signed = builder.finish().sign(own.iter().chain(&co_signers))?;
         self.progress.enable_steady_tick(Duration::from_millis(100));
         self.progress.set_message(format!("waiting for finality of {}", signed.id()));
         let settled = self.client.submit_and_wait(&signed).await;
         self.progress.finish_and_clear();
-        Ok(settled?)
+        settled.map_err(|error| Failure::of_submission(signed.id(), expires_at, error))
     }
 
     /// Writes a decline's amounts with their units, for people: decimals where it names the token.

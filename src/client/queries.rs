@@ -151,10 +151,15 @@ impl Client {
         all_pages!(self, trade.list_receivables, request, receivables)
     }
 
-    /// A financing request.
-    pub async fn financing_request(&self, request: ObjectId) -> Result<financing::FinancingRequest, ClientError> {
+    /// A financing request, and the receivable that it is on.
+    pub async fn financing_request(
+        &self,
+        request: ObjectId,
+    ) -> Result<(financing::FinancingRequest, trade::Receivable), ClientError> {
         let request = financing::GetFinancingRequestRequest { financing_request_id: bytes(request) };
-        present(ask!(self, financing.get_financing_request(request))?.financing_request, "financing request")
+        let answer = ask!(self, financing.get_financing_request(request))?;
+        let request = present(answer.financing_request, "financing request")?;
+        Ok((request, present(answer.receivable, "receivable")?))
     }
 
     /// The financing requests that the reader may see, all or in one state.

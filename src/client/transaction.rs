@@ -19,7 +19,7 @@ use super::operations::Operation;
 use crate::ledger::SignedTransaction;
 use crate::ledger::transaction::transaction_id;
 use crate::primitives::ids::Origin;
-use crate::primitives::{AccountId, ChainId, RequestId, TransactionId};
+use crate::primitives::{AccountId, BlockTime, ChainId, RequestId, TransactionId};
 use crate::wire::pb::ledger as pb;
 use bytes::Bytes;
 use prost::Message as _;
@@ -81,6 +81,11 @@ impl TransactionBuilder {
         let operation_index = u16::try_from(self.operations.len()).unwrap_or(u16::MAX);
         self.operations.push(operation);
         Origin { sender: self.sender, request_id: self.request_id, operation_index }
+    }
+
+    /// Until when it may become final.
+    pub fn expires_at(&self) -> BlockTime {
+        BlockTime(self.expires_at_ms)
     }
 
     /// Serialises the body. From here on nothing of it changes.

@@ -205,9 +205,24 @@ pub enum ReceiptError {
     /// The certificate does not hold.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// The receipt is not of the history that the checkpoint ends.
-    #[error("the receipt does not show that it is of the checkpoint's history: fetch it for checkpoint height {0}")]
-    Checkpoint(u64),
+    /// The receipt says nothing of the checkpoint's height.
+    #[error(
+        "the receipt does not show that it is of the checkpoint's history: it names no block of height {0}. Fetch it for \
+         checkpoint height {0}"
+    )]
+    CheckpointNotShown(u64),
+    /// The receipt is of a history that has another block at the checkpoint's height.
+    #[error(
+        "the receipt is of another history: it shows block {shown} at height {height}, where you trust block {trusted}"
+    )]
+    OtherHistory {
+        /// The checkpoint's height.
+        height: u64,
+        /// The block that the receipt shows there.
+        shown: Hash,
+        /// The block that the verifier trusts.
+        trusted: Hash,
+    },
 }
 
 impl Receipt {
@@ -313,10 +328,15 @@ impl Receipt {
 
     fn check_checkpoint(&self, trust: &TrustRoot, certified: &Header) -> Result<(), ReceiptError> {
         let Some(checkpoint) = trust.checkpoint else { return Ok(()) };
-        let is = |header: &Header| header.height == checkpoint.height && header.hash() == checkpoint.hash;
-        let leads = |anchor: &Anchor| anchor.path.index == checkpoint.height && anchor.header_hash == checkpoint.hash;
-        let holds = is(&self.header) || is(certified) || self.anchor.as_ref().is_some_and(leads);
-        if holds { Ok(()) } else { Err(ReceiptError::Checkpoint(checkpoint.height)) }
+        let Checkpoint { height, hash: trusted } = checkpoint;
+        let of = |header: &Header| (header.height == height).then(|| header.hash());
+        let anchored = || self.anchor.as_ref().filter(|anchor| anchor.path.index == height);
+        let shown = of(&self.header).or_else(|| of(certified)).or_else(|| anchored().map(|anchor| anchor.header_hash));
+        match shown {
+            None => Err(ReceiptError::CheckpointNotShown(height)),
+            Some(shown) if shown == trusted => Ok(()),
+            Some(shown) => Err(ReceiptError::OtherHistory { height, shown, trusted }),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::report::{Output, plain_table};
 use super::testnet::node_directory;
 
 /// Prints the banner.
-pub fn print(output: &Output, directory: &SandboxDirectory, cluster: &Cluster) {
+pub fn print(output: &Output, directory: &SandboxDirectory, cluster: &Cluster, quorum: usize) {
     let path = directory.path().display();
     output.note("\nCauseway sandbox. NOT FOR PRODUCTION: every passphrase lies beside its key.\n");
     let mut nodes = plain_table();
@@ -19,6 +19,12 @@ pub fn print(output: &Output, directory: &SandboxDirectory, cluster: &Cluster) {
         nodes.add_row([cluster.name(index), endpoint, process, log.display().to_string()]);
     }
     output.note(&nodes.to_string());
+
+    if cluster.size() > 1 && quorum == cluster.size() {
+        output.note(&format!(
+            "It takes all {quorum} of them: a network of {quorum} bears the loss of none, 4 bear the loss of one."
+        ));
+    }
 
     let mut accounts = plain_table();
     accounts.set_header(["account", "what it is"]);

@@ -13,6 +13,7 @@ mod cluster;
 pub mod directory;
 mod figures;
 mod invoice;
+mod ready_file;
 mod report;
 mod scenario;
 mod stage;
@@ -25,6 +26,7 @@ pub use report::plain_table;
 use cluster::Cluster;
 use directory::{SandboxDirectory, SandboxFile};
 use invoice::Document;
+use ready_file::ReadyFile;
 use report::{Output, Report};
 use stage::Stage;
 use std::path::{Path, PathBuf};
@@ -269,6 +271,7 @@ pub async fn run(options: Options) -> Result<(), SandboxError> {
     let validators = options.validators.unwrap_or(4);
     testnet::require_count(validators)?;
     let documents = Document::candidates()?;
+    options.ready_file.as_deref().map_or(Ok(()), ReadyFile::require_writable)?;
     let planned = match options.data_dir.join("genesis.json").exists() {
         true => None,
         false => Some(free_ports(options.ports.unwrap_or(PortChoice::From(Ports::FIRST_DEFAULT)), validators)?),
@@ -277,6 +280,7 @@ pub async fn run(options: Options) -> Result<(), SandboxError> {
     if let Some(process) = directory.abandoned_by {
         output.note(&format!("A sandbox (process {process}) ended here without cleaning up; its lock is taken over."));
     }
+    let ready_file = options.ready_file.as_deref().map(ReadyFile::claim).transpose()?;
     let interrupted = interruption()?;
     tokio::pin!(interrupted);
     let (ports, is_new) = prepare(&options, &directory, planned, &output)?;
@@ -284,8 +288,9 @@ pub async fn run(options: Options) -> Result<(), SandboxError> {
     let result = tokio::select! {
         biased;
         () = &mut interrupted => Ok(()),
-        result = drive(&options, &directory, &mut cluster, &output, documents, is_new) => result,
+        result = drive(&options, &directory, &mut cluster, &output, documents, is_new, ready_file.as_ref()) => result,
     };
+    drop(ready_file);
     output.note("Stopping the validators.");
     cluster.stop();
     if result.is_ok() && !options.exit {
@@ -378,8 +383,10 @@ async fn drive(
     output: &Output,
     documents: Vec<Document>,
     is_new: bool,
+    ready_file: Option<&ReadyFile>,
 ) -> Result<(), SandboxError> {
     let genesis = read_genesis(directory)?;
+    let quorum = genesis.validators().quorum();
     output.note(&format!("Starting {} validators.", cluster.size()));
     let started = std::time::Instant::now();
     let height = cluster.wait_until_ready(genesis.chain_id()).await?;
@@ -397,16 +404,8 @@ async fn drive(
     if is_new && options.scenario != Scenario::Default {
         scenario::fund(&mut stage, &document).await?;
     }
-    banner::print(output, directory, stage.cluster);
-    if let Some(path) = &options.ready_file {
-        let text =
-            serde_json::json!({ "endpoints": endpoints, "data_dir": directory.path(), "pid": std::process::id() });
-        // A reader that waits for the file must not find half of it.
-        let partial = path.with_extension("partial");
-        std::fs::write(&partial, format!("{text:#}\n"))
-            .and_then(|()| std::fs::rename(&partial, path))
-            .map_err(|cause| SandboxError::unwritable(path, &cause))?;
-    }
+    banner::print(output, directory, stage.cluster, quorum);
+    ready_file.map_or(Ok(()), |file| file.write(&endpoints, directory.path()))?;
     match options.scenario {
         Scenario::Default => scenario::play(&mut stage, &document).await?,
         Scenario::Figures => figures::measure(&mut stage).await?,
@@ -417,16 +416,40 @@ async fn drive(
         return Ok(());
     }
     output.note("\nServing until Ctrl-C.");
+    serve(&mut stage, quorum).await
+}
+
+/// Tells what becomes of the network, until none of its validators is left.
+async fn serve(stage: &mut Stage<'_>, quorum: usize) -> Result<(), SandboxError> {
+    let mut stood_still = false;
     loop {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         if let Err(stopped) = stage.cluster.check_running() {
-            // The others go on as far as a quorum of them is left; that is what there are several for.
-            if stage.cluster.process_ids().is_empty() {
+            let left = stage.cluster.process_ids().len();
+            if left == 0 {
                 return Err(stopped);
             }
-            output.note(&format!("{stopped}. The others go on."));
+            stage.output.note(&format!("{stopped}. {}", what_is_left(left, stage.cluster.size(), quorum)));
+        }
+        // Validators may be started again by other hands, so it is the nodes that know whether blocks become final.
+        let Ok(status) = stage.client().status().await else { continue };
+        if status.stands_still != stood_still {
+            stood_still = status.stands_still;
+            stage.output.note(match stood_still {
+                true => "The ledger stands still: no block becomes final. `causeway status` says whom the nodes do not hear.",
+                false => "The ledger goes on: blocks become final again.",
+            });
         }
     }
+}
+
+/// What the loss of a validator means.
+fn what_is_left(left: usize, validators: usize, quorum: usize) -> String {
+    let means = match left >= quorum {
+        true => "the ledger goes on.",
+        false => "nothing becomes final until the quorum is back (`causeway node --config FILE`).",
+    };
+    format!("{left} of {validators} validators are left, and it takes {quorum}: {means}")
 }
 
 /// Verifies every receipt from its file, and prints the sum of it all.
@@ -440,4 +463,15 @@ async fn finish(stage: &mut Stage<'_>, options: &Options) -> Result<(), SandboxE
     let report: &Report = &stage.report;
     stage.output.finish(report, stage.cluster, stage.directory, height, verified, &balances);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_validator_is_told_with_what_it_means() {
+        assert!(what_is_left(3, 4, 3).ends_with("3 of 4 validators are left, and it takes 3: the ledger goes on."));
+        assert!(what_is_left(2, 4, 3).contains("it takes 3: nothing becomes final until the quorum is back"));
+    }
 }

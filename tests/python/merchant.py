@@ -166,7 +166,7 @@ def transfer(payer, payee, token, amount, end_to_end_id=""):
 
 
 def proven(message, genesis):
-    """Verifies a receipt that came over the wire. Returns its header and what the transaction did."""
+    """Verifies a receipt that came over the wire. Returns its header, what the transaction did, and the balances opened."""
     path = lambda each: verify_receipt.Path(each.index, each.size, list(each.siblings))  # noqa: E731
     later = None
     if message.certified_header:
@@ -203,7 +203,7 @@ def main(ready_file):
 
     payment, _ = gateway.sign(buyer, transfer(buyer, shop, "HKDX", 1_250, "ORDER-1"))
     paid = gateway.submit(payment)
-    header, outcome = proven(paid.receipt, genesis)
+    header, outcome, _ = proven(paid.receipt, genesis)
     print(f"paid 12.50 HKDX at height {header.height}, final in {paid.finality_us / 1000:.1f} ms")
     print(f"receipt {paid.receipt.receipt_id.hex()} verified: {outcome.movements[0]}")
 

@@ -1,5 +1,7 @@
 """The merchant against four live validators: what the wire and the receipts are said to be, tried from outside."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -203,6 +205,14 @@ class Merchant(unittest.TestCase):
             seen[party.account_id] = balances[0].available
         self.assertEqual({commitment.account for commitment in outcome.balances}, set(seen))
         self.assertEqual(seen[self.shop.account_id], self.node.balances(self.shop, self.shop.account_id)["HKDX"])
+
+    def test_the_program_runs_as_its_header_says(self):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            merchant.main(os.path.join(self.sandbox.folder, "ready.json"))
+        lines = printed.getvalue().splitlines()
+        self.assertTrue(any(line.startswith("paid 12.50 HKDX at height ") for line in lines), lines)
+        self.assertEqual(lines[-1], "balance {'HKDX': 1250}")
 
     def test_others_do_not_see_the_shop(self):
         with self.assertRaises(grpc.RpcError) as refused:

@@ -160,6 +160,29 @@ fn who_names_a_sandbox_or_a_participant_that_is_not_there_is_told_so() {
     }
 }
 
+/// Whoever types who acts is not overruled by a variable that was set long ago.
+#[test]
+fn the_command_line_comes_before_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("network");
+    json(["testnet", "--validators", "1", "--out", text(&out), "--output", "json"]);
+    let file = std::fs::read_to_string(out.join("participants/issuer/participant.json")).unwrap();
+    let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let account = file["account_id"].as_str().unwrap();
+    let line = ["balance", "show", "--sandbox", text(&out), "--endpoint", "http://127.0.0.1:9"];
+    let with = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let command = [&line[..], arguments].concat();
+        causeway(command).envs(variables.iter().copied()).output().unwrap()
+    };
+    // 'nobody' would be looked up first, and is nobody.
+    let nobody = ("CAUSEWAY_AS", "nobody");
+    assert_fails(&with(&[], &[nobody]), 2, &["'nobody'"]);
+    assert_fails(&with(&["--account", account], &[nobody]), 1, &["no node answers"]);
+    assert_fails(&with(&["--as", "issuer"], &[("CAUSEWAY_ACCOUNT", "nobody")]), 1, &["no node answers"]);
+    let both = ["--as", "issuer", "--account", account, "--key", "key.pem"];
+    assert_fails(&with(&both, &[]), 2, &["--as and --account"]);
+}
+
 #[test]
 fn nobody_answers_is_one_line_that_says_whom_was_asked() {
     let directory = tempfile::tempdir().unwrap();

@@ -127,6 +127,7 @@ fn resume(data_dir: &Path, height: u64) {
     words::fit(data_dir);
     trading::by_hand(data_dir);
     assert!(serving.stop().success());
+    assert!(!ready_file.exists(), "a sandbox that has stopped is not ready");
     let log = std::fs::read_to_string(data_dir.join("nodes/validator-1/node.log")).unwrap();
     assert!(log.lines().last().is_some_and(|line| line.ends_with("causeway::daemon: stopped")), "{log}");
     moves_to_free_ports(data_dir);

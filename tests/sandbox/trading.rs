@@ -26,6 +26,11 @@ impl Desk<'_> {
         settled
     }
 
+    /// A command that comes to nothing, and is told why.
+    fn refuses(&self, who: &str, command: &[&str], code: i32, named: &[&str]) {
+        assert_fails(&run(self.arguments(who, command)), code, named);
+    }
+
     /// A transaction that the ledger declines, for this reason.
     fn declines(&self, who: &str, command: &[&str], reason: &str) {
         let output = run(self.arguments(who, command));
@@ -87,16 +92,48 @@ fn an_invoice_goes_its_way(desk: &Desk<'_>) {
     let receivable = field(&registered, "receivable_id");
     desk.declines("supplier", &register, "INVOICE_ALREADY_REGISTERED");
     desk.declines("financier", &absence, "FINGERPRINT_REGISTERED");
-    desk.applies("buyer", &["invoices", "confirm", receivable, "--file", text(&file), "--key-file", text(&key)]);
+    nobody_confirms_what_its_own_copy_does_not_say(desk, receivable, &file);
+    // The pair's key lies in the buyer's own directory.
+    desk.applies("buyer", &["invoices", "confirm", receivable, "--file", text(&file)]);
     let paid = desk.applies("buyer", &["pay", "10.00", "HKDX", "--to", "supplier"]);
+    assert_eq!(desk.does("buyer", &["transaction", field(&paid, "transaction_id")])["status"], "APPLIED");
+    assert_eq!(desk.does("buyer", &["transaction", &"0".repeat(64)])["status"], "UNKNOWN");
     let request = ["--receivable", receivable, "--financier", "financier", "--advance", "40000.00", "--fee", "400.00"];
     let request = [&["finance", "request"], &request[..], &["--cite", field(&paid, "transaction_id")]].concat();
     let requested = desk.applies("supplier", &request);
     let id = field(&requested, "financing_request_id");
+    let offered = desk.does("financier", &["finance", "show", id]);
+    assert_eq!(
+        (&offered["receivable"]["amount"], &offered["receivable"]["state"]),
+        (&4_860_000.into(), &"CONFIRMED".into())
+    );
+    assert_eq!(offered["receivable"]["token_id"], "HKDX");
+    desk.refuses("financier", &["invoices", "show", receivable], 1, &["NOT_FOUND"]);
     desk.applies("financier", &["finance", "accept", id]);
     assert_eq!(desk.does("financier", &["finance", "show", id])["state"], "ACCEPTED");
     desk.applies("buyer", &["invoices", "pay", receivable, "100.00"]);
     assert_eq!(desk.does("buyer", &["invoices", "show", receivable])["state"], "FINANCED");
+}
+
+/// Ten times the amount, another due date, another company: the buyer is told both figures, and nothing is confirmed.
+fn nobody_confirms_what_its_own_copy_does_not_say(desk: &Desk<'_>, receivable: &str, file: &Path) {
+    let own = std::fs::read_to_string(file).unwrap();
+    let copy = desk.data_dir.join("another.xml");
+    let due = own.split("<cbc:DueDate>").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+    for (from, to, told) in [
+        ("48600.00", "4860.00", &["48,600.00 HKDX", "4860 HKD", "Do not confirm"][..]),
+        (due, "2030-01-01", &[due, "2030-01-01", "Do not confirm"]),
+        (">70000010<", ">70000099<", &["HKBR:70000099", "HKBR:70000010", "another company"]),
+        ("<cbc:CompanyID schemeID=\"HKBR\">70000010</cbc:CompanyID>", "", &["--without-company-ids", "for the buyer"]),
+        (">HAND-", ">OTHER-", &["fingerprint", "Do not confirm"]),
+    ] {
+        std::fs::write(&copy, own.replace(from, to)).unwrap();
+        desk.refuses("buyer", &["invoices", "confirm", receivable, "--file", text(&copy)], 1, told);
+    }
+    std::fs::write(&copy, own.replace(">70000011<", ">70000099<")).unwrap();
+    let register = ["invoices", "register", text(&copy), "--buyer", "buyer", "--token", "HKDX"];
+    desk.refuses("supplier", &register, 1, &["HKBR:70000099", "another company"]);
+    assert_eq!(desk.does("buyer", &["invoices", "show", receivable])["state"], "REGISTERED");
 }
 
 fn a_token_is_made_and_redeemed(desk: &Desk<'_>) {
@@ -111,6 +148,11 @@ fn a_token_is_made_and_redeemed(desk: &Desk<'_>) {
     let redemption = field(&redeemed, "redemption_id");
     desk.applies("issuer", &["redeem", "pay", redemption, "--fiat-reference", "SEPA-1"]);
     assert_eq!(desk.does("bank-east", &["redeem", "show", redemption])["state"], "PAID");
+    let refused = desk.applies("bank-east", &["redeem", "request", "1.00", "EURX"]);
+    let redemption = field(&refused, "redemption_id");
+    desk.applies("issuer", &["redeem", "reject", redemption, "--why", "the payout account is closed"]);
+    let shown = desk.does("bank-east", &["redeem", "show", redemption]);
+    assert_eq!((&shown["state"], &shown["narrative"]), (&"REJECTED".into(), &"the payout account is closed".into()));
     assert_eq!(desk.does("bank-east", &["reserves", "show", "EURX"])["circulation"], 30_000);
 }
 

@@ -59,8 +59,9 @@ fn receipts_are_shown_to_be_of_any_checkpoints_history() {
             let pinned =
                 |hash| TrustRoot { checkpoint: Some(Checkpoint { height, hash }), ..cluster.cast.trust_root() };
             assert_eq!(shown.verify(&pinned(hash)), Ok(()), "height {height}");
-            let refused = shown.verify(&pinned(Hash([1; 32])));
-            assert_eq!(refused, Err(ReceiptError::Checkpoint(height)), "another header of height {height}");
+            let trusted = Hash([1; 32]);
+            let another = Err(ReceiptError::OtherHistory { height, shown: hash, trusted });
+            assert_eq!(shown.verify(&pinned(trusted)), another, "another header of height {height}");
         }
     });
 }

@@ -13,7 +13,8 @@ use std::path::Path;
 /// Asks for, gives and shows financing.
 #[derive(Debug, clap::Subcommand)]
 pub enum FinanceCommand {
-    /// Asks a financier for an advance on a receivable, citing settlement receipts. The supplier does.
+    /// Asks a financier for an advance on a receivable, citing settlement receipts. The supplier does, and hands the cited
+    /// receipts to the financier: the ledger checks that they are final and keeps their number, and not the receipts.
     Request {
         /// The receivable.
         #[arg(long)]
@@ -44,7 +45,8 @@ pub enum FinanceCommand {
         /// The request.
         request: ObjectId,
     },
-    /// Shows a request.
+    /// Shows a request and the receivable that it is on: what is owed, by whom, when. The receipts that it cites are handed
+    /// over by the supplier; `causeway receipts verify` checks them.
     Show {
         /// The request.
         request: ObjectId,
@@ -85,8 +87,16 @@ impl FinanceCommand {
             Self::Accept { request } => session.submit_one(operations::accept_financing(request)).await,
             Self::Withdraw { request } => session.submit_one(operations::withdraw_financing(request)).await,
             Self::Show { request } => {
-                let request = session.client.financing_request(request).await?;
-                let value = with_token(session, &request.receivable_id, to_json(&request)).await;
+                let (request, receivable) = session.client.financing_request(request).await?;
+                let (mut value, mut on) = (to_json(&request), to_json(&receivable));
+                if session.format() == Format::Text {
+                    let scale = session.scale(receivable.token_id.parse()?).await?;
+                    let unit =
+                        |value, fields: &[&str]| with_money(Format::Text, value, fields, &receivable.token_id, scale);
+                    value = unit(value, &["advance", "fee"]);
+                    on = unit(on, &["amount", "outstanding", "financier_due"]);
+                }
+                value["receivable"] = on;
                 print_one(session.format(), &value);
                 Ok(())
             }

@@ -1,5 +1,6 @@
 //! `causeway invoices`: invoices as receivables that exist once.
 
+use super::invoice_document::{Companies, InvoiceDocument, KEY_FILE_DEFAULT, Owed, read_key};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::{Session, require_new};
@@ -7,8 +8,7 @@ use crate::client::json::to_json;
 use crate::client::keys::write_new_private_file;
 use crate::client::now_ms;
 use crate::client::operations::{self, NewInvoice};
-use crate::client::ubl::UblInvoice;
-use crate::domain::trade::{document_commitment, fingerprint, key_commitment};
+use crate::domain::trade::{document_commitment, key_commitment};
 use crate::primitives::{AccountId, Amount, Hash, ObjectId, TokenId};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub enum InvoicesCommand {
         #[arg(long)]
         buyer: String,
         /// Where the key is kept: both parties need it, nobody else may have it.
-        #[arg(long, value_name = "FILE", default_value = "fingerprint-key.hex")]
+        #[arg(long, value_name = "FILE", default_value = KEY_FILE_DEFAULT)]
         key_file: PathBuf,
     },
     /// Registers an invoice from its UBL file. The supplier does.
@@ -36,23 +36,33 @@ pub enum InvoicesCommand {
         /// The token in which it will be paid.
         #[arg(long)]
         token: TokenId,
-        /// The key that `commit-key` wrote.
-        #[arg(long, value_name = "FILE", default_value = "fingerprint-key.hex")]
-        key_file: PathBuf,
+        /// The key that `commit-key` wrote; fingerprint-key.hex here or in the participant's directory if not given.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
         /// When it is due, as YYYY-MM-DD; the file's due date if not given.
         #[arg(long, value_name = "DATE")]
         due: Option<jiff::civil::Date>,
+        /// Go on although the file does not name the companies: you have compared them with the accounts'.
+        #[arg(long)]
+        without_company_ids: bool,
     },
-    /// Confirms that an invoice is owed. The buyer does; with --file and --key-file its fingerprint is checked first.
+    /// Confirms that an invoice is owed. The buyer does; with --file the amount, currency, due date, companies and
+    /// fingerprint on the ledger are first held to the buyer's own copy.
     Confirm {
         /// The receivable.
         receivable: ObjectId,
         /// The invoice as the buyer has it.
-        #[arg(long, requires = "key_file")]
+        #[arg(long)]
         file: Option<PathBuf>,
-        /// The key that `commit-key` wrote.
+        /// The key that `commit-key` wrote; fingerprint-key.hex here or in the participant's directory if not given.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
+        /// The due date that was agreed on, as YYYY-MM-DD, where it is not the file's.
+        #[arg(long, value_name = "DATE", requires = "file")]
+        due: Option<jiff::civil::Date>,
+        /// Go on although the file does not name the companies: you have compared them with the accounts'.
+        #[arg(long, requires = "file")]
+        without_company_ids: bool,
     },
     /// Takes back an invoice that the buyer has not confirmed, so that it can be registered rightly. The supplier does.
     Withdraw {
@@ -74,9 +84,9 @@ pub enum InvoicesCommand {
         /// The buyer, by its id or a participant's name.
         #[arg(long)]
         buyer: String,
-        /// The key that the pair committed (with a file).
-        #[arg(long, value_name = "FILE", default_value = "fingerprint-key.hex")]
-        key_file: PathBuf,
+        /// The key that the pair committed (with a file); fingerprint-key.hex here or in the participant's directory.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
     },
     /// Pays an invoice, in whole or in part: a financier first, the rest to the supplier. The buyer does.
     Pay {
@@ -110,12 +120,16 @@ impl InvoicesCommand {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::CommitKey { buyer, key_file } => commit_key(session, &buyer, &key_file).await,
-            Self::Register { file, buyer, token, key_file, due } => {
-                register(session, &file, &buyer, token, &key_file, due).await
+            Self::Register { file, buyer, token, key_file, due, without_company_ids } => {
+                let buyer = session.common.find_account(&buyer)?;
+                let registration = Registration { buyer, token, due, without_company_ids };
+                register(session, &InvoiceDocument::read(&file)?, key_file.as_deref(), registration).await
             }
-            Self::Confirm { receivable, file, key_file } => {
-                if let (Some(file), Some(key_file)) = (file, key_file) {
-                    check_fingerprint(session, receivable, &file, &key_file).await?;
+            Self::Confirm { receivable, file, key_file, due, without_company_ids } => {
+                if let Some(file) = file {
+                    let document = InvoiceDocument::read(&file)?;
+                    let key = read_key(session, key_file.as_deref())?;
+                    compare(session, receivable, &document, &key, due, without_company_ids).await?;
                 }
                 session.submit_one(operations::confirm_invoice(receivable)).await
             }
@@ -126,7 +140,12 @@ impl InvoicesCommand {
                 let buyer = session.common.find_account(&buyer)?;
                 let fingerprint = match invoice.parse::<Hash>() {
                     Ok(fingerprint) => fingerprint,
-                    Err(_) => fingerprint_of(session, Path::new(&invoice), &key_file, supplier, buyer).await?,
+                    Err(_) => {
+                        let document = InvoiceDocument::read(Path::new(&invoice))?;
+                        let companies = Companies::of(session, supplier, buyer).await?;
+                        document.require_parties(&companies, true)?;
+                        document.fingerprint(&read_key(session, key_file.as_deref())?, &companies)?
+                    }
                 };
                 session.submit_one(operations::certify_absence(supplier, buyer, fingerprint)).await
             }
@@ -134,6 +153,9 @@ impl InvoicesCommand {
                 let found = session.client.receivable(receivable).await?;
                 let amount = match amount {
                     Some(text) => session.amount(&text, found.token_id.parse()?).await?,
+                    None if found.outstanding == 0 => {
+                        return Err(Failure::Failed(format!("nothing is outstanding on {receivable}: it is paid")));
+                    }
                     None => Amount::new(found.outstanding),
                 };
                 session.submit_one(operations::pay_invoice(receivable, amount, &end_to_end_id)).await
@@ -182,95 +204,92 @@ async fn commit_key(session: &Session, buyer: &str, key_file: &Path) -> Result<(
     // A key that was not committed, and by this transaction never will be, is no pair's. One that may yet be stays.
     let is_lost = match &settled {
         Ok(settled) => !settled.outcome().is_applied(),
-        Err(failure) => !matches!(failure, Failure::Unknown(_)),
+        Err(failure) => !matches!(failure, Failure::OutcomeUnknown { .. }),
     };
     if is_lost {
         std::fs::remove_file(key_file).map_err(|cause| Failure::file(key_file, &cause))?;
     }
     match settled {
         Ok(settled) => session.print_settled(&settled, &[]).await,
-        Err(Failure::Unknown(why)) => {
-            Err(Failure::Unknown(format!("{why}. The key stays in {}: it may yet be the pair's", key_file.display())))
+        Err(Failure::OutcomeUnknown { error, transaction, expires_at }) => {
+            let error = format!("{error}. The key stays in {}: it may yet be the pair's", key_file.display());
+            Err(Failure::OutcomeUnknown { error, transaction, expires_at })
         }
         Err(failure) => Err(failure),
     }
 }
 
-fn read_key(path: &Path) -> Result<[u8; 32], Failure> {
-    let text = std::fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
-    let mut key = [0; 32];
-    hex::decode_to_slice(text.trim(), &mut key)
-        .map_err(|_| Failure::Failed(format!("{} is not a key of 64 hexadecimal digits", path.display())))?;
-    Ok(key)
-}
-
-fn read_invoice(path: &Path) -> Result<(Vec<u8>, UblInvoice), Failure> {
-    let bytes = std::fs::read(path).map_err(|cause| Failure::file(path, &cause))?;
-    let invoice = UblInvoice::read(&bytes).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
-    Ok((bytes, invoice))
-}
-
-async fn fingerprint_of(
-    session: &Session,
-    file: &Path,
-    key_file: &Path,
-    supplier: AccountId,
-    buyer: AccountId,
-) -> Result<Hash, Failure> {
-    let (_, invoice) = read_invoice(file)?;
-    let supplier = session.client.counterparty(supplier).await?.legal_entity_id;
-    let buyer = session.client.counterparty(buyer).await?.legal_entity_id;
-    Ok(fingerprint(&read_key(key_file)?, &invoice.facts(&supplier, &buyer)?))
-}
-
-async fn check_fingerprint(
+/// Holds what the ledger has of a receivable to the buyer's own copy of the invoice.
+async fn compare(
     session: &Session,
     receivable: ObjectId,
-    file: &Path,
-    key_file: &Path,
+    document: &InvoiceDocument,
+    key: &[u8; 32],
+    due: Option<jiff::civil::Date>,
+    without_company_ids: bool,
 ) -> Result<(), Failure> {
     let found = session.client.receivable(receivable).await?;
     let party =
         |bytes: &[u8]| AccountId::from_slice(bytes).ok_or(Failure::Failed("the node's answer is malformed".into()));
     let (supplier, buyer) = (party(&found.supplier_account_id)?, party(&found.buyer_account_id)?);
-    let own = fingerprint_of(session, file, key_file, supplier, buyer).await?;
-    match own.0[..] == found.fingerprint[..] {
+    let token = session.client.token(found.token_id.parse()?).await?;
+    let owed = Owed {
+        amount: Amount::new(found.amount),
+        token: token.token_id,
+        currency: token.currency,
+        scale: token.scale,
+        due_at_ms: found.due_at_ms,
+    };
+    document.require_owed(&owed, due)?;
+    let companies = Companies::of(session, supplier, buyer).await?;
+    document.require_parties(&companies, without_company_ids)?;
+    match document.fingerprint(key, &companies)?.0[..] == found.fingerprint[..] {
         true => Ok(()),
-        false => Err(Failure::Failed(format!(
-            "the registered fingerprint is not that of {}: number, date, amount or parties differ. Do not confirm",
-            file.display()
-        ))),
+        false => Err(Failure::Failed(
+            "the registered fingerprint is not that of the file: its number or issue date differs, or the key is not the \
+             pair's. Do not confirm"
+                .into(),
+        )),
     }
+}
+
+/// What a supplier says beside its document.
+struct Registration {
+    buyer: AccountId,
+    token: TokenId,
+    due: Option<jiff::civil::Date>,
+    without_company_ids: bool,
 }
 
 async fn register(
     session: &Session,
-    file: &Path,
-    buyer: &str,
-    token: TokenId,
-    key_file: &Path,
-    due: Option<jiff::civil::Date>,
+    document: &InvoiceDocument,
+    key_file: Option<&Path>,
+    registration: Registration,
 ) -> Result<(), Failure> {
-    let (bytes, invoice) = read_invoice(file)?;
-    let buyer = session.common.find_account(buyer)?;
-    let due = due.or(invoice.due_date).and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
-    let due_at_ms = due.and_then(|due| u64::try_from(due.timestamp().as_millisecond()).ok());
-    let due_at_ms = due_at_ms.ok_or_else(|| Failure::Usage("the invoice says no due date; give --due DATE".into()))?;
+    let Registration { buyer, token, due, without_company_ids } = registration;
+    let key = read_key(session, key_file)?;
+    let due_at_ms = document.due_at_ms(due)?;
     if due_at_ms <= now_ms() {
         return Err(Failure::Usage("the due date has passed; give the one agreed on with --due DATE".into()));
     }
+    let companies = Companies::of(session, session.account()?, buyer).await?;
+    document.require_parties(&companies, without_company_ids)?;
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(|error| Failure::Failed(error.to_string()))?;
     let mut builder = session.draft()?;
+    let invoice = &document.invoice;
     let receivable = builder.add(operations::register_invoice(NewInvoice {
         buyer,
         token,
         currency: invoice.currency.as_str().to_owned(),
         amount: Amount::new(invoice.payable_amount.minor_units(session.scale(token).await?)?),
         due_at_ms,
-        fingerprint: fingerprint_of(session, file, key_file, session.account()?, buyer).await?,
-        document_commitment: document_commitment(&salt, &bytes),
+        fingerprint: document.fingerprint(&key, &companies)?,
+        document_commitment: document_commitment(&salt, &document.bytes),
     }));
     let created = [("receivable_id", receivable.object_id().to_string()), ("document_salt", hex::encode(salt))];
-    session.submit(builder, &created).await
+    session.submit(builder, &created).await?;
+    session.note("Keep the salt with the document: together they open the commitment that the ledger has of it.");
+    Ok(())
 }

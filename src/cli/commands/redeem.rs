@@ -67,7 +67,11 @@ impl RedeemCommand {
                 let mut builder = session.draft()?;
                 let redemption = builder.add(operations::request_redemption(token, amount, commitment)).object_id();
                 let created = [("redemption_id", redemption.to_string()), ("payout_salt", hex::encode(salt))];
-                session.submit(builder, &created).await
+                session.submit(builder, &created).await?;
+                session.note(
+                    "Keep the salt with the payout text: together they open the commitment that the ledger has of it.",
+                );
+                Ok(())
             }
             Self::Pay { redemption, fiat_reference } => {
                 session.submit_one(operations::pay_redemption(redemption, &fiat_reference)).await

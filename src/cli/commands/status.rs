@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// Asks every endpoint for its status.
 ///
 /// # Errors
-/// None of them answers.
+/// None of them answers, or none of those that do sees blocks become final.
 pub async fn run(session: &Session) -> Result<(), Failure> {
     let endpoints = session.common.endpoints()?;
     let mut answers = Vec::new();
@@ -37,7 +37,15 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
     if session.format() == Format::Text {
         answers.iter().filter_map(standstill).for_each(|sentence| println!("{sentence}"));
     }
-    Ok(())
+    match ledger_lives(&answers) {
+        true => Ok(()),
+        false => Err(Failure::Failed("the ledger stands still: no node that answers sees blocks become final".into())),
+    }
+}
+
+/// Whether any node sees blocks become final. One that does not may be cut off; if none does, the ledger stands still.
+fn ledger_lives(answers: &[Value]) -> bool {
+    answers.iter().any(|answer| !answer["error"].is_string() && answer["stands_still"] != true)
 }
 
 /// What fits a line of the table.
@@ -112,7 +120,11 @@ mod tests {
              validator-4; it takes 3."
         );
         assert_eq!(row(&answer)["hears"], "2 of 4");
+        let silent = json!({ "error": "no node answers" });
+        assert!(!ledger_lives(&[answer.clone(), silent.clone()]), "whoever answers sees no blocks");
+        let cut_off = answer.clone();
         answer["stands_still"] = false.into();
         assert_eq!(standstill(&answer), None);
+        assert!(ledger_lives(&[cut_off, answer, silent]), "one is cut off, and the others go on");
     }
 }
