@@ -75,10 +75,11 @@ const SEES_PROTOBUF: [&str; 3] = ["wire", "api", "client"];
 /// The file that is too long hides a second thing.
 const LINES_MAX: usize = 600;
 
-struct Source {
-    path: String,
+/// A file of `src/`.
+pub(super) struct Source {
+    pub(super) path: String,
     /// The folder or file directly under `src/`.
-    room: String,
+    pub(super) room: String,
     /// Each line without its comment, with its number.
     code: Vec<(usize, String)>,
     line_count: usize,
@@ -103,7 +104,7 @@ impl Source {
     }
 
     /// Lines of product code: those before the file's unit tests, and none of a file that is a test.
-    fn product(&self) -> &[(usize, String)] {
+    pub(super) fn product(&self) -> &[(usize, String)] {
         if self.is_test() {
             return &[];
         }
@@ -127,7 +128,8 @@ fn floor_of(room: &str) -> Option<u8> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
 }
 
-fn sources() -> Vec<Source> {
+/// Every file of `src/`, in the order of their paths.
+pub(super) fn sources() -> Vec<Source> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     let mut folders = vec![root.clone()];

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod consensus;
+mod effects;
 mod golden;
 mod links;
 mod reasons;

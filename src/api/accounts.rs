@@ -3,7 +3,7 @@
 
 use super::caller::identify;
 use super::page::{PageRequest, page};
-use super::status::{malformed, not_found, status};
+use super::status::{absent, malformed, status};
 use super::visibility::Sight;
 use crate::domain::tokens::Token;
 use crate::ledger::account::KeySet;
@@ -31,7 +31,7 @@ impl AccountsService for Accounts {
         let (caller, snapshot) = identify(&*self.0, &request)?;
         let id = account_id("account_id", &request.get_ref().account_id).map_err(malformed)?;
         require_sight(Sight::new(caller.required()?, &*snapshot.view), id)?;
-        let account = snapshot.view.read::<Account>(&id).ok_or_else(|| not_found("account"))?;
+        let account = snapshot.view.read::<Account>(&id).ok_or_else(|| absent("account"))?;
         Ok(Response::new(pb::GetAccountResponse { account: Some(account_to_pb(&id, &account)) }))
     }
 
@@ -68,7 +68,7 @@ impl AccountsService for Accounts {
         let (caller, snapshot) = identify(&*self.0, &request)?;
         caller.required()?;
         let id = account_id("account_id", &request.get_ref().account_id).map_err(malformed)?;
-        let account = snapshot.view.read::<Account>(&id).ok_or_else(|| not_found("account"))?;
+        let account = snapshot.view.read::<Account>(&id).ok_or_else(|| absent("account"))?;
         Ok(Response::new(pb::GetCounterpartyResponse { counterparty: Some(counterparty_to_pb(&id, &account)) }))
     }
 }

@@ -116,6 +116,11 @@ pub(super) fn no_transaction(ledger_time: BlockTime) -> Status {
     Status::with_error_details(Code::NotFound, message, details)
 }
 
+/// Nothing of this kind, where whoever asks would see it.
+pub(super) fn absent(what: &str) -> Status {
+    status(Code::NotFound, "NOT_FOUND", format!("there is no such {what}"))
+}
+
 /// Nothing of this kind that the caller may see.
 pub(super) fn not_found(what: &str) -> Status {
     status(Code::NotFound, "NOT_FOUND", format!("there is no such {what}, or it is not the caller's to see"))

@@ -2,7 +2,7 @@
 
 use super::caller::identify;
 use super::page::{PageRequest, page};
-use super::status::{malformed, not_found};
+use super::status::{absent, malformed, not_found};
 use super::visibility::Sight;
 use crate::domain::tokens::{
     AssetClass, Issuance, IssuanceState, Redemption, RedemptionState, ReservePolicy, Token, reserve_line,
@@ -27,7 +27,7 @@ impl TokensService for Tokens {
     async fn get_token(&self, request: Request<pb::GetTokenRequest>) -> Result<Response<pb::GetTokenResponse>, Status> {
         let (_, snapshot) = identify(&*self.0, &request)?;
         let id = token_id("token_id", &request.get_ref().token_id).map_err(malformed)?;
-        let token = snapshot.view.read::<Token>(&id).ok_or_else(|| not_found("token"))?;
+        let token = snapshot.view.read::<Token>(&id).ok_or_else(|| absent("token"))?;
         Ok(Response::new(pb::GetTokenResponse { token: Some(token_to_pb(&snapshot, id, &token)) }))
     }
 

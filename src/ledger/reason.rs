@@ -139,7 +139,7 @@ reasons! {
     505 "FINGERPRINT_KEY_NOT_COMMITTED" FingerprintKeyNotCommitted { supplier: AccountId, buyer: AccountId }
         "The supplier and the buyer have not committed a fingerprint key yet. Commit one first, signed by both.";
     506 "FINGERPRINT_KEY_EXISTS" FingerprintKeyExists { commitment: Hash }
-        "The pair of legal entities has committed a fingerprint key before; it is committed once.";
+        "The pair of legal entities, supplier to buyer, has committed a fingerprint key before; it is committed once.";
     507 "LEGAL_ENTITY_REQUIRED" LegalEntityRequired { account: AccountId }
         "The account names no legal entity, and invoices are between legal entities.";
     508 "CURRENCY_MISMATCH" CurrencyMismatch { token: TokenId, token_currency: String, invoice_currency: String }

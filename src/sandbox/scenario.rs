@@ -8,10 +8,10 @@ use crate::client::operations::{
     self, AssetClass, NewFinancingRequest, NewInvoice, NewToken, Remittance, ReserveAsset,
 };
 use crate::client::{Settled, now_ms};
+use crate::domain::tokens::payout_commitment;
 use crate::domain::trade::{InvoiceFacts, document_commitment, fingerprint, key_commitment};
-use crate::primitives::crypto::sha256;
 use crate::primitives::time::DAY_MS;
-use crate::primitives::{Amount, Hash, ObjectId, TokenId, TransactionId};
+use crate::primitives::{Amount, ObjectId, TokenId, TransactionId};
 use std::time::Instant;
 
 const MINUTE_MS: u64 = 60 * 1000;
@@ -455,7 +455,7 @@ async fn redeem(stage: &mut Stage<'_>) -> Result<(), SandboxError> {
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(|error| SandboxError::Internal(error.to_string()))?;
     // Where the fiat goes stays between the parties; the ledger sees a salted commitment to it.
-    let payout: Hash = sha256(&[&salt[..], b"HK 012-345-678901-001"].concat());
+    let payout = payout_commitment(&salt, "HK 012-345-678901-001");
     let mut draft = stage.draft("supplier")?;
     let redemption = draft.add(operations::request_redemption(hkdx, amount, payout)).object_id();
     let sentence = format!("the supplier redeems {}; the units are locked", stage.money(amount, hkdx));

@@ -6,6 +6,7 @@
 mod chain;
 mod formats;
 mod receipts;
+mod trade;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -120,6 +120,20 @@ class Receipts(unittest.TestCase):
                     with self.assertRaises(v.Refused):
                         v.verify(v.read_receipt_file(json.dumps(changed)), trust())
 
+    def test_a_file_has_each_field_once_in_any_order(self):
+        content = golden("receipt.json").decode()
+        receipt = v.read_receipt_file(content)
+        file = json.loads(content)
+        self.assertEqual(v.read_receipt_file(json.dumps(dict(reversed(file.items())))), receipt)
+        twice = content.replace('"height": 2,', '"height": 2, "height": 2,')
+        unknown = json.dumps(file | {"remark": ""})
+        missing = json.dumps({name: value for name, value in file.items() if name != "anchor"})
+        upper = json.dumps(file | {"receipt_id": file["receipt_id"].upper()})
+        for wrong in (twice, unknown, missing, upper):
+            self.assertNotEqual(wrong, content)
+            with self.assertRaises(v.Refused):
+                v.read_receipt_file(wrong)
+
     def test_balances_are_opened_to_their_holder_alone(self):
         """The golden receipt is the payee's: its own balance is open, the payer's is not."""
         receipt = v.read_receipt_file(golden("receipt.json"))

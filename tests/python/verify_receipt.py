@@ -387,9 +387,16 @@ def handover_of(value):
     return Handover(unhex(header), unhex(certificate), validators)
 
 
+def once(pairs):
+    """An object's fields. JSON itself lets a field stand twice, and readers differ on which of them counts."""
+    value = dict(pairs)
+    require(len(value) == len(pairs), "a field stands twice")
+    return value
+
+
 def read_receipt_file(content):
     try:
-        file = json.loads(content)
+        file = json.loads(content, object_pairs_hook=once)
     except ValueError:
         raise Refused("the file is not JSON") from None
     require(isinstance(file, dict) and file.get("format") == "causeway-receipt/1", "the file is of another format")

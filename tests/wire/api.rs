@@ -96,6 +96,7 @@ async fn public_facts_need_no_authorisation() {
     let asked = GetTokenRequest { token_id: "NONE".to_owned() };
     let unknown = TokensServiceClient::new(channel).get_token(asked).await.expect_err("there is no token");
     assert_eq!(refusal(&unknown), (Code::NotFound, "NOT_FOUND".to_owned()));
+    assert_eq!(unknown.message(), "there is no such token", "tokens are everyone's to see");
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
 use crate::client::operations;
-use crate::primitives::crypto::sha256;
-use crate::primitives::{Hash, ObjectId, TokenId};
+use crate::domain::tokens::payout_commitment;
+use crate::primitives::{ObjectId, TokenId};
 use serde_json::Value;
 
 /// Requests, settles and shows redemptions.
@@ -63,7 +63,7 @@ impl RedeemCommand {
                 let amount = session.amount(&amount, token).await?;
                 let mut salt = [0; 32];
                 getrandom::fill(&mut salt).map_err(|error| Failure::Failed(error.to_string()))?;
-                let commitment: Hash = sha256(&[&salt[..], payout.as_bytes()].concat());
+                let commitment = payout_commitment(&salt, &payout);
                 let mut builder = session.draft()?;
                 let redemption = builder.add(operations::request_redemption(token, amount, commitment)).object_id();
                 let created = [("redemption_id", redemption.to_string()), ("payout_salt", hex::encode(salt))];

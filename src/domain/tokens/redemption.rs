@@ -5,6 +5,7 @@ use super::token::{Token, known};
 use crate::ledger::limits::{REFERENCE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::ledger::malformed::{Malformed, require, require_text};
 use crate::ledger::{Changes, Column, Context, Due, DueKey, Effect, Entry, Lock, LockPurpose, Reason, View};
+use crate::primitives::crypto::sha256;
 use crate::primitives::{AccountId, Amount, BlockTime, Encode, Hash, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
 
@@ -74,6 +75,12 @@ codec_struct!(Redemption {
 impl Entry for Redemption {
     const COLUMN: Column = Column::Redemptions;
     type Key = ObjectId;
+}
+
+/// A salted commitment to where the fiat goes, as issuer and holder agree on it: `SHA-256(salt || payout)`. The ledger keeps it
+/// and cannot check it; `docs/trade-documents.md` has it for others to build.
+pub fn payout_commitment(salt: &[u8; 32], payout: &str) -> Hash {
+    sha256(&[salt, payout.as_bytes()].concat())
 }
 
 /// Asks for fiat at par.
