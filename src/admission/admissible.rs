@@ -24,10 +24,17 @@ impl Admissible {
         now: BlockTime,
         view: &dyn View,
     ) -> Result<Self, Refusal> {
-        match eligible(transaction.envelope(), transaction.signers(), chain_id, now, view) {
-            Ok(()) => Ok(Self(transaction)),
-            Err(ineligible) => Err(Refusal::of_ineligible(ineligible, transaction.envelope().sender)),
-        }
+        Self::still(&transaction, chain_id, now, view).map(|()| Self(transaction))
+    }
+
+    /// Whether a transaction that waits could still stand in the next block.
+    ///
+    /// # Errors
+    /// The first rule that it breaks by now.
+    pub fn still(transaction: &Transaction, chain_id: ChainId, now: BlockTime, view: &dyn View) -> Result<(), Refusal> {
+        let envelope = transaction.envelope();
+        let judged = eligible(envelope, transaction.signers(), chain_id, now, view);
+        judged.map_err(|ineligible| Refusal::of_ineligible(ineligible, envelope.sender))
     }
 
     /// A transaction that the pool holds, and which therefore was found admissible.

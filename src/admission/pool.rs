@@ -202,6 +202,11 @@ impl Pool {
         self.by_id.values().filter(|waiting| waiting.origin == Origin::Client).map(|waiting| &waiting.transaction)
     }
 
+    /// What waits of a sender, in the order in which it came.
+    pub fn of_sender(&self, sender: &AccountId) -> impl Iterator<Item = &Arc<Transaction>> {
+        self.by_sender.get(sender).into_iter().flatten().filter_map(|id| self.get(id))
+    }
+
     /// Removes a transaction that a final block holds, or whose request id another one took.
     pub fn remove(&mut self, id: &TransactionId) -> Option<Arc<Transaction>> {
         let Waiting { transaction, .. } = self.by_id.remove(id)?;

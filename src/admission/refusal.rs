@@ -121,7 +121,7 @@ impl Refusal {
     }
 
     /// The refusal that an ineligible transaction of `sender` gets.
-    pub(super) fn of_ineligible(ineligible: Ineligible, sender: AccountId) -> Self {
+    pub fn of_ineligible(ineligible: Ineligible, sender: AccountId) -> Self {
         match ineligible {
             Ineligible::ForeignChain => Self::ForeignChain,
             Ineligible::Expired { expires_at, now } => Self::Expired { expires_at, now },

@@ -238,6 +238,7 @@ async fn settle(ledger: &dyn LedgerHandle, signed: SignedTransaction) -> Result<
         Ending::Final(_) => Ok(Settled::Now),
         Ending::Expired => Err(expired()),
         Ending::RequestTaken { by } => Err(refused(&Refusal::RequestIdReused { transaction_id: by })),
+        Ending::Refused(refusal) => Err(refused(&refusal)),
     }
 }
 
@@ -282,6 +283,7 @@ async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -
         }
         Ok(Ending::Expired) => pb::SubmitStreamResponse { status: TransactionStatus::Expired.into(), ..answer },
         Ok(Ending::RequestTaken { by }) => refused_with(&Refusal::RequestIdReused { transaction_id: by }, answer),
+        Ok(Ending::Refused(refusal)) => refused_with(&refusal, answer),
         Err(_) => refused_with(&Refusal::NotServing { why: "it is stopping" }, answer),
     }
 }

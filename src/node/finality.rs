@@ -2,10 +2,12 @@
 //!
 //! # Invariants
 //! * A waiter hears of its transaction once, after the block's effects are synced: that it is final; that a final block is
-//!   past its expiry, so that it never will be; or that a final block holds another one under its request id.
+//!   past its expiry, so that it never will be; that a final block holds another one under its request id; or that what
+//!   its block would stand on refuses it.
 //! * Waiters are bounded; past the bound a caller looks its transaction up instead.
 
 use super::service::PendingTransaction;
+use crate::admission::Refusal;
 use crate::execution::{Envelope, Executed};
 use crate::primitives::{AccountId, BlockTime, RequestId, TransactionId};
 use commonware_utils::channel::{oneshot, watch};
@@ -16,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub const WAITERS_MAX: usize = 131_072;
 
 /// What a waiter hears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Its transaction is in this final block, at this place.
     Final {
@@ -32,6 +34,8 @@ pub enum Notice {
         /// That transaction.
         by: TransactionId,
     },
+    /// Its transaction was admitted, and final blocks since made it one that no block takes: it does not wait any more.
+    Refused(Refusal),
 }
 
 /// Waiters, and the height that everyone can watch.
@@ -106,6 +110,11 @@ impl Finality {
         self.height.send_replace(height);
     }
 
+    /// Tells why a transaction was dropped from the pool.
+    pub fn refuse(&self, transaction: TransactionId, refusal: Refusal) {
+        self.lock().tell(transaction, Notice::Refused(refusal));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiters> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,7 +134,7 @@ impl Waiters {
         for waiter in waiters {
             self.count -= 1;
             // A caller that hung up looks it up later.
-            let _ = waiter.send(notice);
+            let _ = waiter.send(notice.clone());
         }
     }
 

@@ -9,6 +9,7 @@ use super::intake::{Intake, Rejected};
 use super::liveness::Liveness;
 use super::metrics::NodeMetrics;
 use super::proofs;
+use super::records;
 use super::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode,
     NamedValidator, PendingTransaction, Snapshot, Status, Submission, Unavailable,
@@ -25,7 +26,8 @@ use crate::wire::sender_of;
 use commonware_parallel::Strategy;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tracing::error;
 
 /// How far the applied block may lie behind the newest final one before a node counts as catching up.
@@ -60,6 +62,8 @@ pub struct Parts<E, S, T: Strategy> {
     pub intake: Arc<Intake<S, T>>,
     /// Who waits for them.
     pub finality: Arc<Finality>,
+    /// What came of the newest blocks that were asked for.
+    pub records: NewestRecords,
     /// Told when the store fails.
     pub halt: Halt,
     /// What is counted.
@@ -68,6 +72,30 @@ pub struct Parts<E, S, T: Strategy> {
     pub liveness: Liveness,
     /// How many validators it takes.
     pub quorum: usize,
+}
+
+/// Records of the newest blocks, read once for all who wait for their transactions: thousands may wait for one block.
+#[derive(Default)]
+pub struct NewestRecords(Mutex<BTreeMap<u64, Arc<records::BlockRecord>>>);
+
+impl NewestRecords {
+    /// How many blocks' records are kept.
+    const KEPT: usize = 4;
+
+    fn get<S: Store>(&self, store: &S, height: u64) -> Result<Arc<records::BlockRecord>, NodeError> {
+        // Held while the record is read: whoever comes meanwhile wants the same one.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(record) = kept.get(&height) {
+            return Ok(record.clone());
+        }
+        let record = block_record(store, height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
+        let record = Arc::new(record);
+        kept.insert(height, record.clone());
+        if kept.len() > Self::KEPT {
+            kept.pop_first();
+        }
+        Ok(record)
+    }
 }
 
 impl<E: Runtime, S: Store, T: Strategy> NodeHandle<E, S, T> {
@@ -135,9 +163,9 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     fn found(&self, id: &TransactionId) -> Result<Option<FinalTransaction>, NodeError> {
         let store = self.chain.store();
         let Some(place) = transaction_place(store, id)? else { return Ok(None) };
-        let record = block_record(store, place.height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
+        let record = self.records.get(store, place.height)?;
         let index = place.index as usize;
-        let outcome = record.outcomes.into_iter().nth(index);
+        let outcome = record.outcomes.get(index).cloned();
         let outcome = outcome.ok_or(NodeError::MissingRecord("a transaction's outcome"))?;
         let balances = record.openings.of(index, &outcome);
         Ok(Some(FinalTransaction { height: place.height, outcome, balances }))
@@ -163,6 +191,7 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         match waiter.await {
             Ok(Notice::Expired) => Ok(Ending::Expired),
             Ok(Notice::RequestTaken { by }) => Ok(Ending::RequestTaken { by }),
+            Ok(Notice::Refused(refusal)) => Ok(Ending::Refused(refusal)),
             Ok(Notice::Final { .. }) => {
                 let waited = self.context.current().duration_since(started).unwrap_or_default();
                 self.metrics.finality_seconds.observe(waited.as_secs_f64());

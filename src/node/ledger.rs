@@ -9,6 +9,8 @@
 //! # Invariants
 //! * `false` is answered only for what can never become valid.
 //! * A block is acknowledged after its effects are synced, never before.
+//! * What is computed for a view outlives it: an overlay is published, and its time counted, also when nobody waits for
+//!   the answer any more, so that the next view finds it.
 //! * A failure that makes the node's word worthless halts it: nothing is answered after that.
 
 use super::chain::{Chain, Parent};
@@ -17,9 +19,13 @@ use super::error::NodeError;
 use super::finality::Finality;
 use super::halt::Halt;
 use super::metrics::NodeMetrics;
+use super::pacing::Pacing;
 use super::proofs;
 use super::transactions::TransactionDesk;
-use crate::consensus::{Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Runtime, Slot, StopReason, Tip};
+use crate::admission::Refusal;
+use crate::consensus::{
+    Ancestors, Committee, FinalizedBlock, Ledger, Pace, PeerAddress, Runtime, Slot, StopReason, Tip,
+};
 use crate::execution::{BlockExecutor, Executed, Ineligible, InvalidBlock, Place, Transaction, apply_block};
 use crate::ledger::limits::CLOCK_AHEAD_MS_MAX;
 use crate::ledger::validators::VALIDATORS_KEY;
@@ -29,8 +35,9 @@ use crate::storage::{Store, StoreView};
 use commonware_parallel::Strategy;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use prometheus_client::metrics::counter::Counter;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tracing::{debug, info, warn};
 
@@ -56,6 +63,10 @@ pub struct LedgerParts<E, S, T: Strategy> {
     pub proposer: PublicKey,
     /// How long a leader waits for transactions before it proposes an empty block.
     pub idle_interval: Duration,
+    /// How long consensus waits for a leader and for a view.
+    pub pace: Pace,
+    /// How much this node offers when it leads.
+    pub pacing: Mutex<Pacing>,
     /// Where validators are reached.
     pub addresses: BTreeMap<PublicKey, PeerAddress>,
     /// Those who follow without validating, and where they are reached.
@@ -123,20 +134,36 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         self.desk.wait_for_fresh(&taken, self.context.sleep_until(deadline)).await;
 
         let me = self.clone();
-        let started = self.context.current();
-        let executed = self.aside(move || me.build(&parent, &taken)).await??;
-        let block = Arc::new(self.sealed(&executed)?);
+        let awaited = Awaited::new(&self.metrics.abandoned_builds, "a block was not built before its view ended");
+        let built = self.aside(move || me.build(&parent, &taken)).await;
+        awaited.done();
+        let block = built??;
         debug!(height = block.header().height, transactions = block.transactions().len(), "proposing");
-        self.metrics.build_seconds.observe(self.seconds_since(started));
+        Some(block)
+    }
+
+    /// Builds a block and publishes its effects. `None` if the slot must be given up.
+    fn build(&self, parent: &Parent<S>, taken: &BTreeSet<TransactionId>) -> Option<Arc<Block>> {
+        let started = self.context.current();
+        let executed = self.take_what_fits(parent, taken, started)?;
+        let block = Arc::new(self.sealed(&executed)?);
+        self.metrics.build_seconds.observe(self.time_since(started).as_secs_f64());
+        self.pacing().built(block.header().height, block.hash(), block.transactions().len());
         self.chain.publish(Arc::new(executed));
         Some(block)
     }
 
-    /// Executes what fits of what is fresh. `None` if the slot must be given up.
-    fn build(&self, parent: &Parent<S>, taken: &BTreeSet<TransactionId>) -> Option<Executed> {
+    /// Executes what fits of what is fresh, for as long as a leader may take.
+    fn take_what_fits(
+        &self,
+        parent: &Parent<S>,
+        taken: &BTreeSet<TransactionId>,
+        started: SystemTime,
+    ) -> Option<Executed> {
         let state = parent.state();
         let time = BlockTime(now(&self.context).0.max(state.header.time.0.checked_add(1)?));
         let place = Place { time, proposer: self.proposer };
+        let limit = self.pacing().turn(state.header.height + 1);
         let mut executor = match BlockExecutor::open(state, place) {
             Ok(executor) => executor,
             Err(cause) => {
@@ -144,10 +171,34 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
                 return None;
             }
         };
+        let building_max = self.building_max();
+        self.fill(&mut executor, taken, limit, || self.time_since(started) >= building_max);
+        let closed = executor.close();
+        if let Err(error) = parent.check() {
+            self.halt.stop_now(error);
+            return None;
+        }
+        closed
+            .inspect_err(|broken| tracing::error!(%broken, "a rule of the ledger is wrong: no block is proposed"))
+            .ok()
+    }
+
+    /// Pushes what is fresh until the block is full, has as many as it may, or time is up; but one at least, if any may.
+    pub(super) fn fill(
+        &self,
+        executor: &mut BlockExecutor,
+        taken: &BTreeSet<TransactionId>,
+        limit: usize,
+        time_is_up: impl Fn() -> bool,
+    ) {
         // What is final already goes too: a copy that came in while its block was committed would keep leaders from resting.
         let committed = self.chain.head().header.height;
-        for transaction in self.desk.fresh(taken) {
-            let id = transaction.id();
+        for transaction in self.desk.fresh(taken, limit) {
+            if !executor.is_empty() && time_is_up() {
+                debug!(transactions = executor.len(), "the rest waits for another block: a leader's time is up");
+                break;
+            }
+            let (id, sender) = (transaction.id(), transaction.envelope().sender);
             match executor.push(transaction) {
                 Ok(()) => {}
                 Err(Ineligible::BlockFull) => break,
@@ -159,17 +210,25 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
                 Err(cause) => {
                     debug!(transaction = %id, %cause, "left out and dropped");
                     self.desk.drop_ineligible(&id);
+                    // Of a request id that is taken its waiter hears with the block that took it.
+                    if !matches!(cause, Ineligible::RequestSeen { .. }) {
+                        self.finality.refuse(id, Refusal::of_ineligible(cause, sender));
+                    }
                 }
             }
         }
-        let closed = executor.close();
-        if let Err(error) = parent.check() {
-            self.halt.stop_now(error);
-            return None;
-        }
-        closed
-            .inspect_err(|broken| tracing::error!(%broken, "a rule of the ledger is wrong: no block is proposed"))
-            .ok()
+    }
+
+    /// How long a leader executes transactions for its block: a quarter of what its timeout leaves when it has waited its
+    /// idle interval. The rest is for the block's end, and its way to the others.
+    fn building_max(&self) -> Duration {
+        self.pace.leader_timeout.saturating_sub(self.idle_interval) / 4
+    }
+
+    /// How long a block may take to be checked here, before it counts as too large: half of what a view leaves when its
+    /// leader has waited its idle interval.
+    fn checking_max(&self) -> Duration {
+        self.pace.certification_timeout.saturating_sub(self.idle_interval) / 2
     }
 
     fn sealed(&self, executed: &Executed) -> Option<Block> {
@@ -200,15 +259,12 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
 
     async fn check(self: &Arc<Self>, parent: Hash, block: Arc<Block>, ancestors: Ancestors) -> Verdict {
         let Some(parent) = self.parent_of(parent, ancestors).await else { return Verdict::Unknown };
-        let started = self.context.current();
         let me = self.clone();
-        let checked = self.aside(move || me.execute(&parent, &block)).await;
-        self.metrics.verify_seconds.observe(self.seconds_since(started));
+        let awaited = Awaited::new(&self.metrics.abandoned_checks, "a block was not checked before its view ended");
+        let checked = self.aside(move || me.check_and_publish(&parent, &block)).await;
+        awaited.done();
         match checked {
-            Some(Ok(executed)) => {
-                self.chain.publish(Arc::new(executed));
-                Verdict::Valid
-            }
+            Some(Ok(_)) => Verdict::Valid,
             Some(Err(Refused::Invalid(cause))) => {
                 warn!(%cause, "a proposed block is invalid");
                 self.metrics.invalid_blocks.inc();
@@ -225,6 +281,18 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
             }
             None => Verdict::Unknown,
         }
+    }
+
+    /// Executes a block, publishes its effects and counts how long that took.
+    fn check_and_publish(&self, parent: &Parent<S>, block: &Block) -> Result<Arc<Executed>, Refused> {
+        let started = self.context.current();
+        let executed = self.execute(parent, block);
+        let took = self.time_since(started);
+        self.metrics.verify_seconds.observe(took.as_secs_f64());
+        let executed = Arc::new(executed?);
+        self.pacing().checked(block.transactions().len(), took, self.checking_max());
+        self.chain.publish(executed.clone());
+        Ok(executed)
     }
 
     /// Authenticates and executes a block on its parent's state.
@@ -277,16 +345,12 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         let me = self.clone();
         let (parent, executed) = self
             .aside(move || {
-                let executed = me.execute(&parent, &block);
+                let executed = me.check_and_publish(&parent, &block);
                 (parent, executed)
             })
             .await?;
         match executed {
-            Ok(executed) => {
-                let executed = Arc::new(executed);
-                self.chain.publish(executed.clone());
-                return Some(parent.after(executed));
-            }
+            Ok(executed) => return Some(parent.after(executed)),
             Err(Refused::Fault(error)) => self.halt.stop(error).await,
             Err(Refused::Invalid(cause)) => warn!(%cause, "an ancestor of a proposed block is invalid"),
             Err(Refused::ForeignTransaction(cause)) => warn!(cause, "an ancestor holds a foreign transaction"),
@@ -325,8 +389,8 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
 
     async fn commit_next(self: &Arc<Self>, block: Arc<Block>) -> Result<(), NodeError> {
         let started = self.context.current();
-        let height = block.header().height;
-        let executed = match self.chain.executed(&block.hash()) {
+        let (height, block_hash) = (block.header().height, block.hash());
+        let executed = match self.chain.executed(&block_hash) {
             Some(executed) => executed,
             None => {
                 let head = self.chain.head();
@@ -339,9 +403,18 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
             }
         };
         self.chain.commit(&executed).await?;
-        self.metrics.committed(&executed, self.seconds_since(started));
+        self.metrics.committed(&executed, self.time_since(started).as_secs_f64());
+        self.pacing().finalized(height, block_hash);
+        self.metrics.proposal_transactions_max.set(i64::try_from(self.pacing().limit()).unwrap_or(i64::MAX));
         self.desk.committed(&executed);
         self.finality.announce(&executed);
+        let view = StoreView::new(self.chain.store().clone());
+        let dropped = self.desk.drop_disowned(&executed, &view);
+        view.check()?;
+        for (transaction, refusal) in dropped {
+            debug!(%transaction, why = %refusal, "dropped: the block changed its sender's account");
+            self.finality.refuse(transaction, refusal);
+        }
         Ok(())
     }
 
@@ -366,8 +439,38 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         self.context.child("execution").shared(true).spawn(move |_| async move { work() }).await.ok()
     }
 
-    fn seconds_since(&self, started: SystemTime) -> f64 {
-        self.context.current().duration_since(started).unwrap_or_default().as_secs_f64()
+    fn time_since(&self, started: SystemTime) -> Duration {
+        self.context.current().duration_since(started).unwrap_or_default()
+    }
+
+    fn pacing(&self) -> MutexGuard<'_, Pacing> {
+        self.pacing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Work that a view waits for. Dropped before it is done, it counts: the engine drops what it asked when the view ends.
+struct Awaited<'a> {
+    abandoned: &'a Counter,
+    what: &'static str,
+    is_done: bool,
+}
+
+impl<'a> Awaited<'a> {
+    fn new(abandoned: &'a Counter, what: &'static str) -> Self {
+        Self { abandoned, what, is_done: false }
+    }
+
+    fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.abandoned.inc();
+            info!("{}", self.what);
+        }
     }
 }
 

@@ -82,18 +82,30 @@ pub async fn watch<E: Runtime, S: Store, T: Strategy>(
         }
         told = pulse.stands_still;
         if told {
+            let heard = validators.keys().iter().filter(|key| pulse.heard.contains(key)).count();
             warn!(
                 height = header.height,
                 seconds = pulse.final_age.as_secs(),
                 waiting = desk.waiting(),
-                heard = validators.keys().iter().filter(|key| pulse.heard.contains(key)).count(),
+                heard,
                 validators = validators.keys().len(),
                 quorum = validators.quorum(),
-                "no block becomes final: check that enough validators run and reach each other"
+                "no block becomes final: {}",
+                advice(heard, validators.quorum())
             );
         } else {
             info!(height = header.height, "blocks become final again");
         }
+    }
+}
+
+/// What to look at first.
+fn advice(heard: usize, quorum: usize) -> &'static str {
+    if heard < quorum {
+        "check that enough validators run and reach each other"
+    } else {
+        "enough validators are heard, but their blocks do not come through: check whether machines are overloaded, by the \
+         times to build and to check a block and by how many were abandoned"
     }
 }
 
@@ -116,6 +128,12 @@ mod tests {
         assert!(!stands_still(1_035, 1_012, 0), "an idle ledger takes its time");
         assert!(stands_still(1_037, 1_012, 0));
         assert!(!stands_still(1_000, 2_000, 1), "a clock behind the ledger's");
+    }
+
+    #[test]
+    fn a_standstill_among_enough_validators_is_not_blamed_on_their_silence() {
+        assert!(advice(2, 3).contains("reach each other"));
+        assert!(advice(3, 3).contains("overloaded"));
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub struct NodeMetrics {
     pub invalid_blocks: Counter,
     /// Redemptions found overdue.
     pub redemptions_overdue: Counter,
+    /// Blocks whose view ended while they were built here.
+    pub abandoned_builds: Counter,
+    /// Blocks whose view ended while they were checked here.
+    pub abandoned_checks: Counter,
+    /// Most transactions that this node puts into a block now.
+    pub proposal_transactions_max: Gauge,
     /// Time to build a block.
     pub build_seconds: Histogram,
     /// Time to check a proposed block.
@@ -72,6 +78,15 @@ impl Default for NodeMetrics {
             metric!("refused_transactions", "Transactions refused before ordering", Counter::default());
         let invalid_blocks = metric!("invalid_blocks", "Proposed blocks found invalid", Counter::default());
         let redemptions_overdue = metric!("redemptions_overdue", "Redemptions found overdue", Counter::default());
+        let abandoned_builds =
+            metric!("abandoned_builds", "Blocks whose view ended while they were built here", Counter::default());
+        let abandoned_checks =
+            metric!("abandoned_checks", "Blocks whose view ended while they were checked here", Counter::default());
+        let proposal_transactions_max = metric!(
+            "proposal_transactions_max",
+            "Most transactions that this node puts into a block now",
+            Gauge::default()
+        );
         let build_seconds = metric!("build", "Time to build a block", latencies(), seconds);
         let verify_seconds = metric!("verify", "Time to check a proposed block", latencies(), seconds);
         let commit_seconds = metric!("commit", "Time to commit a final block", latencies(), seconds);
@@ -87,6 +102,9 @@ impl Default for NodeMetrics {
             refused_transactions,
             invalid_blocks,
             redemptions_overdue,
+            abandoned_builds,
+            abandoned_checks,
+            proposal_transactions_max,
             build_seconds,
             verify_seconds,
             commit_seconds,

@@ -27,6 +27,7 @@ mod intake;
 mod ledger;
 mod liveness;
 mod metrics;
+mod pacing;
 mod proofs;
 mod records;
 mod relay;

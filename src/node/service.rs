@@ -188,6 +188,9 @@ pub enum Ending {
         /// That transaction.
         by: TransactionId,
     },
+    /// It was dropped: final blocks since its admission made it one that no block takes, such as by replacing its
+    /// sender's keys.
+    Refused(Refusal),
 }
 
 /// A transaction as this node knows it.

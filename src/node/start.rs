@@ -32,7 +32,7 @@ use commonware_runtime::{Error as RuntimeError, Handle};
 use futures::FutureExt as _;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::info;
 
@@ -112,6 +112,8 @@ where
         metrics: metrics.clone(),
         proposer: me,
         idle_interval: settings.idle_interval,
+        pace: Pace::for_idle_interval(settings.idle_interval),
+        pacing: Mutex::default(),
         addresses: settings.addresses.clone(),
         observers: settings.observers.clone(),
     });
@@ -134,6 +136,7 @@ where
         desk,
         intake,
         finality,
+        records: Default::default(),
         halt,
         metrics: metrics.clone(),
         liveness,

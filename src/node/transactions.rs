@@ -5,15 +5,15 @@
 //!
 //! # Invariants
 //! * A transaction leaves the pool when a committed block holds it, holds another one under its request id, or has passed
-//!   its expiry; or when its leader found it ineligible on committed state.
+//!   its expiry; or when a committed block changed its sender's account so that no block takes it any more.
 //! * Peers' transactions pass the same stages as clients'.
 
 use super::service::PendingTransaction;
 use crate::admission::{Admissible, Authenticator, Decoded, Origin, Plausible, Pool, PoolLimits, Pooled, Refusal};
 use crate::execution::{Envelope, Executed, Transaction};
 use crate::ledger::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX};
-use crate::ledger::{SignedTransaction, View};
-use crate::primitives::{AccountId, BlockTime, ChainId, Encode as _, RequestId, TransactionId};
+use crate::ledger::{Column, SignedTransaction, View};
+use crate::primitives::{AccountId, BlockTime, ChainId, Decode as _, Encode as _, RequestId, TransactionId};
 use bytes::Bytes;
 use commonware_macros::select;
 use commonware_parallel::Strategy;
@@ -142,14 +142,33 @@ impl<T: Strategy> TransactionDesk<T> {
         pool.len() > taken.len() || pool.ids().any(|id| !taken.contains(id))
     }
 
-    /// What a block may hold, in the pool's order.
-    pub fn fresh(&self, taken: &BTreeSet<TransactionId>) -> Vec<Arc<Transaction>> {
-        self.pool().for_block(BLOCK_TRANSACTIONS_MAX, BLOCK_BYTES_MAX, |id| taken.contains(id))
+    /// So many, or as many as a block may hold, in the pool's order.
+    pub fn fresh(&self, taken: &BTreeSet<TransactionId>, most: usize) -> Vec<Arc<Transaction>> {
+        self.pool().for_block(most.min(BLOCK_TRANSACTIONS_MAX), BLOCK_BYTES_MAX, |id| taken.contains(id))
     }
 
     /// Drops a transaction that its leader found ineligible on the state that it would have stood on.
     pub fn drop_ineligible(&self, id: &TransactionId) {
         self.pool().remove(id);
+    }
+
+    /// Drops what waits of accounts that a committed block wrote and cannot stand in any block after it: their keys were
+    /// replaced, or they were closed. Returns what was dropped, and why.
+    pub fn drop_disowned(&self, executed: &Executed, view: &dyn View) -> Vec<(TransactionId, Refusal)> {
+        let accounts = executed.writes.keys().filter(|(column, _)| *column == Column::Accounts);
+        let senders = accounts.filter_map(|(_, key)| AccountId::from_bytes(key).ok());
+        let mut pool = self.pool();
+        let mut dropped = Vec::new();
+        for sender in senders {
+            dropped.extend(pool.of_sender(&sender).filter_map(|transaction| {
+                let judged = Admissible::still(transaction, self.chain_id, executed.header.time, view);
+                judged.err().map(|refusal| (transaction.id(), refusal))
+            }));
+        }
+        for (id, _) in &dropped {
+            pool.remove(id);
+        }
+        dropped
     }
 
     /// Drops what a committed block holds, and what it keeps from ever happening.

@@ -1,14 +1,23 @@
 //! Who waits hears; and who watches a task sees it end.
 
-use super::simulate;
-use crate::execution::chronicle::{Chronicle, HOUR_MS, id, transfer};
+use super::ledger::parts;
+use super::{chain, desk, simulate};
+use crate::admission::{Origin, Refusal};
+use crate::consensus::{Acknowledgement, FinalizedBlock, Ledger as _};
+use crate::domain::accounts::RotateKeys;
+use crate::execution::chronicle::{Chronicle, HOUR_MS, id, key, public, transfer};
+use crate::ledger::account::KeySet;
+use crate::ledger::{Block, Status};
 use crate::node::error::NodeError;
 use crate::node::finality::{Finality, Notice};
 use crate::node::halt::halt;
+use crate::node::ledger::{LedgerParts, NodeLedger};
 use crate::node::service::PendingTransaction;
 use crate::node::start::watch;
+use crate::storage::StoreView;
 use commonware_runtime::{Spawner as _, Supervisor as _};
 use futures::FutureExt as _;
+use std::sync::Arc;
 
 #[test]
 fn a_waiter_hears_of_its_own_end_and_no_other() {
@@ -33,6 +42,43 @@ fn a_waiter_hears_of_its_own_end_and_no_other() {
     chronicle.append(2 * HOUR_MS, &[]);
     finality.announce(chronicle.blocks.last().expect("a block"));
     assert_eq!(heard[2].try_recv(), Ok(Notice::Expired));
+}
+
+/// Whoever holds the client's wait tells it, leader or not: every node judges what waits by what it commits.
+#[test]
+fn who_waits_with_keys_that_are_no_longer_its_senders_hears_so() {
+    simulate(|context| async move {
+        let mut chronicle = Chronicle::funded();
+        let before = chronicle.blocks.len();
+        let (chain, desk) = (chain(&context, &chronicle).await, desk(&chronicle));
+        let parts = parts(&context, &chronicle, chain.clone());
+        let finality = parts.finality.clone();
+        let view = StoreView::new(chain.store().clone());
+        let payments = ["buyer", "financier"]
+            .map(|payer| chronicle.transaction(payer, vec![transfer(payer, "supplier", 1).into()]));
+        let mut waits = payments.clone().map(|payment| {
+            let pending = PendingTransaction::new(payment.id(), payment.envelope());
+            desk.admit(payment, Origin::Client, chronicle.now(), &view).expect("it is admissible");
+            finality.wait(pending).expect("there is room")
+        });
+        let ledger = NodeLedger::new(LedgerParts { desk: desk.clone(), ..parts });
+        chronicle.know(key("buyer-anew"));
+        let keys = KeySet::new(vec![public(&key("buyer-anew"))], 1).expect("one key");
+        let outcome = chronicle.perform("buyer", vec![RotateKeys { account: id("buyer"), keys }.into()]);
+        assert_eq!(outcome.status, Status::Applied);
+        for executed in &chronicle.blocks[before..] {
+            // Executed before, as by a validator that voted for it.
+            chain.publish(Arc::new(executed.clone()));
+            let signed = executed.transactions.iter().map(|each| each.signed().clone()).collect();
+            let block = Arc::new(Block::new(executed.header.clone(), signed).expect("a block"));
+            let acknowledgement = Acknowledgement::new(|| {});
+            ledger.finalized(FinalizedBlock { block, certificate: None, acknowledgement }).await;
+        }
+        let refusal = Refusal::SenderSignatureMissing { account: id("buyer") };
+        assert_eq!(waits[0].try_recv(), Ok(Notice::Refused(refusal)));
+        assert!(!desk.is_waiting(&payments[0].id()));
+        assert!(waits[1].try_recv().is_err() && desk.is_waiting(&payments[1].id()), "another sender's goes on waiting");
+    });
 }
 
 #[test]
