@@ -58,7 +58,7 @@ const PAGES: NonZeroUsize = NZUsize!(1024);
 #[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Signer {
     /// Votes with this key in the epochs that it validates, and follows in the others. Only where
-    /// [`super::voting::may_vote`] holds.
+    /// the key has its standing: [`super::voting::standing`].
     Voting(PrivateKey),
     /// Verifies and follows, and never signs: an observer, or a validator whose directory is not the one it voted from.
     Silent(PublicKey),
@@ -167,7 +167,7 @@ pub enum StartError {
     Key(PublicKey),
     /// The block before the epoch is not in the store.
     #[error(
-        "the last block of the epoch before epoch {epoch}, at height {height}, is not in the store: restore store and engine directory from one backup"
+        "the block at height {height}, from which epoch {epoch} begins, is not in the store, and the engine's directory is ahead of it: restore both from one backup, or rebuild into an empty data directory (the node then cannot vote until its key is replaced)"
     )]
     BoundaryMissing {
         /// The epoch to begin in.
@@ -327,6 +327,7 @@ where
         strategy,
         pace: config.pace,
         page_cache,
+        voter: matches!(config.signer, Signer::Voting(_)).then(|| config.signer.public_key()),
         partition: config.partition,
     };
     let epochs = epochs_context.spawn(move |_| epochs.run(entered, parent, boundaries));

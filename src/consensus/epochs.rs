@@ -21,6 +21,7 @@ use super::keys::theirs;
 use super::leaders::{Announcer, rotation};
 use super::port::{Committee, Ledger, PeerAddress};
 use super::schemes::Schemes;
+use super::voting;
 use super::{Runtime, Scheme};
 use crate::ledger::validators::VALIDATORS_MAX;
 use crate::primitives::crypto::PublicKey;
@@ -106,6 +107,8 @@ pub(super) struct Epochs<E: Runtime, S: Sender, M, B, T> {
     pub pace: Pace,
     pub page_cache: CacheRef,
     pub partition: String,
+    /// This node's key, if it votes.
+    pub voter: Option<PublicKey>,
 }
 
 /// An epoch whose scheme and peers are known, before its engine runs.
@@ -171,11 +174,16 @@ fn address(peer: &PeerAddress) -> Option<Address> {
 struct RunningEngine {
     epoch: Epoch,
     handle: Handle<()>,
+    /// Notes that its journal exists, where it votes.
+    noting: Option<Handle<()>>,
 }
 
 impl Drop for RunningEngine {
     fn drop(&mut self) {
         self.handle.abort();
+        if let Some(noting) = &self.noting {
+            noting.abort();
+        }
     }
 }
 
@@ -262,7 +270,7 @@ where
                 reporter: Reporters::from((self.application.clone(), self.announcer.enter(epoch, &validators))),
                 track_historical_votes: false,
                 strategy: self.strategy.clone(),
-                partition: format!("{}-votes-{epoch}", self.partition),
+                partition: voting::journal(&self.partition, epoch.get()),
                 mailbox_size: MAILBOX_SIZE,
                 epoch,
                 floor: Floor::Genesis(parent),
@@ -286,7 +294,13 @@ where
         let requests = self.subchannels.requests.register(epoch.get()).await.map_err(gone)?;
         let handle = engine.start(votes, certificates, requests);
         info!(%epoch, validators = validators.len(), "epoch entered");
-        Ok(RunningEngine { epoch, handle })
+        Ok(RunningEngine { epoch, handle, noting: self.start_noting(epoch) })
+    }
+
+    fn start_noting(&self, epoch: Epoch) -> Option<Handle<()>> {
+        let (key, partition) = (self.voter?, self.partition.clone());
+        let context = self.context.child("noting").with_attribute("epoch", epoch);
+        Some(context.spawn(move |context| voting::note_journal(context, partition, key, epoch.get())))
     }
 
     /// Takes a message of another epoch as a hint that its sender has our epoch's last block.

@@ -6,30 +6,77 @@
 //! engine's directory says that it has voted there, and that record is made once, on the word of whoever made the key
 //! that it has never voted anywhere.
 //!
+//! The record and the journals are partitions of their own, and either can be lost without the other: a journal removed
+//! by hand, a backup that left one out. So while an epoch runs the record also comes to say that the epoch's journal has
+//! something in it ([`note_journal`]), and a start finds that there, or finds the journal lost ([`standing`]).
+//!
 //! A node that may not vote runs with [`super::Signer::Silent`]: it verifies, executes and serves, until governance
 //! replaces its key.
 //!
 //! # Invariants
-//! * The record lies beside the journals, in the same directory: what loses one loses both.
-//! * Nothing removes the record.
+//! * Nothing removes the record of a key, or that a key's journal was lost: the journal that the silent engine then
+//!   writes holds no votes of the lost one.
+//! * An epoch is noted after its journal was seen with something in it, never before. So a node that crashes before its
+//!   first vote, between two epochs, or while it catches up through epochs in which it never voted, goes on voting.
+//! * What the engine prunes leaves something: it keeps the views from its last final one on.
+//!
+//! # Deliberately absent
+//! A journal that is lost within seconds of its first entry, or in part: the end of one cannot be told from a power cut.
 
 use super::Runtime;
 use crate::primitives::crypto::PublicKey;
 use commonware_runtime::Error;
+use std::time::Duration;
+use tracing::warn;
 
 /// What is appended to the partition prefix.
 const SUFFIX: &str = "-voters";
+/// What follows a key in the name that says that its journal was lost. An epoch takes eight bytes.
+const LOST: &[u8] = &[0];
+/// How often a new journal is looked at. Longer than an entry takes from the file to the disk.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Whether `key` has voted, or was allowed to, from the engine's directory.
+/// How a key stands in the engine's directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has voted from here, or was allowed to, and its journals are here.
+    Votes,
+    /// It has voted from here, and a journal of its votes was lost.
+    JournalLost,
+    /// Nobody has voted from here.
+    Unrecorded,
+    /// Another key has: the journals hold votes that are not this key's.
+    OfAnother(PublicKey),
+}
+
+/// The partition of an epoch's journal.
+pub(super) fn journal(partition: &str, epoch: u64) -> String {
+    format!("{partition}-votes-{epoch}")
+}
+
+/// How `key` stands in the engine's directory. A loss that is found is recorded before this returns: by the next start
+/// the journal may be there again, without the votes.
 ///
 /// # Errors
-/// The directory cannot be read.
-pub async fn may_vote<E: Runtime>(context: &E, partition: &str, key: &PublicKey) -> Result<bool, Error> {
-    match context.scan(&format!("{partition}{SUFFIX}")).await {
-        Ok(names) => Ok(names.iter().any(|name| name.as_slice() == key.0)),
-        Err(Error::PartitionMissing(_)) => Ok(false),
-        Err(error) => Err(error),
+/// The directory cannot be read, or the loss not be recorded.
+pub async fn standing<E: Runtime>(context: &E, partition: &str, key: &PublicKey) -> Result<Standing, Error> {
+    let voters = format!("{partition}{SUFFIX}");
+    let names = names(context, &voters).await?;
+    if !names.iter().any(|name| name.as_slice() == key.0) {
+        let other = names.iter().find_map(|name| <[u8; 32]>::try_from(name.as_slice()).ok());
+        return Ok(other.map_or(Standing::Unrecorded, |other| Standing::OfAnother(PublicKey(other))));
     }
+    let lost = [&key.0, LOST].concat();
+    if names.contains(&lost) {
+        return Ok(Standing::JournalLost);
+    }
+    for epoch in names.iter().filter_map(|name| noted_epoch(name, key)) {
+        if !has_entries(context, &journal(partition, epoch)).await? {
+            context.open(&voters, &lost).await?;
+            return Ok(Standing::JournalLost);
+        }
+    }
+    Ok(Standing::Votes)
 }
 
 /// Lets `key`, which has never voted anywhere, vote from the engine's directory from now on. Durable when it returns.
@@ -43,23 +90,128 @@ pub async fn allow_first_vote<E: Runtime>(context: &E, partition: &str, key: &Pu
     context.open(&format!("{partition}{SUFFIX}"), &key.0).await.map(drop)
 }
 
+/// Waits until the journal of `epoch` has something in it, and notes that. The epoch before stays noted, since a restart
+/// may begin in it again; earlier ones do not.
+pub(super) async fn note_journal<E: Runtime>(context: E, partition: String, key: PublicKey, epoch: u64) {
+    let mut seen = false;
+    loop {
+        context.sleep(LOOK_EVERY).await;
+        // What was seen a look ago has reached the disk: the engine syncs what it enters before it sends it.
+        let looked = match seen {
+            true => note(&context, &partition, &key, epoch).await.map(|()| true),
+            false => has_entries(&context, &journal(&partition, epoch)).await,
+        };
+        match looked {
+            Ok(true) if seen => return,
+            Ok(found) => seen |= found,
+            Err(error) => warn!(%error, epoch, "that the epoch's journal exists could not be noted"),
+        }
+    }
+}
+
+async fn note<E: Runtime>(context: &E, partition: &str, key: &PublicKey, epoch: u64) -> Result<(), Error> {
+    let voters = format!("{partition}{SUFFIX}");
+    context.open(&voters, &[key.0.as_slice(), &epoch.to_be_bytes()].concat()).await?;
+    for name in names(context, &voters).await? {
+        if noted_epoch(&name, key).is_some_and(|noted| noted + 1 < epoch) {
+            context.remove(&voters, Some(&name)).await?;
+        }
+    }
+    Ok(())
+}
+
+fn noted_epoch(name: &[u8], key: &PublicKey) -> Option<u64> {
+    name.strip_prefix(key.0.as_slice())?.try_into().ok().map(u64::from_be_bytes)
+}
+
+async fn has_entries<E: Runtime>(context: &E, partition: &str) -> Result<bool, Error> {
+    for name in names(context, partition).await? {
+        if context.open(partition, &name).await?.1 > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn names<E: Runtime>(context: &E, partition: &str) -> Result<Vec<Vec<u8>>, Error> {
+    match context.scan(partition).await {
+        Err(Error::PartitionMissing(_)) => Ok(Vec::new()),
+        scanned => scanned,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use commonware_runtime::{Runner as _, Supervisor as _, deterministic};
+    use commonware_runtime::{
+        Blob as _, Clock as _, Runner as _, Storage as _, Supervisor as _, WriteOptions, deterministic,
+    };
+
+    const ME: PublicKey = PublicKey([1; 32]);
+
+    async fn write_journal(context: &deterministic::Context, epoch: u64, entry: &[u8]) {
+        let (blob, _) = context.open(&journal("engine", epoch), &1u64.to_be_bytes()).await.expect("a journal");
+        blob.write_at(0, entry.to_vec(), WriteOptions::SYNC).await.expect("an entry");
+    }
 
     #[test]
     fn a_key_votes_where_it_was_once_allowed_to() {
-        let (mine, other) = (PublicKey([1; 32]), PublicKey([2; 32]));
+        let other = PublicKey([2; 32]);
         let (_, checkpoint) = deterministic::Runner::default().start_and_recover(|context| async move {
-            assert_eq!(may_vote(&context, "engine", &mine).await.ok(), Some(false));
-            allow_first_vote(&context, "engine", &mine).await.expect("a fresh directory");
+            assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::Unrecorded));
+            allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
         });
         deterministic::Runner::from(checkpoint).start(|context| async move {
             let context = context.child("again");
-            assert_eq!(may_vote(&context, "engine", &mine).await.ok(), Some(true));
-            assert_eq!(may_vote(&context, "engine", &other).await.ok(), Some(false));
-            allow_first_vote(&context, "engine", &mine).await.expect("allowed once more changes nothing");
+            assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::Votes));
+            assert_eq!(standing(&context, "engine", &other).await.ok(), Some(Standing::OfAnother(ME)));
+            allow_first_vote(&context, "engine", &ME).await.expect("allowed once more changes nothing");
+        });
+    }
+
+    /// Lost for good: what a silent engine writes afterwards is no journal of the votes.
+    #[test]
+    fn a_key_whose_noted_journal_is_lost_does_not_vote_again() {
+        for emptied in [false, true] {
+            deterministic::Runner::default().start(|context| async move {
+                allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
+                write_journal(&context, 3, b"a vote").await;
+                note_journal(context.child("note"), "engine".to_owned(), ME, 3).await;
+                assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::Votes));
+                context.remove(&journal("engine", 3), None).await.expect("removed");
+                if emptied {
+                    context.open(&journal("engine", 3), &1u64.to_be_bytes()).await.expect("an empty journal");
+                }
+                assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::JournalLost));
+                write_journal(&context, 3, b"a certificate").await;
+                assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::JournalLost));
+            });
+        }
+    }
+
+    #[test]
+    fn an_epoch_is_noted_once_its_journal_has_an_entry_and_the_last_two_stay_noted() {
+        deterministic::Runner::default().start(|context| async move {
+            allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
+            let context = &context;
+            let noted = || async move {
+                let names = names(context, "engine-voters").await.expect("the record");
+                names.iter().filter_map(|name| noted_epoch(name, &ME)).collect::<Vec<_>>()
+            };
+            let waiting = note_journal(context.child("waiting"), "engine".to_owned(), ME, 0);
+            commonware_macros::select! {
+                () = waiting => panic!("it noted a journal that is not there"),
+                () = context.sleep(LOOK_EVERY * 10) => {},
+            }
+            assert_eq!(noted().await, Vec::<u64>::new());
+            for epoch in [0, 1, 2] {
+                write_journal(context, epoch, b"a vote").await;
+                note_journal(context.child("note"), "engine".to_owned(), ME, epoch).await;
+            }
+            assert_eq!(noted().await, [1, 2]);
+            // What is older may go.
+            context.remove(&journal("engine", 0), None).await.expect("removed");
+            assert_eq!(standing(context, "engine", &ME).await.ok(), Some(Standing::Votes));
         });
     }
 }

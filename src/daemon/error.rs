@@ -4,6 +4,7 @@ use crate::api::ServeError;
 use crate::client::{KeyFileError, PassphraseError};
 use crate::execution::genesis::GenesisError;
 use crate::node::NodeError;
+use crate::primitives::PublicKey;
 use crate::storage::StorageError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,6 +55,24 @@ pub enum DaemonError {
         path: PathBuf,
         /// What the operating system said.
         cause: std::io::Error,
+    },
+    /// The configuration has this node's own key among the others'.
+    #[error(
+        "[[peers]] holds this node's own key, {0}: remove it there, or correct key.path if the key is another node's"
+    )]
+    OwnPeer(PublicKey),
+    /// The engine's directory is another key's.
+    #[error(
+        "the journals in {} are of key {found}, and the configuration has key {configured}: configure the key that they are of, or give the new key an empty data directory",
+        place.display()
+    )]
+    ForeignJournals {
+        /// The engine's directory.
+        place: PathBuf,
+        /// The key that voted from it.
+        found: PublicKey,
+        /// The configuration's.
+        configured: PublicKey,
     },
     /// The engine's directory cannot be used.
     #[error(

@@ -43,7 +43,7 @@ pub fn install(log: &Log, data_dir: &Path) -> Result<(), DaemonError> {
         std::panic::set_hook(Box::new(move |panic| {
             let cause = first_line(panic.payload_as_str().unwrap_or("a part of the node panicked"));
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
-            match full_disk(&data_dir) {
+            match full_disk(&data_dir).or_else(|| unreadable_engine(&data_dir, &place)) {
                 Some(advice) => error!(cause, place, "the node stops: {advice}"),
                 None => error!(cause, place, "the node stops"),
             }
@@ -59,6 +59,39 @@ pub fn full_disk(data_dir: &Path) -> Option<String> {
     Some(format!("the disk of {place} is full ({left} MiB left). Free some and start the node again; nothing is lost"))
 }
 
+/// What to do about a panic at `place`, if it is in a part of the engine that reads its directory. The engine's own
+/// words name neither the directory nor a way out.
+fn unreadable_engine(data_dir: &Path, place: &str) -> Option<String> {
+    let engine = data_dir.join("engine");
+    // Connections have no files.
+    let reads_files = place.contains("commonware-") && !place.contains("commonware-p2p");
+    reads_files.then(|| {
+        format!(
+            "a part of the engine's directory {} cannot be read: restore store and engine from one backup, or rebuild into \
+             an empty data directory (the node then cannot vote until its key is replaced)",
+            engine.display()
+        )
+    })
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_the_engine_names_its_directory_and_one_elsewhere_does_not() {
+        let advice = |place| unreadable_engine(Path::new("/var/lib/causeway"), place);
+        let journal = "/deps/commonware-consensus-2026.10.0/src/simplex/actors/voter/actor.rs:1081:10";
+        let told = advice(journal).expect("advice");
+        assert!(told.contains("/var/lib/causeway/engine") && told.contains("one backup"), "{told}");
+        for elsewhere in
+            ["src/node/chain.rs:1:1", "/deps/commonware-p2p-2026.10.0/src/authenticated/lookup/network.rs:1:1"]
+        {
+            assert_eq!(advice(elsewhere), None);
+        }
+    }
 }

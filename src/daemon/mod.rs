@@ -1,7 +1,7 @@
 //! F7: one node as a process. Files, keys, sockets, signals and the log come together here; everything else is below.
 //!
 //! # Life cycle
-//! Configuration and genesis read → gRPC and peer ports tried → store opened (its lock is the node's) → runtime started →
+//! Configuration and genesis read → store opened (its lock is the node's) → gRPC and peer ports tried → runtime started →
 //! node started → gRPC served → a signal, or a failure that makes the node's word worthless → no more transactions taken,
 //! open calls ended, runtime stopped, within the configured bound.
 //!
@@ -20,7 +20,8 @@ use crate::admission::PoolLimits;
 use crate::api;
 use crate::client::{KeyPair, PassphraseSource};
 use crate::consensus::network::{Connections, connect};
-use crate::consensus::{PeerAddress, Signer, private_key, voting};
+use crate::consensus::voting::{self, Standing};
+use crate::consensus::{PeerAddress, Signer, private_key};
 use crate::execution::genesis::Genesis;
 use crate::node::config::Config;
 use crate::node::{self, Chain, NodeSettings};
@@ -31,7 +32,7 @@ use commonware_runtime::{Runner as _, Spawner as _, Strategizer as _, Supervisor
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::{error, info, warn};
 
@@ -62,7 +63,7 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
     let settings = runtime::Config::default()
         .with_worker_threads(cores.max(2))
         .with_tcp_nodelay(Some(true))
-        .with_storage_directory(config.data_dir.join("engine"));
+        .with_storage_directory(engine_directory(config));
     runtime::Runner::new(settings).start(|context| serve(context, config.clone(), prepared))
 }
 
@@ -84,10 +85,10 @@ fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
     }
     let passphrase = passphrase.read()?;
     let key = KeyPair::read_file(&config.key.path, &passphrase)?;
-    let grpc = bind(config.listen.grpc, "listen.grpc")?;
-    let metrics = config.listen.metrics.map(|address| bind(address, "listen.metrics")).transpose()?;
-    // The engine binds this one itself; trying it here turns its panic into a line.
-    drop(bind(config.listen.p2p, "listen.p2p")?);
+    if config.peers.iter().any(|peer| peer.public_key == key.public_key()) {
+        return Err(DaemonError::OwnPeer(key.public_key()));
+    }
+    // Its lock first: a second process of one configuration is told so, and not that its ports are taken.
     let place = config.data_dir.join("store");
     let store = RocksStore::open(&place, &genesis.chain_id())?;
     if store.lost_its_mark() {
@@ -97,6 +98,10 @@ fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
              told. Unless you know why, rebuild into an empty data directory from the peers"
         );
     }
+    let grpc = bind(config.listen.grpc, "listen.grpc")?;
+    let metrics = config.listen.metrics.map(|address| bind(address, "listen.metrics")).transpose()?;
+    // The engine binds this one itself; trying it here turns its panic into a line.
+    drop(bind(config.listen.p2p, "listen.p2p")?);
     Ok(Prepared { genesis, genesis_bytes: genesis_bytes.into(), key, grpc, metrics, store })
 }
 
@@ -108,25 +113,42 @@ fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, DaemonErr
 /// How the key takes part, by what the engine's directory and the one-time mark say.
 async fn signer(context: &runtime::Context, config: &Config, prepared: &Prepared) -> Result<Signer, DaemonError> {
     let public_key = prepared.key.public_key();
-    let key = || private_key(&prepared.key.seed());
-    if voting::may_vote(context, PARTITION, &public_key).await? {
-        // A crash between the record and the mark's removal leaves the mark behind.
-        remove_mark(&config.key.never_voted)?;
-        return Ok(Signer::Voting(key()));
+    let is_validator = prepared.genesis.validators().keys().contains(&public_key);
+    if !is_validator {
+        info!(key = %public_key, "this key is no validator's in the genesis: the node follows and verifies, and does not vote");
     }
-    if config.key.never_voted.exists() {
-        voting::allow_first_vote(context, PARTITION, &public_key).await?;
-        remove_mark(&config.key.never_voted)?;
-        return Ok(Signer::Voting(key()));
-    }
-    if prepared.genesis.validators().keys().contains(&public_key) {
+    let lost = match voting::standing(context, PARTITION, &public_key).await? {
+        Standing::Votes => {
+            // A crash between the record and the mark's removal leaves the mark behind.
+            remove_mark(&config.key.never_voted)?;
+            return Ok(Signer::Voting(private_key(&prepared.key.seed())));
+        }
+        Standing::Unrecorded if config.key.never_voted.exists() => {
+            voting::allow_first_vote(context, PARTITION, &public_key).await?;
+            remove_mark(&config.key.never_voted)?;
+            return Ok(Signer::Voting(private_key(&prepared.key.seed())));
+        }
+        Standing::OfAnother(found) => {
+            let place = engine_directory(config);
+            return Err(DaemonError::ForeignJournals { place, found, configured: public_key });
+        }
+        Standing::JournalLost => "the journal of this key's votes is lost from the data directory",
+        Standing::Unrecorded => "this key's voting record is not in the data directory",
+    };
+    if is_validator {
+        let engine = engine_directory(config);
         warn!(
             validator = %public_key,
-            "this key's voting record is not in the data directory: the node rebuilds and follows, and cannot vote until \
-             its key is replaced"
+            engine = %engine.display(),
+            "{lost}: the node rebuilds and follows, and cannot vote until its key is replaced"
         );
     }
     Ok(Signer::Silent(public_key))
+}
+
+/// Where the engine keeps its journals.
+fn engine_directory(config: &Config) -> PathBuf {
+    config.data_dir.join("engine")
 }
 
 fn remove_mark(path: &Path) -> Result<(), DaemonError> {

@@ -8,6 +8,7 @@
 //! * An unknown key, or an unknown variable of one of our sections or close to one of ours, is an error that names it: a
 //!   misspelt limit must not silently be no limit. Other variables that begin with `CAUSEWAY_` are told and no error: a
 //!   container platform makes some by itself (`CAUSEWAY_PORT`, `CAUSEWAY_SERVICE_HOST`) where a service has our name.
+//! * A variable that is set and empty is an error: a template that was not filled in is not a wish for nothing.
 //! * Secrets are never in the file: a passphrase is named by a file or a variable.
 //! * Off the loopback, gRPC is encrypted unless the file says in so many words that it is not.
 //!
@@ -31,6 +32,12 @@ pub enum ConfigError {
         file: String,
         /// What the operating system said.
         cause: std::io::Error,
+    },
+    /// The file says nothing, and the environment does not say it instead.
+    #[error("the configuration file {file} is empty: see config/node.toml, or let `causeway testnet` write one")]
+    Empty {
+        /// The file.
+        file: String,
     },
     /// The file is not TOML.
     #[error("{file} is not TOML: {why}")]
@@ -306,6 +313,7 @@ impl Config {
         let mut table = table
             .map_err(|error| ConfigError::Syntax { file: file.to_owned(), why: error.to_string().trim().to_owned() })?;
         refuse_unknown_keys(&table, "", file)?;
+        let is_empty = table.is_empty();
         let environment: Vec<_> = environment.into_iter().collect();
         let passphrase_variable = named_passphrase_variable(&table, &environment);
         let (mut overridden, mut unknown_variables) = (Vec::new(), Vec::new());
@@ -325,6 +333,9 @@ impl Config {
             false => file.to_owned(),
         };
         let config: Self = table.try_into().map_err(|error: toml::de::Error| {
+            if is_empty && overridden.is_empty() {
+                return ConfigError::Empty { file: file.to_owned() };
+            }
             let key = key_of(&error);
             // Within a list the error names a part of it.
             let whole = if key.starts_with("peers") { "peers" } else { &key };
@@ -496,6 +507,11 @@ fn lay_over(table: &mut toml::Table, variable: &str, text: &str) -> Result<Meant
         source_name: format!("the environment variable {variable}"),
         why: format!("'{text}' is not {expected}"),
     };
+    if text.trim().is_empty() {
+        let why = "it is set and empty: give it a value, or unset it".to_owned();
+        let source_name = format!("the environment variable {variable}");
+        return Err(ConfigError::Value { key: (*key).to_owned(), source_name, why });
+    }
     let value = match kind {
         Kind::Text => toml::Value::String(text.to_owned()),
         Kind::Number => toml::Value::Integer(text.parse().map_err(|_| refuse("a whole number"))?),

@@ -6,6 +6,7 @@
 //! * It is a word to people. Nothing that the ledger computes, and no vote, depends on it.
 
 use super::chain::Chain;
+use super::metrics::NodeMetrics;
 use super::transactions::TransactionDesk;
 use crate::consensus::{Hearing, Runtime};
 use crate::ledger::ValidatorSet;
@@ -64,19 +65,33 @@ impl Liveness {
     }
 }
 
-/// Says in the log when finality is lost and when it is back, until the runtime stops.
-pub async fn watch<E: Runtime, S: Store, T: Strategy>(
-    context: E,
-    liveness: Liveness,
-    validators: ValidatorSet,
-    chain: Arc<Chain<S>>,
-    desk: Arc<TransactionDesk<T>>,
-) {
+/// What is watched, and where what is seen is counted.
+pub struct Watched<S, T: Strategy> {
+    /// Who is silent.
+    pub liveness: Liveness,
+    /// Whose silence matters.
+    pub validators: ValidatorSet,
+    /// What is final.
+    pub chain: Arc<Chain<S>>,
+    /// What waits to be.
+    pub desk: Arc<TransactionDesk<T>>,
+    /// Where the gauges are.
+    pub metrics: NodeMetrics,
+}
+
+/// Keeps the gauges of liveness, and says in the log when finality is lost and when it is back, until the runtime stops.
+pub async fn watch<E: Runtime, S: Store, T: Strategy>(context: E, watched: Watched<S, T>) {
+    let Watched { liveness, validators, chain, desk, metrics } = watched;
     let mut told = false;
     loop {
         context.sleep(LOOK_EVERY).await;
         let header = &chain.head().header;
-        let pulse = liveness.pulse(context.current(), header.time.0, desk.waiting());
+        let waiting = desk.waiting();
+        let pulse = liveness.pulse(context.current(), header.time.0, waiting);
+        let heard = validators.keys().iter().filter(|key| pulse.heard.contains(key)).count();
+        metrics.validators_heard.set(heard as i64);
+        metrics.pool_transactions.set(waiting as i64);
+        metrics.stands_still.set(i64::from(pulse.stands_still));
         if pulse.stands_still == told {
             continue;
         }
@@ -86,7 +101,7 @@ pub async fn watch<E: Runtime, S: Store, T: Strategy>(
             warn!(
                 height = header.height,
                 seconds = pulse.final_age.as_secs(),
-                waiting = desk.waiting(),
+                waiting,
                 heard,
                 validators = validators.keys().len(),
                 quorum = validators.quorum(),

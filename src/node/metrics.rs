@@ -21,6 +21,16 @@ pub struct NodeMetrics {
     pub applied_time_seconds: Gauge,
     /// Tokens whose circulation exceeds the reserves counted.
     pub tokens_in_shortfall: Gauge,
+    /// Whether this node's key votes: 1, or 0.
+    pub may_vote: Gauge,
+    /// Validators heard lately, this node among them if it votes.
+    pub validators_heard: Gauge,
+    /// How many of them it takes.
+    pub quorum: Gauge,
+    /// Transactions that wait.
+    pub pool_transactions: Gauge,
+    /// Whether no block has become final for too long: 1, or 0.
+    pub stands_still: Gauge,
     /// Transactions applied.
     pub applied_transactions: Counter,
     /// Transactions declined.
@@ -72,6 +82,11 @@ impl Default for NodeMetrics {
         let applied_time_seconds = metric!("applied_time", "The applied block's time", Gauge::default(), seconds);
         let tokens_in_shortfall =
             metric!("tokens_in_shortfall", "Tokens whose circulation exceeds the reserves counted", Gauge::default());
+        let may_vote = metric!("may_vote", "Whether this node's key votes", Gauge::default());
+        let validators_heard = metric!("validators_heard", "Validators heard lately", Gauge::default());
+        let quorum = metric!("quorum", "Validators that it takes", Gauge::default());
+        let pool_transactions = metric!("pool_transactions", "Transactions that wait", Gauge::default());
+        let stands_still = metric!("stands_still", "Whether no block has become final for too long", Gauge::default());
         let applied_transactions = metric!("applied_transactions", "Transactions applied", Counter::default());
         let declined_transactions = metric!("declined_transactions", "Transactions declined", Counter::default());
         let refused_transactions =
@@ -97,6 +112,11 @@ impl Default for NodeMetrics {
             applied_height,
             applied_time_seconds,
             tokens_in_shortfall,
+            may_vote,
+            validators_heard,
+            quorum,
+            pool_transactions,
+            stands_still,
             applied_transactions,
             declined_transactions,
             refused_transactions,
@@ -140,5 +160,21 @@ impl NodeMetrics {
         // Writing into a string does not fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_stands_on_the_page() {
+        let (page, text) = (include_str!("../../docs/metrics.md"), NodeMetrics::default().encode());
+        let names: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        assert!(names.len() > 10, "{text}");
+        for name in names {
+            assert!(page.contains(&format!("`{name}")), "docs/metrics.md does not explain {name}");
+        }
     }
 }

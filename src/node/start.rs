@@ -9,7 +9,7 @@ use super::halt::{Halt, Halted, halt};
 use super::handle::{NodeHandle, Parts};
 use super::intake::{Intake, WaitingLimits};
 use super::ledger::{LedgerParts, NodeLedger};
-use super::liveness::{self, Liveness};
+use super::liveness::{self, Liveness, Watched};
 use super::metrics::NodeMetrics;
 use super::relay;
 use super::service::{Identity, Mode, NamedValidator};
@@ -99,6 +99,8 @@ where
 
     let metrics = NodeMetrics::default();
     metrics.applied_height.set(i64::try_from(head.header.height).unwrap_or(i64::MAX));
+    metrics.may_vote.set(i64::from(mode(&settings) == Mode::Validator));
+    metrics.quorum.set(genesis.validators().quorum() as i64);
     let (halt, halted) = halt();
     let finality = Arc::new(Finality::new(head.header.height));
     let desk = Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
@@ -123,10 +125,14 @@ where
     let consensus = engine::start(context_of_consensus, config, network, stores, Arc::new(ledger), strategy).await?;
     let (leaders, forwarder, forwarded, _, consensus) = consensus.split();
     start_traffic(&context, me, (leaders, forwarder, forwarded), &desk, &intake, &halt);
-    let watched = (liveness.clone(), genesis.validators().clone(), chain.clone(), desk.clone());
-    context
-        .child("liveness")
-        .spawn(move |context| liveness::watch(context, watched.0, watched.1, watched.2, watched.3));
+    let watched = Watched {
+        liveness: liveness.clone(),
+        validators: genesis.validators().clone(),
+        chain: chain.clone(),
+        desk: desk.clone(),
+        metrics: metrics.clone(),
+    };
+    context.child("liveness").spawn(move |context| liveness::watch(context, watched));
 
     let handle = NodeHandle::new(Parts {
         identity: identity(&settings, me),

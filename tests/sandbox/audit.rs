@@ -18,7 +18,7 @@ pub fn stands(data_dir: &Path) {
     let people = run(["audit", "--data-dir", text(&data_dir.join("nodes/validator-1"))]);
     assert!(people.status.success(), "{}", said(&people));
     let printed = String::from_utf8_lossy(&people.stdout);
-    assert!(printed.contains("Everything follows from") && !printed.contains("Warning"), "{printed}");
+    assert!(printed.contains("What is there follows from") && !printed.contains("Warning"), "{printed}");
 }
 
 /// A bit of a table, a bit of the mark, the mark itself: each in a copy of the store.
@@ -55,10 +55,18 @@ pub fn finds_damage(data_dir: &Path, scratch: &Path) {
     assert_fails(&audit(&mark, "text"), 1, &["ACKNOWLEDGED", "damaged"]);
 
     let unmarked = damaged("unmarked", &|store| std::fs::remove_file(store.join("ACKNOWLEDGED")).unwrap());
-    let warned = audit(&unmarked, "text");
-    assert!(warned.status.success(), "{}", said(&warned));
-    let printed = String::from_utf8_lossy(&warned.stdout);
+    assert_fails(&audit(&unmarked, "text"), 1, &["ACKNOWLEDGED", "cannot be told", "--accept-missing-mark"]);
+    let accepted = run(["audit", "--accept-missing-mark", "--data-dir", text(&unmarked), "--genesis", text(&genesis)]);
+    assert!(accepted.status.success(), "{}", said(&accepted));
+    let printed = String::from_utf8_lossy(&accepted.stdout);
     assert!(printed.contains("Warning") && printed.contains("ACKNOWLEDGED"), "{printed}");
+
+    // A network of two, one of which has no data.
+    damaged("network/nodes/validator-1", &|_| {});
+    std::fs::create_dir_all(scratch.join("network/nodes/validator-2")).unwrap();
+    let partial = audit(&scratch.join("network"), "text");
+    assert_fails(&partial, 1, &["validator-2", "has no store"]);
+    assert!(String::from_utf8_lossy(&partial.stdout).contains("validator-1"), "{}", said(&partial));
 }
 
 /// A store that is being written to cannot be compared with anything.

@@ -7,6 +7,7 @@ use super::disk::FillingStore;
 use crate::links::Links;
 use causeway::admission::PoolLimits;
 use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
+use causeway::consensus::voting::Standing;
 use causeway::consensus::{PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::node::service::LedgerHandle;
 use causeway::node::{self, NodeError, NodeSettings};
@@ -16,7 +17,7 @@ use commonware_cryptography::{Signer as _, ed25519};
 use commonware_macros::select;
 use commonware_p2p::simulated::{self, Link, Oracle};
 use commonware_parallel::Sequential;
-use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _};
+use commonware_runtime::{Clock as _, Handle, Spawner as _, Storage as _, Supervisor as _};
 use commonware_utils::channel::oneshot;
 use commonware_utils::{NZUsize, probability};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -203,6 +204,13 @@ impl Cluster {
         self.disks[node].partition.push_str("-wiped");
     }
 
+    /// Removes the journal of an epoch's votes, and nothing else, from the disk of a node that is down.
+    pub async fn lose_journal(&self, node: usize, epoch: u64) {
+        assert!(self.tasks[node].is_none(), "node {node} runs");
+        let journal = format!("{}-votes-{epoch}", self.disks[node].partition);
+        self.context.remove(&journal, None).await.unwrap();
+    }
+
     /// Fills a node's disk, or frees it.
     pub fn set_full(&self, node: usize, is_full: bool) {
         self.disks[node].is_full.store(is_full, Ordering::Relaxed);
@@ -238,9 +246,9 @@ async fn signer(context: &Context, disk: &Disk) -> Signer {
     if disk.never_voted {
         voting::allow_first_vote(context, &disk.partition, &key).await.unwrap();
     }
-    match voting::may_vote(context, &disk.partition, &key).await.unwrap() {
-        true => Signer::Voting(disk.key.clone()),
-        false => Signer::Silent(key),
+    match voting::standing(context, &disk.partition, &key).await.unwrap() {
+        Standing::Votes => Signer::Voting(disk.key.clone()),
+        Standing::JournalLost | Standing::Unrecorded | Standing::OfAnother(_) => Signer::Silent(key),
     }
 }
 

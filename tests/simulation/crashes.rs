@@ -135,6 +135,59 @@ fn a_wiped_node_rebuilds_from_its_peers_and_does_not_vote() {
     }
 }
 
+/// The record that the key has voted is still there; what it voted for is not.
+#[test]
+fn a_node_that_lost_only_the_journal_of_its_votes_does_not_vote() {
+    for seed in [226, 227] {
+        simulate(seed, |context| async move {
+            let mut cluster = Cluster::started(context, Shape::default()).await;
+            let client = cluster.client();
+            client.fund(1_000_000).await;
+            cluster.pass(Duration::from_secs(10)).await;
+            cluster.crash(3).await;
+            cluster.lose_journal(3, 0).await;
+            // Twice: after the first start there is a journal again, without the votes.
+            for request in [1, 2] {
+                cluster.start(3).await;
+                assert_eq!(cluster.node(3).status().mode, Mode::Verifier);
+                client.pay(3, request, 10).await;
+                cluster.pass(Duration::from_secs(5)).await;
+                cluster.crash(3).await;
+            }
+            // The others keep their journals and their votes.
+            cluster.crash(2).await;
+            cluster.start(2).await;
+            assert_eq!(cluster.node(2).status().mode, Mode::Validator);
+        });
+    }
+}
+
+/// Wherever a crash falls - before the first vote, between two epochs, in epochs that were only caught up with - the key
+/// is not taken for one whose journal was lost.
+#[test]
+fn a_node_that_crashes_again_and_again_keeps_its_vote() {
+    for seed in [228, 229] {
+        simulate(seed, |context| async move {
+            let shape = Shape { epoch_length: 8, ..Shape::default() };
+            let mut cluster = Cluster::started(context, shape).await;
+            let client = cluster.client();
+            client.fund(1_000_000).await;
+            for request in 1..=24u128 {
+                cluster.crash(3).await;
+                // Every sixth absence is longer than an epoch.
+                let absence = if request % 6 == 0 { 20_000 } else { 37 };
+                cluster.pass(Duration::from_millis(absence)).await;
+                cluster.start(3).await;
+                assert_eq!(cluster.node(3).status().mode, Mode::Validator, "at its start {request}");
+                cluster.pass(Duration::from_millis(request as u64 * 331 % 3_000)).await;
+                client.pay(request as usize % 3, request, 10).await;
+            }
+            let everyone = cluster.everyone();
+            cluster.agree(&everyone).await;
+        });
+    }
+}
+
 /// What one node believes of a balance is not what the others believe. The first block that touches it tells.
 #[test]
 fn a_node_whose_state_was_altered_stops_and_harms_nobody() {

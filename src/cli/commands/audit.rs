@@ -23,39 +23,58 @@ pub struct AuditCommand {
     /// The node's data directory; its own directory, or a sandbox's, will do.
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
+    /// Take a store whose mark of what was acknowledged is missing, and which may therefore have lost its last commits.
+    #[arg(long)]
+    accept_missing_mark: bool,
 }
 
 impl AuditCommand {
     /// Audits every store in the directory.
     ///
     /// # Errors
-    /// There is none, or the first that does not hold.
+    /// There is none, or the first that does not hold; and when all hold, those nodes that have no store, and those stores
+    /// whose last commits may be lost unseen.
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
         let genesis_path = self.genesis_path(common)?;
         let bytes = std::fs::read(&genesis_path).map_err(|cause| Failure::file(&genesis_path, &cause))?;
         let genesis = Genesis::parse(&bytes)?;
-        let stores = stores_under(&self.data_dir);
-        if stores.is_empty() {
+        let mut rows = Vec::new();
+        let mut faults = Vec::new();
+        for (directory, store) in nodes_under(&self.data_dir) {
+            match store {
+                Some(store) => rows.push(audit_store(&store, &genesis)?),
+                None => faults
+                    .push(format!("{}: this node has no store, so nothing of it was audited", directory.display())),
+            }
+        }
+        if rows.is_empty() && faults.is_empty() {
             return Err(Failure::Failed(format!(
                 "{}: there is no node's store here; give the data_dir of its configuration",
                 self.data_dir.display()
             )));
         }
-        let mut rows = Vec::new();
-        for store in stores {
-            rows.push(audit_store(&store, &genesis)?);
+        self.report(common, &genesis_path, &rows);
+        if !self.accept_missing_mark {
+            faults.extend(rows.iter().filter_map(unmarked));
         }
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::Failed(faults.join("; "))),
+        }
+    }
+
+    fn report(&self, common: &Common, genesis_path: &Path, rows: &[Value]) {
         let columns = ["store", "height", "transactions", "certificates", "state_entries"];
-        print_many(common.output, &rows, &columns);
-        if common.output == Format::Text {
-            println!("Everything follows from {}.", genesis_path.display());
-            for row in &rows {
-                if let (Some(warning), Some(store)) = (row["warning"].as_str(), row["store"].as_str()) {
-                    println!("Warning: {store}: {warning}");
-                }
+        print_many(common.output, rows, &columns);
+        if common.output != Format::Text || rows.is_empty() {
+            return;
+        }
+        println!("What is there follows from {}.", genesis_path.display());
+        for row in rows.iter().filter(|_| self.accept_missing_mark) {
+            if let (Some(warning), Some(store)) = (row["warning"].as_str(), row["store"].as_str()) {
+                println!("Warning: {store}: {warning}");
             }
         }
-        Ok(())
     }
 
     fn genesis_path(&self, common: &Common) -> Result<PathBuf, Failure> {
@@ -71,17 +90,23 @@ impl AuditCommand {
     }
 }
 
-/// The stores that a directory has: of one node, or of a network's nodes.
-fn stores_under(directory: &Path) -> Vec<PathBuf> {
+/// The nodes that a directory has, each with its store if it has one: one node, or a network's.
+fn nodes_under(directory: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
     let of_node =
         |node: &Path| [node.join("store"), node.join("data").join("store")].into_iter().find(|at| at.is_dir());
     if let Some(store) = of_node(directory) {
-        return vec![store];
+        return vec![(directory.to_path_buf(), Some(store))];
     }
-    let nodes = std::fs::read_dir(directory.join("nodes")).into_iter().flatten().flatten();
-    let mut stores: Vec<PathBuf> = nodes.filter_map(|node| of_node(&node.path())).collect();
-    stores.sort();
-    stores
+    let entries = std::fs::read_dir(directory.join("nodes")).into_iter().flatten().flatten();
+    let mut nodes: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    nodes.sort();
+    nodes.into_iter().map(|node| (of_node(&node), node)).map(|(store, node)| (node, store)).collect()
+}
+
+/// Why a store that passed is no proof that everything acknowledged is there.
+fn unmarked(row: &Value) -> Option<String> {
+    let (warning, store) = (row["warning"].as_str()?, row["store"].as_str()?);
+    Some(format!("{store}: {warning}; then --accept-missing-mark takes it as it is"))
 }
 
 fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
@@ -106,8 +131,8 @@ fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
         audited.map_err(|error| failed(&advice(&error)))?;
     // What is there follows from the genesis; what may have been there after it is another matter.
     let warning = store.lost_its_mark().then_some(
-        "the mark of what was acknowledged, ACKNOWLEDGED, is missing: whether the last commits were lost cannot be told. \
-         Compare the height with other nodes'",
+        "the mark of what was acknowledged, ACKNOWLEDGED, is missing: what is there follows from the genesis, and whether \
+         the last commits were lost cannot be told. Compare the height with other nodes'",
     );
     Ok(json!({
         "warning": warning,

@@ -112,6 +112,26 @@ fn a_value_is_told_with_where_it_comes_from() {
 }
 
 #[test]
+fn a_variable_that_is_set_and_empty_is_an_error_and_names_itself() {
+    for (key, _) in KEYS {
+        for empty in ["", " "] {
+            let message = refusal(GOOD, &[(&variable_of(key), empty)]);
+            assert!(message.contains(&variable_of(key)) && message.contains("empty"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_is_called_empty() {
+    for empty in ["", "\n", "# nothing yet\n"] {
+        let message = refusal(empty, &[]);
+        assert!(message.contains("node.toml is empty"), "{message}");
+    }
+    let from_elsewhere = refusal("", &[("CAUSEWAY_DATA_DIR", "data")]);
+    assert!(from_elsewhere.contains("'genesis'"), "{from_elsewhere}");
+}
+
+#[test]
 fn a_variable_that_is_nobodys_is_an_error_if_it_was_meant_for_a_key_and_told_otherwise() {
     for (variable, meant) in [("CAUSEWAY_DATADIR", "CAUSEWAY_DATA_DIR"), ("CAUSEWAY_GENISIS", "CAUSEWAY_GENESIS")] {
         let message = refusal(GOOD, &[(variable, "x")]);
