@@ -139,7 +139,7 @@ async fn names<E: Runtime>(context: &E, partition: &str) -> Result<Vec<Vec<u8>>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use commonware_runtime::{Blob as _, Clock as _, Runner as _, Storage as _, Supervisor as _, deterministic};
+    use commonware_runtime::{Clock as _, Runner as _, Storage as _, Supervisor as _, deterministic};
 
     const ME: PublicKey = PublicKey([1; 32]);
 
