@@ -97,7 +97,6 @@ pub async fn watch<E: Runtime, S: Store, T: Strategy>(context: E, watched: Watch
         }
         told = pulse.stands_still;
         if told {
-            let heard = validators.keys().iter().filter(|key| pulse.heard.contains(key)).count();
             warn!(
                 height = header.height,
                 seconds = pulse.final_age.as_secs(),
