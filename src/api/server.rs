@@ -112,7 +112,8 @@ fn reflection() -> Reflection<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// Keeps the health service in step with the node: `live` always, everything else while the node serves.
+/// Keeps the health service in step with the node: `live` always, everything else while the node serves and its ledger
+/// moves. Who balances load by it goes to a node that is on the side of a quorum, if there is one.
 async fn report_health(reporter: HealthReporter, ledger: Arc<dyn LedgerHandle>) {
     let services = [
         "",
@@ -126,7 +127,8 @@ async fn report_health(reporter: HealthReporter, ledger: Arc<dyn LedgerHandle>) 
     reporter.set_service_status(LIVE, ServingStatus::Serving).await;
     let mut reported = None;
     loop {
-        let serving = ledger.status().serving;
+        let node = ledger.status();
+        let serving = node.serving && !node.stands_still;
         if reported != Some(serving) {
             let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
             for service in services {

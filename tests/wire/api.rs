@@ -17,6 +17,7 @@ use causeway::wire::pb::node::node_service_client::NodeServiceClient;
 use causeway::wire::pb::tokens::GetTokenRequest;
 use causeway::wire::pb::tokens::tokens_service_client::TokensServiceClient;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt as _;
@@ -359,23 +360,36 @@ async fn deadlines_end_streams_and_say_so() {
     assert_eq!(refusal(&status), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
 }
 
+/// A service's health once it is as expected, or as it still is after two seconds: reports follow by a moment.
+async fn health(channel: &Channel, service: &str, expected: i32) -> i32 {
+    let mut client = tonic_health::pb::health_client::HealthClient::new(channel.clone());
+    let mut status = 0;
+    for _ in 0..100 {
+        let asked = tonic_health::pb::HealthCheckRequest { service: service.to_owned() };
+        status = client.check(asked).await.map_or(0, |answer| answer.into_inner().status);
+        if status == expected {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    status
+}
+
 #[tokio::test]
 async fn health_and_both_reflections_answer() {
-    let (_, channel) = served().await;
-    let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
-    for service in ["", "live", "causeway.ledger.v1.LedgerService"] {
-        let asked = tonic_health::pb::HealthCheckRequest { service: service.to_owned() };
-        // The first report follows the start by a moment.
-        let mut status = 0;
-        for _ in 0..100 {
-            status = health.check(asked.clone()).await.map_or(0, |answer| answer.into_inner().status);
-            if status == 1 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(status, 1, "{service} is SERVING");
+    const SERVING: i32 = 1;
+    const NOT_SERVING: i32 = 2;
+    let (node, channel) = served().await;
+    let ledger = "causeway.ledger.v1.LedgerService";
+    for service in ["", "live", ledger] {
+        assert_eq!(health(&channel, service, SERVING).await, SERVING, "{service}");
     }
+    node.stands_still.store(true, Ordering::Relaxed);
+    for (service, expected) in [("", NOT_SERVING), (ledger, NOT_SERVING), ("live", SERVING)] {
+        assert_eq!(health(&channel, service, expected).await, expected, "{service}, while the ledger stands still");
+    }
+    node.stands_still.store(false, Ordering::Relaxed);
+    assert_eq!(health(&channel, ledger, SERVING).await, SERVING, "and when it moves again");
     macro_rules! services {
         ($version:ident) => {{
             use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;

@@ -21,6 +21,7 @@ use commonware_utils::test_rng;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use prost::Message as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -73,6 +74,8 @@ pub struct StandIn {
     applied: watch::Sender<u64>,
     /// Blocks below it count as pruned.
     pub oldest: Arc<Mutex<u64>>,
+    /// Whether it says that no block becomes final.
+    pub stands_still: Arc<AtomicBool>,
 }
 
 impl StandIn {
@@ -103,6 +106,7 @@ impl StandIn {
             chain: Arc::new(Mutex::new(Chain { parent, state, records: vec![(record, None)] })),
             applied: watch::Sender::new(0),
             oldest: Arc::default(),
+            stands_still: Arc::default(),
         }
     }
 
@@ -183,7 +187,7 @@ impl LedgerHandle for StandIn {
             heard: [].into(),
             quorum: 1,
             final_age: std::time::Duration::ZERO,
-            stands_still: false,
+            stands_still: self.stands_still.load(Ordering::Relaxed),
             pool_transactions: 0,
             serving: true,
         }
