@@ -59,6 +59,27 @@ impl TokensService for Tokens {
         Ok(Response::new(pb::GetIssuanceResponse { issuance: Some(issuance) }))
     }
 
+    async fn list_issuances(
+        &self,
+        request: Request<pb::ListIssuancesRequest>,
+    ) -> Result<Response<pb::ListIssuancesResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let sight = Sight::new(caller.required()?, &*snapshot.view);
+        let message = request.get_ref();
+        let state = message.state;
+        let asked = PageRequest {
+            filter: format!("issuances/{state}"),
+            page_size: message.page_size,
+            page_token: &message.page_token,
+        };
+        let found = page::<Issuance, _>(&*snapshot.view, caller, &asked, |id, issuance| {
+            let shown = issuance_to_pb(id, &issuance);
+            ((state == 0 || shown.state == state) && sight.of_issuance(&issuance)).then_some(shown)
+        })?;
+        let (issuances, next_page_token) = (found.items, found.next_page_token);
+        Ok(Response::new(pb::ListIssuancesResponse { issuances, next_page_token }))
+    }
+
     async fn get_redemption(
         &self,
         request: Request<pb::GetRedemptionRequest>,

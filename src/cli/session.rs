@@ -11,6 +11,7 @@ use crate::client::{
 use crate::execution::genesis::Genesis;
 use crate::ledger::{Reason, Receipt, Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, TokenId};
+use crate::sandbox;
 use crate::sandbox::directory::{SANDBOX_FILE, SandboxFile};
 use crate::sandbox::testnet::participant_directory;
 use clap::parser::ValueSource;
@@ -161,8 +162,9 @@ impl Common {
         let in_sandbox = self.sandbox().join("genesis.json");
         let path = match &self.genesis {
             Some(path) => path.clone(),
-            // A node that is named by its endpoint need not be the sandbox's.
-            None if self.endpoint.is_empty() && in_sandbox.exists() => in_sandbox,
+            // A node that is named by its endpoint need not be the sandbox's, unless one of the sandbox's people asks it:
+            // on another ledger their accounts are nobody's.
+            None if (self.endpoint.is_empty() || self.act_as.is_some()) && in_sandbox.exists() => in_sandbox,
             None => return Ok(None),
         };
         let bytes = std::fs::read(&path).map_err(|cause| Failure::file(&path, &cause))?;
@@ -200,9 +202,11 @@ impl Common {
         match (SandboxFile::read(self.sandbox()), &self.sandbox) {
             (Some(file), _) => Ok(file.endpoints),
             (None, None) => Ok(vec![ENDPOINT_DEFAULT.to_owned()]),
+            // What `testnet` makes has no such file; where its nodes listen stands in their configurations.
+            (None, Some(named)) if named.join("genesis.json").exists() => Ok(sandbox::endpoints_of(named)?),
             // Whoever names a sandbox does not mean whatever else listens here.
             (None, Some(named)) => Err(Failure::Usage(format!(
-                "{} is no sandbox's directory: it has no {SANDBOX_FILE}. `causeway sandbox --data-dir DIR` makes one",
+                "{} is no sandbox's directory: it has no {SANDBOX_FILE} and no genesis.json. `causeway sandbox --data-dir DIR` makes one",
                 named.display()
             ))),
         }
@@ -244,7 +248,10 @@ impl Common {
         let mut names: Vec<String> = self.participants_by_account().into_values().collect();
         names.sort();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        format!("{} has {names}", self.sandbox().display())
+        match (&self.sandbox, self.sandbox().is_dir()) {
+            (None, false) => format!("there is no {SANDBOX_DEFAULT} here; name a sandbox with --sandbox DIR"),
+            _ => format!("{} has {names}", self.sandbox().display()),
+        }
     }
 
     /// The names of the sandbox's participants; none away from a sandbox.
@@ -426,7 +433,21 @@ impl Session {
     /// It was refused, its outcome is unknown, or the ledger declined it.
     pub async fn submit(&self, builder: TransactionBuilder, created: &[(&str, String)]) -> Result<(), Failure> {
         let settled = self.settle(builder).await?;
-        self.print_settled(&settled, created).await
+        self.print_settled(&settled, created, None).await
+    }
+
+    /// The same of what is paid in one token, which a decline of it need not name.
+    ///
+    /// # Errors
+    /// Those of [`Self::submit`].
+    pub async fn submit_in(
+        &self,
+        token: TokenId,
+        builder: TransactionBuilder,
+        created: &[(&str, String)],
+    ) -> Result<(), Failure> {
+        let settled = self.settle(builder).await?;
+        self.print_settled(&settled, created, Some(token)).await
     }
 
     /// Signs and submits one operation that creates nothing.
@@ -463,10 +484,10 @@ impl Session {
         settled.map_err(|error| Failure::of_submission(signed.id(), expires_at, error))
     }
 
-    /// Writes a decline's amounts with their units, for people: decimals where it names the token.
-    async fn write_decimals(&self, settled: &Settled, value: &mut Value) {
+    /// Writes a decline's amounts with their units, for people: decimals where it or the command names the token.
+    async fn write_decimals(&self, settled: &Settled, paid_in: Option<TokenId>, value: &mut Value) {
         let Status::Declined(decline) = &settled.outcome().status else { return };
-        let token = token_of(&decline.fields);
+        let token = token_of(&decline.fields).or(paid_in);
         let scale = match token {
             Some(token) => self.scale(token).await.ok(),
             None => None,
@@ -482,10 +503,15 @@ impl Session {
     ///
     /// # Errors
     /// The ledger declined it, or the receipt cannot be written.
-    pub async fn print_settled(&self, settled: &Settled, created: &[(&str, String)]) -> Result<(), Failure> {
+    pub async fn print_settled(
+        &self,
+        settled: &Settled,
+        created: &[(&str, String)],
+        paid_in: Option<TokenId>,
+    ) -> Result<(), Failure> {
         let mut value = settled_to_json(settled);
         if self.format() == Format::Text {
-            self.write_decimals(settled, &mut value).await;
+            self.write_decimals(settled, paid_in, &mut value).await;
         }
         if settled.outcome().is_applied() {
             for (name, id) in created {

@@ -120,6 +120,15 @@ impl Client {
         present(ask!(self, tokens.get_issuance(request))?.issuance, "issuance")
     }
 
+    /// The issuances that the reader may see, all or in one state.
+    pub async fn issuances(&self, state: Option<&str>) -> Result<Vec<tokens::Issuance>, ClientError> {
+        let state = state_number(state, "ISSUANCE_STATE_", &["requested", "issued", "rejected"], |name| {
+            tokens::IssuanceState::from_str_name(name).map(Into::into)
+        })?;
+        let request = tokens::ListIssuancesRequest { state, ..Default::default() };
+        all_pages!(self, tokens.list_issuances, request, issuances)
+    }
+
     /// A redemption.
     pub async fn redemption(&self, redemption: ObjectId) -> Result<tokens::Redemption, ClientError> {
         let request = tokens::GetRedemptionRequest { redemption_id: bytes(redemption) };

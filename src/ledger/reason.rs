@@ -131,7 +131,7 @@ reasons! {
     501 "INVOICE_ALREADY_REGISTERED" InvoiceAlreadyRegistered { fingerprint: Hash, receivable: ObjectId }
         "This invoice is on the ledger already, as the receivable named. An invoice becomes a receivable once.";
     502 "NOT_THE_BUYER" NotTheBuyer { receivable: ObjectId, buyer: AccountId }
-        "Only the invoice's buyer may confirm, dispute or pay it.";
+        "Only the invoice's buyer may confirm, reject or pay it.";
     503 "NOT_THE_SUPPLIER" NotTheSupplier { receivable: ObjectId, supplier: AccountId }
         "Only the invoice's supplier may do this.";
     504 "RECEIVABLE_NOT_OPEN" ReceivableNotOpen { receivable: ObjectId, state: &'static str }

@@ -299,6 +299,15 @@ pub async fn run(options: Options) -> Result<(), SandboxError> {
     result
 }
 
+/// Where the nodes of a network's directory listen for clients, by their configurations.
+///
+/// # Errors
+/// There are no nodes in it, or a configuration does not hold.
+pub fn endpoints_of(directory: &Path) -> Result<Vec<String>, SandboxError> {
+    let ports = addresses::read(directory)?;
+    Ok(ports.grpc.into_iter().map(|port| format!("http://127.0.0.1:{port}")).collect())
+}
+
 /// Resolves at Ctrl-C or SIGTERM.
 fn interruption() -> Result<impl Future<Output = ()>, SandboxError> {
     let internal = |error: std::io::Error| SandboxError::Internal(format!("signals cannot be received: {error}"));

@@ -111,6 +111,12 @@ fn an_invoice_goes_its_way(desk: &Desk<'_>) {
     desk.refuses("financier", &["invoices", "show", receivable], 1, &["NOT_FOUND"]);
     desk.applies("financier", &["finance", "accept", id]);
     assert_eq!(desk.does("financier", &["finance", "show", id])["state"], "ACCEPTED");
+    let too_much =
+        run([&["invoices", "pay", receivable, "99999.00"][..], &["--as", "buyer", "--sandbox", text(desk.data_dir)]]
+            .concat());
+    assert_eq!(too_much.status.code(), Some(3), "{}", said(&too_much));
+    let told = String::from_utf8_lossy(&too_much.stdout).into_owned();
+    assert!(told.contains("48,600.00 HKDX") && !told.contains("minor units"), "{told}");
     desk.applies("buyer", &["invoices", "pay", receivable, "100.00"]);
     assert_eq!(desk.does("buyer", &["invoices", "show", receivable])["state"], "FINANCED");
 }
@@ -142,6 +148,9 @@ fn a_token_is_made_and_redeemed(desk: &Desk<'_>) {
     desk.applies("custodian", &["reserves", "attest", "EURX", "--asset", "cash=1000.00"]);
     let requested = desk.applies("issuer-maker", &["issue", "request", "EURX", "--to", "bank-east=500.00"]);
     let issuance = field(&requested, "issuance_id");
+    let waiting = desk.does("issuer-checker", &["issue", "list", "--state", "requested"]);
+    assert!(waiting.as_array().unwrap().iter().any(|found| found["issuance_id"] == issuance), "{waiting}");
+    assert_eq!(desk.does("buyer", &["issue", "list", "--state", "requested"]), serde_json::json!([]));
     desk.applies("issuer-checker", &["issue", "approve", issuance]);
     assert_eq!(desk.does("issuer", &["issue", "show", issuance])["state"], "ISSUED");
     let redeemed = desk.applies("bank-east", &["redeem", "request", "200.00", "EURX", "--payout", "DE00 0000"]);

@@ -38,6 +38,7 @@ pub fn fit(data_dir: &Path) {
     let genesis = data_dir.join("genesis.json");
     let verified = printed(&run(["receipt", "verify", "--genesis", text(&genesis), text(&receipt)]));
     assert!(verified.contains("amount 1,800.00 USDX"), "{verified}");
+    assert!(verified.contains("PO-2026-0102 SUPP INV-7002 INV-7003"), "{verified}");
     let reserves = printed(&as_buyer(&["reserves", "show", "HKDX"]));
     assert!(reserves.contains("government debt up to 366 days, less 2 %; reverse repo up to 1 day"), "{reserves}");
     let status = printed(&as_buyer(&["status"]));

@@ -82,9 +82,14 @@ impl FinanceCommand {
                     citations: cited,
                 });
                 let request = builder.add(request).object_id();
-                session.submit(builder, &[("financing_request_id", request.to_string())]).await
+                session.submit_in(token, builder, &[("financing_request_id", request.to_string())]).await
             }
-            Self::Accept { request } => session.submit_one(operations::accept_financing(request)).await,
+            Self::Accept { request } => {
+                let (_, receivable) = session.client.financing_request(request).await?;
+                let mut builder = session.draft()?;
+                builder.add(operations::accept_financing(request));
+                session.submit_in(receivable.token_id.parse()?, builder, &[]).await
+            }
             Self::Withdraw { request } => session.submit_one(operations::withdraw_financing(request)).await,
             Self::Show { request } => {
                 let (request, receivable) = session.client.financing_request(request).await?;

@@ -150,15 +150,7 @@ impl InvoicesCommand {
                 session.submit_one(operations::certify_absence(supplier, buyer, fingerprint)).await
             }
             Self::Pay { receivable, amount, end_to_end_id } => {
-                let found = session.client.receivable(receivable).await?;
-                let amount = match amount {
-                    Some(text) => session.amount(&text, found.token_id.parse()?).await?,
-                    None if found.outstanding == 0 => {
-                        return Err(Failure::Failed(format!("nothing is outstanding on {receivable}: it is paid")));
-                    }
-                    None => Amount::new(found.outstanding),
-                };
-                session.submit_one(operations::pay_invoice(receivable, amount, &end_to_end_id)).await
+                pay(session, receivable, amount.as_deref(), &end_to_end_id).await
             }
             Self::Show { receivable } => {
                 let receivable = session.client.receivable(receivable).await?;
@@ -178,6 +170,27 @@ impl InvoicesCommand {
             }
         }
     }
+}
+
+async fn pay(
+    session: &Session,
+    receivable: ObjectId,
+    amount: Option<&str>,
+    end_to_end_id: &str,
+) -> Result<(), Failure> {
+    let found = session.client.receivable(receivable).await?;
+    let token = found.token_id.parse()?;
+    let amount = match amount {
+        Some(text) => session.amount(text, token).await?,
+        None if found.outstanding == 0 => {
+            let state = to_json(&found)["state"].as_str().unwrap_or_default().to_lowercase();
+            return Err(Failure::Failed(format!("nothing is outstanding on {receivable}: it is {state}")));
+        }
+        None => Amount::new(found.outstanding),
+    };
+    let mut builder = session.draft()?;
+    builder.add(operations::pay_invoice(receivable, amount, end_to_end_id));
+    session.submit_in(token, builder, &[]).await
 }
 
 async fn with_units(session: &Session, token: &str, value: Value) -> Result<Value, Failure> {
@@ -210,7 +223,7 @@ async fn commit_key(session: &Session, buyer: &str, key_file: &Path) -> Result<(
         std::fs::remove_file(key_file).map_err(|cause| Failure::file(key_file, &cause))?;
     }
     match settled {
-        Ok(settled) => session.print_settled(&settled, &[]).await,
+        Ok(settled) => session.print_settled(&settled, &[], None).await,
         Err(Failure::OutcomeUnknown { error, transaction, expires_at }) => {
             let error = format!("{error}. The key stays in {}: it may yet be the pair's", key_file.display());
             Err(Failure::OutcomeUnknown { error, transaction, expires_at })

@@ -1,11 +1,13 @@
 //! `causeway issue`: new units, by two people of the issuer, never past the reserves.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, money, print_one};
+use crate::cli::output::{Format, money, print_many, print_one};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
 use crate::client::{now_ms, operations};
 use crate::primitives::{Amount, ObjectId, TokenId};
+use crate::wire::pb::tokens::Issuance;
+use serde_json::Value;
 
 /// Requests, decides and shows issuances.
 #[derive(Debug, clap::Subcommand)]
@@ -36,6 +38,12 @@ pub enum IssueCommand {
         /// The issuance.
         issuance: ObjectId,
     },
+    /// Lists the issuances that the acting account may see; --state requested is what a checker has before it.
+    List {
+        /// Only those that are requested, issued or rejected.
+        #[arg(long)]
+        state: Option<String>,
+    },
 }
 
 impl IssueCommand {
@@ -61,17 +69,31 @@ impl IssueCommand {
             Self::Reject { issuance } => session.submit_one(operations::reject_issuance(issuance)).await,
             Self::Show { issuance } => {
                 let issuance = session.client.issuance(issuance).await?;
-                let mut value = to_json(&issuance);
-                if session.format() == Format::Text {
-                    let scale = session.scale(issuance.token_id.parse()?).await?;
-                    for (index, allocation) in issuance.allocations.iter().enumerate() {
-                        let amount = money(Amount::new(allocation.amount), Some(&issuance.token_id), Some(scale));
-                        value["allocations"][index]["amount"] = amount.into();
-                    }
+                print_one(session.format(), &with_units(session, &issuance).await?);
+                Ok(())
+            }
+            Self::List { state } => {
+                session.account()?;
+                let mut values = Vec::new();
+                for issuance in session.client.issuances(state.as_deref()).await? {
+                    values.push(with_units(session, &issuance).await?);
                 }
-                print_one(session.format(), &value);
+                let columns = ["issuance_id", "allocations", "maker_account_id", "expires_at_ms", "state"];
+                print_many(session.format(), &values, &columns);
                 Ok(())
             }
         }
     }
+}
+
+async fn with_units(session: &Session, issuance: &Issuance) -> Result<Value, Failure> {
+    let mut value = to_json(issuance);
+    if session.format() == Format::Text {
+        let scale = session.scale(issuance.token_id.parse()?).await?;
+        for (index, allocation) in issuance.allocations.iter().enumerate() {
+            let amount = money(Amount::new(allocation.amount), Some(&issuance.token_id), Some(scale));
+            value["allocations"][index]["amount"] = amount.into();
+        }
+    }
+    Ok(value)
 }

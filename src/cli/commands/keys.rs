@@ -37,6 +37,10 @@ impl KeysCommand {
                 key.write_new_file(&out, &source.read_new()?)?;
                 (key, out)
             }
+            // Who names a file that is not there is told so before being asked for its passphrase.
+            Self::Show { file } if !file.exists() => {
+                return Err(Failure::file(&file, &std::io::ErrorKind::NotFound.into()));
+            }
             Self::Show { file } => (KeyPair::read_file(&file, &source.read()?)?, file),
         };
         print_one(common.output, &json!({ "public_key": key.public_key().to_string(), "file": file }));

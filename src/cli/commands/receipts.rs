@@ -86,7 +86,11 @@ pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<Checkp
     // The genesis knows the scale of its own tokens; of those created later it can only be said that they are minor units.
     let tokens = &genesis.file().tokens;
     let scale_of = |id: &str| tokens.iter().find(|token| token.token_id == id).map(|token| token.scale);
-    print_one(common.output, &verified_to_json(common.output, &receipt, &scale_of));
+    let mut value = verified_to_json(common.output, &receipt, &scale_of);
+    if let Some(Checkpoint { height, hash }) = checkpoint {
+        value["checkpoint"] = format!("of the history of block {hash} at height {height}").into();
+    }
+    print_one(common.output, &value);
     Ok(())
 }
 
@@ -128,6 +132,10 @@ fn verified_to_json(format: Format, receipt: &Receipt, scale_of: &dyn Fn(&str) -
             value["transaction"] = body_to_json(receipt.transaction.body());
         }
         Format::Text => {
+            let remittance = remittance_of(&body_to_json(receipt.transaction.body()));
+            if !remittance.is_empty() {
+                value["for"] = remittance.into();
+            }
             for part in ["movements", "balances", "effects"] {
                 if outcome[part].as_array().is_some_and(|items| !items.is_empty()) {
                     value[part] = outcome[part].clone();
@@ -136,6 +144,22 @@ fn verified_to_json(format: Format, receipt: &Receipt, scale_of: &dyn Fn(&str) -
         }
     }
     value
+}
+
+/// What its payments are for, in the payer's words: its own ids, purposes, invoice numbers.
+fn remittance_of(body: &Value) -> String {
+    let operations = body["operations"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let each =
+        operations.iter().flat_map(|operation| operation.as_object().into_iter().flat_map(|fields| fields.values()));
+    let mut words = Vec::new();
+    for operation in each {
+        let remittance = if operation["remittance"].is_object() { &operation["remittance"] } else { operation };
+        let own = ["end_to_end_id", "purpose_code"].into_iter().filter_map(|field| remittance[field].as_str());
+        let invoices = remittance["invoice_references"].as_array().map(Vec::as_slice).unwrap_or_default();
+        words.extend(own.chain(invoices.iter().filter_map(Value::as_str)).map(str::to_owned));
+    }
+    words.retain(|word| !word.is_empty());
+    words.join(" ")
 }
 
 /// An effect in one row: its name and its fields, amounts with their unit.

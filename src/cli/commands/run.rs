@@ -49,6 +49,12 @@ impl TestnetCommand {
             }),
         );
         if let (Format::Text, Some(first)) = (common.output, first) {
+            println!("\nNOT FOR PRODUCTION: every passphrase lies beside its key.");
+            if let count @ 2..=3 = made.nodes.len() {
+                println!(
+                    "It takes all {count} validators: a network of {count} bears the loss of none, 4 bear the loss of one."
+                );
+            }
             println!("\nStart each node with its own file, such as: causeway node --config {}", first.display());
         }
         Ok(())

@@ -1,5 +1,5 @@
 //! Taking back what nobody owes yet: the supplier withdraws an invoice that it registered wrongly, or the buyer rejects one
-//! that it disputes.
+//! that it rejects.
 //!
 //! Either frees the fingerprint, since the invoice itself may be right and only its due date, token or document wrong. A
 //! confirmed invoice is owed and has one way to end, which is to be paid. Nothing can have been financed before, so no
