@@ -117,14 +117,11 @@ impl Common {
     /// The command line itself names two who act.
     pub fn prefer_the_command_line(&mut self, matches: &clap::ArgMatches) -> Result<(), Failure> {
         let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let participants: Vec<&str> = [("act_as", "--as"), ("participant", "--participant")]
-            .into_iter()
-            .filter_map(|(id, flag)| typed(id).then_some(flag))
-            .collect();
-        let accounts: Vec<&str> = [("acting_account", "--account"), ("key", "--key")]
-            .into_iter()
-            .filter_map(|(id, flag)| typed(id).then_some(flag))
-            .collect();
+        let named = |flags: [(&str, &'static str); 2]| -> Vec<&'static str> {
+            flags.into_iter().filter_map(|(id, flag)| typed(id).then_some(flag)).collect()
+        };
+        let participants = named([("act_as", "--as"), ("participant", "--participant")]);
+        let accounts = named([("acting_account", "--account"), ("key", "--key")]);
         if let ([participant, ..], [other, ..]) | ([participant, other], []) = (&participants[..], &accounts[..]) {
             return Err(Failure::Usage(format!("{participant} and {other} name two who act: give one of them")));
         }
