@@ -19,10 +19,9 @@ impl Plausible {
     /// # Errors
     /// The first rule that it breaks, whoever signed.
     pub fn check(decoded: Decoded, chain_id: ChainId, now: BlockTime, view: &dyn View) -> Result<Self, Refusal> {
-        let envelope = *decoded.envelope();
-        match eligible(&envelope, &decoded.claimed_signers(), chain_id, now, view) {
+        match eligible(decoded.envelope(), &decoded.claimed_signers(), chain_id, now, view) {
             Ok(()) => Ok(Self(decoded)),
-            Err(ineligible) => Err(Refusal::of_ineligible(ineligible, envelope.sender)),
+            Err(ineligible) => Err(Refusal::of_ineligible(ineligible, decoded.envelope().sender)),
         }
     }
 

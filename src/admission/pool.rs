@@ -140,7 +140,7 @@ impl Pool {
     /// `REQUEST_ID_REUSED`, `SENDER_QUEUE_FULL`, `POOL_FULL`.
     pub fn insert(&mut self, admissible: &Admissible, origin: Origin) -> Result<Pooled, Refusal> {
         let transaction = admissible.transaction();
-        let (id, envelope) = (transaction.id(), *transaction.envelope());
+        let (id, envelope) = (transaction.id(), transaction.envelope());
         if self.by_id.contains_key(&id) {
             // What a client gave this node it forwards, even if a peer was faster.
             if origin == Origin::Client {
@@ -149,7 +149,7 @@ impl Pool {
             return Ok(Pooled::AlreadyWaiting);
         }
         let bytes = transaction.signed().encoded_len();
-        self.check_room(&envelope, bytes)?;
+        self.check_room(envelope, bytes)?;
         self.bytes += bytes;
         self.by_request.insert((envelope.sender, envelope.request_id), id);
         self.by_sender.entry(envelope.sender).or_default().push_back(id);

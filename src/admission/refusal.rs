@@ -56,6 +56,24 @@ pub enum Refusal {
         /// The sender.
         account: AccountId,
     },
+    /// There is no such co-signer.
+    #[error("there is no account {account} on this ledger, which the body names as a co-signer")]
+    CoSignerUnknown {
+        /// The co-signer named.
+        account: AccountId,
+    },
+    /// A co-signer is closed.
+    #[error("account {account}, which the body names as a co-signer, was closed")]
+    CoSignerClosed {
+        /// The co-signer.
+        account: AccountId,
+    },
+    /// A co-signer's keys did not sign, or too few of them: never so of a whole transaction, perhaps of a copy.
+    #[error("co-signer {account} did not sign with enough of its keys: send the same body with its signatures")]
+    CoSignatureMissing {
+        /// The co-signer.
+        account: AccountId,
+    },
     /// The sender has as many transactions waiting as it may.
     #[error("{waiting} transactions of this sender wait already: send on as they become final")]
     SenderQueueFull {
@@ -93,6 +111,9 @@ impl Refusal {
         "SENDER_UNKNOWN",
         "SENDER_CLOSED",
         "SENDER_SIGNATURE_MISSING",
+        "CO_SIGNER_UNKNOWN",
+        "CO_SIGNER_CLOSED",
+        "CO_SIGNATURE_MISSING",
         "SENDER_QUEUE_FULL",
         "POOL_FULL",
         "SIGNATURE_INVALID",
@@ -113,6 +134,9 @@ impl Refusal {
             Self::SenderUnknown { .. } => "SENDER_UNKNOWN",
             Self::SenderClosed { .. } => "SENDER_CLOSED",
             Self::SenderSignatureMissing { .. } => "SENDER_SIGNATURE_MISSING",
+            Self::CoSignerUnknown { .. } => "CO_SIGNER_UNKNOWN",
+            Self::CoSignerClosed { .. } => "CO_SIGNER_CLOSED",
+            Self::CoSignatureMissing { .. } => "CO_SIGNATURE_MISSING",
             Self::SenderQueueFull { .. } => "SENDER_QUEUE_FULL",
             Self::PoolFull => "POOL_FULL",
             Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
@@ -130,7 +154,18 @@ impl Refusal {
             Ineligible::SenderNotAuthentic(Reason::UnknownAccount { account }) => Self::SenderUnknown { account },
             Ineligible::SenderNotAuthentic(Reason::AccountClosed { account }) => Self::SenderClosed { account },
             Ineligible::SenderNotAuthentic(_) => Self::SenderSignatureMissing { account: sender },
+            Ineligible::CoSignerNotAuthentic(reason) => Self::of_co_signer(reason, sender),
             Ineligible::BlockFull => Self::PoolFull,
+        }
+    }
+
+    /// Why a co-signer does not stand by a transaction.
+    fn of_co_signer(reason: Reason, sender: AccountId) -> Self {
+        match reason {
+            Reason::UnknownAccount { account } => Self::CoSignerUnknown { account },
+            Reason::AccountClosed { account } => Self::CoSignerClosed { account },
+            Reason::MissingSignature { account } => Self::CoSignatureMissing { account },
+            _ => Self::CoSignatureMissing { account: sender },
         }
     }
 }

@@ -36,9 +36,14 @@ fn code_of(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::Body(_) | Refusal::ForeignChain | Refusal::ExpiryTooFar { .. } => Code::InvalidArgument,
         Refusal::SignatureInvalid { .. } => Code::Unauthenticated,
-        Refusal::Expired { .. } | Refusal::SenderClosed { .. } => Code::FailedPrecondition,
+        Refusal::Expired { .. } | Refusal::SenderClosed { .. } | Refusal::CoSignerClosed { .. } => {
+            Code::FailedPrecondition
+        }
         Refusal::RequestIdReused { .. } => Code::AlreadyExists,
-        Refusal::SenderUnknown { .. } | Refusal::SenderSignatureMissing { .. } => Code::PermissionDenied,
+        Refusal::SenderUnknown { .. }
+        | Refusal::SenderSignatureMissing { .. }
+        | Refusal::CoSignerUnknown { .. }
+        | Refusal::CoSignatureMissing { .. } => Code::PermissionDenied,
         Refusal::SenderQueueFull { .. } | Refusal::PoolFull => Code::ResourceExhausted,
         Refusal::NotServing { .. } => Code::Unavailable,
     }
@@ -64,7 +69,10 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         }
         Refusal::SenderUnknown { account }
         | Refusal::SenderClosed { account }
-        | Refusal::SenderSignatureMissing { account } => error_info(reason, [("account_id", account.to_string())]),
+        | Refusal::SenderSignatureMissing { account }
+        | Refusal::CoSignerUnknown { account }
+        | Refusal::CoSignerClosed { account }
+        | Refusal::CoSignatureMissing { account } => error_info(reason, [("account_id", account.to_string())]),
         Refusal::SenderQueueFull { waiting } => error_info(reason, [("waiting", waiting.to_string())]),
         Refusal::Body(BodyError::Undecodable { .. })
         | Refusal::ForeignChain

@@ -179,9 +179,9 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
     if let Command::Sandbox(command) = command {
         return command.run(common).await;
     }
-    let session = Session::open(common).await?;
+    let mut session = Session::open(common).await?;
     match command {
-        Command::Accounts(command) => command.run(&session).await,
+        Command::Accounts(command) => command.run(&mut session).await,
         Command::Balance(command) => command.run(&session).await,
         Command::Tokens(command) => command.run(&session).await,
         Command::Reserves(command) => command.run(&session).await,

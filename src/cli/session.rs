@@ -10,7 +10,7 @@ use crate::client::{
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::{Reason, Receipt, Status, Value as Figure};
-use crate::primitives::{AccountId, Amount, ChainId, TokenId};
+use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
 use crate::sandbox;
 use crate::sandbox::directory::{SANDBOX_FILE, SandboxFile};
 use crate::sandbox::testnet::participant_directory;
@@ -85,7 +85,8 @@ pub struct Common {
     /// The file whose first line is the passphrase of the keys. Else CAUSEWAY_PASSPHRASE, else you are asked.
     #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_PASSPHRASE_FILE", hide_env_values = true)]
     pub passphrase_file: Option<PathBuf>,
-    /// A participant (a name, or a directory) that signs too, where an operation binds several.
+    /// A participant (a name, or a directory) that signs too, where an operation binds several. The transaction lists it, so
+    /// that no copy without its signature counts.
     #[arg(long, global = true, value_name = "NAME")]
     pub co_signer: Vec<String>,
     /// Keep the transaction's receipt in this file, which must not exist yet.
@@ -324,6 +325,8 @@ pub struct Session {
     /// The nodes.
     pub client: Client,
     identity: Option<Identity>,
+    /// Keys of no account yet, which sign too.
+    new_keys: Vec<KeyPair>,
     progress: indicatif::ProgressBar,
 }
 
@@ -346,7 +349,7 @@ impl Session {
         {
             client = client.reading_as(Reader { account: *account, key: Arc::new(key.clone()) });
         }
-        Ok(Self { common: common.clone(), client, identity, progress })
+        Ok(Self { common: common.clone(), client, identity, new_keys: Vec::new(), progress })
     }
 
     /// How to print.
@@ -447,6 +450,20 @@ impl Session {
         self.print_settled(&settled, created, Some(token)).await
     }
 
+    /// Reads key files whose keys are to sign too, and tells their public keys.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the passphrase does not open it.
+    pub fn sign_with_new_keys(&mut self, paths: &[PathBuf]) -> Result<Vec<PublicKey>, Failure> {
+        if !paths.is_empty() {
+            let passphrase = self.common.passphrase().read()?;
+            for path in paths {
+                self.new_keys.push(KeyPair::read_file(path, &passphrase)?);
+            }
+        }
+        Ok(self.new_keys.iter().map(KeyPair::public_key).collect())
+    }
+
     /// Signs and submits one operation that creates nothing.
     ///
     /// # Errors
@@ -461,10 +478,12 @@ impl Session {
     ///
     /// # Errors
     /// It was refused or could not be sent, or its outcome is unknown.
-    pub async fn settle(&self, builder: TransactionBuilder) -> Result<Settled, Failure> {
-        let mut co_signers = Vec::new();
+    pub async fn settle(&self, mut builder: TransactionBuilder) -> Result<Settled, Failure> {
+        let mut co_signers = self.new_keys.clone();
         for name in &self.common.co_signer {
-            co_signers.push(self.common.participant(name)?.key);
+            let participant = self.common.participant(name)?;
+            builder.co_signed_by(participant.account);
+            co_signers.push(participant.key);
         }
         let own = self.identity.as_ref().map(|identity| identity.keys.as_slice()).unwrap_or_default();
         if own.is_empty() {

@@ -98,7 +98,7 @@ fn value_to_json(field: &FieldDescriptor, value: &Reflected) -> Value {
 
 fn bytes_to_json(field: &str, bytes: &[u8]) -> Value {
     match AccountId::from_slice(bytes) {
-        Some(account) if field.ends_with("account_id") => account.to_string().into(),
+        Some(account) if field.ends_with("account_id") || field.ends_with("account_ids") => account.to_string().into(),
         _ => hex::encode(bytes).into(),
     }
 }

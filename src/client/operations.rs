@@ -57,10 +57,21 @@ pub fn open_account(keys: Keys, roles: &[Role], legal_entity_id: &str) -> Operat
         keys: Some(keys.into_pb()),
         roles: roles.iter().copied().map(role_to_pb).collect(),
         legal_entity_id: legal_entity_id.to_owned(),
+        vouching_account_id: Bytes::new(),
     }))
 }
 
-/// Replaces an account's keys.
+/// Opens an account of a company of which somebody else opened the first. The company's own account vouches, by its
+/// signature: list it as a co-signer.
+pub fn open_vouched_account(keys: Keys, roles: &[Role], legal_entity_id: &str, voucher: AccountId) -> Operation {
+    let mut operation = open_account(keys, roles, legal_entity_id);
+    if let Kind::OpenAccount(open) = &mut operation.0 {
+        open.vouching_account_id = bytes(voucher);
+    }
+    operation
+}
+
+/// Replaces an account's keys. Sign with the present ones and with enough of the new ones.
 pub fn rotate_keys(account: AccountId, keys: Keys) -> Operation {
     let account_id = bytes(account);
     Operation(Kind::RotateKeys(accounts::RotateKeys { account_id, keys: Some(keys.into_pb()) }))

@@ -23,6 +23,7 @@ use crate::primitives::{AccountId, BlockTime, ChainId, RequestId, TransactionId}
 use crate::wire::pb::ledger as pb;
 use bytes::Bytes;
 use prost::Message as _;
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a transaction may wait to enter a block if nothing else is said: long enough to try several nodes.
@@ -52,6 +53,7 @@ pub struct TransactionBuilder {
     request_id: RequestId,
     expires_at_ms: u64,
     operations: Vec<Operation>,
+    co_signers: BTreeSet<AccountId>,
 }
 
 impl TransactionBuilder {
@@ -66,7 +68,7 @@ impl TransactionBuilder {
     /// The same under a request id of the caller's own. Never use one for two different bodies.
     pub fn with_request_id(chain_id: ChainId, sender: AccountId, request_id: RequestId) -> Self {
         let expires_at_ms = now_ms().saturating_add(EXPIRES_IN_DEFAULT.as_millis() as u64);
-        Self { chain_id, sender, request_id, expires_at_ms, operations: Vec::new() }
+        Self { chain_id, sender, request_id, expires_at_ms, operations: Vec::new(), co_signers: BTreeSet::new() }
     }
 
     /// Sets until when it may enter a block, in ms of the Unix epoch.
@@ -74,6 +76,15 @@ impl TransactionBuilder {
     pub fn expires_at_ms(mut self, expires_at_ms: u64) -> Self {
         self.expires_at_ms = expires_at_ms;
         self
+    }
+
+    /// Lists an account besides the sender that an operation binds. Without its signature the transaction is then refused, by
+    /// every node and in every block; unlisted, a copy from which somebody took that signature would be declined, and spend
+    /// the request id. Nodes take at most [`crate::ledger::limits::CO_SIGNERS_MAX`].
+    pub fn co_signed_by(&mut self, account: AccountId) {
+        if account != self.sender {
+            self.co_signers.insert(account);
+        }
     }
 
     /// Adds an operation, and tells its place, from which the id of what it creates is derived.
@@ -96,6 +107,7 @@ impl TransactionBuilder {
             request_id: Bytes::copy_from_slice(self.request_id.as_bytes()),
             expires_at_ms: self.expires_at_ms,
             operations: self.operations.into_iter().map(Operation::into_pb).collect(),
+            co_signer_account_ids: self.co_signers.iter().map(|each| Bytes::copy_from_slice(each.as_bytes())).collect(),
         };
         // prost writes fields in ascending order and leaves defaults out: the one form that nodes accept.
         UnsignedTransaction { body: body.encode_to_vec().into() }
@@ -149,6 +161,16 @@ mod tests {
     fn the_same_request_gives_the_same_bytes() {
         assert_eq!(builder().finish(), builder().finish());
         assert_ne!(builder().expires_at_ms(100).finish().id(), builder().finish().id());
+    }
+
+    #[test]
+    fn co_signers_are_listed_in_order_and_never_the_sender() {
+        let mut builder = builder();
+        for account in [9, 2, 4, 9] {
+            builder.co_signed_by(AccountId([account; 32]));
+        }
+        let (envelope, _) = crate::wire::decode_body(builder.finish().body()).expect("nodes take it");
+        assert_eq!(envelope.co_signers, [AccountId([4; 32]), AccountId([9; 32])]);
     }
 
     #[test]

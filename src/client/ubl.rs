@@ -213,9 +213,14 @@ pub struct UblParty {
 }
 
 impl UblParty {
-    /// The company as accounts name it: `REGISTER:ID`. `None` if the document does not give both.
+    /// The company as accounts name it: `REGISTER:ID`, in capital letters and digits, whatever else the document writes in
+    /// between. `None` if the document does not give both.
     pub fn legal_entity_id(&self) -> Option<String> {
-        Some(format!("{}:{}", self.legal_id_scheme.as_ref()?, self.legal_id.as_ref()?))
+        let plain = |text: &String| -> String {
+            text.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase()).collect()
+        };
+        let (register, id) = (plain(self.legal_id_scheme.as_ref()?), plain(self.legal_id.as_ref()?));
+        (!register.is_empty() && !id.is_empty()).then(|| format!("{register}:{id}"))
     }
 }
 

@@ -43,7 +43,7 @@ impl Rehearsal {
     pub fn open(&mut self, name: u8, parent: Option<AccountId>, roles: &[Role]) -> AccountId {
         let keys = KeySet::new(vec![Self::key(name)], 1).expect("one key, threshold one");
         let id = AccountId([name; 32]);
-        let legal_entity_id = format!("LEI:{name}");
+        let legal_entity_id = format!("HKBR:{name}");
         let roles = roles.iter().copied().collect();
         self.edit(|changes| {
             changes.put(&id, &Account { parent, keys, roles, legal_entity_id, closed: false });

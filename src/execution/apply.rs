@@ -100,6 +100,9 @@ pub enum Ineligible {
     /// The sender does not exist, is closed, or did not sign with enough of its keys.
     #[error("the sender did not sign: {0:?}")]
     SenderNotAuthentic(Reason),
+    /// An account that the body names as a co-signer does not exist, is closed, or did not sign with enough of its keys.
+    #[error("a co-signer did not sign: {0:?}")]
+    CoSignerNotAuthentic(Reason),
     /// The block has no room left for it.
     #[error("the block is full")]
     BlockFull,
@@ -394,12 +397,19 @@ pub fn eligible(
         return Err(Ineligible::RequestSeen { transaction_id, height });
     }
     let changes = Changes::new(view);
-    let sender = open_account(&changes, envelope.sender).map_err(Ineligible::SenderNotAuthentic)?;
-    if !sender.keys.is_satisfied_by(signers) {
-        let account = envelope.sender;
-        return Err(Ineligible::SenderNotAuthentic(Reason::MissingSignature { account }));
-    }
-    Ok(())
+    require_signed(&changes, envelope.sender, signers).map_err(Ineligible::SenderNotAuthentic)?;
+    // A transaction's id does not cover its signatures. Were one that misses a co-signature declined, whoever relays it could
+    // strip the signature and so spend the request id.
+    let mut co_signers = envelope.co_signers.iter();
+    co_signers
+        .try_for_each(|account| require_signed(&changes, *account, signers))
+        .map_err(Ineligible::CoSignerNotAuthentic)
+}
+
+/// Whether the account exists, is open and signed.
+fn require_signed(changes: &Changes<'_>, account: AccountId, signers: &BTreeSet<PublicKey>) -> Result<(), Reason> {
+    let signs = open_account(changes, account)?.keys.is_satisfied_by(signers);
+    if signs { Ok(()) } else { Err(Reason::MissingSignature { account }) }
 }
 
 /// Plans all operations, up to the first that cannot be done.

@@ -41,14 +41,14 @@ pub(crate) const HOUR_MS: u64 = 60 * MINUTE_MS;
 pub(crate) const ATTESTATION_AGE_MS_MAX: u64 = 24 * HOUR_MS;
 /// Everyone in the genesis, with roles, account above, and legal entity.
 const PEOPLE: &[(&str, &[Role], Option<&str>, &str)] = &[
-    ("bank", &[Role::Institution], None, "LEI:BANK"),
-    ("issuer", &[Role::Issuer], None, "LEI:ISSUER"),
+    ("bank", &[Role::Institution], None, "HKBR:BANK"),
+    ("issuer", &[Role::Issuer], None, "HKBR:ISSUER"),
     ("maker", &[Role::IssuanceMaker], Some("issuer"), ""),
     ("checker", &[Role::IssuanceChecker], Some("issuer"), ""),
-    ("custodian", &[Role::Custodian], None, "LEI:CUSTODIAN"),
-    ("buyer", &[Role::Merchant], Some("bank"), "LEI:BUYER"),
-    ("supplier", &[Role::Merchant], Some("bank"), "LEI:SUPPLIER"),
-    ("financier", &[Role::Financier], Some("bank"), "LEI:FINANCIER"),
+    ("custodian", &[Role::Custodian], None, "HKBR:CUSTODIAN"),
+    ("buyer", &[Role::Merchant], Some("bank"), "HKBR:BUYER"),
+    ("supplier", &[Role::Merchant], Some("bank"), "HKBR:SUPPLIER"),
+    ("financier", &[Role::Financier], Some("bank"), "HKBR:FINANCIER"),
 ];
 
 /// Someone's account id.
@@ -202,15 +202,21 @@ impl Chronicle {
         let mut request_id = RequestId([0; 16]);
         request_id.0[8..].copy_from_slice(&self.requests.to_be_bytes());
         let expires_at = BlockTime(self.now().0 + HOUR_MS);
-        let envelope = Envelope { chain_id: self.genesis.chain_id(), sender, request_id, expires_at };
+        let envelope =
+            Envelope { chain_id: self.genesis.chain_id(), sender, request_id, expires_at, co_signers: vec![] };
         Draft { envelope, cosigners: Vec::new(), operations }
     }
 
-    /// Signs with all keys that the sender and the cosigners have now.
+    /// Signs with all keys that the sender and the cosigners have now, and with those that a rotation brings.
     pub fn sign(&self, draft: &Draft) -> Arc<Transaction> {
         let signers = [&[draft.envelope.sender], &draft.cosigners[..]].concat();
         let accounts = signers.iter().filter_map(|signer| self.read::<Account>(signer));
-        let keys: BTreeSet<PublicKey> = accounts.flat_map(|account| account.keys.keys().to_vec()).collect();
+        let brought = draft.operations.iter().filter_map(|operation| match operation {
+            Operation::RotateKeys(rotate) => Some(rotate.keys.keys().to_vec()),
+            _ => None,
+        });
+        let present = accounts.map(|account| account.keys.keys().to_vec());
+        let keys: BTreeSet<PublicKey> = present.chain(brought).flatten().collect();
         self.sign_with(draft, &keys.into_iter().collect::<Vec<_>>())
     }
 
@@ -228,7 +234,7 @@ impl Chronicle {
             signature: Signature(key.sign(&payload).to_bytes()),
         };
         let signed = SignedTransaction::new(body, known.iter().map(sign).collect()).expect("within its limits");
-        Arc::new(Transaction::authentic(signed, draft.envelope, draft.operations.clone()))
+        Arc::new(Transaction::authentic(signed, draft.envelope.clone(), draft.operations.clone()))
     }
 
     /// A signed transaction in one step.

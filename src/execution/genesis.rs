@@ -5,11 +5,12 @@
 //! people; the ledger knows ids and keys.
 
 use super::apply::settle;
-use crate::domain::accounts::check_legal_entity_id;
+use crate::domain::accounts::bring_legal_entity;
 use crate::domain::tokens::{self, AssetClass, AssetRule, ReservePolicy, TokenTerms};
 use crate::ledger::account::KeySet;
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
 use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
+use crate::ledger::legal_entity::check_legal_entity_id;
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
@@ -235,6 +236,7 @@ impl Genesis {
         let mut changes = Changes::new(&empty);
         for (id, account) in &self.accounts {
             changes.put(id, account);
+            bring_legal_entity(&mut changes, *id, account);
             account.parent.into_iter().for_each(|above| changes.item_opened(above, OpenItem::Account));
         }
         for (index, token) in self.tokens.iter().enumerate() {
@@ -293,7 +295,7 @@ fn read_validators(specs: &[ValidatorSpec]) -> Result<ValidatorSet, GenesisError
 }
 
 fn read_accounts(specs: &[AccountSpec]) -> Result<BTreeMap<AccountId, Account>, GenesisError> {
-    let mut accounts = BTreeMap::new();
+    let (mut accounts, mut openers) = (BTreeMap::new(), BTreeMap::new());
     for (index, spec) in specs.iter().enumerate() {
         let at = |field: &str| format!("accounts[{index}].{field}");
         let mut keys = Vec::new();
@@ -311,9 +313,14 @@ fn read_accounts(specs: &[AccountSpec]) -> Result<BTreeMap<AccountId, Account>, 
         if parent.is_some_and(|parent| !accounts.contains_key(&parent)) {
             return Err(invalid(at("parent"), "no account of this name stands earlier in the file"));
         }
-        let legal_entity_id = spec.legal_entity_id.clone();
+        let (id, legal_entity_id) = (genesis_account_id(&spec.name), spec.legal_entity_id.clone());
+        let opener = *openers.entry(legal_entity_id.clone()).or_insert(parent.unwrap_or(id));
+        if !legal_entity_id.is_empty() && opener != parent.unwrap_or(id) {
+            let why = "an account of this legal entity stands earlier in the file, and not under the same account";
+            return Err(invalid(at("legal_entity_id"), why));
+        }
         let account = Account { parent, keys, roles, legal_entity_id, closed: false };
-        if accounts.insert(genesis_account_id(&spec.name), account).is_some() {
+        if accounts.insert(id, account).is_some() {
             return Err(invalid(at("name"), format!("'{}' stands twice", spec.name)));
         }
     }

@@ -8,7 +8,7 @@ use crate::primitives::{AccountId, BlockTime, ChainId, PublicKey, RequestId, Tra
 use std::collections::BTreeSet;
 
 /// What stands around the operations of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// The ledger it is for.
     pub chain_id: ChainId,
@@ -18,6 +18,8 @@ pub struct Envelope {
     pub request_id: RequestId,
     /// Until when it may enter a block.
     pub expires_at: BlockTime,
+    /// Accounts besides the sender without whose signatures it is not the transaction that was meant, ascending.
+    pub co_signers: Vec<AccountId>,
 }
 
 /// A decoded body with its verified signatures.
@@ -42,7 +44,7 @@ impl Transaction {
         self.id
     }
 
-    /// Ledger, sender, request id and expiry.
+    /// What stands around the operations.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }

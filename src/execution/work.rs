@@ -8,6 +8,7 @@
 //! |---|---|
 //! | a transaction: its request id, its sender, its outcome | 8 |
 //! | a signature, verified before the vote | 16 |
+//! | an account that the body names as a co-signer | 1 |
 //! | a citation | 8, and 1 for each hash of its paths and for each 64 bytes of its outcome |
 //! | an asset of an attestation | 1 |
 //! | an allocation of an issuance | 4, and the most of them where it is approved |
@@ -31,14 +32,15 @@ const OUTCOME_BYTES_PER_UNIT: usize = 64;
 /// What executing a transaction may cost, in units.
 pub(super) fn work_of(transaction: &Transaction) -> u64 {
     let operations: u64 = transaction.operations().iter().map(Operation::work).sum();
-    TRANSACTION + SIGNATURE * transaction.signers().len() as u64 + operations
+    let co_signers = transaction.envelope().co_signers.len() as u64;
+    TRANSACTION + SIGNATURE * transaction.signers().len() as u64 + co_signers + operations
 }
 
 impl Operation {
     /// What planning the operation may cost, in units.
     fn work(&self) -> u64 {
         match self {
-            Self::OpenAccount(_) => 6 + ACCOUNT_DEPTH_MAX as u64,
+            Self::OpenAccount(_) => 9 + ACCOUNT_DEPTH_MAX as u64,
             Self::CloseAccount(_) => 10,
             Self::CreateToken(_) => 6 + TOKENS_MAX as u64,
             Self::AttestReserves(attest) => 8 + attest.assets.len() as u64,

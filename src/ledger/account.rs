@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use super::limits::{ACCOUNT_KEYS_MAX, REFERENCE_BYTES_MAX};
+use super::limits::ACCOUNT_KEYS_MAX;
 use super::view::{Column, Entry};
 
 /// What an account may do.
@@ -191,9 +191,6 @@ impl Decode for KeySet {
     }
 }
 
-/// Longest legal entity id.
-pub const LEGAL_ENTITY_ID_BYTES_MAX: usize = REFERENCE_BYTES_MAX;
-
 /// An account as state holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
@@ -203,8 +200,8 @@ pub struct Account {
     pub keys: KeySet,
     /// What it may do.
     pub roles: Roles,
-    /// The company behind it, by an id of a public register (`LEI:…`, `HKBR:…`). Empty for natural persons, of whom the
-    /// ledger knows nothing.
+    /// The company behind it, by an id of a public register (`LEI:…`, `HKBR:…`) in its one form. Empty for natural
+    /// persons, of whom the ledger knows nothing.
     pub legal_entity_id: String,
     /// Whether it was closed. A closed account neither signs nor receives.
     pub closed: bool,

@@ -3,7 +3,7 @@
 //! Request ids to forget, redemption deadlines, later holds and ageing: one queue for all of them, by time. A block takes
 //! at most [`super::limits::DUE_PER_BLOCK_MAX`] entries whose time is not after its own; the rest wait for the next.
 
-use super::limits::REQUESTS_PER_DUE_ENTRY_MAX;
+use super::limits::{DUE_PER_BLOCK_MAX, OUTCOME_ENTRIES_MAX, REQUESTS_PER_DUE_ENTRY_MAX};
 use super::view::{Column, Entry, View};
 use crate::primitives::{
     AccountId, BlockTime, CodecError, Decode, Encode, ObjectId, Reader, RequestId, codec::encode_list,
@@ -59,11 +59,12 @@ impl Entry for Due {
 }
 
 impl Due {
-    /// How many things it is: each forgotten request counts as one.
+    /// How many things it is: each forgotten request counts as one, and a deadline as so many that the effects of a block's
+    /// deadlines fit the block's outcome.
     fn work(&self) -> usize {
         match self {
             Self::ForgetRequests(requests) => requests.len(),
-            Self::RedemptionDeadline(_) => 1,
+            Self::RedemptionDeadline(_) => DUE_PER_BLOCK_MAX / OUTCOME_ENTRIES_MAX,
         }
     }
 }
@@ -95,5 +96,45 @@ pub fn due_by(view: &dyn View, now: BlockTime, work_max: usize) -> Vec<(DueKey, 
         if !page_full {
             return entries;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Changes;
+    use crate::ledger::view::MemoryView;
+
+    fn queue(view: &mut MemoryView, range: std::ops::Range<u64>, due: impl Fn(ObjectId) -> Due) {
+        let writes = {
+            let empty = MemoryView::default();
+            let mut changes = Changes::new(&empty);
+            for number in range {
+                let mut id = ObjectId([0; 32]);
+                id.0[..8].copy_from_slice(&number.to_be_bytes());
+                changes.put(&DueKey { at: BlockTime(1_000), id }, &due(id));
+            }
+            changes.finish().writes
+        };
+        view.apply(&writes);
+    }
+
+    /// Each deadline may leave an effect, and all of them stand in one outcome.
+    #[test]
+    fn the_deadlines_of_a_block_fit_its_outcome() {
+        let mut view = MemoryView::default();
+        queue(&mut view, 0..5_000, Due::RedemptionDeadline);
+        let due = due_by(&view, BlockTime(1_000), DUE_PER_BLOCK_MAX);
+        assert_eq!(due.len(), OUTCOME_ENTRIES_MAX);
+        assert_eq!(due_by(&view, BlockTime(999), DUE_PER_BLOCK_MAX), []);
+    }
+
+    #[test]
+    fn request_ids_are_forgotten_by_the_full_number() {
+        let mut view = MemoryView::default();
+        let requests = vec![(AccountId([1; 32]), RequestId([1; 16])); REQUESTS_PER_DUE_ENTRY_MAX];
+        queue(&mut view, 0..200, |_| Due::ForgetRequests(requests.clone()));
+        let due = due_by(&view, BlockTime(1_000), DUE_PER_BLOCK_MAX);
+        assert_eq!(due.len() * REQUESTS_PER_DUE_ENTRY_MAX, DUE_PER_BLOCK_MAX);
     }
 }

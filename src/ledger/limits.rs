@@ -8,6 +8,9 @@ pub const TRANSACTION_BYTES_MAX: usize = 64 * 1024;
 pub const OPERATIONS_MAX: usize = 64;
 /// Most signatures on a transaction: every signer of eight accounts of 5-of-8 keys.
 pub const SIGNATURES_MAX: usize = 64;
+/// Most accounts that a body names as co-signers besides its sender: no operation binds more than two, so room for a deal of
+/// several.
+pub const CO_SIGNERS_MAX: usize = 8;
 /// Largest block, in bytes: what a 100 Mbit/s link between validators carries in a third of a second.
 pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most transactions in a block: bounds the time that a vote takes, whatever the transactions' size.
@@ -20,8 +23,12 @@ pub const EXPIRY_AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How long past expiry a request id stays known, so that a late question is answered.
 pub const REQUEST_RETENTION_MS: u64 = 60 * 60 * 1000;
 /// Most due things worked off in one block, each forgotten request id counted as one; the rest wait for the next. Twice
-/// what a block can add, so that the queue empties.
+/// what a block can add, so that the queue empties. A deadline leaves an effect in the block's own outcome, which has room
+/// for [`OUTCOME_ENTRIES_MAX`], and counts for as much more.
 pub const DUE_PER_BLOCK_MAX: usize = 2 * BLOCK_TRANSACTIONS_MAX;
+/// Most movements, balances or effects of one outcome, each: far above what 64 operations produce, and as many deadlines as
+/// a block works off.
+pub const OUTCOME_ENTRIES_MAX: usize = 4_096;
 /// Most request ids that one due entry removes, so that a due entry is a bounded piece of work.
 pub const REQUESTS_PER_DUE_ENTRY_MAX: usize = 256;
 /// Most keys of an account.

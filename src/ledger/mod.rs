@@ -5,6 +5,7 @@
 //! * Money moves only through [`Changes`], whose verbs refuse what would leave a balance negative or a lock unbacked.
 //! * For each token the balances, available and locked, add up to its circulation.
 //! * Locked value equals the open locks.
+//! * A legal entity stays that of its first opener, and has one spelling.
 //! * The open items counted of an account are those that there are.
 //!
 //! # Deliberately absent
@@ -19,6 +20,7 @@ pub mod changes;
 pub mod context;
 pub mod due;
 pub mod history;
+pub mod legal_entity;
 pub mod limits;
 pub mod malformed;
 pub mod open_items;
@@ -39,6 +41,7 @@ pub use changes::Changes;
 pub use context::Context;
 pub use due::{Due, DueKey};
 pub use history::{HistoryRoot, Parameters, Tip};
+pub use legal_entity::LegalEntity;
 pub use malformed::Malformed;
 pub use open_items::{OpenItem, OpenItems};
 pub use outcome::{Decline, Effect, Movement, MovementKind, Outcome, Status, Value};

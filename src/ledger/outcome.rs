@@ -13,9 +13,6 @@ use crate::primitives::{
 use crate::{codec_struct, codec_tag};
 use std::fmt;
 
-/// Most movements, balances or effects of one outcome, each; far above what operations can produce.
-pub const OUTCOME_ENTRIES_MAX: usize = 4_096;
-
 /// How value moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MovementKind {

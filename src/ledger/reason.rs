@@ -58,7 +58,7 @@ macro_rules! reasons {
 
 reasons! {
     100 "MISSING_SIGNATURE" MissingSignature { account: AccountId }
-        "An account that the operation binds did not sign with enough of its keys. Have it sign the same body.";
+        "An account that the operation binds did not sign with enough of its keys. Send a new body that lists it as a co-signer, signed by it too.";
     101 "UNKNOWN_ACCOUNT" UnknownAccount { account: AccountId }
         "There is no account with this id on this ledger.";
     102 "ACCOUNT_CLOSED" AccountClosed { account: AccountId }
@@ -92,6 +92,10 @@ reasons! {
         "The account owes on invoices, or is still to be paid on them. They end by being paid, withdrawn or rejected.";
     207 "ACCOUNT_HAS_ACCOUNTS_UNDER_IT" AccountHasAccountsUnderIt { account: AccountId, open: u64 }
         "Accounts under this one are open, and nobody else stands above them. Close them first.";
+    208 "LEGAL_ENTITY_TAKEN" LegalEntityTaken { legal_entity_id: String }
+        "Accounts of this legal entity are opened by whoever opened the first. Else an open account of it vouches: name it and have it sign.";
+    209 "NEW_KEYS_DID_NOT_SIGN" NewKeysDidNotSign { account: AccountId }
+        "Too few of the new keys signed, so they may be mistyped, and nobody could use the account again. Sign with both sets.";
 
     300 "TOKEN_EXISTS" TokenExists { token: TokenId }
         "A token with this id exists already.";
@@ -139,7 +143,7 @@ reasons! {
     505 "FINGERPRINT_KEY_NOT_COMMITTED" FingerprintKeyNotCommitted { supplier: AccountId, buyer: AccountId }
         "The supplier and the buyer have not committed a fingerprint key yet. Commit one first, signed by both.";
     506 "FINGERPRINT_KEY_EXISTS" FingerprintKeyExists { commitment: Hash }
-        "The pair of legal entities, supplier to buyer, has committed a fingerprint key before; it is committed once.";
+        "Invoices of the pair of legal entities, supplier to buyer, stand under its present fingerprint key, so it is not committed anew.";
     507 "LEGAL_ENTITY_REQUIRED" LegalEntityRequired { account: AccountId }
         "The account names no legal entity, and invoices are between legal entities.";
     508 "CURRENCY_MISMATCH" CurrencyMismatch { token: TokenId, token_currency: String, invoice_currency: String }
@@ -151,7 +155,7 @@ reasons! {
     511 "SAME_LEGAL_ENTITY" SameLegalEntity { supplier: AccountId, buyer: AccountId }
         "Both accounts are of one legal entity, which cannot invoice itself.";
 
-    600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId, financier: AccountId }
+    600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId }
         "The receivable was assigned to a financier before. It can be financed once.";
     601 "RECEIVABLE_NOT_CONFIRMED" ReceivableNotConfirmed { receivable: ObjectId }
         "The buyer has not confirmed the invoice.";

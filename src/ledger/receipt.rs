@@ -19,7 +19,8 @@
 use super::blinding::BalanceAfter;
 use super::block::{Header, history_leaf};
 use super::certificate::{Certificate, CertificateError, consensus_namespace};
-use super::outcome::{OUTCOME_ENTRIES_MAX, Outcome};
+use super::limits::OUTCOME_ENTRIES_MAX;
+use super::outcome::Outcome;
 use super::transaction::SignedTransaction;
 use super::validators::ValidatorSet;
 use crate::codec_struct;

@@ -51,6 +51,8 @@ pub enum Column {
     Payouts,
     /// Counts of what is open of an account.
     OpenItems,
+    /// Who brought each legal entity onto the ledger.
+    LegalEntities,
 }
 codec_tag!(Column {
     Chain = 0,
@@ -71,6 +73,7 @@ codec_tag!(Column {
     FinancingRequests = 15,
     Payouts = 16,
     OpenItems = 17,
+    LegalEntities = 18,
 });
 
 /// A type of state entry: where it is kept and under what key.

@@ -86,7 +86,7 @@ impl<T: Strategy> TransactionDesk<T> {
 
     /// The transaction that a client sent again, if it waits here: it needs no second check.
     pub fn sent_again(&self, id: &TransactionId) -> Option<PendingTransaction> {
-        let waiting = self.pool().claim(id).map(|transaction| *transaction.envelope())?;
+        let waiting = self.pool().claim(id).map(|transaction| transaction.envelope().clone())?;
         self.clients_arrivals.send_modify(|count| *count += 1);
         Some(PendingTransaction::new(*id, &waiting))
     }

@@ -4,13 +4,12 @@
 use super::SandboxError;
 use super::directory::SandboxDirectory;
 use crate::client::ubl::UblInvoice;
+use crate::ledger::legal_entity::check_legal_entity_id;
 use std::path::{Path, PathBuf};
 
 /// A UBL file, or a directory of which the first invoice counts that the ledger does not have.
 const VARIABLE: &str = "CAUSEWAY_DOCUMENTS";
 const OWN_INVOICE: &str = include_str!("invoice.xml");
-/// The longest legal entity id that an account may have.
-const LEGAL_ENTITY_ID_BYTES_MAX: usize = crate::ledger::account::LEGAL_ENTITY_ID_BYTES_MAX;
 
 /// An invoice with its exact bytes.
 #[derive(Clone, Debug)]
@@ -98,12 +97,12 @@ impl Document {
 
     /// The supplier's company as the document names it, if it fits an account.
     pub fn supplier_legal_id(&self) -> Option<String> {
-        self.invoice.supplier.legal_entity_id().filter(|id| id.len() <= LEGAL_ENTITY_ID_BYTES_MAX)
+        self.invoice.supplier.legal_entity_id().filter(|id| check_legal_entity_id(id).is_ok())
     }
 
     /// The buyer's company as the document names it, if it fits an account.
     pub fn buyer_legal_id(&self) -> Option<String> {
-        self.invoice.buyer.legal_entity_id().filter(|id| id.len() <= LEGAL_ENTITY_ID_BYTES_MAX)
+        self.invoice.buyer.legal_entity_id().filter(|id| check_legal_entity_id(id).is_ok())
     }
 }
 

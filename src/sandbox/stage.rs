@@ -179,13 +179,15 @@ impl<'a> Stage<'a> {
         &mut self,
         step: &str,
         sentence: &str,
-        draft: Draft,
+        mut draft: Draft,
         cosigners: &[&str],
         expect: Expect,
     ) -> Result<Settled, SandboxError> {
         let mut keys = vec![&self.person(&draft.sender)?.key];
         for name in cosigners {
-            keys.push(&self.person(name)?.key);
+            let person = self.person(name)?;
+            draft.builder.co_signed_by(person.account);
+            keys.push(&person.key);
         }
         let signed = draft.builder.finish().sign(keys)?;
         // Read as the sender, so that its receipt opens its balances.

@@ -4,7 +4,7 @@ use super::fields::{account_id, chain_id, public_key, request_id, required, sign
 use super::operations::operation;
 use super::pb::ledger as pb;
 use crate::execution::{Envelope, Operation};
-use crate::ledger::limits::{OPERATIONS_MAX, SIGNATURES_MAX, TRANSACTION_BYTES_MAX};
+use crate::ledger::limits::{CO_SIGNERS_MAX, OPERATIONS_MAX, SIGNATURES_MAX, TRANSACTION_BYTES_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{SignedTransaction, TransactionSignature};
 use crate::primitives::AccountId;
@@ -61,6 +61,7 @@ pub fn decode_body(bytes: &Bytes) -> Result<(Envelope, Vec<Operation>), BodyErro
         sender: account_id("sender_account_id", &body.sender_account_id)?,
         request_id: request_id("request_id", &body.request_id)?,
         expires_at: time("expires_at_ms", body.expires_at_ms)?,
+        co_signers: co_signers(&body)?,
     };
     Ok((envelope, operations(body.operations)?))
 }
@@ -69,6 +70,21 @@ pub fn decode_body(bytes: &Bytes) -> Result<(Envelope, Vec<Operation>), BodyErro
 pub fn sender_of(body: &Bytes) -> Option<AccountId> {
     let body = pb::TransactionBody::decode(body.clone()).ok()?;
     AccountId::from_slice(&body.sender_account_id)
+}
+
+fn co_signers(body: &pb::TransactionBody) -> Result<Vec<AccountId>, Malformed> {
+    let field = "co_signer_account_ids";
+    let count = body.co_signer_account_ids.len();
+    require(count <= CO_SIGNERS_MAX, field, format!("there are {count}, at most {CO_SIGNERS_MAX} are allowed"))?;
+    let mut accounts: Vec<AccountId> = Vec::with_capacity(count);
+    for (index, bytes) in body.co_signer_account_ids.iter().enumerate() {
+        let field = format!("{field}[{index}]");
+        let account = account_id(&field, bytes)?;
+        require(account.as_bytes()[..] != body.sender_account_id[..], &field, "the sender signs anyhow")?;
+        require(accounts.last().is_none_or(|last| *last < account), &field, "they must ascend, each once")?;
+        accounts.push(account);
+    }
+    Ok(accounts)
 }
 
 fn operations(messages: Vec<pb::Operation>) -> Result<Vec<Operation>, Malformed> {

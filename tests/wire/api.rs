@@ -147,7 +147,7 @@ async fn a_counterparty_is_known_by_its_company_to_whoever_has_an_account() {
     assert_eq!(refusal(&unsigned), (Code::Unauthenticated, "READ_AUTHORISATION_REQUIRED".to_owned()));
     let found = client.get_counterparty(as_bank_a(&ledger, GET_COUNTERPARTY, ask(account("bank-b")))).await;
     let found = found.expect("another's").into_inner().counterparty.expect("it is there");
-    assert_eq!((found.legal_entity_id.as_str(), found.closed), ("TEST:bank-b", false));
+    assert_eq!((found.legal_entity_id.as_str(), found.closed), ("TEST:BANKB", false));
     assert_eq!(found.roles, [i32::from(Role::Institution)]);
     let absent = client.get_counterparty(as_bank_a(&ledger, GET_COUNTERPARTY, ask(AccountId([7; 32])))).await;
     assert_eq!(refusal(&absent.expect_err("nobody's")).0, Code::NotFound);

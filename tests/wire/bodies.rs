@@ -75,6 +75,9 @@ fn malformed_fields_are_named_by_their_path() {
         field_refused(&body)
     };
     let good = || transfer(1, 32);
+    let account_ids = |names: &[u8]| names.iter().map(|name| Bytes::from(vec![*name; 32])).collect::<Vec<_>>();
+    let co_signers = |names: &[u8]| changed(&|body| body.co_signer_account_ids = account_ids(names));
+    let sender = body().sender_account_id;
     for (field, expected) in [
         (changed(&|body| body.chain_id = Bytes::new()), "chain_id"),
         (changed(&|body| body.sender_account_id = vec![1; 31].into()), "sender_account_id"),
@@ -84,6 +87,11 @@ fn malformed_fields_are_named_by_their_path() {
         (changed(&|body| body.operations = vec![good(); 65]), "operations"),
         (changed(&|body| body.operations.push(pb::Operation::default())), "operations[1].operation"),
         (changed(&|body| body.operations = vec![good(), good(), transfer(0, 32)]), "operations[2].transfer.amount"),
+        (changed(&|body| body.co_signer_account_ids = vec![vec![1; 31].into()]), "co_signer_account_ids[0]"),
+        (changed(&|body| body.co_signer_account_ids = vec![sender.clone()]), "co_signer_account_ids[0]"),
+        (co_signers(&[1, 3, 2]), "co_signer_account_ids[2]"),
+        (co_signers(&[1, 1]), "co_signer_account_ids[1]"),
+        (co_signers(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), "co_signer_account_ids"),
         (changed(&|body| body.operations = vec![transfer(1, 20)]), "operations[0].transfer.payee_account_id"),
     ] {
         assert_eq!(field, expected);

@@ -42,7 +42,7 @@ fn genesis_file() -> Vec<u8> {
     let account = |name: &str, number: u8, role: &str| {
         serde_json::json!({
             "name": name, "keys": [key(number).public_key().to_string()], "threshold": 1,
-            "roles": [role], "legal_entity_id": format!("TEST:{name}"),
+            "roles": [role], "legal_entity_id": format!("TEST:{}", name.replace('-', "").to_uppercase()),
         })
     };
     let file = serde_json::json!({
@@ -252,13 +252,14 @@ impl LedgerHandle for StandIn {
 pub fn opening(ledger: &StandIn, sender: AccountId, request: u8, number: u8) -> pb::TransactionBody {
     let keys =
         accounts::KeySet { public_keys: vec![Bytes::copy_from_slice(&key(number).public_key().0)], threshold: 1 };
-    let open = accounts::OpenAccount { keys: Some(keys), roles: vec![], legal_entity_id: String::new() };
+    let open = accounts::OpenAccount { keys: Some(keys), roles: vec![], ..Default::default() };
     pb::TransactionBody {
         chain_id: Bytes::copy_from_slice(&ledger.identity.chain_id.0),
         sender_account_id: Bytes::copy_from_slice(&sender.0),
         request_id: Bytes::copy_from_slice(&[request; 16]),
         expires_at_ms: GENESIS_TIME_MS + 60_000,
         operations: vec![pb::Operation { operation: Some(pb::operation::Operation::OpenAccount(open)) }],
+        co_signer_account_ids: vec![],
     }
 }
 

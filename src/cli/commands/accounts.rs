@@ -8,6 +8,7 @@ use crate::client::operations::{self, Keys};
 use crate::ledger::account::Role;
 use crate::primitives::PublicKey;
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// Opens, shows and changes accounts.
 #[derive(Debug, clap::Subcommand)]
@@ -26,6 +27,10 @@ pub enum AccountsCommand {
         /// The company behind it, by an id of a public register, such as LEI:… or HKBR:…
         #[arg(long, value_name = "ID", default_value = "")]
         legal_entity_id: String,
+        /// An account of that company (an id, or a participant's name) that vouches, where another institution opened the
+        /// company's first. It signs too: name it with --co-signer as well.
+        #[arg(long, value_name = "ACCOUNT")]
+        voucher: Option<String>,
     },
     /// Shows an account of one's own; the acting one if none is named.
     Show {
@@ -39,10 +44,14 @@ pub enum AccountsCommand {
     },
     /// Lists the accounts that the acting one may see.
     List,
-    /// Replaces an account's keys. Sign with the present ones.
+    /// Replaces an account's keys. The present ones sign (--key, --as), and as many of the new ones as will have to.
     Rotate {
-        /// A public key that will sign from now on; several for several.
-        #[arg(long = "public-key", value_name = "HEX", required = true)]
+        /// The file of a key that will sign from now on, and signs now; several for several. It opens with the passphrase of
+        /// the present keys.
+        #[arg(long = "new-key", value_name = "FILE", required = true)]
+        new_keys: Vec<PathBuf>,
+        /// A public key that will sign from now on and does not now, above the threshold; several for several.
+        #[arg(long = "public-key", value_name = "HEX")]
         public_keys: Vec<String>,
         /// How many of the keys must sign.
         #[arg(long, default_value_t = 1)]
@@ -60,12 +69,20 @@ impl AccountsCommand {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn run(self, session: &Session) -> Result<(), Failure> {
+    pub async fn run(self, session: &mut Session) -> Result<(), Failure> {
         match self {
-            Self::Open { public_keys, threshold, roles, legal_entity_id } => {
+            Self::Open { public_keys, threshold, roles, legal_entity_id, voucher } => {
                 let mut builder = session.draft()?;
                 let keys = read_keys(&public_keys, threshold)?;
-                let opened = builder.add(operations::open_account(keys, &roles, &legal_entity_id)).account_id();
+                let operation = match voucher {
+                    None => operations::open_account(keys, &roles, &legal_entity_id),
+                    Some(voucher) => {
+                        let voucher = session.common.find_account(&voucher)?;
+                        builder.co_signed_by(voucher);
+                        operations::open_vouched_account(keys, &roles, &legal_entity_id, voucher)
+                    }
+                };
+                let opened = builder.add(operation).account_id();
                 session.submit(builder, &[("account_id", opened.to_string())]).await
             }
             Self::Show { account } => {
@@ -86,8 +103,9 @@ impl AccountsCommand {
                 print_many(session.format(), &accounts, &["account_id", "roles", "legal_entity_id", "closed"]);
                 Ok(())
             }
-            Self::Rotate { public_keys, threshold } => {
-                let keys = read_keys(&public_keys, threshold)?;
+            Self::Rotate { new_keys, public_keys, threshold } => {
+                let mut keys = read_keys(&public_keys, threshold)?;
+                keys.keys.extend(session.sign_with_new_keys(&new_keys)?);
                 session.submit_one(operations::rotate_keys(session.account()?, keys)).await
             }
             Self::Close { account } => {

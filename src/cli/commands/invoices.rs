@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Subcommand)]
 pub enum InvoicesCommand {
     /// Makes the key under which a supplier and a buyer fingerprint their invoices, and commits it. The supplier sends it,
-    /// the buyer signs too (--co-signer).
+    /// the buyer signs too (--co-signer). Another takes its place only while none of their invoices is registered.
     CommitKey {
         /// The buyer, by its id or a participant's name.
         #[arg(long)]

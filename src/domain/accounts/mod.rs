@@ -7,6 +7,8 @@
 //! # Invariants
 //! * An account's id, its place under another account and its roles never change.
 //! * No account grants a role that it was not made to grant, so no chain of openings leads to more power than the genesis gave.
+//! * Accounts of a legal entity are opened by whoever opened the first, or with the signature of one of them.
+//! * Keys are replaced by keys that signed: a mistyped set, which would lock the account for ever, is declined.
 //! * A closed account holds nothing, owes nothing, is owed nothing, and has no open account under it.
 //!
 //! # Deliberately absent
@@ -19,7 +21,7 @@ mod rotate_keys;
 mod tests;
 
 pub use close_account::CloseAccount;
-pub use open_account::{OpenAccount, check_legal_entity_id, register};
+pub use open_account::{OpenAccount, bring_legal_entity, register};
 pub use rotate_keys::RotateKeys;
 
 use crate::ledger::account::KeySet;

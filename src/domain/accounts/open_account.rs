@@ -1,10 +1,11 @@
 //! Opening an account.
 
 use super::keys_text;
-use crate::ledger::account::{KeySet, LEGAL_ENTITY_ID_BYTES_MAX};
+use crate::ledger::account::KeySet;
+use crate::ledger::legal_entity::check_legal_entity_id;
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::malformed::{Malformed, require, require_text};
-use crate::ledger::{Account, Changes, Context, Effect, OpenItem, Reason, Role, Roles};
+use crate::ledger::malformed::{Malformed, require};
+use crate::ledger::{Account, Changes, Context, Effect, LegalEntity, OpenItem, Reason, Role, Roles};
 use crate::primitives::AccountId;
 
 /// Opens an account under the sender's.
@@ -16,27 +17,33 @@ pub struct OpenAccount {
     pub roles: Roles,
     /// The company behind it; empty for a natural person.
     pub legal_entity_id: String,
+    /// An open account of that company, which signs too: what it takes where somebody else opened the first.
+    pub vouching_account: Option<AccountId>,
 }
 
 impl OpenAccount {
     /// The operation, held to its bounds.
     ///
     /// # Errors
-    /// A legal entity id that is too long or is not `REGISTER:ID`.
+    /// A legal entity id that is not in its form, or a voucher for nobody.
     pub fn check(&self) -> Result<(), Malformed> {
-        check_legal_entity_id(&self.legal_entity_id)
+        check_legal_entity_id(&self.legal_entity_id)?;
+        let for_somebody = self.vouching_account.is_none() || !self.legal_entity_id.is_empty();
+        require(for_somebody, "vouching_account_id", "it must be empty where legal_entity_id is")
     }
 
     /// Plans the opening.
     ///
     /// # Errors
-    /// `ROLE_REQUIRED`, `ROLE_NOT_GRANTABLE`, `ACCOUNT_TOO_DEEP`, `ACCOUNT_EXISTS`, and those of an unsigned or closed sender.
+    /// `ROLE_REQUIRED`, `ROLE_NOT_GRANTABLE`, `LEGAL_ENTITY_TAKEN`, `ACCOUNT_TOO_DEEP`, `ACCOUNT_EXISTS`, and those of an
+    /// unsigned, unknown or closed sender or voucher.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let opener = context.signed_by(changes, context.sender)?;
         let grantable = grantable_by(context.sender, opener.roles)?;
         if let Some(role) = self.roles.iter().find(|role| !grantable.has(*role)) {
             return Err(Reason::RoleNotGrantable { role: role.name() });
         }
+        self.require_entity(context, changes)?;
         let account = Account {
             parent: Some(context.sender),
             keys: self.keys.clone(),
@@ -45,6 +52,19 @@ impl OpenAccount {
             closed: false,
         };
         register(changes, context.origin().account_id(), &account)
+    }
+
+    /// Holds the opener to accounts of companies that nobody else brought here, or whose own account vouches.
+    fn require_entity(&self, context: &Context<'_>, changes: &Changes<'_>) -> Result<(), Reason> {
+        let vouched = match self.vouching_account {
+            Some(voucher) => context.signed_by(changes, voucher)?.legal_entity_id == self.legal_entity_id,
+            None => false,
+        };
+        // Whose the entity is stays unsaid: which bank a company is with is no matter of other banks.
+        let taken = || Reason::LegalEntityTaken { legal_entity_id: self.legal_entity_id.clone() };
+        let of_another =
+            changes.read(&self.legal_entity_id).is_some_and(|LegalEntity { opener }| opener != context.sender);
+        if of_another && !vouched { Err(taken()) } else { Ok(()) }
     }
 }
 
@@ -58,6 +78,7 @@ pub fn register(changes: &mut Changes<'_>, id: AccountId, account: &Account) -> 
     }
     require_depth(changes, account.parent)?;
     changes.put(&id, account);
+    bring_legal_entity(changes, id, account);
     if let Some(parent) = account.parent {
         changes.item_opened(parent, OpenItem::Account);
     }
@@ -74,17 +95,12 @@ pub fn register(changes: &mut Changes<'_>, id: AccountId, account: &Account) -> 
     Ok(())
 }
 
-/// Holds a legal entity id to its form: empty, or a register and an id in it, `LEI:529900T8BM49AURSDO55`.
-pub fn check_legal_entity_id(id: &str) -> Result<(), Malformed> {
-    let field = "legal_entity_id";
-    require_text(field, id, 0, LEGAL_ENTITY_ID_BYTES_MAX)?;
-    let visible = id.bytes().all(|byte| byte.is_ascii_graphic());
-    let named = id.split_once(':').is_some_and(|(register, number)| !register.is_empty() && !number.is_empty());
-    require(
-        id.is_empty() || (visible && named),
-        field,
-        "it must be empty or REGISTER:ID, such as LEI:529900T8BM49AURSDO55",
-    )
+/// Notes who brought a new account's legal entity onto the ledger, if it is the first account of it.
+pub fn bring_legal_entity(changes: &mut Changes<'_>, id: AccountId, account: &Account) {
+    let entity = &account.legal_entity_id;
+    if !entity.is_empty() && !changes.has::<LegalEntity>(entity) {
+        changes.put(entity, &LegalEntity { opener: account.parent.unwrap_or(id) });
+    }
 }
 
 /// What an account of these roles may grant.

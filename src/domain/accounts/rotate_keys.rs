@@ -5,7 +5,7 @@ use crate::ledger::account::KeySet;
 use crate::ledger::{Changes, Context, Effect, Reason};
 use crate::primitives::AccountId;
 
-/// Replaces an account's keys. The new ones hold from the next operation on, in the same transaction too.
+/// Replaces an account's keys. Both sets sign: nothing recovers an account whose keys nobody has. The new ones hold from the next operation on, in the same transaction too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotateKeys {
     /// The account.
@@ -18,9 +18,12 @@ impl RotateKeys {
     /// Plans the replacement.
     ///
     /// # Errors
-    /// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `MISSING_SIGNATURE` of the present keys.
+    /// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `MISSING_SIGNATURE` of the present keys, `NEW_KEYS_DID_NOT_SIGN`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let mut account = context.signed_by(changes, self.account)?;
+        if !self.keys.is_satisfied_by(context.signers) {
+            return Err(Reason::NewKeysDidNotSign { account: self.account });
+        }
         account.keys = self.keys.clone();
         changes.put(&self.account, &account);
         let rotated = Effect::new("accounts.keys_rotated")

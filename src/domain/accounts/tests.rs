@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::rehearsal::Rehearsal;
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::{Account, OpenItem, OpenItems, Reason, Role, Value};
+use crate::ledger::{Account, LegalEntity, OpenItem, OpenItems, Reason, Role, Value};
 use crate::primitives::{AccountId, Amount, BlockTime, TokenId};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
@@ -14,7 +14,12 @@ fn keys(name: u8) -> KeySet {
 }
 
 fn opening(roles: &[Role]) -> OpenAccount {
-    OpenAccount { keys: keys(99), roles: roles.iter().copied().collect(), legal_entity_id: "LEI:ACME".into() }
+    OpenAccount {
+        keys: keys(99),
+        roles: roles.iter().copied().collect(),
+        legal_entity_id: "HKBR:1001".into(),
+        vouching_account: None,
+    }
 }
 
 fn token() -> TokenId {
@@ -44,7 +49,9 @@ fn accounts_open_where_roles_allow_it() {
         (customer, &[], Err(Reason::RoleRequired { account: customer, role: "institution" })),
         (AccountId([8; 32]), &[], Err(Reason::UnknownAccount { account: AccountId([8; 32]) })),
     ] {
-        let performed = ledger.perform(&[sender], |context, changes| opening(roles).plan(context, changes));
+        let performed = ledger.perform(&[sender], |context, changes| {
+            OpenAccount { legal_entity_id: String::new(), ..opening(roles) }.plan(context, changes)
+        });
         assert_eq!(performed.as_ref().map(|_| ()).map_err(Clone::clone), expected, "{roles:?}");
         if let Ok(performed) = performed {
             let opened: Account = ledger.read(&performed.account).expect("it is open");
@@ -92,18 +99,29 @@ fn a_chain_of_accounts_ends() {
 fn keys_change_and_the_id_stays() {
     let (mut ledger, bank, _, customer) = stage();
     let rotate = RotateKeys { account: customer, keys: keys(50) };
-    let by_bank = ledger.perform(&[bank], |context, changes| rotate.plan(context, changes));
+    let both = |old: u8| BTreeSet::from([Rehearsal::key(old), Rehearsal::key(50)]);
+    let by_bank = ledger.perform_signed(bank, &both(1), |context, changes| rotate.plan(context, changes));
     assert_eq!(by_bank.err(), Some(Reason::MissingSignature { account: customer }));
-    // The old keys sign once; the next operation of the same transaction already asks for the new ones.
-    let twice = ledger.perform(&[customer], |context, changes| {
-        rotate.plan(context, changes)?;
-        RotateKeys { account: customer, keys: keys(51) }.plan(context, changes)
+    // Nobody has shown to have the new keys: one mistyped would lock the account.
+    let unproven = ledger.perform(&[customer], |context, changes| rotate.plan(context, changes));
+    assert_eq!(unproven.err(), Some(Reason::NewKeysDidNotSign { account: customer }));
+    let two = KeySet::new(vec![Rehearsal::key(50), Rehearsal::key(51)], 2).expect("two of two");
+    let too_few = ledger.perform_signed(customer, &both(3), |context, changes| {
+        RotateKeys { account: customer, keys: two }.plan(context, changes)
     });
-    assert_eq!(twice.err(), Some(Reason::MissingSignature { account: customer }));
-    let performed = ledger.perform(&[customer], |context, changes| rotate.plan(context, changes)).expect("own keys");
+    assert_eq!(too_few.err(), Some(Reason::NewKeysDidNotSign { account: customer }));
+    // The next operation of the same transaction already goes by the new ones.
+    let performed = ledger.perform_signed(customer, &both(3), |context, changes| {
+        rotate.plan(context, changes)?;
+        let found: Account = changes.read(&customer).expect("it is still there");
+        assert_eq!(found.keys, keys(50));
+        rotate.plan(context, changes)
+    });
+    let performed = performed.expect("both keys");
     assert_eq!(performed.planned.effects[0].name, "accounts.keys_rotated");
     let old = BTreeSet::from([Rehearsal::key(3)]);
-    let by_old_key = ledger.perform_signed(customer, &old, |context, changes| rotate.plan(context, changes));
+    let back = RotateKeys { account: customer, keys: keys(3) };
+    let by_old_key = ledger.perform_signed(customer, &old, |context, changes| back.plan(context, changes));
     assert_eq!(by_old_key.err(), Some(Reason::MissingSignature { account: customer }));
     let unknown = RotateKeys { account: AccountId([8; 32]), keys: keys(50) };
     let performed = ledger.perform(&[bank], |context, changes| unknown.plan(context, changes));
@@ -182,14 +200,56 @@ fn key_sets_are_checked_field_by_field() {
 }
 
 #[test]
-fn legal_entities_are_named_with_their_register() {
-    let check = |id: &str| OpenAccount { legal_entity_id: id.into(), ..opening(&[]) }.check();
-    for good in ["", "LEI:529900T8BM49AURSDO55", "HKBR:12345678"] {
-        assert_eq!(check(good), Ok(()));
+fn legal_entities_are_held_to_their_form() {
+    let voucher = Some(AccountId([1; 32]));
+    for (legal_entity_id, vouching_account, expected) in [
+        ("HKBR:12345678", None, None),
+        ("HKBR:12345678", voucher, None),
+        ("", None, None),
+        ("hkbr:12345678", None, Some("legal_entity_id")),
+        ("", voucher, Some("vouching_account_id")),
+    ] {
+        let operation = OpenAccount { legal_entity_id: legal_entity_id.into(), vouching_account, ..opening(&[]) };
+        assert_eq!(operation.check().err().map(|malformed| malformed.field).as_deref(), expected);
     }
-    for bad in ["ACME", "LEI:", ":1", "LEI: 1", "LEI:\u{e9}", "LEI:529900T8BM49AURSDO55529900T8BM49AURSDO55"] {
-        assert_eq!(check(bad).expect_err(bad).field, "legal_entity_id");
+}
+
+#[test]
+fn nobody_opens_accounts_of_another_ones_legal_entity() {
+    let (mut ledger, bank, ..) = stage();
+    let other = ledger.open(4, None, &[Role::Institution]);
+    let open = |ledger: &mut Rehearsal, signers: &[AccountId], vouching_account| {
+        let operation = OpenAccount { vouching_account, ..opening(&[Role::Merchant]) };
+        ledger.perform(signers, |context, changes| operation.plan(context, changes)).map(|performed| performed.account)
+    };
+    let company = open(&mut ledger, &[bank], None).expect("nobody named it before");
+    assert_eq!(ledger.read::<LegalEntity>(&"HKBR:1001".to_owned()), Some(LegalEntity { opener: bank }));
+    let taken = Reason::LegalEntityTaken { legal_entity_id: "HKBR:1001".into() };
+    // The reason does not say whose customer the company is.
+    assert!(taken.fields().iter().all(|(_, value)| !matches!(value, Value::Account(_))));
+    assert_eq!(open(&mut ledger, &[other], None), Err(taken.clone()));
+    let neighbour = ledger.open(5, Some(other), &[Role::Merchant]);
+    assert_eq!(open(&mut ledger, &[other, neighbour], Some(neighbour)), Err(taken.clone()));
+    ledger.edit(|changes| {
+        let mut account: Account = changes.read(&company).expect("it was opened");
+        account.keys = keys(60);
+        changes.put(&company, &account);
+    });
+    assert_eq!(open(&mut ledger, &[other], Some(company)), Err(Reason::MissingSignature { account: company }));
+    assert_eq!(open(&mut ledger, &[other, company], None), Err(taken.clone()), "a signature is not a word");
+    let second = open(&mut ledger, &[other, company], Some(company)).expect("the company vouches");
+    open(&mut ledger, &[bank], None).expect("its own bank goes on");
+    assert_eq!(ledger.read::<LegalEntity>(&"HKBR:1001".to_owned()), Some(LegalEntity { opener: bank }));
+    // What the company vouched for is its own, and vouches too; a closed account does not, and leaves the entity taken.
+    let third = open(&mut ledger, &[other, second], Some(second)).expect("the company vouches");
+    for account in [company, third] {
+        let parent = ledger.read::<Account>(&account).and_then(|found| found.parent).expect("a bank");
+        ledger
+            .perform(&[parent], |context, changes| CloseAccount { account }.plan(context, changes))
+            .expect("nothing is open of it");
     }
+    assert_eq!(open(&mut ledger, &[other, third], Some(third)), Err(Reason::AccountClosed { account: third }));
+    assert_eq!(open(&mut ledger, &[other], None), Err(taken));
 }
 
 proptest! {
@@ -206,7 +266,8 @@ proptest! {
             if step == 0 {
                 let _ = ledger.perform(&[sender], |context, changes| CloseAccount { account: sender }.plan(context, changes));
             } else {
-                let operation = OpenAccount { keys: keys(7), roles, legal_entity_id: String::new() };
+                let operation = OpenAccount { legal_entity_id: String::new(), ..opening(&[]) };
+                let operation = OpenAccount { roles, ..operation };
                 let was_closed = ledger.read::<Account>(&sender).is_some_and(|account| account.closed);
                 if let Ok(performed) = ledger.perform(&[sender], |context, changes| operation.plan(context, changes)) {
                     prop_assert!(!was_closed);

@@ -13,7 +13,7 @@ pub struct PayInvoice {
     pub receivable: ObjectId,
     /// How much, at most what is outstanding.
     pub amount: Amount,
-    /// The payer's own id of the payment, at most 35 bytes; it stays in the body, as a transfer's does.
+    /// The payer's own id of the payment, at most 35 bytes; the effect tells it to the payees, if it is given.
     pub end_to_end_id: String,
 }
 
@@ -51,22 +51,24 @@ impl PayInvoice {
             }
         }
         found.keep(id, changes);
-        changes.record(
-            Effect::new("financing.invoice_paid")
-                .with("receivable", id)
-                .with("buyer", buyer)
-                .with("supplier", supplier)
-                .with("holder", holder)
-                .with("token", found.token)
-                .with("amount", self.amount)
-                .with("to_financier", shares.to_financier)
-                .with("to_supplier", shares.to_supplier)
-                .with("outstanding_before", outstanding_before)
-                .with("outstanding", found.outstanding())
-                .with("financier_due", found.financier_due())
-                .with("state_before", state_before.name())
-                .with("state", found.state().name()),
-        );
+        let mut paid = Effect::new("financing.invoice_paid")
+            .with("receivable", id)
+            .with("buyer", buyer)
+            .with("supplier", supplier)
+            .with("holder", holder)
+            .with("token", found.token)
+            .with("amount", self.amount)
+            .with("to_financier", shares.to_financier)
+            .with("to_supplier", shares.to_supplier)
+            .with("outstanding_before", outstanding_before)
+            .with("outstanding", found.outstanding())
+            .with("financier_due", found.financier_due())
+            .with("state_before", state_before.name())
+            .with("state", found.state().name());
+        if !self.end_to_end_id.is_empty() {
+            paid = paid.with("end_to_end_id", self.end_to_end_id.as_str());
+        }
+        changes.record(paid);
         Ok(())
     }
 }

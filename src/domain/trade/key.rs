@@ -1,12 +1,14 @@
-//! Fingerprint keys: one for each supplier and buyer, committed by both, once.
+//! Fingerprint keys: one for each supplier and buyer, committed by both; another only while no invoice stands under it.
 
+use super::invoice::RegisteredFingerprint;
 use crate::codec_struct;
-use crate::ledger::{Account, Changes, Column, Context, Effect, Entry, Malformed, Reason, Role};
-use crate::primitives::{AccountId, BlockTime, Hash};
+use crate::ledger::{Account, Changes, Column, Context, Effect, Entry, Malformed, Reason, Role, View};
+use crate::primitives::{AccountId, BlockTime, Decode, Encode, Hash};
 
 /// The commitment to the key under which a pair of legal entities fingerprints its invoices.
 ///
-/// Once for a pair, because with a second key one invoice would have a second fingerprint. It is kept by legal entity and
+/// One for a pair, because with a second key one invoice would have a second fingerprint. So a lost or leaked key is
+/// replaced only while no invoice of the pair is registered. It is kept by legal entity and
 /// not by account: a supplier with five accounts still has one key with each buyer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FingerprintKey {
@@ -86,7 +88,9 @@ impl CommitFingerprintKey {
         let supplier_account = context.signed_in_role(changes, supplier, Role::Merchant)?;
         let buyer_account = context.signed_in_role(changes, buyer, Role::Merchant)?;
         let pair = legal_entities((supplier, &supplier_account), (buyer, &buyer_account))?;
-        if let Some(FingerprintKey { commitment, .. }) = changes.read(&pair) {
+        if let Some(FingerprintKey { commitment, .. }) = changes.read(&pair)
+            && an_invoice_stands(changes, &pair)
+        {
             return Err(Reason::FingerprintKeyExists { commitment });
         }
         changes.put(&pair, &FingerprintKey { commitment, committed_at: context.now });
@@ -100,4 +104,17 @@ impl CommitFingerprintKey {
         );
         Ok(())
     }
+}
+
+/// Whether any invoice of the pair is registered: withdrawn and rejected ones are not.
+fn an_invoice_stands(changes: &Changes<'_>, pair: &(String, String)) -> bool {
+    // The pair leads the keys of its fingerprints, so the first from there on is one of them or there is none.
+    let first = changes.scan(RegisteredFingerprint::COLUMN, &pair.to_bytes(), 1).into_iter().next();
+    first.is_some_and(|(key, _)| match <((String, String), Hash)>::from_bytes(&key) {
+        Ok((found, _)) => found == *pair,
+        Err(_) => {
+            changes.note_corruption(RegisteredFingerprint::COLUMN, &key);
+            true
+        }
+    })
 }

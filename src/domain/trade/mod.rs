@@ -1,7 +1,7 @@
 //! Trade: invoices between legal entities, as receivables that exist once.
 //!
 //! # Life cycle
-//! A supplier and a buyer commit a fingerprint key, once. The supplier registers an invoice by its keyed fingerprint; the
+//! A supplier and a buyer commit a fingerprint key. The supplier registers an invoice by its keyed fingerprint; the
 //! buyer, who recomputed the fingerprint from its own copy, confirms it and owes it from then on, whoever holds it. Until
 //! then the supplier may withdraw it and the buyer reject it, and the same invoice may be registered anew.
 //! `financing` assigns the receivable and takes the buyer's payments:
@@ -17,7 +17,7 @@
 //! # Invariants
 //! * Of a pair, one fingerprint, one receivable: the entry that maps one to the other is removed only with an invoice that
 //!   nobody came to owe.
-//! * One pair of legal entities, in one direction, one fingerprint key.
+//! * One pair of legal entities, in one direction, one fingerprint key, and the same one as long as an invoice stands under it.
 //! * A receivable has at most one assignment, and keeps it when it is settled.
 //! * What is outstanding never grows, and never falls below what the financier is still to receive.
 //! * Nothing is outstanding exactly when a receivable is settled, withdrawn or rejected.
@@ -31,8 +31,10 @@
 //! * *Probing.* A registration is answered about the sender's own pair alone. An absence is certified to anyone who names
 //!   both parties and the fingerprint, so to whoever was given it.
 //!
-//! This rests on institutions opening accounts for the legal entities they name: an account under another's name is in its
-//! place here as everywhere.
+//! What prevents that an invoice is taken by an impostor is that nobody else has an account of the parties' legal entities:
+//! an entity is its first opener's, has one spelling, and further accounts of it are opened by the same institution or with
+//! the entity's own signature (`ledger/legal_entity.rs`). This rests on the *first* institution to name a company knowing it,
+//! and on parties being named by the same register: a company's ids in two registers are two entities here.
 //!
 //! # Deliberately absent
 //! The documents, and anything in them that a person could be recognised by: state holds salted commitments and keyed

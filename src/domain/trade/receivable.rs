@@ -257,8 +257,8 @@ impl Receivable {
     /// `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`, `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_RECEIVABLE`,
     /// `ADVANCE_EXCEEDS_OUTSTANDING`.
     pub fn claim_of(&self, id: ObjectId, advance: Amount, fee: Amount) -> Result<Amount, Reason> {
-        if let Some(assignment) = &self.assignment {
-            return Err(Reason::ReceivableAlreadyFinanced { receivable: id, financier: assignment.financier });
+        if self.assignment.is_some() {
+            return Err(Reason::ReceivableAlreadyFinanced { receivable: id });
         }
         if self.state == ReceivableState::Registered {
             return Err(Reason::ReceivableNotConfirmed { receivable: id });

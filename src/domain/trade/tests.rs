@@ -32,6 +32,8 @@ fn an_invoice_becomes_a_receivable_that_its_buyer_owes() {
 fn keys_are_committed_once_for_a_pair_by_both() {
     let mut market = Market::open();
     let (supplier, buyer, stranger) = (market.supplier, market.buyer, market.stranger);
+    let invoice = market.invoice(1, 500);
+    market.register(invoice).expect("a fresh fingerprint");
     assert_eq!(name_of(market.commit_key(buyer)), "FINGERPRINT_KEY_EXISTS");
     assert_eq!(name_of(market.commit_key(supplier)), "SAME_ACCOUNT");
     assert_eq!(name_of(market.commit_key(AccountId([99; 32]))), "UNKNOWN_ACCOUNT");
@@ -42,13 +44,38 @@ fn keys_are_committed_once_for_a_pair_by_both() {
     assert_eq!(name_of(by_one), "MISSING_SIGNATURE");
     market.alter(stranger, |account| account.legal_entity_id.clear());
     assert_eq!(name_of(market.commit_key(stranger)), "LEGAL_ENTITY_REQUIRED");
-    market.alter(stranger, |account| account.legal_entity_id = "LEI:1".to_owned());
+    market.alter(stranger, |account| account.legal_entity_id = "HKBR:1".to_owned());
     assert_eq!(name_of(market.commit_key(stranger)), "SAME_LEGAL_ENTITY");
     // Another account of the buyer's entity: the pair has its key.
-    market.alter(stranger, |account| account.legal_entity_id = "LEI:2".to_owned());
+    market.alter(stranger, |account| account.legal_entity_id = "HKBR:2".to_owned());
     assert_eq!(name_of(market.commit_key(stranger)), "FINGERPRINT_KEY_EXISTS");
     market.alter(stranger, |account| account.closed = true);
     assert_eq!(name_of(market.commit_key(stranger)), "ACCOUNT_CLOSED");
+}
+
+#[test]
+fn a_key_is_committed_anew_while_no_invoice_stands_under_it() {
+    let mut market = Market::open();
+    let (supplier, buyer, stranger) = (market.supplier, market.buyer, market.stranger);
+    // Another pair's invoice is no matter of this one, whether it comes before or after it in the column.
+    market.commit_key(stranger).expect("the first key of the pair");
+    let invoice = RegisterInvoice { buyer: stranger, ..market.invoice(9, 500) };
+    market.register(invoice).expect("a fresh fingerprint");
+    let again = CommitFingerprintKey { supplier, buyer, key_commitment: Hash([8; 32]) };
+    let commit = |market: &mut Market| {
+        market.stage.perform(&[supplier, buyer], |context, changes| again.plan(context, changes)).map(|_| ())
+    };
+    commit(&mut market).expect("nothing stands under the first");
+    let kept: FingerprintKey = market.stage.read(&("HKBR:1".to_owned(), "HKBR:2".to_owned())).expect("a key");
+    assert_eq!(kept.commitment, Hash([8; 32]));
+    let invoice = market.invoice(1, 500);
+    let id = market.register(invoice).expect("a fresh fingerprint");
+    assert_eq!(commit(&mut market), Err(Reason::FingerprintKeyExists { commitment: Hash([8; 32]) }));
+    market.withdraw_as(supplier, id).expect("nobody owes it yet");
+    commit(&mut market).expect("nothing stands under it any more");
+    let id = market.register(invoice).expect("it was withdrawn");
+    market.confirm_as(buyer, id).expect("the buyer confirms");
+    assert!(commit(&mut market).is_err());
 }
 
 #[test]
@@ -111,8 +138,8 @@ fn absence_is_certified_until_the_invoice_is_there() {
     assert!(planned.writes.is_empty());
     assert_eq!(planned.effects[0].name, "trade.absence_certified");
     assert_eq!(planned.effects[0].field("fingerprint"), Some(&Value::Hash(operation.fingerprint)));
-    assert_eq!(planned.effects[0].field("supplier_legal_entity"), Some(&Value::from("LEI:1")));
-    assert_eq!(planned.effects[0].field("buyer_legal_entity"), Some(&Value::from("LEI:2")));
+    assert_eq!(planned.effects[0].field("supplier_legal_entity"), Some(&Value::from("HKBR:1")));
+    assert_eq!(planned.effects[0].field("buyer_legal_entity"), Some(&Value::from("HKBR:2")));
     assert_eq!(planned.effects[0].field("time"), Some(&Value::Time(OPENING)));
     // Whom an effect names by account sees it: the parties need not know who asks.
     let named = |(_, value): &(String, Value)| matches!(value, Value::Account(_));
@@ -278,7 +305,7 @@ fn a_number_typed_differently_is_the_same_number() {
 fn every_fact_and_the_key_change_the_fingerprint() {
     let original = fingerprint(&[1; 32], &facts());
     let changed = [
-        InvoiceFacts { supplier_legal_id: "LEI:X".to_owned(), ..facts() },
+        InvoiceFacts { supplier_legal_id: "HKBR:X".to_owned(), ..facts() },
         InvoiceFacts { buyer_legal_id: "HKBR:1".to_owned(), ..facts() },
         // Swapped parties are another invoice.
         InvoiceFacts {

@@ -51,6 +51,19 @@ fn each_rule_of_eligibility_has_its_own_variant() {
     let expected = Ineligible::SenderNotAuthentic(Reason::MissingSignature { account: id("buyer") });
     assert_eq!(refused(&chronicle, &unsigned), expected);
 
+    for (co_signer, signers, expected) in [
+        ("financier", &["buyer"][..], Some(Reason::MissingSignature { account: id("financier") })),
+        ("nobody", &["buyer"], Some(Reason::UnknownAccount { account: id("nobody") })),
+        ("financier", &["buyer", "financier"], None),
+    ] {
+        let mut bound = good.clone();
+        bound.envelope.co_signers = vec![id(co_signer)];
+        let keys: Vec<_> = signers.iter().map(|name| public(&key(name))).collect();
+        let signed = chronicle.sign_with(&bound, &keys);
+        let expected: Vec<_> = expected.into_iter().map(Ineligible::CoSignerNotAuthentic).collect();
+        assert_eq!(chronicle.build(1_000, &[signed]).1, expected);
+    }
+
     let taken = chronicle.sign(&good);
     let height = chronicle.tip().header.height + 1;
     chronicle.append(1_000, std::slice::from_ref(&taken));
@@ -224,6 +237,33 @@ fn only_the_header_tells_the_time() {
     let (late, _) = chronicle.build(HOUR_MS / 2, &[payment]);
     assert_ne!(soon.header.hash(), late.header.hash());
     assert_eq!(soon.header.outcomes_root, late.header.outcomes_root);
+}
+
+/// Whoever relays a transaction can take signatures off it. Where the body lists the co-signer, that leaves nothing that a
+/// block may hold, and the whole transaction still happens; where it does not, the request id is spent.
+#[test]
+fn a_copy_without_a_co_signature_spends_nothing() {
+    let mut chronicle = Chronicle::funded();
+    let mut draft = chronicle.draft(id("buyer"), vec![transfer("financier", "supplier", 5).into()]);
+    draft.envelope.co_signers = vec![id("financier")];
+    draft.cosigners = vec![id("financier")];
+    let whole = chronicle.sign(&draft);
+    let stripped = chronicle.sign_with(&draft, &[public(&key("buyer"))]);
+    assert_eq!(whole.id(), stripped.id());
+    let missing = Ineligible::CoSignerNotAuthentic(Reason::MissingSignature { account: id("financier") });
+    assert_eq!(refused(&chronicle, &stripped), missing);
+    // A leader that puts it into a block all the same makes an invalid one.
+    let built = chronicle.build(1_000, std::slice::from_ref(&whole)).0;
+    let checked = chronicle.check(&built.header, std::slice::from_ref(&stripped));
+    assert!(matches!(checked, Err(InvalidBlock::Transaction { index: 0, cause }) if cause == missing));
+    assert_eq!(reason(&chronicle.append(1_000, &[whole])[0]), "APPLIED");
+
+    let mut unlisted = chronicle.draft(id("buyer"), vec![transfer("financier", "supplier", 5).into()]);
+    unlisted.cosigners = vec![id("financier")];
+    let stripped = chronicle.sign_with(&unlisted, &[public(&key("buyer"))]);
+    assert_eq!(reason(&chronicle.append(1_000, &[stripped])[0]), "MISSING_SIGNATURE");
+    let whole = chronicle.sign(&unlisted);
+    assert!(matches!(refused(&chronicle, &whole), Ineligible::RequestSeen { .. }));
 }
 
 /// A block's transactions decode to what was signed; keys that no account has are of no consequence.

@@ -42,7 +42,7 @@ fn each_field_is_held_to_its_rule() {
         ("validators[2].public_key", |file| file.validators[2].public_key = "00".repeat(31)),
         ("validators[2].public_key", |file| file.validators[2].public_key = format!("01{}", "00".repeat(31))),
     ];
-    let accounts: [(&str, Change); 11] = [
+    let accounts: [(&str, Change); 14] = [
         ("accounts[0].keys", |file| file.accounts[0].keys.clear()),
         ("accounts[0].keys", |file| file.accounts[0].keys[0] = "zz".to_owned()),
         ("accounts[0].keys", |file| file.accounts[0].keys[0] = format!("ee{}7f", "ff".repeat(30))),
@@ -52,6 +52,12 @@ fn each_field_is_held_to_its_rule() {
         ("accounts[0].roles", |file| file.accounts[0].roles.push("king".to_owned())),
         ("accounts[0].legal_entity_id", |file| file.accounts[0].legal_entity_id = "x".repeat(36)),
         ("accounts[0].legal_entity_id", |file| file.accounts[0].legal_entity_id = "no register".to_owned()),
+        ("accounts[0].legal_entity_id", |file| file.accounts[0].legal_entity_id = "hkbr:70000011".to_owned()),
+        ("accounts[0].legal_entity_id", |file| {
+            file.accounts[0].legal_entity_id = "LEI:529900T8BM49AURSDO56".to_owned()
+        }),
+        // The bank's own; the bank's customers may be of it, and nobody else's.
+        ("accounts[2].legal_entity_id", |file| file.accounts[2].legal_entity_id = "HKBR:BANK".to_owned()),
         ("accounts[2].parent", |file| file.accounts[2].parent = Some("nobody".to_owned())),
         ("accounts[1].name", |file| file.accounts[1].name = file.accounts[0].name.clone()),
     ];

@@ -74,12 +74,14 @@ fn wish(chronicle: &Chronicle, dice: &mut Dice<'_>) -> Wish {
 fn of_accounts(kind: u64, dice: &mut Dice<'_>) -> Wish {
     match kind {
         0 => {
-            let roles = [Role::Merchant, Role::Financier, Role::Issuer][dice.roll(3) as usize];
+            let pick = dice.roll(3) as usize;
+            let roles = [Role::Merchant, Role::Financier, Role::Issuer][pick];
             let roles = [roles].into_iter().collect();
+            let legal_entity_id = ["HKBR:BUYER", "HKBR:ISSUER", ""][pick].to_owned();
             (
                 dice.who("bank"),
                 vec![],
-                OpenAccount { keys: keys("buyer"), roles, legal_entity_id: String::new() }.into(),
+                OpenAccount { keys: keys("buyer"), roles, legal_entity_id, vouching_account: None }.into(),
             )
         }
         1 => {

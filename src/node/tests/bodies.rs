@@ -51,6 +51,8 @@ pub(in crate::node) fn write_body(envelope: &Envelope, operations: &[Operation])
         other => panic!("these tests do not write {other:?}"),
     };
     let operations: Vec<u8> = operations.iter().flat_map(|each| field(5, operation(each))).collect();
-    let Envelope { chain_id, sender, request_id, expires_at } = envelope;
-    [field(1, chain_id), field(2, sender), field(3, request_id), number(4, expires_at.0), operations].concat()
+    let Envelope { chain_id, sender, request_id, expires_at, co_signers } = envelope;
+    let co_signers = co_signers.iter().flat_map(|account| field(6, account)).collect();
+    let head = [field(1, chain_id), field(2, sender), field(3, request_id), number(4, expires_at.0)].concat();
+    [head, operations, co_signers].concat()
 }

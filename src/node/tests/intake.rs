@@ -24,6 +24,11 @@ fn what_needs_no_signature_is_refused_before_any_is_verified() {
         unknown.envelope.sender = AccountId([7; 32]);
         let unknown = forged(door.chronicle.sign_with(&unknown, &[]).signed());
         let stranger = forged(door.chronicle.sign_with(&draft, &[]).signed());
+        let mut bound = draft.clone();
+        bound.envelope.co_signers = vec![id("financier")];
+        let stripped = forged(door.chronicle.sign_with(&bound, &[public(&key("buyer"))]).signed());
+        bound.envelope.co_signers = vec![id("nobody")];
+        let nobodys = forged(door.chronicle.sign_with(&bound, &[public(&key("buyer"))]).signed());
         draft.envelope.chain_id.0[0] ^= 1;
         let foreign = forged(door.chronicle.sign(&draft).signed());
         // Nobody verifies here, so an answer at once is one that needed no verification.
@@ -32,6 +37,8 @@ fn what_needs_no_signature_is_refused_before_any_is_verified() {
         assert_eq!(at_once(foreign), refused(Refusal::ForeignChain));
         assert_eq!(at_once(unknown), refused(Refusal::SenderUnknown { account: AccountId([7; 32]) }));
         assert_eq!(at_once(stranger), refused(Refusal::SenderSignatureMissing { account: id("buyer") }));
+        assert_eq!(at_once(stripped), refused(Refusal::CoSignatureMissing { account: id("financier") }));
+        assert_eq!(at_once(nobodys), refused(Refusal::CoSignerUnknown { account: id("nobody") }));
         let forgery = forged(&door.payment(1));
         assert_eq!(door.intake.submit(forgery.clone(), clock).now_or_never(), None, "this one does");
 

@@ -11,6 +11,10 @@ pub(super) fn open_account(message: pb::OpenAccount) -> Result<OpenAccount, Malf
         keys: keys(message.keys)?,
         roles: roles(&message.roles)?,
         legal_entity_id: message.legal_entity_id,
+        vouching_account: match message.vouching_account_id.is_empty() {
+            true => None,
+            false => Some(account_id("vouching_account_id", &message.vouching_account_id)?),
+        },
     };
     operation.check()?;
     Ok(operation)

@@ -293,7 +293,7 @@ fn what_settled_nothing_for_the_supplier_is_no_record() {
 fn money_from_an_account_of_the_same_legal_entity_is_no_settlement() {
     let mut market = Market::open();
     let stranger = market.stranger;
-    market.alter(stranger, |account| account.legal_entity_id = "LEI:1".to_owned());
+    market.alter(stranger, |account| account.legal_entity_id = "HKBR:1".to_owned());
     let citations = record(&mut market);
     assert_eq!(declined_citation(&mut market, citations).0, "CITATION_NOT_THE_SUPPLIERS");
 }
@@ -365,6 +365,31 @@ fn a_returning_request_id_does_not_overwrite_a_request() {
         operation.plan(context, changes)
     });
     assert_eq!(name_of(twice), "ALREADY_EXISTS");
+}
+
+/// A payee with five open invoices and one payment must know which it was for.
+#[test]
+fn payees_are_told_the_payers_own_id_of_the_payment() {
+    let mut market = Market::open();
+    let (receivable, _) = financed(&mut market);
+    let buyer = market.buyer;
+    let paid = pay(&mut market, buyer, receivable, 10).expect("the buyer pays").planned.effects;
+    assert_eq!(paid[0].field("end_to_end_id"), Some(&Value::from("E2E-1")));
+    let operation = PayInvoice { receivable, amount: amount(10), end_to_end_id: String::new() };
+    let paid = market.stage.perform(&[buyer], |context, changes| operation.plan(context, changes));
+    assert_eq!(paid.expect("the buyer pays").planned.effects[0].field("end_to_end_id"), None);
+}
+
+/// Who lost the race learns that it is over, and not to whom: who finances whom is no matter of other financiers.
+#[test]
+fn the_loser_is_not_told_who_won() {
+    let mut market = Market::open();
+    let (receivable, _) = financed(&mut market);
+    let financier = market.financiers[1];
+    let operation = RequestFinancing { financier, ..asking(&mut market, receivable) };
+    let declined = request(&mut market, &operation).expect_err("it was financed before");
+    assert_eq!(declined, Reason::ReceivableAlreadyFinanced { receivable });
+    assert_eq!(declined.fields(), [("receivable".to_owned(), Value::from(receivable))]);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::*;
 use crate::domain::accounts::RotateKeys;
 use crate::ledger::account::KeySet;
 use crate::ledger::due::due_by;
-use crate::ledger::limits::PAYOUTS_KEPT_MAX;
-use crate::ledger::{Due, DueKey, Effect, Value};
+use crate::ledger::limits::{DUE_PER_BLOCK_MAX, PAYOUTS_KEPT_MAX};
+use crate::ledger::{Account, Due, DueKey, Effect, Value};
 
 fn line(circulation: u64, reserves_counted: u64, shortfall: u64, attested_as_of: BlockTime) -> ReserveLine {
     let (circulation, reserves_counted, shortfall) = (amount(circulation), amount(reserves_counted), amount(shortfall));
@@ -79,13 +79,13 @@ fn a_redemption_settled_in_time_leaves_no_deadline() {
         (stage.request_redemption(10).expect("holdings"), stage.request_redemption(20).expect("holdings"));
     // Monday's requests are due by the end of Tuesday in Hong Kong.
     let due_at = BlockTime(MONDAY.0 + 39 * HOUR_MS);
-    let deadlines = due_by(&stage.ledger.view, due_at, 10);
+    let deadlines = due_by(&stage.ledger.view, due_at, DUE_PER_BLOCK_MAX);
     assert_eq!(deadlines.len(), 2);
     assert!(deadlines.contains(&(DueKey { at: due_at, id: paid }, Due::RedemptionDeadline(paid))));
     stage.pay(paid).expect("open");
     let effect = stage.reject(rejected).expect("open").planned.effects.remove(0);
     assert_eq!(effect.field("narrative"), Some(&Value::Text("no such account".into())));
-    assert_eq!(due_by(&stage.ledger.view, due_at, 10), vec![]);
+    assert_eq!(due_by(&stage.ledger.view, due_at, DUE_PER_BLOCK_MAX), vec![]);
     let paid: Redemption = stage.ledger.read(&paid).expect("it stays");
     assert_eq!((paid.state, paid.overdue_at, paid.fiat_reference.as_str()), (RedemptionState::Paid, None, "FPS-1"));
     assert_eq!(stage.line().circulation, amount(90));
@@ -120,7 +120,7 @@ fn a_late_settlement_ahead_of_its_deadline_records_the_breach_too() {
     let effects = stage.pay(id).expect("late, and still owed").planned.effects;
     let names: Vec<_> = effects.iter().map(|effect| effect.name.as_str()).collect();
     assert_eq!(names, ["tokens.redemption_overdue", "tokens.redemption_paid"]);
-    assert_eq!(due_by(&stage.ledger.view, BlockTime(u64::MAX), 10), vec![]);
+    assert_eq!(due_by(&stage.ledger.view, BlockTime(u64::MAX), DUE_PER_BLOCK_MAX), vec![]);
 }
 
 #[test]
@@ -130,7 +130,12 @@ fn a_maker_stays_the_same_person_under_other_keys() {
     let rotate = |stage: &mut Stage, account, key| {
         let keys = KeySet::new(vec![Rehearsal::key(key)], 1).expect("one key");
         let operation = RotateKeys { account, keys };
-        stage.ledger.perform(&[account], |context, changes| operation.plan(context, changes)).expect("own keys");
+        let present: Account = stage.ledger.read(&account).expect("an account");
+        let both = present.keys.keys().iter().copied().chain([Rehearsal::key(key)]).collect();
+        stage
+            .ledger
+            .perform_signed(account, &both, |context, changes| operation.plan(context, changes))
+            .expect("own keys");
     };
     let (maker, checker) = (stage.maker, stage.checker);
     // The maker's key of the request turns up at the checker, and the maker has another one by now.
