@@ -1,6 +1,7 @@
 //! Who calls, whom, and how answers are printed: the flags that every command has.
 
 use super::failure::Failure;
+use super::outcome::{outcome_value, settled_to_json, token_of};
 use super::output::{self, Format};
 use crate::client::decimal::DecimalError;
 use crate::client::json::body_to_json;
@@ -9,13 +10,13 @@ use crate::client::{
     TransactionBuilder, decimal, receipt_file,
 };
 use crate::execution::genesis::Genesis;
-use crate::ledger::{Reason, Receipt, Status, Value as Figure};
+use crate::ledger::{Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
 use crate::sandbox;
 use crate::sandbox::directory::{SANDBOX_FILE, SandboxFile};
 use crate::sandbox::testnet::participant_directory;
 use clap::parser::ValueSource;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -535,7 +536,7 @@ impl Session {
             }
         }
         if self.format() == Format::Json {
-            value["outcome"] = outcome_to_json(settled);
+            value["outcome"] = outcome_value(&settled.receipt);
             value["transaction"] = body_to_json(settled.receipt.transaction.body());
         }
         output::print_one(self.format(), &value);
@@ -548,72 +549,4 @@ impl Session {
             Status::Declined(_) => Err(Failure::Declined),
         }
     }
-}
-
-/// The token that fields of an outcome are about.
-pub fn token_of(fields: &[(String, Figure)]) -> Option<TokenId> {
-    fields.iter().find_map(|(_, figure)| match figure {
-        Figure::Token(token) => Some(*token),
-        _ => None,
-    })
-}
-
-fn settled_to_json(settled: &Settled) -> Value {
-    let mut object = Map::new();
-    let status = match &settled.outcome().status {
-        Status::Applied => "APPLIED".to_owned(),
-        Status::Declined(_) => "DECLINED".to_owned(),
-    };
-    object.insert("status".into(), status.into());
-    if let Status::Declined(decline) = &settled.outcome().status {
-        let entry = Reason::entry(decline.code);
-        object.insert("reason".into(), entry.map_or("UNKNOWN", |entry| entry.name).into());
-        object.insert("explanation".into(), entry.map_or("", |entry| entry.explanation).into());
-        for (name, figure) in &decline.fields {
-            object.insert(name.clone(), figure.to_string().into());
-        }
-    }
-    object.insert("height".into(), settled.receipt.header.height.into());
-    object.insert("finality_ms".into(), (settled.finality_us as f64 / 1000.0).into());
-    object.insert("transaction_id".into(), settled.receipt.transaction.id().to_string().into());
-    object.insert("receipt_id".into(), settled.receipt.id().to_string().into());
-    Value::Object(object)
-}
-
-/// An outcome as JSON: what moved, the balances after, and what else changed.
-pub fn outcome_to_json(settled: &Settled) -> Value {
-    outcome_value(&settled.receipt)
-}
-
-/// The same of any receipt, with the balances that it opens.
-pub fn outcome_value(receipt: &Receipt) -> Value {
-    let outcome = &receipt.outcome;
-    let account = |account: &Option<AccountId>| account.map(|account| account.to_string());
-    let movements = outcome.movements.iter().map(|movement| {
-        json!({
-            "kind": format!("{:?}", movement.kind).to_uppercase(),
-            "token_id": movement.token.as_str(),
-            "from_account_id": account(&movement.from),
-            "to_account_id": account(&movement.to),
-            "amount": movement.amount.minor_units(),
-        })
-    });
-    let balances = receipt.balances.iter().map(|balance| {
-        json!({
-            "account_id": balance.account.to_string(),
-            "token_id": balance.token.as_str(),
-            "available": balance.available.minor_units(),
-            "locked": balance.locked.minor_units(),
-        })
-    });
-    let effects = outcome.effects.iter().map(|effect| {
-        let fields: Map<String, Value> =
-            effect.fields.iter().map(|(name, value)| (name.clone(), value.to_string().into())).collect();
-        json!({ "name": effect.name, "fields": fields })
-    });
-    json!({
-        "movements": movements.collect::<Vec<_>>(),
-        "balances": balances.collect::<Vec<_>>(),
-        "effects": effects.collect::<Vec<_>>(),
-    })
 }
