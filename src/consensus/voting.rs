@@ -8,7 +8,7 @@
 //!
 //! The record and the journals are partitions of their own, and either can be lost without the other: a journal removed
 //! by hand, a backup that left one out. So while an epoch runs the record also comes to say that the epoch's journal is
-//! there ([`note_journal`]), and a start finds it there, or finds it lost ([`standing`]).
+//! there (`note_journal`), and a start finds it there, or finds it lost ([`standing`]).
 //!
 //! A node that may not vote runs with [`super::Signer::Silent`]: it verifies, executes and serves, until governance
 //! replaces its key.
