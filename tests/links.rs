@@ -1,8 +1,10 @@
 //! The links between the nodes of a simulated network, each named by its place.
 
+use causeway::consensus::network::{Channel, Channels, Network};
 use commonware_cryptography::ed25519;
-use commonware_p2p::simulated::{Link, Oracle};
+use commonware_p2p::simulated::{self, Link, Oracle};
 use commonware_runtime::deterministic;
+use commonware_utils::NZUsize;
 
 pub struct Links {
     pub oracle: Oracle<ed25519::PublicKey, deterministic::Context>,
@@ -51,5 +53,31 @@ impl Links {
         pairs.sort();
         pairs.dedup();
         pairs
+    }
+}
+
+pub type NodeNetwork = Network<
+    simulated::Sender<ed25519::PublicKey, deterministic::Context>,
+    simulated::Receiver<ed25519::PublicKey>,
+    simulated::SocketManager<ed25519::PublicKey, deterministic::Context>,
+    simulated::Control<ed25519::PublicKey, deterministic::Context>,
+>;
+
+/// A node's end of the network: its channels, its peers, and the means to block one.
+pub async fn attach(
+    oracle: &Oracle<ed25519::PublicKey, deterministic::Context>,
+    key: ed25519::PublicKey,
+) -> NodeNetwork {
+    let control = oracle.control(key);
+    let mut ends = Vec::new();
+    for channel in Channel::ALL {
+        ends.push(control.register(channel.id(), channel.quota()).await.unwrap());
+    }
+    let ends: [_; 6] = ends.try_into().unwrap_or_else(|_| unreachable!("six channels"));
+    Network {
+        channels: Channels::from(ends),
+        manager: oracle.socket_manager(),
+        blocker: control,
+        peers_max: NZUsize!(16),
     }
 }

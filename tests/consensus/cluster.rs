@@ -2,15 +2,15 @@
 
 use super::ledger::{Applied, CHAIN, Committees, EmptyBlocks, genesis};
 use super::memory::Disk;
-use crate::links::Links;
-use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
+use crate::links::{Links, attach};
+use causeway::consensus::network::{TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::{
     Config, Finalization, ForwardedBatches, Forwarder, Leaders, Pace, PrivateKey, SealedBlock, Signer, StopReason,
     Stores, engine,
 };
 use causeway::primitives::PublicKey;
-use commonware_cryptography::{Signer as _, ed25519};
-use commonware_p2p::simulated::{self, Link, Oracle};
+use commonware_cryptography::Signer as _;
+use commonware_p2p::simulated::{self, Link};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _, deterministic};
 use commonware_utils::channel::oneshot;
@@ -219,27 +219,5 @@ impl Cluster {
             assert_eq!(chain, longest[..chain.len()], "two nodes disagree");
         }
         longest.len() as u64
-    }
-}
-
-type NodeNetwork = Network<
-    simulated::Sender<ed25519::PublicKey, Context>,
-    simulated::Receiver<ed25519::PublicKey>,
-    simulated::SocketManager<ed25519::PublicKey, Context>,
-    simulated::Control<ed25519::PublicKey, Context>,
->;
-
-async fn attach(oracle: &Oracle<ed25519::PublicKey, Context>, key: ed25519::PublicKey) -> NodeNetwork {
-    let control = oracle.control(key);
-    let mut ends = Vec::new();
-    for channel in Channel::ALL {
-        ends.push(control.register(channel.id(), channel.quota()).await.unwrap());
-    }
-    let ends: [_; 6] = ends.try_into().unwrap_or_else(|_| unreachable!("six channels"));
-    Network {
-        channels: Channels::from(ends),
-        manager: oracle.socket_manager(),
-        blocker: control,
-        peers_max: NZUsize!(16),
     }
 }

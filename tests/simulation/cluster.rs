@@ -4,18 +4,18 @@ use super::Context;
 use super::cast::Cast;
 use super::client::Client;
 use super::disk::FillingStore;
-use crate::links::Links;
+use crate::links::{Links, attach};
 use causeway::admission::PoolLimits;
-use causeway::consensus::network::{Channel, Channels, Network, TRACKED_PEER_SETS, message_bytes_max};
+use causeway::consensus::network::{TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::voting::Standing;
 use causeway::consensus::{PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::node::service::LedgerHandle;
 use causeway::node::{self, NodeError, NodeSettings};
 use causeway::primitives::PublicKey;
 use causeway::storage::{Batch, SimulatedStore, Store as _};
-use commonware_cryptography::{Signer as _, ed25519};
+use commonware_cryptography::Signer as _;
 use commonware_macros::select;
-use commonware_p2p::simulated::{self, Link, Oracle};
+use commonware_p2p::simulated::{self, Link};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Storage as _, Supervisor as _};
 use commonware_utils::channel::oneshot;
@@ -265,27 +265,5 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         partition: disk.partition,
         pool: PoolLimits::default(),
         seed: [7; 32],
-    }
-}
-
-type NodeNetwork = Network<
-    simulated::Sender<ed25519::PublicKey, Context>,
-    simulated::Receiver<ed25519::PublicKey>,
-    simulated::SocketManager<ed25519::PublicKey, Context>,
-    simulated::Control<ed25519::PublicKey, Context>,
->;
-
-async fn attach(oracle: &Oracle<ed25519::PublicKey, Context>, key: ed25519::PublicKey) -> NodeNetwork {
-    let control = oracle.control(key);
-    let mut ends = Vec::new();
-    for channel in Channel::ALL {
-        ends.push(control.register(channel.id(), channel.quota()).await.unwrap());
-    }
-    let ends: [_; 6] = ends.try_into().unwrap_or_else(|_| unreachable!("six channels"));
-    Network {
-        channels: Channels::from(ends),
-        manager: oracle.socket_manager(),
-        blocker: control,
-        peers_max: NZUsize!(16),
     }
 }
