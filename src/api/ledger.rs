@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-/// Most transactions in one message of `SubmitStream`.
+/// Most transactions, or results, in one message of `SubmitStream`.
 pub const STREAM_BATCH_MAX: usize = 1_024;
 /// Most transactions of one `SubmitStream` that wait for finality at once; then the node reads no further.
 pub const STREAM_IN_FLIGHT_MAX: usize = 4_096;
@@ -84,7 +84,9 @@ impl LedgerService for Ledger {
             let ledger = ledger.clone();
             async move { Ok(submit_one(&*ledger, entry?).await) }
         });
-        Ok(Response::new(answers.buffer_unordered(STREAM_IN_FLIGHT_MAX).boxed()))
+        // A block ends thousands of waits at once; a message for each would cost more than what it says.
+        let answers = answers.buffer_unordered(STREAM_IN_FLIGHT_MAX).ready_chunks(STREAM_BATCH_MAX);
+        Ok(Response::new(answers.flat_map(|results| futures::stream::iter(packed(results))).boxed()))
     }
 
     async fn get_transaction(&self, request: Request<pb::GetTransactionRequest>) -> Answer<pb::GetTransactionResponse> {
@@ -254,11 +256,19 @@ fn unpack(message: Result<pb::SubmitStreamRequest, Status>) -> Vec<Result<pb::Si
     }
 }
 
+/// Results in one message, and after it the error that ends the stream, if there is one.
+fn packed(results: Vec<Result<pb::SubmissionResult, Status>>) -> Vec<Result<pb::SubmitStreamResponse, Status>> {
+    let (results, errors): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    let results: Vec<_> = results.into_iter().flatten().collect();
+    let message = (!results.is_empty()).then_some(Ok(pb::SubmitStreamResponse { results }));
+    message.into_iter().chain(errors.into_iter().filter_map(Result::err).map(Err)).collect()
+}
+
 /// What became of one transaction of a stream. A refusal concerns it alone; the stream goes on.
-async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -> pb::SubmitStreamResponse {
+async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -> pb::SubmissionResult {
     let id = crate::ledger::transaction::transaction_id(&message.body);
-    let answer = pb::SubmitStreamResponse { transaction_id: copied(id), ..Default::default() };
-    let refused_with = |refusal: &Refusal, answer: pb::SubmitStreamResponse| pb::SubmitStreamResponse {
+    let answer = pb::SubmissionResult { transaction_id: copied(id), ..Default::default() };
+    let refused_with = |refusal: &Refusal, answer: pb::SubmissionResult| pb::SubmissionResult {
         reason: refusal.name().to_owned(),
         message: refusal.to_string(),
         ..answer
@@ -279,9 +289,9 @@ async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -
                 OutcomeStatus::Declined(decline) => decline_to_pb(decline).reason,
             };
             let status = status_to_pb(&done.outcome.status).into();
-            pb::SubmitStreamResponse { status, height: done.height, reason, ..answer }
+            pb::SubmissionResult { status, height: done.height, reason, ..answer }
         }
-        Ok(Ending::Expired) => pb::SubmitStreamResponse { status: TransactionStatus::Expired.into(), ..answer },
+        Ok(Ending::Expired) => pb::SubmissionResult { status: TransactionStatus::Expired.into(), ..answer },
         Ok(Ending::RequestTaken { by }) => refused_with(&Refusal::RequestIdReused { transaction_id: by }, answer),
         Ok(Ending::Refused(refusal)) => refused_with(&refusal, answer),
         Err(_) => refused_with(&Refusal::NotServing { why: "it is stopping" }, answer),

@@ -210,7 +210,8 @@ async fn a_stream_of_submissions_goes_on_past_refusals() {
     transactions.push(good[0].clone());
     let messages = vec![pb::SubmitStreamRequest { transactions }];
     let answers = client.submit_stream(tokio_stream::iter(messages)).await.expect("it opens").into_inner();
-    let answers: Vec<_> = answers.map(|answer| answer.expect("the stream goes on")).collect().await;
+    let answers: Vec<_> = answers.map(|answer| answer.expect("the stream goes on").results).collect().await;
+    let answers = answers.concat();
     assert_eq!(answers.len(), 7);
     let applied = answers.iter().filter(|answer| answer.status() == TransactionStatus::Applied).count();
     let refused: Vec<_> = answers.iter().filter(|answer| !answer.message.is_empty()).collect();
