@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, each with its floor.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
     ("primitives", 0),
     ("ledger", 1),
     ("domain", 2),
@@ -20,19 +20,23 @@ const FLOORS: [(&str, u8); 14] = [
     ("node", 5),
     ("api", 6),
     ("client", 6),
+    ("bench", 7),
     ("cli", 7),
     ("daemon", 7),
     ("sandbox", 7),
 ];
 
 /// Imports within a floor that are allowed: `(from, to)`.
-const DOORS: [(&str, &str); 3] = [
+const DOORS: [(&str, &str); 5] = [
     // Admission decodes what it admits.
     ("admission", "wire"),
     // `causeway sandbox` and `causeway testnet` are commands, and commands look up a sandbox's participants.
     ("cli", "sandbox"),
     // `causeway node` is a command too.
     ("cli", "daemon"),
+    // And so is `causeway bench`, which loads a network made as the sandbox makes one.
+    ("cli", "bench"),
+    ("bench", "sandbox"),
 ];
 
 /// Imports between the rooms of `domain`, which are read-only functions: `(from, to)`.
