@@ -1,6 +1,7 @@
 //! The one integration binary. Tiers are modules.
 
 mod architecture;
+mod bench;
 mod consensus;
 mod effects;
 mod golden;

@@ -14,13 +14,24 @@
 //! Doors of its own: the nodes are the ones that `causeway node` runs, with synced stores, and know nothing of a benchmark.
 
 use crate::client::{ClientError, ParticipantError};
+use crate::primitives::TokenId;
 use crate::sandbox::SandboxError;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
+mod accounts;
+mod checker;
+mod draws;
+mod lane;
 pub mod load;
+mod machine;
+mod network;
+mod pacer;
+mod payments;
+mod progress;
 mod report;
+mod tally;
 
 pub use report::{Build, Latencies, Report};
 
@@ -66,6 +77,33 @@ impl Default for Plan {
     }
 }
 
+impl Plan {
+    /// The load, as a reader of its figures must know it.
+    fn in_words(&self) -> String {
+        let mix = match self.mix {
+            Mix::Transfers => "plain transfers".to_owned(),
+            Mix::MultiLeg { legs } => format!("transactions of {legs} transfers"),
+            Mix::Financing => "invoices from registration to payment".to_owned(),
+        };
+        let skew = match self.skew {
+            Skew::Uniform => "evenly".to_owned(),
+            Skew::Zipf { exponent } => format!("by Zipf's law with exponent {exponent}"),
+            Skew::Hot => "half of them to one merchant".to_owned(),
+        };
+        let pace = match self.pace {
+            Pace::Closed { concurrency } => format!("closed loop, {concurrency} under way at once"),
+            Pace::Open { rate } => format!("open loop, {rate} transactions a second"),
+        };
+        let via = match self.via {
+            Via::Stream { batch } => format!("over streams in messages of up to {batch}"),
+            Via::Unary => "a call for each".to_owned(),
+        };
+        let nodes = if self.nodes == Nodes::All { "to all nodes" } else { "to the first node" };
+        let (accounts, seconds) = (self.accounts, self.duration.as_secs_f64());
+        format!("{mix} among {accounts} accounts, {skew}; {pace}; {via}, {nodes}; {seconds} s; seed {}", self.seed)
+    }
+}
+
 /// The nodes that are loaded.
 #[derive(Clone, Debug)]
 pub enum Network {
@@ -90,6 +128,8 @@ pub enum Network {
 pub struct Parties {
     /// Opens the accounts and funds them. Reads, too, where nobody else is named for it: it sees what is under it.
     pub institution: PathBuf,
+    /// The token that is paid in.
+    pub token: TokenId,
     /// Attests reserves, requests and approves an issuance, where the institution has too little.
     pub issuance: Option<IssuanceParties>,
 }

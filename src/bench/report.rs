@@ -1,5 +1,7 @@
 //! What a run found: figures for programs, a table for people.
 
+use crate::sandbox::plain_table;
+use comfy_table::CellAlignment;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -37,10 +39,16 @@ pub struct Report {
     pub transactions: u64,
     /// Of those, how many the ledger declined.
     pub declined: u64,
-    /// Transactions that a node refused: nothing happened.
+    /// For what reason, of one of them.
+    pub declined_for: Option<String>,
+    /// Transactions that a node refused, or that expired: nothing happened.
     pub refused: u64,
+    /// By which rule, of one of them.
+    pub refused_for: Option<String>,
     /// Transactions of which nobody said what became of them.
     pub unanswered: u64,
+    /// Whether a closed loop sent everything that was signed before its time was up.
+    pub ran_out: bool,
     /// From the start of the clock to the last acknowledgement.
     pub seconds: f64,
     /// How many accounts paid each other.
@@ -96,4 +104,88 @@ impl Build {
             cpu_features: if beyond_baseline { "native" } else { "generic" },
         }
     }
+}
+
+impl Report {
+    /// A table for people, with what they must know to read it.
+    pub fn table(&self) -> String {
+        let mut table = plain_table();
+        table.set_header(["figure", "value"]);
+        for (figure, value) in self.rows() {
+            table.add_row([figure, &value]);
+        }
+        if let Some(column) = table.column_mut(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let notes: String = self.notes().into_iter().map(|note| format!("{note}\n")).collect();
+        format!("{}\n\n{table}\n\n{notes}", self.load)
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let untold = || "not told here".to_owned();
+        let us = |figure: Option<f64>| figure.map_or_else(untold, |us| format!("{us:.1} µs"));
+        let ms = |figure: f64| format!("{figure:.1} ms");
+        vec![
+            ("transfers per second", format!("{:.0}", self.transfers_per_second)),
+            ("transfers", self.transfers.to_string()),
+            ("transactions final", self.transactions.to_string()),
+            ("seconds", format!("{:.1}", self.seconds)),
+            ("finality, median", ms(self.finality_ms_p50)),
+            ("finality, 90 %", ms(self.finality_ms_p90)),
+            ("finality, 99 %", ms(self.finality_ms_p99)),
+            ("finality, 99.9 %", ms(self.finality_ms_p999)),
+            ("finality, longest", ms(self.finality_ms_max)),
+            ("blocks", self.blocks.to_string()),
+            ("transactions in a block, mean", format!("{:.1}", self.transactions_per_block)),
+            ("processor time of all nodes for a transfer", us(self.cpu_us_per_transfer)),
+            ("processor time of the load for a transfer", us(self.generator_cpu_us_per_transfer)),
+            ("largest memory of a node", self.memory_mib_max.map_or_else(untold, |mib| format!("{mib} MiB"))),
+            (
+                "disk of one node for a transfer",
+                self.disk_bytes_per_transfer.map_or_else(untold, |bytes| format!("{bytes:.0} bytes")),
+            ),
+            ("declined", of_which(self.declined, self.declined_for.as_deref())),
+            ("refused", of_which(self.refused, self.refused_for.as_deref())),
+            ("unanswered", self.unanswered.to_string()),
+            ("lost", self.lost.to_string()),
+            ("duplicated", self.duplicated.to_string()),
+        ]
+    }
+
+    /// What a reader of the figures must know.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = vec![format!(
+            "{} accounts were opened and funded in {:.1} s, and {} balances held against the blocks. The payments were \
+             signed beforehand, in {:.1} s. {} build, {} processor features.",
+            self.accounts,
+            self.prepared_seconds,
+            self.accounts_checked,
+            self.signed_seconds,
+            self.build.profile,
+            self.build.cpu_features
+        )];
+        if self.build.profile == "debug" {
+            notes.push("THIS IS A DEBUG BUILD: ITS FIGURES MEAN NOTHING. Build with --release.".to_owned());
+        }
+        if self.directory_in_memory {
+            notes.push(
+                "THE STORES ARE IN MEMORY (tmpfs), where syncing costs nothing: give --data-dir a disk.".to_owned(),
+            );
+        }
+        if self.ran_out {
+            let why = "Everything signed was sent before the time was up: sign more with --transactions.";
+            notes.push(why.to_owned());
+        }
+        match self.failures.is_empty() {
+            true => notes.push(
+                "Checked: every acknowledged transaction is in the blocks once, and the balances agree.".to_owned(),
+            ),
+            false => notes.extend(self.failures.iter().map(|failure| format!("CHECK FAILED: {failure}."))),
+        }
+        notes
+    }
+}
+
+fn of_which(count: u64, example: Option<&str>) -> String {
+    example.map_or_else(|| count.to_string(), |example| format!("{count} ({example})"))
 }

@@ -10,6 +10,7 @@
 //! | 3 | the ledger declined the transaction; its receipt says why |
 //! | 4 | a transaction was sent, and nobody said what became of it: it may still happen until it expires |
 
+use crate::bench::BenchError;
 use crate::client::decimal::DecimalError;
 use crate::client::receipt_file::ReceiptFileError;
 use crate::client::ubl::UblError;
@@ -134,6 +135,17 @@ impl From<SandboxError> for Failure {
         match error {
             SandboxError::Testnet(error) => error.into(),
             SandboxError::OtherNetwork { .. } => Self::Usage(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Network(error) => error.into(),
+            BenchError::Client(error) => error.into(),
+            BenchError::Plan(why) => Self::Usage(why),
             _ => Self::Failed(error.to_string()),
         }
     }

@@ -15,7 +15,8 @@ mod session;
 use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
-    accounts, audit, balance, chain, finance, invoices, issue, keys, pay, receipts, redeem, reserves, run, tokens,
+    accounts, audit, balance, bench, chain, finance, invoices, issue, keys, pay, receipts, redeem, reserves, run,
+    tokens,
 };
 use failure::Failure;
 use output::Format;
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Checks a stopped node's data: executes it again from the genesis and compares.
     Audit(audit::AuditCommand),
+    /// Loads a network with payments, and checks what it acknowledged.
+    Bench(bench::BenchCommand),
     /// Makes and shows keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -180,6 +183,9 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
     if let Command::Sandbox(command) = command {
         return command.run(common).await;
     }
+    if let Command::Bench(command) = command {
+        return command.run(common).await;
+    }
     let mut session = Session::open(common).await?;
     match command {
         Command::Accounts(command) => command.run(&mut session).await,
@@ -200,6 +206,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Status => commands::status::run(&session).await,
         // Those that ask no node were dispatched before.
         Command::Sandbox(_)
+        | Command::Bench(_)
         | Command::Node { .. }
         | Command::Testnet(_)
         | Command::Audit(_)

@@ -2,7 +2,7 @@
 //! their verification. The command line, the sandbox and the tests use nothing else.
 //!
 //! The way of a payment: read a [`Participant`] or a [`KeyPair`], [`Client::connect`], build with [`TransactionBuilder`] and
-//! [`operations`], sign, [`Client::submit_and_wait`], keep the receipt with [`receipt_file`], and let anyone check it with
+//! [`operations`], sign, [`Client::submit_and_wait`] (or many at once over [`submission`]), keep the receipt with [`receipt_file`], and let anyone check it with
 //! [`Receipt::verify`](crate::ledger::receipt::Receipt::verify).
 //!
 //! # Invariants
@@ -20,6 +20,7 @@ pub mod participant;
 pub mod passphrase;
 pub mod queries;
 pub mod receipt_file;
+pub mod submission;
 mod tls;
 mod transaction;
 pub mod ubl;

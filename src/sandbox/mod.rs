@@ -9,7 +9,7 @@
 mod addresses;
 mod banner;
 pub mod cast;
-mod cluster;
+pub mod cluster;
 pub mod directory;
 mod figures;
 mod invoice;
@@ -309,7 +309,10 @@ pub fn endpoints_of(directory: &Path) -> Result<Vec<String>, SandboxError> {
 }
 
 /// Resolves at Ctrl-C or SIGTERM.
-fn interruption() -> Result<impl Future<Output = ()>, SandboxError> {
+///
+/// # Errors
+/// The system does not let this process receive them.
+pub fn interruption() -> Result<impl Future<Output = ()>, SandboxError> {
     let internal = |error: std::io::Error| SandboxError::Internal(format!("signals cannot be received: {error}"));
     #[cfg(unix)]
     let mut terminate = {

@@ -3,6 +3,6 @@
 mod audit;
 mod commands;
 mod network;
-mod programs;
+pub mod programs;
 mod trading;
 mod words;

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod balance;
+pub mod bench;
 pub mod chain;
 pub mod finance;
 mod invoice_document;

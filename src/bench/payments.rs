@@ -1,0 +1,86 @@
+//! The payments of a run, each a function of the seed and its place, so that they can be signed on all cores in any order.
+
+use super::accounts::{Accounts, prepare};
+use super::draws::{Draws, Pairs};
+use super::lane::Prepared;
+use super::{BenchError, Mix};
+use crate::client::{ClientError, operations};
+use crate::primitives::Amount;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The largest payment, in minor units.
+const AMOUNT_MAX: u64 = 100;
+
+/// What payments are made of.
+#[derive(Debug)]
+pub struct Payments<'a> {
+    /// Who pays.
+    pub accounts: &'a Accounts,
+    /// Who pays whom.
+    pub pairs: Pairs,
+    /// How many transfers a transaction has.
+    pub legs: usize,
+}
+
+impl Payments<'_> {
+    /// The payment of a place.
+    ///
+    /// # Errors
+    /// It cannot be signed.
+    pub fn payment(&self, place: u64) -> Result<Prepared, ClientError> {
+        let accounts = self.accounts;
+        let draws = &mut Draws::of(accounts.seed, place);
+        let payer = self.pairs.payer(draws);
+        let payer_id = accounts.id(payer);
+        let mut draft = accounts.draft(payer_id, b"pay", place);
+        for _ in 0..self.legs {
+            let payee = accounts.id(self.pairs.payee(payer, draws));
+            let amount = Amount::new(1 + draws.below(AMOUNT_MAX));
+            draft.add(operations::transfer(payer_id, payee, accounts.token, amount, Default::default()));
+        }
+        prepare(draft, &[&accounts.key(payer)], self.legs as u32)
+    }
+}
+
+impl Mix {
+    /// How many transfers one transaction of a payment mix has.
+    pub(super) fn legs(self) -> usize {
+        match self {
+            Self::Transfers | Self::Financing => 1,
+            Self::MultiLeg { legs } => legs,
+        }
+    }
+}
+
+/// Makes the transactions of a range on all cores, in their order.
+///
+/// # Errors
+/// One cannot be made.
+pub fn make_all(
+    range: std::ops::Range<u64>,
+    made: &AtomicU64,
+    make: impl Fn(u64) -> Result<Prepared, ClientError> + Sync,
+) -> Result<Vec<Prepared>, BenchError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let share = (range.end - range.start).div_ceil(cores).max(1);
+    let make_share = |first: u64| -> Result<Vec<Prepared>, ClientError> {
+        (first..(first + share).min(range.end))
+            .map(|place| {
+                let prepared = make(place)?;
+                made.fetch_add(1, Ordering::Relaxed);
+                Ok(prepared)
+            })
+            .collect()
+    };
+    let shares = std::thread::scope(|scope| {
+        let firsts = range.clone().step_by(usize::try_from(share).unwrap_or(usize::MAX));
+        let threads: Vec<_> = firsts.map(|first| scope.spawn(move || (make_share)(first))).collect();
+        threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    let mut all = Vec::with_capacity((range.end - range.start) as usize);
+    for share in shares {
+        let share = share.map_err(|_| BenchError::Internal("a thread that signs ended early".to_owned()))?;
+        all.extend(share?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,3 @@
+//! `causeway bench`, as whoever runs it sees it.
+
+mod load;
