@@ -1,5 +1,6 @@
 //! Authentication: signatures verified once, and all that are at hand, a block's or what waits at the door, in one batch.
 
+use super::known_keys::KnownKeys;
 use super::plausible::Plausible;
 use super::refusal::Refusal;
 use crate::execution::{Envelope, Operation, Transaction};
@@ -8,8 +9,7 @@ use crate::ledger::transaction::TransactionSignature;
 use crate::primitives::crypto::TRANSACTION_NAMESPACE;
 use crate::primitives::{Hash, PublicKey};
 use crate::wire::decode_body;
-use bytes::Bytes;
-use commonware_codec::DecodeExt as _;
+use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::{BatchEntry, BatchVerifier as _, ed25519};
 use commonware_parallel::Strategy;
 use rand_core::CryptoRng;
@@ -86,13 +86,14 @@ pub struct Offence {
 #[derive(Debug)]
 pub struct Authenticator<S: Strategy> {
     strategy: S,
+    keys: Mutex<KnownKeys>,
     remembered: Mutex<Remembered>,
 }
 
 impl<S: Strategy> Authenticator<S> {
     /// An authenticator that remembers so many bytes of transactions, and spreads batches by the strategy.
     pub fn new(strategy: S, remembered_bytes_max: usize) -> Self {
-        Self { strategy, remembered: Mutex::new(Remembered::new(remembered_bytes_max)) }
+        Self { strategy, keys: Mutex::default(), remembered: Mutex::new(Remembered::new(remembered_bytes_max)) }
     }
 
     /// Authenticates what was found plausible, each by itself, though all unknown signatures are verified in one batch.
@@ -143,12 +144,42 @@ impl<S: Strategy> Authenticator<S> {
 
     /// For each transaction the first key whose signature fails. Which one spoils a batch is found by verifying singly.
     fn forgeries<R: CryptoRng>(&self, rng: &mut R, decoded: &[Decoded]) -> Vec<Option<PublicKey>> {
-        if batch_is_valid(rng, decoded.iter().map(|decoded| &decoded.signed), &self.strategy) {
+        if self.batch_is_valid(rng, decoded) {
             return vec![None; decoded.len()];
         }
         // Both verifiers follow ZIP 215, so one is found. Should they ever disagree, single verification rules: it is what
         // receipts and clients go by.
         self.strategy.map_collect_vec(decoded, |decoded| first_invalid(&decoded.signed))
+    }
+
+    /// Whether every signature of every transaction holds, by one equation for all of them.
+    fn batch_is_valid<R: CryptoRng>(&self, rng: &mut R, decoded: &[Decoded]) -> bool {
+        // Keys that are no points of the curve do not parse; the caller finds them singly.
+        let Some(entries) = self.batch(decoded) else { return false };
+        entries.is_empty()
+            || ed25519::PublicKey::verify_batch(
+                rng,
+                &entries,
+                |_, (public_key, signature, message)| BatchEntry {
+                    namespace: TRANSACTION_NAMESPACE,
+                    message,
+                    public_key,
+                    signature,
+                },
+                &self.strategy,
+            )
+    }
+
+    fn batch<'d>(&self, decoded: &'d [Decoded]) -> Option<Vec<(ed25519::PublicKey, ed25519::Signature, &'d [u8])>> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let signed = decoded
+            .iter()
+            .flat_map(|decoded| decoded.signed.signatures().iter().map(|entry| (entry, &decoded.signed.body()[..])));
+        let entry = |(entry, body): (&TransactionSignature, &'d [u8])| {
+            let signature = ed25519::Signature::decode(Copying(&entry.signature.0)).ok()?;
+            Some((keys.parsed(&entry.public_key)?, signature, body))
+        };
+        signed.map(entry).collect()
     }
 
     fn believe(&self, key: Hash, decoded: Decoded) -> Arc<Transaction> {
@@ -164,35 +195,6 @@ impl<S: Strategy> Authenticator<S> {
     fn remember(&self, key: Hash, transaction: &Arc<Transaction>) {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, transaction);
     }
-}
-
-/// Whether every signature of every transaction holds, by one equation for all of them.
-fn batch_is_valid<'a, R: CryptoRng>(
-    rng: &mut R,
-    transactions: impl Iterator<Item = &'a SignedTransaction>,
-    strategy: &impl Strategy,
-) -> bool {
-    let mut entries: Vec<(ed25519::PublicKey, ed25519::Signature, &[u8])> = Vec::new();
-    for transaction in transactions {
-        for TransactionSignature { public_key, signature } in transaction.signatures() {
-            // Keys that are no points of the curve do not parse; the caller finds them singly.
-            let Ok(key) = ed25519::PublicKey::decode(Bytes::copy_from_slice(&public_key.0)) else { return false };
-            let Ok(signature) = ed25519::Signature::decode(Bytes::copy_from_slice(&signature.0)) else { return false };
-            entries.push((key, signature, transaction.body()));
-        }
-    }
-    entries.is_empty()
-        || ed25519::PublicKey::verify_batch(
-            rng,
-            &entries,
-            |_, (public_key, signature, message)| BatchEntry {
-                namespace: TRANSACTION_NAMESPACE,
-                message,
-                public_key,
-                signature,
-            },
-            strategy,
-        )
 }
 
 /// Authentic transactions by the hash that covers body and signatures, the oldest forgotten first.

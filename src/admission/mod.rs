@@ -21,6 +21,7 @@
 
 mod admissible;
 mod authenticator;
+mod known_keys;
 mod plausible;
 mod pool;
 mod refusal;

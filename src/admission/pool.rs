@@ -57,7 +57,10 @@ pub enum Pooled {
 #[derive(Debug)]
 struct Waiting {
     transaction: Arc<Transaction>,
-    origin: Origin,
+    /// Its place among those that clients gave this node; none if only peers did.
+    arrival: Option<u64>,
+    /// The height of the newest block that offered it.
+    offered_at: u64,
 }
 
 /// Transactions that wait for a block.
@@ -69,6 +72,10 @@ pub struct Pool {
     by_request: BTreeMap<(AccountId, RequestId), TransactionId>,
     by_sender: BTreeMap<AccountId, VecDeque<TransactionId>>,
     by_expiry: BTreeSet<(BlockTime, TransactionId)>,
+    /// What clients gave this node, in the order in which they did.
+    by_arrival: BTreeMap<u64, TransactionId>,
+    /// How many that were so far.
+    arrivals: u64,
     /// The sender whose turn came last.
     served_last: Option<AccountId>,
 }
@@ -102,7 +109,11 @@ impl Pool {
     /// A waiting transaction that a client has sent now: whatever it came from before, it is forwarded from here on.
     pub fn claim(&mut self, id: &TransactionId) -> Option<&Arc<Transaction>> {
         let waiting = self.by_id.get_mut(id)?;
-        waiting.origin = Origin::Client;
+        if waiting.arrival.is_none() {
+            waiting.arrival = Some(self.arrivals);
+            self.by_arrival.insert(self.arrivals, *id);
+            self.arrivals += 1;
+        }
         Some(&waiting.transaction)
     }
 
@@ -154,7 +165,10 @@ impl Pool {
         self.by_request.insert((envelope.sender, envelope.request_id), id);
         self.by_sender.entry(envelope.sender).or_default().push_back(id);
         self.by_expiry.insert((envelope.expires_at, id));
-        self.by_id.insert(id, Waiting { transaction: transaction.clone(), origin });
+        self.by_id.insert(id, Waiting { transaction: transaction.clone(), arrival: None, offered_at: 0 });
+        if origin == Origin::Client {
+            self.claim(&id);
+        }
         Ok(Pooled::Added)
     }
 
@@ -197,9 +211,20 @@ impl Pool {
         rest.chain(self.by_sender.range((Bound::Unbounded, until))).map(|(sender, _)| *sender)
     }
 
-    /// The transactions that clients gave this node, in the order of their ids, for forwarding to leaders.
-    pub fn client_transactions(&self) -> impl Iterator<Item = &Arc<Transaction>> {
-        self.by_id.values().filter(|waiting| waiting.origin == Origin::Client).map(|waiting| &waiting.transaction)
+    /// What clients gave this node, from an arrival on and in that order, but for what a block above `committed` offers: it
+    /// is on its way.
+    pub fn client_transactions(&self, from: u64, committed: u64) -> impl Iterator<Item = (u64, &Arc<Transaction>)> {
+        self.by_arrival.range(from..).filter_map(move |(arrival, id)| {
+            let waiting = self.by_id.get(id).filter(|waiting| waiting.offered_at <= committed)?;
+            Some((*arrival, &waiting.transaction))
+        })
+    }
+
+    /// Notes that a block of this height offers a transaction. It goes on waiting.
+    pub fn note_offered(&mut self, id: &TransactionId, height: u64) {
+        if let Some(waiting) = self.by_id.get_mut(id) {
+            waiting.offered_at = waiting.offered_at.max(height);
+        }
     }
 
     /// What waits of a sender, in the order in which it came.
@@ -209,7 +234,8 @@ impl Pool {
 
     /// Removes a transaction that a final block holds, or whose request id another one took.
     pub fn remove(&mut self, id: &TransactionId) -> Option<Arc<Transaction>> {
-        let Waiting { transaction, .. } = self.by_id.remove(id)?;
+        let Waiting { transaction, arrival, .. } = self.by_id.remove(id)?;
+        arrival.and_then(|arrival| self.by_arrival.remove(&arrival));
         let envelope = transaction.envelope();
         self.bytes -= transaction.signed().encoded_len();
         self.by_request.remove(&(envelope.sender, envelope.request_id));

@@ -9,7 +9,7 @@ use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
 use crate::node::service::{
-    BlockError, BlockRecord, Ending, Fate, KnownTransaction, LedgerHandle, Submission, Unavailable,
+    BlockError, BlockRecord, Ending, Fate, FinalTransaction, KnownTransaction, LedgerHandle, Submission, Unavailable,
 };
 use crate::primitives::TransactionId;
 use crate::wire::pb::ledger::get_transaction_request::Key;
@@ -20,9 +20,11 @@ use crate::wire::{
     signed_transaction, status_to_pb, transaction_id,
 };
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt as _};
+use futures::FutureExt as _;
+use futures::stream::{BoxStream, FuturesUnordered, Stream, StreamExt as _};
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Most transactions, or results, in one message of `SubmitStream`.
@@ -43,9 +45,10 @@ pub(super) struct Ledger {
 impl LedgerService for Ledger {
     async fn submit(&self, request: Request<pb::SubmitRequest>) -> Answer<pb::SubmitResponse> {
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
-        let (transaction_id, status) = match self.node.submit(signed).await.map_err(|refusal| refused(&refusal))? {
-            Submission::Pending(pending) => (pending.transaction_id, TransactionStatus::Pending),
-            Submission::Final(done) => (done.outcome.transaction_id, status_to_pb(&done.outcome.status)),
+        let transaction_id = signed.id();
+        let status = match self.node.submit(signed).await.map_err(|refusal| refused(&refusal))? {
+            Submission::Pending(_) => TransactionStatus::Pending,
+            Submission::Final(done) => status_to_pb(&done.outcome().status),
         };
         Ok(Response::new(pb::SubmitResponse { transaction_id: copied(transaction_id), status: status.into() }))
     }
@@ -78,14 +81,30 @@ impl LedgerService for Ledger {
         &self,
         request: Request<Streaming<pb::SubmitStreamRequest>>,
     ) -> Answer<Self::SubmitStreamStream> {
-        let ledger = self.node.clone();
-        let transactions = request.into_inner().flat_map(|message| futures::stream::iter(unpack(message)));
-        let answers = transactions.map(move |entry| {
+        let (ledger, room) = (self.node.clone(), Arc::new(Semaphore::new(STREAM_IN_FLIGHT_MAX)));
+        // No message is read before there is room for what the one before it holds. Those that are read go on side by side.
+        let messages = request.into_inner().then(move |message| {
+            let room = room.clone();
+            async move {
+                let transactions = unpack(message?)?;
+                // At least one, so that empty messages are not for nothing either. No more than there is room for in all.
+                let places = transactions.len().max(1) as u32;
+                let room = room.acquire_many_owned(places).await.map_err(|_| unavailable(Unavailable))?;
+                Ok((transactions, room))
+            }
+        });
+        let answers = messages.flat_map_unordered(None, move |message: Result<_, Status>| {
             let ledger = ledger.clone();
-            async move { Ok(submit_one(&*ledger, entry?).await) }
+            match message {
+                Ok((transactions, room)) => {
+                    let results = async move { settled(ledger, transactions, room).await };
+                    results.flatten_stream().map(Ok).boxed()
+                }
+                Err(error) => futures::stream::iter([Err(error)]).boxed(),
+            }
         });
         // A block ends thousands of waits at once; a message for each would cost more than what it says.
-        let answers = answers.buffer_unordered(STREAM_IN_FLIGHT_MAX).ready_chunks(STREAM_BATCH_MAX);
+        let answers = answers.ready_chunks(STREAM_BATCH_MAX);
         Ok(Response::new(answers.flat_map(|results| futures::stream::iter(packed(results))).boxed()))
     }
 
@@ -197,7 +216,7 @@ fn visible_receipt(sight: Sight<'_>, receipt: Receipt) -> Receipt {
 fn sees(sight: Sight<'_>, known: &KnownTransaction) -> bool {
     let of_parties = sight.of_account(known.sender) || sight.of_signers(&known.signers);
     match &known.fate {
-        Fate::Final(done) => of_parties || sight.of_outcome(&done.outcome),
+        Fate::Final(done) => of_parties || sight.of_outcome(done.outcome()),
         Fate::Pending => of_parties,
     }
 }
@@ -206,8 +225,8 @@ fn known_to_pb(sight: Sight<'_>, known: &KnownTransaction) -> pb::GetTransaction
     let (status, height, outcome) = match &known.fate {
         Fate::Pending => (TransactionStatus::Pending, 0, None),
         Fate::Final(done) => {
-            let outcome = outcome_to_pb(&done.outcome, &sight.balances(&done.balances));
-            (status_to_pb(&done.outcome.status), done.height, Some(outcome))
+            let outcome = outcome_to_pb(done.outcome(), &sight.balances(&done.balances()));
+            (status_to_pb(&done.outcome().status), done.height(), Some(outcome))
         }
     };
     pb::GetTransactionResponse { transaction_id: copied(known.transaction_id), status: status.into(), height, outcome }
@@ -245,14 +264,14 @@ async fn settle(ledger: &dyn LedgerHandle, signed: SignedTransaction) -> Result<
 }
 
 /// The transactions of one message, or the error that ends the stream.
-fn unpack(message: Result<pb::SubmitStreamRequest, Status>) -> Vec<Result<pb::SignedTransaction, Status>> {
-    match message {
-        Err(error) => vec![Err(error)],
-        Ok(message) if message.transactions.len() > STREAM_BATCH_MAX => {
-            let why = format!("there are {} and must be at most {STREAM_BATCH_MAX}", message.transactions.len());
-            vec![Err(malformed(Malformed::new("transactions", why)))]
+#[expect(clippy::result_large_err, reason = "the type of tonic's own errors")]
+fn unpack(message: pb::SubmitStreamRequest) -> Result<Vec<pb::SignedTransaction>, Status> {
+    match message.transactions.len() {
+        0..=STREAM_BATCH_MAX => Ok(message.transactions),
+        count => {
+            let why = format!("there are {count} and must be at most {STREAM_BATCH_MAX}");
+            Err(malformed(Malformed::new("transactions", why)))
         }
-        Ok(message) => message.transactions.into_iter().map(Ok).collect(),
     }
 }
 
@@ -264,36 +283,66 @@ fn packed(results: Vec<Result<pb::SubmissionResult, Status>>) -> Vec<Result<pb::
     message.into_iter().chain(errors.into_iter().filter_map(Result::err).map(Err)).collect()
 }
 
-/// What became of one transaction of a stream. A refusal concerns it alone; the stream goes on.
-async fn submit_one(ledger: &dyn LedgerHandle, message: pb::SignedTransaction) -> pb::SubmissionResult {
-    let id = crate::ledger::transaction::transaction_id(&message.body);
-    let answer = pb::SubmissionResult { transaction_id: copied(id), ..Default::default() };
-    let refused_with = |refusal: &Refusal, answer: pb::SubmissionResult| pb::SubmissionResult {
-        reason: refusal.name().to_owned(),
-        message: refusal.to_string(),
-        ..answer
-    };
-    let signed = match signed_transaction(Some(message)) {
-        Ok(signed) => signed,
-        Err(error) => return refused_with(&error.into(), answer),
-    };
-    let ending = match ledger.submit(signed).await {
-        Err(refusal) => return refused_with(&refusal, answer),
-        Ok(Submission::Final(done)) => Ok(Ending::Final(done)),
-        Ok(Submission::Pending(pending)) => ledger.wait_final(pending).await,
-    };
-    match ending {
-        Ok(Ending::Final(done)) => {
-            let reason = match &done.outcome.status {
-                OutcomeStatus::Applied => String::new(),
-                OutcomeStatus::Declined(decline) => decline_to_pb(decline).reason,
-            };
-            let status = status_to_pb(&done.outcome.status).into();
-            pb::SubmissionResult { status, height: done.height, reason, ..answer }
+/// What becomes of the transactions of one message, each as soon as it is known. A refusal concerns one alone; the stream
+/// goes on. Their places are given back one by one.
+async fn settled(
+    ledger: Arc<dyn LedgerHandle>,
+    messages: Vec<pb::SignedTransaction>,
+    mut room: OwnedSemaphorePermit,
+) -> impl Stream<Item = pb::SubmissionResult> {
+    let mut known = Vec::new();
+    let mut signed = Vec::with_capacity(messages.len());
+    for message in messages {
+        let body = message.body.clone();
+        match signed_transaction(Some(message)) {
+            Ok(transaction) => signed.push(transaction),
+            Err(error) => {
+                known.push(refused_with(crate::ledger::transaction::transaction_id(&body), &error.into()));
+            }
         }
-        Ok(Ending::Expired) => pb::SubmissionResult { status: TransactionStatus::Expired.into(), ..answer },
-        Ok(Ending::RequestTaken { by }) => refused_with(&Refusal::RequestIdReused { transaction_id: by }, answer),
-        Ok(Ending::Refused(refusal)) => refused_with(&refusal, answer),
-        Err(_) => refused_with(&Refusal::NotServing { why: "it is stopping" }, answer),
     }
+    let ids: Vec<TransactionId> = signed.iter().map(SignedTransaction::id).collect();
+    let waiting = FuturesUnordered::new();
+    for (id, submission) in ids.into_iter().zip(ledger.submit_all(signed).await) {
+        match submission {
+            Err(refusal) => known.push(refused_with(id, &refusal)),
+            Ok(Submission::Final(done)) => known.push(finished(id, &done)),
+            Ok(Submission::Pending(pending)) => {
+                let (place, ending) = (room.split(1), ledger.wait_final(pending));
+                waiting.push(async move {
+                    let result = ended(id, ending.await);
+                    drop(place);
+                    result
+                });
+            }
+        }
+    }
+    futures::stream::iter(known).chain(waiting)
+}
+
+fn ended(id: TransactionId, ending: Result<Ending, Unavailable>) -> pb::SubmissionResult {
+    match ending {
+        Ok(Ending::Final(done)) => finished(id, &done),
+        Ok(Ending::Expired) => {
+            let status = TransactionStatus::Expired.into();
+            pb::SubmissionResult { transaction_id: copied(id), status, ..Default::default() }
+        }
+        Ok(Ending::RequestTaken { by }) => refused_with(id, &Refusal::RequestIdReused { transaction_id: by }),
+        Ok(Ending::Refused(refusal)) => refused_with(id, &refusal),
+        Err(Unavailable) => refused_with(id, &Refusal::NotServing { why: "it is stopping" }),
+    }
+}
+
+fn finished(id: TransactionId, done: &FinalTransaction) -> pb::SubmissionResult {
+    let reason = match &done.outcome().status {
+        OutcomeStatus::Applied => String::new(),
+        OutcomeStatus::Declined(decline) => decline_to_pb(decline).reason,
+    };
+    let status = status_to_pb(&done.outcome().status).into();
+    pb::SubmissionResult { transaction_id: copied(id), status, height: done.height(), reason, message: String::new() }
+}
+
+fn refused_with(id: TransactionId, refusal: &Refusal) -> pb::SubmissionResult {
+    let (reason, message) = (refusal.name().to_owned(), refusal.to_string());
+    pb::SubmissionResult { transaction_id: copied(id), reason, message, ..Default::default() }
 }

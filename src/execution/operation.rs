@@ -1,7 +1,8 @@
 //! The dispatch: which room does which operation.
 
 use crate::domain::{accounts, financing, payments, tokens, trade};
-use crate::ledger::{Changes, Context, Reason};
+use crate::ledger::{Changes, Column, Context, Reason};
+use bytes::Bytes;
 
 macro_rules! operations {
     ($($variant:ident => $room:ident),* $(,)?) => {
@@ -55,4 +56,15 @@ operations! {
     AcceptFinancing => financing,
     WithdrawFinancing => financing,
     PayInvoice => financing,
+}
+
+impl Operation {
+    /// Where entries of state stand that planning it will ask for, as far as that shows beforehand. Payments are most of what
+    /// a ledger does, and the rest reads as it goes.
+    pub fn foreseen_reads(&self) -> Vec<(Column, Bytes)> {
+        match self {
+            Self::Transfer(transfer) => transfer.foreseen_reads().to_vec(),
+            _ => Vec::new(),
+        }
+    }
 }

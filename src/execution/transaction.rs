@@ -3,8 +3,10 @@
 //! Only `admission` makes them out of foreign bytes, after it verified every signature over exactly the body's bytes.
 
 use super::operation::Operation;
-use crate::ledger::SignedTransaction;
+use crate::ledger::view::entry_place;
+use crate::ledger::{Account, Column, Request, SignedTransaction};
 use crate::primitives::{AccountId, BlockTime, ChainId, PublicKey, RequestId, TransactionId};
+use bytes::Bytes;
 use std::collections::BTreeSet;
 
 /// What stands around the operations of a body.
@@ -20,6 +22,15 @@ pub struct Envelope {
     pub expires_at: BlockTime,
     /// Accounts besides the sender without whose signatures it is not the transaction that was meant, ascending.
     pub co_signers: Vec<AccountId>,
+}
+
+impl Envelope {
+    /// Where the entries stand that say whether it may stand in a block.
+    pub fn foreseen_reads(&self) -> impl Iterator<Item = (Column, Bytes)> {
+        let request = entry_place::<Request>(&(self.sender, self.request_id));
+        let signing = std::iter::once(&self.sender).chain(&self.co_signers);
+        std::iter::once(request).chain(signing.map(entry_place::<Account>))
+    }
 }
 
 /// A decoded body with its verified signatures.
@@ -57,6 +68,12 @@ impl Transaction {
     /// The keys that signed.
     pub fn signers(&self) -> &BTreeSet<PublicKey> {
         &self.signers
+    }
+
+    /// Where entries of state stand that its execution will ask for, as far as that shows beforehand.
+    pub fn foreseen_reads(&self) -> impl Iterator<Item = (Column, Bytes)> {
+        let operations = self.operations.iter().flat_map(Operation::foreseen_reads);
+        self.envelope.foreseen_reads().chain(operations)
     }
 
     /// The bytes, as signed.

@@ -12,7 +12,7 @@ use super::balance::{Balance, Circulation, Lock, LockPurpose};
 use super::blinding::Touched;
 use super::outcome::{Effect, Movement, MovementKind};
 use super::reason::Reason;
-use super::view::{Column, Entry, View, Writes, layered_get, layered_scan};
+use super::view::{Column, Entry, View, Writes, entry_place, layered_get, layered_scan};
 use crate::primitives::{AccountId, Amount, Encode, ObjectId, TokenId};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -58,13 +58,12 @@ impl<'v> Changes<'v> {
 
     /// Writes an entry.
     pub fn put<E: Entry>(&mut self, key: &E::Key, entry: &E) {
-        let key = (E::COLUMN, Bytes::from(key.to_bytes()));
-        self.writes.insert(key, Some(Bytes::from(entry.to_bytes())));
+        self.writes.insert(entry_place::<E>(key), Some(Bytes::from(entry.to_bytes())));
     }
 
     /// Removes an entry.
     pub fn delete<E: Entry>(&mut self, key: &E::Key) {
-        self.writes.insert((E::COLUMN, Bytes::from(key.to_bytes())), None);
+        self.writes.insert(entry_place::<E>(key), None);
     }
 
     /// Records something that changed.

@@ -25,6 +25,7 @@ pub mod limits;
 pub mod malformed;
 pub mod open_items;
 pub mod outcome;
+pub mod read_once;
 pub mod reason;
 pub mod receipt;
 pub mod request;

@@ -9,6 +9,7 @@ use crate::primitives::codec::{encode_count, encode_list};
 use crate::primitives::crypto::{Domain, TRANSACTION_NAMESPACE, hash, signing_payload};
 use crate::primitives::{CodecError, Decode, Encode, Hash, PublicKey, Reader, Signature, TransactionId, merkle};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// One key's signature of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +22,17 @@ pub struct TransactionSignature {
 codec_struct!(TransactionSignature { public_key, signature });
 
 /// A body and its signatures, sorted by public key, each key once.
+///
+/// Clones share it, and its hashes are computed once, since admission, the pool, blocks and proofs all ask for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedTransaction {
+pub struct SignedTransaction(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     body: Bytes,
     signatures: Vec<TransactionSignature>,
+    id: TransactionId,
+    leaf: Hash,
 }
 
 impl SignedTransaction {
@@ -56,43 +64,49 @@ impl SignedTransaction {
         if !signatures.windows(2).all(|pair| pair[0].public_key < pair[1].public_key) {
             return invalid("its signatures are not sorted by key, or a key signed twice");
         }
-        Ok(Self { body, signatures })
+        let id = transaction_id(&body);
+        let leaf = leaf_of(id, &signatures);
+        Ok(Self(Arc::new(Parts { body, signatures, id, leaf })))
     }
 
     /// The body's bytes, as its signers signed them.
     pub fn body(&self) -> &Bytes {
-        &self.body
+        &self.0.body
     }
 
     /// The signatures, sorted by public key.
     pub fn signatures(&self) -> &[TransactionSignature] {
-        &self.signatures
+        &self.0.signatures
     }
 
     /// The transaction's identity: its body's hash.
     pub fn id(&self) -> TransactionId {
-        transaction_id(&self.body)
+        self.0.id
     }
 
     /// The keys that it bears signatures of.
     pub fn signers(&self) -> impl Iterator<Item = PublicKey> {
-        self.signatures.iter().map(|signature| signature.public_key)
+        self.0.signatures.iter().map(|signature| signature.public_key)
     }
 
     /// The leaf hash that stands in `transactions_root`: over the id and the hash of the signatures, so that a block's
     /// id covers every byte of the block.
     pub fn leaf(&self) -> Hash {
-        let mut leaf = self.id().to_bytes();
-        let mut signatures = Vec::new();
-        encode_list(&self.signatures, &mut signatures);
-        hash(Domain::SIGNATURES, &signatures).encode(&mut leaf);
-        merkle::leaf_hash(&leaf)
+        self.0.leaf
     }
 
     /// The size of its encoding.
     pub fn encoded_len(&self) -> usize {
-        4 + self.body.len() + 4 + self.signatures.len() * 96
+        4 + self.0.body.len() + 4 + self.0.signatures.len() * 96
     }
+}
+
+fn leaf_of(id: TransactionId, signatures: &[TransactionSignature]) -> Hash {
+    let mut listed = Vec::with_capacity(4 + signatures.len() * 96);
+    encode_list(signatures, &mut listed);
+    let mut leaf = id.to_bytes();
+    hash(Domain::SIGNATURES, &listed).encode(&mut leaf);
+    merkle::leaf_hash(&leaf)
 }
 
 /// The id of a transaction with this body.
@@ -107,9 +121,9 @@ pub fn transaction_signing_payload(body: &[u8]) -> Vec<u8> {
 
 impl Encode for SignedTransaction {
     fn encode(&self, out: &mut Vec<u8>) {
-        encode_count(self.body.len(), out);
-        out.extend_from_slice(&self.body);
-        encode_list(&self.signatures, out);
+        encode_count(self.0.body.len(), out);
+        out.extend_from_slice(&self.0.body);
+        encode_list(&self.0.signatures, out);
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::codec_tag;
 use crate::primitives::{Decode, Encode};
 use bytes::Bytes;
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -84,10 +85,20 @@ pub trait Entry: Encode + Decode {
     type Key: Encode;
 }
 
+/// Where an entry is kept: its column and its encoded key.
+pub fn entry_place<E: Entry>(key: &E::Key) -> (Column, Bytes) {
+    (E::COLUMN, Bytes::from(key.to_bytes()))
+}
+
 /// Read-only state.
 pub trait View: Send + Sync {
     /// The entry under a key.
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes>;
+
+    /// The entries under many keys, in the order asked. Where a store stands behind the view, it walks it once for all.
+    fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
+        keys.iter().map(|(column, key)| self.get(*column, key)).collect()
+    }
 
     /// At most `limit` entries from key `from` on, in ascending order of keys.
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)>;
@@ -112,9 +123,58 @@ impl dyn View + '_ {
 /// New values by column and key; `None` deletes.
 pub type Writes = BTreeMap<(Column, Bytes), Option<Bytes>>;
 
+/// A column and a key that need not be owned, so that a map by `(Column, Bytes)` is asked without copying the key.
+pub(super) trait EntryKey {
+    fn place(&self) -> (Column, &[u8]);
+}
+
+impl EntryKey for (Column, Bytes) {
+    fn place(&self) -> (Column, &[u8]) {
+        (self.0, &self.1)
+    }
+}
+
+impl EntryKey for (Column, &[u8]) {
+    fn place(&self) -> (Column, &[u8]) {
+        *self
+    }
+}
+
+impl PartialEq for dyn EntryKey + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for dyn EntryKey + '_ {}
+
+impl PartialOrd for dyn EntryKey + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn EntryKey + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl<'a> Borrow<dyn EntryKey + 'a> for (Column, Bytes) {
+    fn borrow(&self) -> &(dyn EntryKey + 'a) {
+        self
+    }
+}
+
+/// What a map by column and key holds.
+pub(super) fn held<'m, T>(map: &'m BTreeMap<(Column, Bytes), T>, column: Column, key: &[u8]) -> Option<&'m T> {
+    let place: &dyn EntryKey = &(column, key);
+    map.get(place)
+}
+
 /// Looks a key up in `writes` first and in `base` after.
 pub(crate) fn layered_get(writes: &Writes, base: &dyn View, column: Column, key: &[u8]) -> Option<Bytes> {
-    match writes.get(&(column, Bytes::copy_from_slice(key))) {
+    match held(writes, column, key) {
         Some(written) => written.clone(),
         None => base.get(column, key),
     }
@@ -212,6 +272,17 @@ impl View for Layers {
         self.top().get(column, key)
     }
 
+    fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
+        let written =
+            |(column, key): &(Column, Bytes)| self.layers.iter().find_map(|writes| held(writes, *column, key));
+        let mut values: Vec<Option<Option<Bytes>>> = keys.iter().map(|key| written(key).cloned()).collect();
+        let below: Vec<(Column, Bytes)> =
+            keys.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
+        let mut committed = self.committed.get_many(&below).into_iter();
+        values.iter_mut().filter(|value| value.is_none()).for_each(|value| *value = committed.next());
+        values.into_iter().map(Option::flatten).collect()
+    }
+
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
         self.top().scan(column, from, limit)
     }
@@ -229,8 +300,7 @@ struct Below<'a> {
 
 impl View for Below<'_> {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        let key_of_write = (column, Bytes::copy_from_slice(key));
-        let written = self.layers.iter().find_map(|writes| writes.get(&key_of_write));
+        let written = self.layers.iter().find_map(|writes| held(writes, column, key));
         written.map_or_else(|| self.committed.get(column, key), Clone::clone)
     }
 
@@ -274,7 +344,7 @@ impl MemoryView {
 
 impl View for MemoryView {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        self.entries.get(&(column, Bytes::copy_from_slice(key))).cloned()
+        held(&self.entries, column, key).cloned()
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {

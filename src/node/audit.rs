@@ -288,8 +288,11 @@ impl<'a, R: Reader> Auditor<'a, R> {
             certificates: 0,
             certified_height: 0,
         };
-        let record =
-            BlockRecord { outcomes: Vec::new(), openings: Openings::of_genesis(), reserve_lines: built.reserve_lines };
+        let record = BlockRecord {
+            outcomes: Arc::default(),
+            openings: Arc::new(Openings::of_genesis()),
+            reserve_lines: Arc::new(built.reserve_lines),
+        };
         auditor.check_genesis(&built.block, &record).map_err(|failure| failure.at(0))?;
         Ok(auditor)
     }

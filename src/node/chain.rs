@@ -21,6 +21,7 @@ use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
 use crate::primitives::{Decode, Encode, Hash, TransactionId};
 use crate::storage::{Batch, Reader, Store, StoreColumn, StoreView, height_key};
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -249,9 +250,9 @@ async fn write_genesis<S: Store>(store: &S, genesis: &Genesis) -> Result<Head, N
     let mut frontier = Frontier::default();
     frontier.push_noting(built.block.header().history_leaf(), |place, hash| put_node(&mut batch, place, hash));
     let record = BlockRecord {
-        outcomes: Vec::new(),
-        openings: Openings::of_genesis(),
-        reserve_lines: built.reserve_lines.clone(),
+        outcomes: Arc::default(),
+        openings: Arc::new(Openings::of_genesis()),
+        reserve_lines: Arc::new(built.reserve_lines.clone()),
     };
     batch.put(StoreColumn::Outcomes, height_key(0), record.to_bytes());
     put_head(&mut batch, built.block.header(), &built.accumulator);
@@ -314,6 +315,21 @@ pub fn transaction_place<S: Store>(store: &S, id: &TransactionId) -> Result<Opti
     let Some(bytes) = store.get(StoreColumn::TransactionIndex, id.as_bytes())? else { return Ok(None) };
     let place = TransactionPlace::from_bytes(&bytes);
     place.map(Some).map_err(|cause| NodeError::record("a transaction's place", cause))
+}
+
+/// Where transactions are, of those that are final.
+///
+/// # Errors
+/// The store failed or holds what no committer wrote.
+pub fn transaction_places<S: Store>(
+    store: &S,
+    ids: &[TransactionId],
+) -> Result<Vec<Option<TransactionPlace>>, NodeError> {
+    let keys: Vec<&[u8]> = ids.iter().map(|id| &id.as_bytes()[..]).collect();
+    let found = store.multi_get(StoreColumn::TransactionIndex, &keys)?.into_iter();
+    let read = |bytes: Bytes| TransactionPlace::from_bytes(&bytes);
+    let places = found.map(|bytes| bytes.map(read).transpose());
+    places.collect::<Result<_, _>>().map_err(|cause| NodeError::record("a transaction's place", cause))
 }
 
 /// What came of the block at a height, if it is applied.

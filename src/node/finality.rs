@@ -6,7 +6,7 @@
 //!   its block would stand on refuses it.
 //! * Waiters are bounded; past the bound a caller looks its transaction up instead.
 
-use super::service::PendingTransaction;
+use super::service::{FinalTransaction, PendingTransaction};
 use crate::admission::Refusal;
 use crate::execution::{Envelope, Executed};
 use crate::primitives::{AccountId, BlockTime, RequestId, TransactionId};
@@ -18,15 +18,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub const WAITERS_MAX: usize = 131_072;
 
 /// What a waiter hears.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Notice {
-    /// Its transaction is in this final block, at this place.
-    Final {
-        /// The block's height.
-        height: u64,
-        /// The place in the block.
-        index: u32,
-    },
+    /// Its transaction is in a final block.
+    Final(FinalTransaction),
     /// Its transaction never happened.
     Expired,
     /// Another transaction of its sender, under the same request id, is final.
@@ -64,24 +59,17 @@ impl Finality {
         Self { waiters: Mutex::default(), height: watch::channel(height).0 }
     }
 
-    /// A place where the transaction's fate will be told; `None` if too many wait.
-    pub fn wait(&self, pending: PendingTransaction) -> Option<oneshot::Receiver<Notice>> {
-        let (sender, receiver) = oneshot::channel();
+    /// The height of the newest block that was announced.
+    pub fn announced(&self) -> u64 {
+        *self.height.borrow()
+    }
+
+    /// A place where the transaction's fate will be told, by every block announced after the height that stands beside it;
+    /// `None` if too many wait.
+    pub fn wait(&self, pending: PendingTransaction) -> (Option<oneshot::Receiver<Notice>>, u64) {
         let mut waiters = self.lock();
-        if waiters.count >= WAITERS_MAX {
-            // Those whose caller hung up make room before anyone is refused.
-            waiters.forget_closed();
-        }
-        if waiters.count >= WAITERS_MAX {
-            return None;
-        }
-        let PendingTransaction { transaction_id, sender: account, request_id, expires_at } = pending;
-        waiters.count += 1;
-        waiters.by_request.insert((account, request_id, transaction_id));
-        waiters.by_expiry.insert((expires_at, transaction_id));
-        let awaited = waiters.by_transaction.entry(transaction_id);
-        awaited.or_insert_with(|| Awaited { pending, waiters: Vec::new() }).waiters.push(sender);
-        Some(receiver)
+        // A block is announced under the same lock, so none falls between the two.
+        (waiters.wait(pending), self.announced())
     }
 
     /// The applied height, and each new one.
@@ -95,7 +83,9 @@ impl Finality {
         let mut waiters = self.lock();
         for (index, transaction) in executed.transactions.iter().enumerate() {
             let id = transaction.id();
-            waiters.tell(id, Notice::Final { height, index: index as u32 });
+            if let Some(done) = FinalTransaction::of(height, &executed.outcomes, &executed.openings, index) {
+                waiters.tell(id, Notice::Final(done));
+            }
             for rival in waiters.under(transaction.envelope()) {
                 waiters.tell(rival, Notice::RequestTaken { by: id });
             }
@@ -106,7 +96,6 @@ impl Finality {
             }
             waiters.tell(transaction, Notice::Expired);
         }
-        drop(waiters);
         self.height.send_replace(height);
     }
 
@@ -121,6 +110,24 @@ impl Finality {
 }
 
 impl Waiters {
+    fn wait(&mut self, pending: PendingTransaction) -> Option<oneshot::Receiver<Notice>> {
+        if self.count >= WAITERS_MAX {
+            // Those whose caller hung up make room before anyone is refused.
+            self.forget_closed();
+        }
+        if self.count >= WAITERS_MAX {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let PendingTransaction { transaction_id, sender: account, request_id, expires_at, .. } = pending;
+        self.count += 1;
+        self.by_request.insert((account, request_id, transaction_id));
+        self.by_expiry.insert((expires_at, transaction_id));
+        let awaited = self.by_transaction.entry(transaction_id);
+        awaited.or_insert_with(|| Awaited { pending, waiters: Vec::new() }).waiters.push(sender);
+        Some(receiver)
+    }
+
     /// The transactions that are waited for under the same request id of the same sender.
     fn under(&self, Envelope { sender, request_id, .. }: &Envelope) -> Vec<TransactionId> {
         let [first, last] = [0, u8::MAX].map(|byte| (*sender, *request_id, TransactionId([byte; 32])));

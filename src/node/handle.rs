@@ -1,6 +1,6 @@
 //! The running node as its API sees it.
 
-use super::chain::{Chain, block_record, transaction_place};
+use super::chain::{Chain, transaction_place, transaction_places};
 use super::clock::now;
 use super::error::NodeError;
 use super::finality::{Finality, Notice};
@@ -8,8 +8,9 @@ use super::halt::Halt;
 use super::intake::{Intake, Rejected};
 use super::liveness::Liveness;
 use super::metrics::NodeMetrics;
+use super::newest::NewestBlocks;
 use super::proofs;
-use super::records;
+use super::records::TransactionPlace;
 use super::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode,
     NamedValidator, PendingTransaction, Snapshot, Status, Submission, Unavailable,
@@ -26,8 +27,7 @@ use crate::wire::sender_of;
 use commonware_parallel::Strategy;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tracing::error;
 
 /// How far the applied block may lie behind the newest final one before a node counts as catching up.
@@ -62,8 +62,8 @@ pub struct Parts<E, S, T: Strategy> {
     pub intake: Arc<Intake<S, T>>,
     /// Who waits for them.
     pub finality: Arc<Finality>,
-    /// What came of the newest blocks that were asked for.
-    pub records: NewestRecords,
+    /// The newest blocks.
+    pub newest: Arc<NewestBlocks>,
     /// Told when the store fails.
     pub halt: Halt,
     /// What is counted.
@@ -72,30 +72,6 @@ pub struct Parts<E, S, T: Strategy> {
     pub liveness: Liveness,
     /// How many validators it takes.
     pub quorum: usize,
-}
-
-/// Records of the newest blocks, read once for all who wait for their transactions: thousands may wait for one block.
-#[derive(Default)]
-pub struct NewestRecords(Mutex<BTreeMap<u64, Arc<records::BlockRecord>>>);
-
-impl NewestRecords {
-    /// How many blocks' records are kept.
-    const KEPT: usize = 4;
-
-    fn get<S: Store>(&self, store: &S, height: u64) -> Result<Arc<records::BlockRecord>, NodeError> {
-        // Held while the record is read: whoever comes meanwhile wants the same one.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = kept.get(&height) {
-            return Ok(record.clone());
-        }
-        let record = block_record(store, height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
-        let record = Arc::new(record);
-        kept.insert(height, record.clone());
-        if kept.len() > Self::KEPT {
-            kept.pop_first();
-        }
-        Ok(record)
-    }
 }
 
 impl<E: Runtime, S: Store, T: Strategy> NodeHandle<E, S, T> {
@@ -134,41 +110,61 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         behind <= BEHIND_MAX && self.alive().is_ok() && !self.intake.is_closed()
     }
 
-    async fn submit(&self, signed: SignedTransaction) -> Result<Submission, Refusal> {
+    async fn submit_all(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Submission, Refusal>> {
         const STOPPING: Refusal = Refusal::NotServing { why: "it is stopping; send the same bytes to another node" };
         const FAILED: Refusal = Refusal::NotServing { why: "its store failed; send the same bytes to another node" };
+        let all = |refusal: Refusal| signed.iter().map(|_| Err(refusal.clone())).collect();
         if self.intake.is_closed() || self.alive().is_err() {
-            return Err(STOPPING);
+            return all(STOPPING);
         }
-        let id = signed.id();
-        let found = || self.found(&id).map_err(|error| self.unavailable(error)).map_err(|_| FAILED);
-        if let Some(found) = found()? {
-            return Ok(Submission::Final(found));
-        }
-        match self.intake.submit(signed, now(&self.context)).await {
-            Ok(pending) => Ok(Submission::Pending(pending)),
-            Err(Rejected::Closed) => Err(STOPPING),
-            Err(Rejected::Failed) => Err(FAILED),
-            // It may have become final since it was looked up, and is then taken for its own reuse, or for expired.
-            Err(Rejected::Refused(refusal)) => match found()? {
-                Some(found) => Ok(Submission::Final(found)),
-                None => {
-                    self.metrics.refused_transactions.inc();
-                    Err(refusal)
-                }
+        // Read first: what is announced later is not missed by whoever waits.
+        let announced = self.finality.announced();
+        let ids: Vec<TransactionId> = signed.iter().map(SignedTransaction::id).collect();
+        let found = match self.found_all(&ids) {
+            Ok(found) => found,
+            Err(error) => {
+                let _ = self.unavailable(error);
+                return all(FAILED);
+            }
+        };
+        let news = signed.into_iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(signed, _)| signed);
+        let mut entered = self.intake.submit_all(news.collect(), now(&self.context)).await.into_iter();
+        let answers = found.into_iter().zip(ids).map(|(found, id)| match found {
+            Some(found) => Ok(Submission::Final(found)),
+            None => match entered.next().unwrap_or(Err(Rejected::Closed)) {
+                Ok(pending) => Ok(Submission::Pending(PendingTransaction { not_final_at: Some(announced), ..pending })),
+                Err(Rejected::Closed) => Err(STOPPING),
+                Err(Rejected::Failed) => Err(FAILED),
+                // It may have become final since it was looked up, and is then taken for its own reuse, or for expired.
+                Err(Rejected::Refused(refusal)) => match self.found(&id).map_err(|error| self.unavailable(error)) {
+                    Ok(Some(found)) => Ok(Submission::Final(found)),
+                    Ok(None) => {
+                        self.metrics.refused_transactions.inc();
+                        Err(refusal)
+                    }
+                    Err(Unavailable) => Err(FAILED),
+                },
             },
-        }
+        });
+        answers.collect()
     }
 
     fn found(&self, id: &TransactionId) -> Result<Option<FinalTransaction>, NodeError> {
-        let store = self.chain.store();
-        let Some(place) = transaction_place(store, id)? else { return Ok(None) };
-        let record = self.records.get(store, place.height)?;
-        let index = place.index as usize;
-        let outcome = record.outcomes.get(index).cloned();
-        let outcome = outcome.ok_or(NodeError::MissingRecord("a transaction's outcome"))?;
-        let balances = record.openings.of(index, &outcome);
-        Ok(Some(FinalTransaction { height: place.height, outcome, balances }))
+        match transaction_place(self.chain.store(), id)? {
+            Some(place) => self.at(place).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn found_all(&self, ids: &[TransactionId]) -> Result<Vec<Option<FinalTransaction>>, NodeError> {
+        let places = transaction_places(self.chain.store(), ids)?;
+        places.into_iter().map(|place| place.map(|place| self.at(place)).transpose()).collect()
+    }
+
+    fn at(&self, place: TransactionPlace) -> Result<FinalTransaction, NodeError> {
+        let record = self.newest.record(self.chain.store(), place.height)?;
+        let found = FinalTransaction::of(place.height, &record.outcomes, &record.openings, place.index as usize);
+        found.ok_or(NodeError::MissingRecord("a transaction's outcome"))
     }
 
     async fn wait_final(&self, pending: PendingTransaction) -> Result<Ending, NodeError> {
@@ -177,25 +173,27 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         // The time first, so that it says nothing of blocks that the look-up may have missed.
         let ledger_time = self.chain.head().header.time;
         // Registered first and looked up after, so that nothing falls between the two.
-        let waiter = self.finality.wait(pending);
-        if let Some(found) = self.found(&id)? {
-            return Ok(Ending::Final(found));
-        }
-        if let Some(by) = self.request_holder(pending.sender, pending.request_id)? {
-            return self.taken(id, by);
-        }
-        if ledger_time > pending.expires_at {
-            return Ok(Ending::Expired);
+        let (waiter, announced) = self.finality.wait(pending);
+        if pending.not_final_at != Some(announced) {
+            if let Some(found) = self.found(&id)? {
+                return Ok(Ending::Final(found));
+            }
+            if let Some(by) = self.request_holder(pending.sender, pending.request_id)? {
+                return self.taken(id, by);
+            }
+            if ledger_time > pending.expires_at {
+                return Ok(Ending::Expired);
+            }
         }
         let waiter = waiter.ok_or(NodeError::TooManyWaiters)?;
         match waiter.await {
             Ok(Notice::Expired) => Ok(Ending::Expired),
             Ok(Notice::RequestTaken { by }) => Ok(Ending::RequestTaken { by }),
             Ok(Notice::Refused(refusal)) => Ok(Ending::Refused(refusal)),
-            Ok(Notice::Final { .. }) => {
+            Ok(Notice::Final(done)) => {
                 let waited = self.context.current().duration_since(started).unwrap_or_default();
                 self.metrics.finality_seconds.observe(waited.as_secs_f64());
-                self.found(&id)?.map(Ending::Final).ok_or(NodeError::MissingRecord("a final transaction's place"))
+                Ok(Ending::Final(done))
             }
             // The node is being dismantled.
             Err(_) => Err(NodeError::Consensus(StopReason::Shutdown)),
@@ -220,7 +218,7 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
 
     fn known(&self, id: TransactionId) -> Result<Option<KnownTransaction>, NodeError> {
         if let Some(found) = self.found(&id)? {
-            let parties = self.parties_of(&id, found.height)?;
+            let parties = self.parties_of(&id, found.height())?;
             return Ok(parties.map(|(sender, signers)| KnownTransaction {
                 transaction_id: id,
                 sender,
@@ -238,8 +236,8 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
 
     /// Who sent a final transaction, and whose keys signed it.
     fn parties_of(&self, id: &TransactionId, height: u64) -> Result<Option<(AccountId, Vec<PublicKey>)>, NodeError> {
-        let block = proofs::stored_block(self.chain.store(), height)?.ok_or(NodeError::MissingBlock(height))?;
-        let transaction = block.transactions().iter().find(|transaction| transaction.id() == *id);
+        let stored = self.newest.block(self.chain.store(), height)?;
+        let transaction = stored.block.transactions().iter().find(|transaction| transaction.id() == *id);
         Ok(transaction.and_then(|transaction| {
             let sender = sender_of(transaction.body())?;
             Some((sender, transaction.signers().collect()))
@@ -263,7 +261,7 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         let mut heights = self.finality.heights();
         loop {
             heights.borrow_and_update();
-            if let Some(receipt) = proofs::receipt(&self.chain, &id, checkpoint_height)? {
+            if let Some(receipt) = proofs::receipt(&self.chain, &self.newest, &id, checkpoint_height)? {
                 return Ok(Some(receipt));
             }
             let Some(place) = transaction_place(self.chain.store(), &id)? else { return Ok(None) };
@@ -278,12 +276,12 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     fn block(&self, height: u64) -> Result<Option<BlockRecord>, NodeError> {
         let store = self.chain.store();
         let Some(block) = proofs::stored_block(store, height)? else { return Ok(None) };
-        let record = block_record(store, height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
+        let record = self.newest.record(store, height)?;
         Ok(Some(BlockRecord {
             block,
-            outcomes: Arc::new(record.outcomes),
+            outcomes: record.outcomes,
             certificate: proofs::stored_certificate(store, height)?,
-            reserve_lines: record.reserve_lines,
+            reserve_lines: record.reserve_lines.to_vec(),
         }))
     }
 }
@@ -323,9 +321,9 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
         Ok(Snapshot { view: snapshot.view, height: snapshot.header.height, time: snapshot.header.time })
     }
 
-    fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>> {
+    fn submit_all(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>> {
         let parts = self.parts.clone();
-        async move { parts.submit(transaction).await }.boxed()
+        async move { parts.submit_all(transactions).await }.boxed()
     }
 
     fn wait_final(&self, pending: PendingTransaction) -> BoxFuture<'static, Result<Ending, Unavailable>> {
@@ -376,7 +374,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
         let parts = self.parts.clone();
         async move {
             parts.alive()?;
-            proofs::citation(&parts.chain, &id).map_err(|error| parts.unavailable(error))
+            proofs::citation(&parts.chain, &parts.newest, &id).map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }

@@ -19,7 +19,8 @@ use super::service::PendingTransaction;
 use super::transactions::TransactionDesk;
 use crate::admission::{Decoded, Origin, Plausible, Pooled, Refusal};
 use crate::consensus::{ForwardedBatch, Runtime};
-use crate::execution::Transaction;
+use crate::execution::{Envelope, Transaction};
+use crate::ledger::read_once::ReadOnce;
 use crate::ledger::{Malformed, SignedTransaction};
 use crate::primitives::{BlockTime, CodecError, Decode as _};
 use crate::storage::{Store, StoreView};
@@ -39,7 +40,7 @@ pub const WAITING_SIGNATURES_MAX: usize = 16_384;
 pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most signatures in a batch, if there is more than one transaction: a larger one would save little more, and would make
 /// those that came first wait for it.
-const BATCH_SIGNATURES_MAX: usize = 512;
+const BATCH_SIGNATURES_MAX: usize = 1_024;
 
 /// Why a transaction did not get in.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -70,10 +71,47 @@ impl Default for WaitingLimits {
     }
 }
 
+/// What became of one transaction of several.
+type Entered = Result<Pooled, Rejected>;
+
+/// Transactions that one caller sent together: it hears when there is an answer to each.
+struct Party {
+    answers: Mutex<Answers>,
+}
+
+struct Answers {
+    so_far: Vec<Option<Entered>>,
+    missing: usize,
+    caller: Option<oneshot::Sender<Vec<Entered>>>,
+}
+
+impl Party {
+    fn of(size: usize) -> (Arc<Self>, oneshot::Receiver<Vec<Entered>>) {
+        let (caller, answered) = oneshot::channel();
+        let answers = Answers { so_far: vec![None; size], missing: size, caller: Some(caller) };
+        (Arc::new(Self { answers: Mutex::new(answers) }), answered)
+    }
+
+    /// Each place is answered once.
+    fn answer(&self, place: usize, entered: Entered) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = answers.so_far.get_mut(place).filter(|slot| slot.is_none()) else { return };
+        *slot = Some(entered);
+        answers.missing -= 1;
+        if answers.missing == 0
+            && let Some(caller) = answers.caller.take()
+        {
+            // A caller that hung up looks it up later.
+            let _ = caller.send(std::mem::take(&mut answers.so_far).into_iter().flatten().collect());
+        }
+    }
+}
+
 /// A plausible transaction, and who wants to hear of it.
 struct Waiting {
     plausible: Plausible,
-    answer: oneshot::Sender<Result<Pooled, Rejected>>,
+    party: Arc<Party>,
+    place: usize,
 }
 
 /// What waits to be verified.
@@ -152,16 +190,64 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     /// # Errors
     /// The first rule that it breaks.
     pub async fn submit(&self, signed: SignedTransaction, clock: BlockTime) -> Result<PendingTransaction, Rejected> {
-        if let Some(pending) = self.desk.sent_again(&signed.id()) {
-            return Ok(pending);
+        self.submit_all(vec![signed], clock).await.pop().unwrap_or(Err(Rejected::Closed))
+    }
+
+    /// Takes a client's transactions in, and answers once each is in the pool or refused.
+    ///
+    /// The caller has looked up whether they are final already.
+    pub async fn submit_all(
+        &self,
+        signed: Vec<SignedTransaction>,
+        clock: BlockTime,
+    ) -> Vec<Result<PendingTransaction, Rejected>> {
+        let mut answers: Vec<_> = signed.iter().map(|each| self.desk.sent_again(&each.id()).map(Ok)).collect();
+        let news = signed.into_iter().zip(&answers).filter(|(_, known)| known.is_none()).map(|(signed, _)| signed);
+        let mut plausible = self.plausible_all(news.collect(), clock).into_iter();
+        let mut places = Vec::new();
+        let mut queued = Vec::new();
+        for (place, answer) in answers.iter_mut().enumerate().filter(|(_, answer)| answer.is_none()) {
+            match plausible.next() {
+                Some(Ok(plausible)) => {
+                    *answer = Some(Ok(PendingTransaction::new(plausible.id(), plausible.envelope())));
+                    places.push(place);
+                    queued.push(plausible);
+                }
+                Some(Err(rejected)) => *answer = Some(Err(rejected)),
+                None => *answer = Some(Err(Rejected::Closed)),
+            }
         }
-        let plausible = self.plausible(signed, clock)?;
-        let pending = PendingTransaction::new(plausible.id(), plausible.envelope());
-        let (answer, answered) = oneshot::channel();
-        self.queue().push(Waiting { plausible, answer }, &self.limits)?;
+        let entered = self.queue_and_wait(queued).await;
+        for (place, entered) in places.into_iter().zip(entered) {
+            if let Err(rejected) = entered {
+                answers[place] = Some(Err(rejected));
+            }
+        }
+        answers.into_iter().map(|answer| answer.unwrap_or(Err(Rejected::Closed))).collect()
+    }
+
+    /// Has transactions verified and admitted, as far as there is room for them.
+    async fn queue_and_wait(&self, plausible: Vec<Plausible>) -> Vec<Entered> {
+        let size = plausible.len();
+        if size == 0 {
+            return Vec::new();
+        }
+        let answered = self.queue_party(plausible);
         self.arrivals.send_modify(|count| *count += 1);
         // Let go without an answer: closed.
-        answered.await.unwrap_or(Err(Rejected::Closed)).map(|_| pending)
+        answered.await.unwrap_or_else(|_| vec![Err(Rejected::Closed); size])
+    }
+
+    fn queue_party(&self, plausible: Vec<Plausible>) -> oneshot::Receiver<Vec<Entered>> {
+        let (party, answered) = Party::of(plausible.len());
+        let mut queue = self.queue();
+        for (place, plausible) in plausible.into_iter().enumerate() {
+            let waiting = Waiting { plausible, party: party.clone(), place };
+            if let Err(rejected) = queue.push(waiting, &self.limits) {
+                party.answer(place, Err(rejected));
+            }
+        }
+        answered
     }
 
     /// Verifies what clients sent, for as long as the runtime runs.
@@ -182,11 +268,10 @@ impl<S: Store, T: Strategy> Intake<S, T> {
             }
             let (me, clock) = (self.clone(), now(&context));
             let work = context.child("admission").shared(true).spawn(move |_| async move {
-                let (plausible, answers): (Vec<_>, Vec<_>) =
-                    batch.into_iter().map(|waiting| (waiting.plausible, waiting.answer)).unzip();
-                for (answer, entered) in answers.into_iter().zip(me.enter(plausible, Origin::Client, clock)) {
-                    // A caller that hung up looks it up later.
-                    let _ = answer.send(entered);
+                let (plausible, callers): (Vec<_>, Vec<_>) =
+                    batch.into_iter().map(|waiting| (waiting.plausible, (waiting.party, waiting.place))).unzip();
+                for ((party, place), entered) in callers.into_iter().zip(me.enter(plausible, Origin::Client, clock)) {
+                    party.answer(place, entered);
                 }
             });
             work.await?;
@@ -195,46 +280,67 @@ impl<S: Store, T: Strategy> Intake<S, T> {
 
     /// Takes in what a peer forwarded. This is work: it belongs on the runtime's blocking pool.
     pub fn take_forwarded(&self, batch: &ForwardedBatch, clock: BlockTime) {
-        let found = batch.transactions.iter().map(|bytes| self.plausible_bytes(bytes, clock));
+        let malformed =
+            |error: CodecError| Rejected::from(Refusal::from(Malformed::new("transaction", error.to_string())));
+        let read = |bytes: &Bytes| SignedTransaction::from_bytes(bytes).map_err(malformed);
+        let (signed, unread): (Vec<_>, Vec<_>) = batch.transactions.iter().map(read).partition(Result::is_ok);
+        let news = signed.into_iter().flatten().filter(|signed| !self.desk.is_waiting(&signed.id())).collect();
+        let found = self.plausible_all(news, clock).into_iter();
         let (plausible, refused): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
-        let plausible = plausible.into_iter().flatten().flatten().collect();
-        let entered = self.enter(plausible, Origin::Peer, clock);
-        for why in refused.into_iter().filter_map(Result::err).chain(entered.into_iter().filter_map(Result::err)) {
+        let entered = self.enter(plausible.into_iter().flatten().collect(), Origin::Peer, clock);
+        let unread = unread.into_iter().filter_map(Result::err);
+        let refused = refused.into_iter().filter_map(Result::err).chain(entered.into_iter().filter_map(Result::err));
+        for why in unread.chain(refused) {
             debug!(from = %batch.from, %why, "a forwarded transaction was refused");
         }
     }
 
-    /// What a peer's bytes hold; none if it waits already.
-    fn plausible_bytes(&self, bytes: &Bytes, clock: BlockTime) -> Result<Option<Plausible>, Rejected> {
-        let malformed = |error: CodecError| Refusal::from(Malformed::new("transaction", error.to_string()));
-        let signed = SignedTransaction::from_bytes(bytes).map_err(malformed)?;
-        match self.desk.is_waiting(&signed.id()) {
-            true => Ok(None),
-            false => self.plausible(signed, clock).map(Some),
-        }
-    }
-
-    fn plausible(&self, signed: SignedTransaction, clock: BlockTime) -> Result<Plausible, Rejected> {
-        let decoded = Decoded::read(signed)?;
-        let now = self.judged_at(decoded.envelope().expires_at, clock);
-        let view = StoreView::new(self.chain.store().clone());
-        let plausible = self.desk.plausible(decoded, now, &view);
-        self.believe(&view)?;
-        Ok(plausible?)
+    /// Holds each to the rules that need no signature.
+    fn plausible_all(&self, signed: Vec<SignedTransaction>, clock: BlockTime) -> Vec<Result<Plausible, Rejected>> {
+        let decoded: Vec<Result<Decoded, Refusal>> = signed.into_iter().map(Decoded::read).collect();
+        let (probe, view) = self.read_ahead(decoded.iter().flatten().map(Decoded::envelope));
+        let judged = decoded.into_iter().map(|decoded| {
+            let decoded = decoded?;
+            let now = self.judged_at(decoded.envelope().expires_at, clock);
+            Ok(self.desk.plausible(decoded, now, &view)?)
+        });
+        self.believed(&probe, judged.collect())
     }
 
     /// Verifies and admits, in order.
-    fn enter(&self, plausible: Vec<Plausible>, origin: Origin, clock: BlockTime) -> Vec<Result<Pooled, Rejected>> {
+    fn enter(&self, plausible: Vec<Plausible>, origin: Origin, clock: BlockTime) -> Vec<Entered> {
+        if plausible.is_empty() {
+            return Vec::new();
+        }
         let authentic = self.desk.authenticate_each(plausible);
-        authentic.into_iter().map(|transaction| self.admit(transaction?, origin, clock)).collect()
+        let (probe, view) = self.read_ahead(authentic.iter().flatten().map(|transaction| transaction.envelope()));
+        let known: Vec<Arc<Transaction>> = authentic.iter().flatten().cloned().collect();
+        let now = |expires_at| self.judged_at(expires_at, clock);
+        let mut admitted = self.desk.admit(known, origin, now, &view).into_iter();
+        let entered = authentic.into_iter().map(|authentic| {
+            authentic?;
+            Ok(admitted.next().unwrap_or(Err(Refusal::PoolFull))?)
+        });
+        self.believed(&probe, entered.collect())
     }
 
-    fn admit(&self, transaction: Arc<Transaction>, origin: Origin, clock: BlockTime) -> Result<Pooled, Rejected> {
-        let now = self.judged_at(transaction.envelope().expires_at, clock);
-        let view = StoreView::new(self.chain.store().clone());
-        let admitted = self.desk.admit(transaction, origin, now, &view);
-        self.believe(&view)?;
-        Ok(admitted?)
+    /// The state now, of which what says whether these may stand in a block was read at one go.
+    fn read_ahead<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> (StoreView<S>, ReadOnce) {
+        let probe = StoreView::new(self.chain.store().clone());
+        let view = ReadOnce::new(Arc::new(probe.clone()));
+        view.read_ahead(envelopes.flat_map(Envelope::foreseen_reads).collect());
+        (probe, view)
+    }
+
+    /// A failed read ends the node: what it would answer next is worth nothing.
+    fn believed<V>(&self, probe: &StoreView<S>, judged: Vec<Result<V, Rejected>>) -> Vec<Result<V, Rejected>> {
+        match probe.check() {
+            Ok(()) => judged,
+            Err(error) => {
+                self.halt.stop_now(NodeError::from(error));
+                judged.iter().map(|_| Err(Rejected::Failed)).collect()
+            }
+        }
     }
 
     /// The time by which an expiry is judged. Only the ledger's own says that it is too late: a block may hold the
@@ -243,14 +349,6 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         let ledger = self.chain.head().header.time;
         let clock = clock.max(ledger);
         if expires_at < clock { ledger } else { clock }
-    }
-
-    /// A failed read ends the node: what it would answer next is worth nothing.
-    fn believe(&self, view: &StoreView<S>) -> Result<(), Rejected> {
-        view.check().map_err(|error| {
-            self.halt.stop_now(NodeError::from(error));
-            Rejected::Failed
-        })
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -19,8 +19,11 @@ use super::error::NodeError;
 use super::finality::Finality;
 use super::halt::Halt;
 use super::metrics::NodeMetrics;
+use super::newest::NewestBlocks;
 use super::pacing::Pacing;
 use super::proofs;
+use super::records::BlockRecord;
+use super::relay::Proposals;
 use super::transactions::TransactionDesk;
 use crate::admission::Refusal;
 use crate::consensus::{
@@ -55,6 +58,10 @@ pub struct LedgerParts<E, S, T: Strategy> {
     pub desk: Arc<TransactionDesk<T>>,
     /// Who waits for them.
     pub finality: Arc<Finality>,
+    /// The newest blocks.
+    pub newest: Arc<NewestBlocks>,
+    /// Who has proposed.
+    pub proposals: Proposals,
     /// Told when the node's word is worth nothing any more.
     pub halt: Halt,
     /// What is counted.
@@ -149,7 +156,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         let block = Arc::new(self.sealed(&executed)?);
         self.metrics.build_seconds.observe(self.time_since(started).as_secs_f64());
         self.pacing().built(block.header().height, block.hash(), block.transactions().len());
-        self.chain.publish(Arc::new(executed));
+        self.publish(Arc::new(executed));
         Some(block)
     }
 
@@ -193,7 +200,9 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
     ) {
         // What is final already goes too: a copy that came in while its block was committed would keep leaders from resting.
         let committed = self.chain.head().header.height;
-        for transaction in self.desk.fresh(taken, limit) {
+        let fresh = self.desk.fresh(taken, limit);
+        executor.read_ahead(fresh.iter().map(|transaction| &**transaction));
+        for transaction in fresh {
             if !executor.is_empty() && time_is_up() {
                 debug!(transactions = executor.len(), "the rest waits for another block: a leader's time is up");
                 break;
@@ -237,6 +246,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
     }
 
     async fn verify(self: &Arc<Self>, slot: Slot, block: Arc<Block>, ancestors: Ancestors) -> bool {
+        self.proposals.saw(&slot);
         let header = block.header();
         if header.proposer != slot.leader || header.epoch != slot.epoch || header.parent != slot.parent {
             warn!(height = header.height, "a proposed block is not of its slot");
@@ -291,8 +301,13 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         self.metrics.verify_seconds.observe(took.as_secs_f64());
         let executed = Arc::new(executed?);
         self.pacing().checked(block.transactions().len(), took, self.checking_max());
-        self.chain.publish(executed.clone());
+        self.publish(executed.clone());
         Ok(executed)
+    }
+
+    fn publish(&self, executed: Arc<Executed>) {
+        self.desk.note_offered(&executed);
+        self.chain.publish(executed);
     }
 
     /// Authenticates and executes a block on its parent's state.
@@ -396,7 +411,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
                 let head = self.chain.head();
                 let parent = self.chain.state_after(&block.header().parent)?;
                 let parent = parent.ok_or(NodeError::NotTheNextBlock { height, head: head.header.height })?;
-                let me = self.clone();
+                let (me, block) = (self.clone(), block.clone());
                 let executed = self.aside(move || me.execute(&parent, &block)).await;
                 let executed = executed.ok_or(NodeError::Consensus(StopReason::Shutdown))?;
                 Arc::new(executed.map_err(|refused| refused.of_final_block(height))?)
@@ -407,6 +422,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         self.pacing().finalized(height, block_hash);
         self.metrics.proposal_transactions_max.set(i64::try_from(self.pacing().limit()).unwrap_or(i64::MAX));
         self.desk.committed(&executed);
+        self.newest.committed(block, BlockRecord::of(&executed));
         self.finality.announce(&executed);
         let view = StoreView::new(self.chain.store().clone());
         let dropped = self.desk.drop_disowned(&executed, &view);

@@ -27,6 +27,7 @@ mod intake;
 mod ledger;
 mod liveness;
 mod metrics;
+mod newest;
 mod pacing;
 mod proofs;
 mod records;

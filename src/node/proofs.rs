@@ -1,13 +1,13 @@
 //! Proofs out of what the node keeps: receipts and citations.
 
-use super::chain::{Chain, block_record, transaction_place};
+use super::chain::{Chain, transaction_place};
 use super::error::NodeError;
+use super::newest::NewestBlocks;
 use super::records::node_key;
 use crate::consensus::block::SealedBlock;
 use crate::domain::financing::Citation;
-use crate::ledger::block::outcome_leaf;
 use crate::ledger::receipt::{Anchor, LaterHeader, Receipt};
-use crate::ledger::{Block, Header, Outcome, SignedTransaction};
+use crate::ledger::{Block, Header};
 use crate::primitives::merkle::Path;
 use crate::primitives::{Decode as _, Encode as _, Hash, TransactionId};
 use crate::storage::{Reader, Store, StoreColumn, height_key, key_height};
@@ -39,13 +39,14 @@ pub fn stored_certificate<R: Reader>(store: &R, height: u64) -> Result<Option<By
 /// The store failed or holds what no committer wrote.
 pub fn receipt<S: Store>(
     chain: &Chain<S>,
+    newest: &NewestBlocks,
     id: &TransactionId,
     checkpoint_height: Option<u64>,
 ) -> Result<Option<Receipt>, NodeError> {
     let store = chain.store();
     let Some(place) = transaction_place(store, id)? else { return Ok(None) };
-    let block = stored_block(store, place.height)?.ok_or(NodeError::MissingBlock(place.height))?;
-    let record = block_record(store, place.height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
+    let final_block = newest.block(store, place.height)?;
+    let (block, record) = (&final_block.block, &final_block.record);
     let index = place.index as usize;
     let (Some(transaction), Some(outcome)) = (block.transactions().get(index), record.outcomes.get(index)) else {
         // What fell due has an outcome and no transaction: it is proven by the block, not by a receipt.
@@ -57,14 +58,14 @@ pub fn receipt<S: Store>(
     let certified_height = later.as_ref().map_or(place.height, |later| later.header.height);
     let checkpoint = checkpoint_height.filter(|height| ![place.height, certified_height].contains(height));
     let anchor = checkpoint.map(|height| anchor(store, height, certified_height)).transpose()?;
-    let leaves: Vec<Hash> = block.transactions().iter().map(SignedTransaction::leaf).collect();
-    let missing = || NodeError::MissingRecord("a transaction's path");
+    let paths = final_block.paths(index).ok_or(NodeError::MissingRecord("a transaction's path"))?;
+    let (transaction_path, outcome_path) = paths;
     Ok(Some(Receipt {
         transaction: transaction.clone(),
         outcome: outcome.clone(),
         balances: record.openings.of(index, outcome),
-        transaction_path: Path::of(&leaves, index).ok_or_else(missing)?,
-        outcome_path: outcome_path(&record.outcomes, index).ok_or_else(missing)?,
+        transaction_path,
+        outcome_path,
         header: block.header().clone(),
         later,
         anchor,
@@ -78,25 +79,23 @@ pub fn receipt<S: Store>(
 ///
 /// # Errors
 /// The store failed or holds what no committer wrote.
-pub fn citation<S: Store>(chain: &Chain<S>, id: &TransactionId) -> Result<Option<Citation>, NodeError> {
+pub fn citation<S: Store>(
+    chain: &Chain<S>,
+    newest: &NewestBlocks,
+    id: &TransactionId,
+) -> Result<Option<Citation>, NodeError> {
     let store = chain.store();
     let size = chain.head().header.height + 1;
     let Some(place) = transaction_place(store, id)? else { return Ok(None) };
-    let block = stored_block(store, place.height)?.ok_or(NodeError::MissingBlock(place.height))?;
-    let record = block_record(store, place.height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))?;
+    let final_block = newest.block(store, place.height)?;
     let index = place.index as usize;
-    let Some(outcome) = record.outcomes.get(index) else { return Ok(None) };
+    let Some(outcome) = final_block.record.outcomes.get(index) else { return Ok(None) };
     Ok(Some(Citation {
         outcome: outcome.to_bytes().into(),
-        outcome_path: outcome_path(&record.outcomes, index).ok_or(NodeError::MissingRecord("an outcome's path"))?,
-        header: block.header().to_bytes().into(),
+        outcome_path: final_block.outcome_path(index).ok_or(NodeError::MissingRecord("an outcome's path"))?,
+        header: final_block.block.header().to_bytes().into(),
         history_path: history_path(store, place.height, size)?,
     }))
-}
-
-fn outcome_path(outcomes: &[Outcome], index: usize) -> Option<Path> {
-    let leaves: Vec<Hash> = outcomes.iter().map(|outcome| outcome_leaf(&outcome.hash())).collect();
-    Path::of(&leaves, index)
 }
 
 fn anchor<S: Store>(store: &S, height: u64, certified_height: u64) -> Result<Anchor, NodeError> {

@@ -13,6 +13,7 @@ use crate::execution::Executed;
 use crate::ledger::{Openings, Outcome, ReserveLine};
 use crate::primitives::Encode;
 use crate::primitives::merkle::NodePlace;
+use std::sync::Arc;
 
 /// The key of the last applied header in Meta.
 pub(super) const APPLIED_KEY: &[u8] = b"applied";
@@ -23,11 +24,11 @@ pub(super) const ACCUMULATOR_KEY: &[u8] = b"";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockRecord {
     /// One for each transaction, in order; then one more if something fell due.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Arc<Vec<Outcome>>,
     /// What opens the balances that the outcomes commit to.
-    pub openings: Openings,
+    pub openings: Arc<Openings>,
     /// How every token stood after it.
-    pub reserve_lines: Vec<ReserveLine>,
+    pub reserve_lines: Arc<Vec<ReserveLine>>,
 }
 codec_struct!(BlockRecord { outcomes, openings, reserve_lines });
 
@@ -35,9 +36,9 @@ impl BlockRecord {
     /// That of an executed block.
     pub(super) fn of(executed: &Executed) -> Self {
         Self {
-            outcomes: executed.outcomes.to_vec(),
-            openings: executed.openings.as_ref().clone(),
-            reserve_lines: executed.reserve_lines.to_vec(),
+            outcomes: executed.outcomes.clone(),
+            openings: executed.openings.clone(),
+            reserve_lines: executed.reserve_lines.clone(),
         }
     }
 }

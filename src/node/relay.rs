@@ -1,19 +1,22 @@
 //! Transactions between nodes: out to those who lead, and in from those who do not.
 //!
-//! What a client gave this node goes to the current and the next leader at once, and again in later views, until it is
-//! final or expired. So a lone payment waits neither for this node's turn nor for an idle leader's timer.
+//! What a client gave this node goes to the next leader at once, and to the current one if that has not proposed yet; and
+//! again to those of later views, until a block offers it. So a lone payment waits neither for this node's turn nor for an
+//! idle leader's timer, and on a busy network a transaction crosses it about once besides its block.
 
+use super::chain::Chain;
 use super::clock::now;
 use super::intake::Intake;
 use super::transactions::TransactionDesk;
-use crate::consensus::{ForwardedBatches, Forwarder, Leaders, Runtime};
-use crate::primitives::{PublicKey, TransactionId};
+use crate::consensus::{CurrentLeaders, ForwardedBatches, Forwarder, Leaders, Runtime, Slot};
+use crate::primitives::PublicKey;
 use crate::storage::Store;
+use bytes::Bytes;
 use commonware_macros::select;
 use commonware_parallel::Strategy;
 use commonware_runtime::Error as RuntimeError;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Most transactions sent to a leader at a time.
@@ -23,16 +26,74 @@ const GATHER: Duration = Duration::from_millis(2);
 /// After this many views a leader is sent again what is still not final: a batch that found no room is gone.
 const RESEND_VIEWS: u64 = 64;
 
+/// The newest view whose proposal this node has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Proposals(Arc<Mutex<(u64, u64)>>);
+
+impl Proposals {
+    /// The leader of this slot has proposed.
+    pub fn saw(&self, slot: &Slot) {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = (*newest).max((slot.epoch, slot.view));
+    }
+
+    fn is_in(&self, turn: &CurrentLeaders) -> bool {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) >= (turn.epoch, turn.view)
+    }
+}
+
+/// What a leader was sent.
+#[derive(Default)]
+struct Sent {
+    /// All arrivals before this one, but for those that did not go out.
+    before: u64,
+    /// What did not go out.
+    missed: BTreeSet<u64>,
+}
+
+impl Sent {
+    /// What it is to be sent now.
+    fn due<T: Strategy>(&self, desk: &TransactionDesk<T>, committed: u64) -> Vec<(u64, Bytes)> {
+        let from = self.missed.first().map_or(self.before, |missed| self.before.min(*missed));
+        let mut due = desk.client_transactions(from, committed, FORWARDED_MAX);
+        due.retain(|(arrival, _)| *arrival >= self.before || self.missed.contains(arrival));
+        due
+    }
+
+    /// It was sent what was due, and of that only what stands at these places went out.
+    fn note(&mut self, due: &[(u64, Bytes)], out: &[usize]) {
+        let out: BTreeSet<usize> = out.iter().copied().collect();
+        for (place, (arrival, _)) in due.iter().enumerate() {
+            self.before = self.before.max(arrival + 1);
+            match out.contains(&place) {
+                true => self.missed.remove(arrival),
+                false => self.missed.insert(*arrival),
+            };
+        }
+    }
+}
+
+/// Where transactions are sent from.
+pub struct Outbox<S, T: Strategy> {
+    /// This node.
+    pub me: PublicKey,
+    /// Whose turn it is.
+    pub leaders: Leaders,
+    /// The way to them.
+    pub forwarder: Forwarder,
+    /// Where transactions wait.
+    pub desk: Arc<TransactionDesk<T>>,
+    /// The chain.
+    pub chain: Arc<Chain<S>>,
+    /// Who has proposed.
+    pub proposals: Proposals,
+}
+
 /// Sends clients' transactions to leaders, until consensus stops.
-pub async fn send<E: Runtime, T: Strategy>(
-    context: E,
-    me: PublicKey,
-    mut leaders: Leaders,
-    forwarder: Forwarder,
-    desk: Arc<TransactionDesk<T>>,
-) {
+pub async fn send<E: Runtime, S: Store, T: Strategy>(context: E, outbox: Outbox<S, T>) {
+    let Outbox { me, mut leaders, forwarder, desk, chain, proposals } = outbox;
     let mut arrivals = desk.clients_arrivals();
-    let mut sent: BTreeMap<PublicKey, BTreeSet<TransactionId>> = BTreeMap::new();
+    let mut sent: BTreeMap<PublicKey, Sent> = BTreeMap::new();
     let mut resent_at = 0;
     loop {
         select! {
@@ -44,18 +105,19 @@ pub async fn send<E: Runtime, T: Strategy>(
             resent_at = turn.view;
             sent.clear();
         }
-        for leader in BTreeSet::from([turn.current, turn.next]) {
-            if leader == me {
+        let current = (!proposals.is_in(&turn)).then_some(turn.current);
+        let targets: BTreeSet<PublicKey> =
+            current.into_iter().chain([turn.next]).filter(|leader| *leader != me).collect();
+        for leader in targets {
+            let sent = sent.entry(leader).or_default();
+            let due = sent.due(&desk, chain.head().header.height);
+            if due.is_empty() {
                 continue;
             }
-            let known = sent.entry(leader).or_default();
-            let news = desk.client_transactions(FORWARDED_MAX, |id| !known.contains(id));
-            if news.is_empty() {
-                continue;
-            }
-            let (ids, bytes): (Vec<_>, Vec<_>) = news.into_iter().unzip();
+            let bytes: Vec<Bytes> = due.iter().map(|(_, bytes)| bytes.clone()).collect();
             // What did not go out is offered again with the next arrival or view.
-            known.extend(forwarder.forward(leader, &bytes).into_iter().map(|place| ids[place]));
+            let out = forwarder.forward(leader, &bytes);
+            sent.note(&due, &out);
         }
         context.sleep(GATHER).await;
     }

@@ -15,11 +15,13 @@ use crate::admission::Refusal;
 use crate::domain::financing::Citation;
 use crate::execution::Envelope;
 use crate::ledger::receipt::Receipt;
-use crate::ledger::{BalanceAfter, Block, Outcome, ReserveLine, SignedTransaction, View};
+use crate::ledger::{BalanceAfter, Block, Openings, Outcome, ReserveLine, SignedTransaction, View};
 use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, RequestId, TransactionId};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -137,13 +139,15 @@ pub struct PendingTransaction {
     pub request_id: RequestId,
     /// Until when it may enter a block.
     pub expires_at: BlockTime,
+    /// A height as of which it was looked for and not found to be final, if it was.
+    pub not_final_at: Option<u64>,
 }
 
 impl PendingTransaction {
     /// The transaction of this id and envelope.
     pub fn new(transaction_id: TransactionId, envelope: &Envelope) -> Self {
         let Envelope { sender, request_id, expires_at, .. } = *envelope;
-        Self { transaction_id, sender, request_id, expires_at }
+        Self { transaction_id, sender, request_id, expires_at, not_final_at: None }
     }
 }
 
@@ -156,15 +160,42 @@ pub enum Submission {
     Final(FinalTransaction),
 }
 
-/// A final transaction.
-#[derive(Clone, Debug)]
+/// A final transaction. It shares what it tells with the others of its block.
+#[derive(Clone)]
 pub struct FinalTransaction {
-    /// The block.
-    pub height: u64,
+    height: u64,
+    index: usize,
+    outcomes: Arc<Vec<Outcome>>,
+    openings: Arc<Openings>,
+}
+
+impl FinalTransaction {
+    /// The transaction at a place of a block, of which these are the outcomes; `None` if there is no such place.
+    pub fn of(height: u64, outcomes: &Arc<Vec<Outcome>>, openings: &Arc<Openings>, index: usize) -> Option<Self> {
+        let (outcomes, openings) = (outcomes.clone(), openings.clone());
+        (index < outcomes.len()).then_some(Self { height, index, outcomes, openings })
+    }
+
+    /// The block's height.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
     /// What it did.
-    pub outcome: Outcome,
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcomes[self.index]
+    }
+
     /// What opens every balance that the outcome commits to. Not everyone may see every one of them.
-    pub balances: Vec<BalanceAfter>,
+    pub fn balances(&self) -> Vec<BalanceAfter> {
+        self.openings.of(self.index, self.outcome())
+    }
+}
+
+impl fmt::Debug for FinalTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FinalTransaction").field("height", &self.height).field("outcome", self.outcome()).finish()
+    }
 }
 
 /// What became of a transaction so far.
@@ -230,8 +261,16 @@ pub trait LedgerHandle: Send + Sync + 'static {
     /// State as of the newest applied block.
     fn snapshot(&self) -> Result<Snapshot, Unavailable>;
 
-    /// Authenticates and admits a transaction. The same body again is no error: it answers what became of it.
-    fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>>;
+    /// Authenticates and admits transactions, each by itself, and answers them in their order. The same body again is no
+    /// error: it answers what became of it.
+    fn submit_all(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>>;
+
+    /// Does so with one transaction.
+    fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>> {
+        let answers = self.submit_all(vec![transaction]);
+        let none = Refusal::NotServing { why: "it is stopping; send the same bytes to another node" };
+        async move { answers.await.pop().unwrap_or(Err(none)) }.boxed()
+    }
 
     /// Resolves when nothing can change any more for a transaction that was admitted. Dropping it ends the wait and nothing
     /// else.

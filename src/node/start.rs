@@ -11,14 +11,15 @@ use super::intake::{Intake, WaitingLimits};
 use super::ledger::{LedgerParts, NodeLedger};
 use super::liveness::{self, Liveness, Watched};
 use super::metrics::NodeMetrics;
-use super::relay;
+use super::newest::NewestBlocks;
+use super::relay::{self, Outbox, Proposals};
 use super::service::{Identity, Mode, NamedValidator};
 use super::transactions::TransactionDesk;
 use crate::admission::PoolLimits;
 use crate::consensus::network::Network;
 use crate::consensus::{
-    Attended, Config as ConsensusConfig, ForwardedBatches, Forwarder, Hearing, Leaders, Pace, PeerAddress, Runtime,
-    Scheme, SealedBlock, Signer, StopReason, Stores, engine,
+    Attended, Config as ConsensusConfig, ForwardedBatches, Hearing, Pace, PeerAddress, Runtime, Scheme, SealedBlock,
+    Signer, StopReason, Stores, engine,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::validators::VALIDATORS_MAX;
@@ -105,11 +106,14 @@ where
     let finality = Arc::new(Finality::new(head.header.height));
     let desk = Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
     let intake = Arc::new(Intake::new(chain.clone(), desk.clone(), halt.clone(), WaitingLimits::default()));
+    let (newest, proposals) = (Arc::new(NewestBlocks::default()), Proposals::default());
     let ledger = NodeLedger::new(LedgerParts {
         context: context.child("ledger"),
         chain: chain.clone(),
         desk: desk.clone(),
         finality: finality.clone(),
+        newest: newest.clone(),
+        proposals: proposals.clone(),
         halt: halt.clone(),
         metrics: metrics.clone(),
         proposer: me,
@@ -124,7 +128,8 @@ where
     let stores = Stores { certificates, blocks };
     let consensus = engine::start(context_of_consensus, config, network, stores, Arc::new(ledger), strategy).await?;
     let (leaders, forwarder, forwarded, _, consensus) = consensus.split();
-    start_traffic(&context, me, (leaders, forwarder, forwarded), &desk, &intake, &halt);
+    let outbox = Outbox { me, leaders, forwarder, desk: desk.clone(), chain: chain.clone(), proposals };
+    start_traffic(&context, outbox, forwarded, &intake, &halt);
     let watched = Watched {
         liveness: liveness.clone(),
         validators: genesis.validators().clone(),
@@ -142,7 +147,7 @@ where
         desk,
         intake,
         finality,
-        records: Default::default(),
+        newest,
         halt,
         metrics: metrics.clone(),
         liveness,
@@ -181,9 +186,8 @@ fn consensus_config(settings: &NodeSettings) -> Result<ConsensusConfig, NodeErro
 /// Starts the tasks that move transactions: in from clients, out to leaders, in from peers.
 fn start_traffic<E: Runtime, S: Store, T: Strategy>(
     context: &E,
-    me: PublicKey,
-    (leaders, forwarder, forwarded): (Leaders, Forwarder, ForwardedBatches),
-    desk: &Arc<TransactionDesk<T>>,
+    outbox: Outbox<S, T>,
+    forwarded: ForwardedBatches,
     intake: &Arc<Intake<S, T>>,
     halt: &Halt,
 ) {
@@ -193,9 +197,8 @@ fn start_traffic<E: Runtime, S: Store, T: Strategy>(
     };
     let verifying = intake.clone();
     start("admission", context.child("verifier").spawn(move |context| verifying.verify(context)));
-    let sending = desk.clone();
     let sender = context.child("sender").spawn(move |context| async move {
-        relay::send(context, me, leaders, forwarder, sending).await;
+        relay::send(context, outbox).await;
         Ok(())
     });
     start("sender of transactions", sender);

@@ -54,34 +54,40 @@ impl<T: Strategy> TransactionDesk<T> {
         }
     }
 
-    /// Takes an authentic transaction to the pool, on the state as it is by now.
+    /// Takes authentic transactions to the pool, on the state as it is by now.
     ///
-    /// The caller has looked up whether it is final already.
-    ///
-    /// # Errors
-    /// The first rule that it breaks.
+    /// The caller has looked up whether they are final already. Each has its own answer: the first rule that it breaks.
     pub fn admit(
         &self,
-        transaction: Arc<Transaction>,
+        transactions: Vec<Arc<Transaction>>,
         origin: Origin,
-        now: BlockTime,
+        now: impl Fn(BlockTime) -> BlockTime,
         view: &dyn View,
-    ) -> Result<Pooled, Refusal> {
+    ) -> Vec<Result<Pooled, Refusal>> {
+        let mut pool = self.pool();
         // What waits here was found admissible; whether it still is, its block decides.
-        let waiting = self.pool().get(&transaction.id()).cloned();
-        let admissible = match waiting {
-            Some(waiting) => Admissible::again(waiting),
-            None => Admissible::check(transaction, self.chain_id, now, view)?,
-        };
-        let pooled = self.pool().insert(&admissible, origin)?;
-        if pooled == Pooled::Added {
+        let known = |transaction: &Arc<Transaction>| pool.get(&transaction.id()).cloned();
+        let waiting: Vec<Option<Arc<Transaction>>> = transactions.iter().map(known).collect();
+        drop(pool);
+        let judged = transactions.into_iter().zip(waiting).map(|(transaction, waiting)| match waiting {
+            Some(waiting) => Ok(Admissible::again(waiting)),
+            None => {
+                let now = now(transaction.envelope().expires_at);
+                Admissible::check(transaction, self.chain_id, now, view)
+            }
+        });
+        let judged: Vec<Result<Admissible, Refusal>> = judged.collect();
+        pool = self.pool();
+        let pooled: Vec<_> = judged.into_iter().map(|judged| pool.insert(&judged?, origin)).collect();
+        drop(pool);
+        if pooled.iter().any(|pooled| matches!(pooled, Ok(Pooled::Added))) {
             self.arrivals.send_modify(|count| *count += 1);
         }
         // Of one that waits already, its origin may be news.
-        if origin == Origin::Client {
+        if origin == Origin::Client && pooled.iter().any(Result::is_ok) {
             self.clients_arrivals.send_modify(|count| *count += 1);
         }
-        Ok(pooled)
+        pooled
     }
 
     /// The transaction that a client sent again, if it waits here: it needs no second check.
@@ -204,15 +210,18 @@ impl<T: Strategy> TransactionDesk<T> {
         self.pool().len()
     }
 
-    /// What clients gave this node, with the bytes that peers are sent.
-    pub fn client_transactions(
-        &self,
-        most: usize,
-        wanted: impl Fn(&TransactionId) -> bool,
-    ) -> Vec<(TransactionId, Bytes)> {
+    /// What clients gave this node and no block above the committed one offers, from an arrival on, with the bytes that
+    /// peers are sent.
+    pub fn client_transactions(&self, from: u64, committed: u64, most: usize) -> Vec<(u64, Bytes)> {
         let pool = self.pool();
-        let wanted = pool.client_transactions().filter(|transaction| wanted(&transaction.id())).take(most);
-        wanted.map(|transaction| (transaction.id(), Bytes::from(transaction.signed().to_bytes()))).collect()
+        let waiting = pool.client_transactions(from, committed).take(most);
+        waiting.map(|(arrival, transaction)| (arrival, Bytes::from(transaction.signed().to_bytes()))).collect()
+    }
+
+    /// Notes what an executed block offers: it need not be sent to another leader while the block may become final.
+    pub fn note_offered(&self, executed: &Executed) {
+        let mut pool = self.pool();
+        executed.transactions.iter().for_each(|each| pool.note_offered(&each.id(), executed.header.height));
     }
 
     /// Counts what clients send, for the one who passes it on.

@@ -5,6 +5,7 @@
 //! refuses what encoding would not have produced, trailing bytes included, so a decoded value re-encodes to its input.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Largest count that a list or byte string may announce: 16 MiB, above any block.
@@ -62,7 +63,8 @@ pub trait Encode {
 
     /// The encoding by itself.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        // Most entries of state and their keys are no longer.
+        let mut out = Vec::with_capacity(128);
         self.encode(&mut out);
         out
     }
@@ -180,6 +182,18 @@ macro_rules! integers {
     )*};
 }
 integers!(u8, u16, u32, u64, u128);
+
+impl<T: Encode> Encode for Arc<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        (**self).encode(out);
+    }
+}
+
+impl<T: Decode> Decode for Arc<T> {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        T::decode(reader).map(Self::new)
+    }
+}
 
 impl Encode for bool {
     fn encode(&self, out: &mut Vec<u8>) {

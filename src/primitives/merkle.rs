@@ -213,6 +213,40 @@ impl Frontier {
     }
 }
 
+/// A whole tree, kept as all its perfect subtrees: a path from it takes no more steps than it has levels.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    size: u64,
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Tree {
+    /// The tree over leaf hashes.
+    pub fn of(leaves: impl Iterator<Item = Hash>) -> Self {
+        let (mut frontier, mut levels) = (Frontier::default(), Vec::<Vec<Hash>>::new());
+        for leaf in leaves {
+            frontier.push_noting(leaf, |place, hash| {
+                // Those of a level are completed from left to right.
+                let level = usize::from(place.level);
+                if levels.len() == level {
+                    levels.push(Vec::new());
+                }
+                levels[level].push(hash);
+            });
+        }
+        Self { size: frontier.size(), levels }
+    }
+
+    /// The path of a leaf; `None` if there is no such leaf.
+    pub fn path(&self, index: usize) -> Option<Path> {
+        let node = |place: NodePlace| {
+            let index = usize::try_from(place.index).ok()?;
+            self.levels.get(usize::from(place.level))?.get(index).copied()
+        };
+        Path::from_nodes(index as u64, self.size, &mut { node })
+    }
+}
+
 impl Encode for Frontier {
     fn encode(&self, out: &mut Vec<u8>) {
         self.size.encode(out);
@@ -271,8 +305,10 @@ mod tests {
             let size = 1 + pick.index(count as usize);
             for index in 0..size {
                 let path = Path::from_nodes(index as u64, size as u64, &mut |place| nodes.get(&place).copied());
-                prop_assert_eq!(path, Path::of(&hashes[..size], index));
+                prop_assert_eq!(&path, &Path::of(&hashes[..size], index));
+                prop_assert_eq!(path, Tree::of(hashes[..size].iter().copied()).path(index));
             }
+            prop_assert_eq!(Tree::of(hashes.iter().copied()).path(count as usize), None);
         }
 
         /// A path proves one leaf at one place and nothing else.

@@ -53,6 +53,19 @@ impl<R: Reader> View for StoreView<R> {
         self.record(self.reader.get(StoreColumn::State(column), key))
     }
 
+    fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
+        let by_column = keys.chunk_by(|one, next| one.0 == next.0);
+        let read = |keys: &[(Column, Bytes)]| {
+            let column = keys.first().map_or(Column::Chain, |(column, _)| *column);
+            let bytes: Vec<&[u8]> = keys.iter().map(|(_, key)| &key[..]).collect();
+            let mut values = self.record(self.reader.multi_get(StoreColumn::State(column), &bytes));
+            // After a fault there are none; nobody believes what follows.
+            values.resize(keys.len(), None);
+            values
+        };
+        by_column.flat_map(read).collect()
+    }
+
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
         self.record(self.reader.scan(StoreColumn::State(column), from, limit))
     }

@@ -83,7 +83,7 @@ impl Client {
             self.context.sleep(Duration::from_millis(100)).await;
             return None;
         };
-        let FinalTransaction { height, outcome, .. } = match handle.submit(transaction.clone()).await {
+        let settled: FinalTransaction = match handle.submit(transaction.clone()).await {
             Ok(Submission::Final(settled)) => settled,
             Ok(Submission::Pending(pending)) => match handle.wait_final(pending).await.ok()? {
                 Ending::Final(settled) => settled,
@@ -93,9 +93,9 @@ impl Client {
             Err(refusal) => panic!("node {node} refused: {refusal}"),
         };
         let receipt = self.receipt(&*handle, transaction.id()).await;
-        assert_eq!(receipt.outcome, outcome);
-        assert_eq!(receipt.header.height, height);
-        Some((height, receipt))
+        assert_eq!(receipt.outcome, *settled.outcome());
+        assert_eq!(receipt.header.height, settled.height());
+        Some((settled.height(), receipt))
     }
 
     /// A final transaction's receipt from one node, verified offline.

@@ -17,7 +17,7 @@ use std::time::Duration;
 async fn remembers(cluster: &Cluster, client: &Client, node: usize, settled: &[Settled]) {
     for (height, receipt) in settled.iter().map(|settled| (settled.height, &settled.receipt)) {
         match client.submit(node, &receipt.transaction).await {
-            Ok(Submission::Final(again)) => assert_eq!((again.height, &again.outcome), (height, &receipt.outcome)),
+            Ok(Submission::Final(again)) => assert_eq!((again.height(), again.outcome()), (height, &receipt.outcome)),
             other => panic!("node {node} answers {other:?} to what was final at height {height}"),
         }
         let again = client.receipt(&*cluster.node(node), receipt.transaction.id()).await;

@@ -27,9 +27,9 @@ fn limits_hold_and_say_so() {
     let mut pool = Pool::new(limits);
     let one = admissible(&ledger, true, 1, 50, 1_000);
     assert_eq!(pool.insert(&one, Origin::Peer), Ok(Pooled::Added));
-    assert_eq!(pool.client_transactions().count(), 0);
+    assert_eq!(pool.client_transactions(0, 0).count(), 0);
     assert_eq!(pool.insert(&one, Origin::Client), Ok(Pooled::AlreadyWaiting));
-    assert_eq!(pool.client_transactions().count(), 1);
+    assert_eq!(pool.client_transactions(0, 0).count(), 1);
     let another_body = admissible(&ledger, true, 1, 51, 1_000);
     let reused = Refusal::RequestIdReused { transaction_id: one.transaction().id() };
     assert_eq!(pool.insert(&another_body, Origin::Client), Err(reused));
@@ -66,6 +66,29 @@ fn senders_take_turns_and_each_keeps_its_order() {
     let size = lone.transaction().signed().encoded_len();
     assert_eq!(pool.for_block(100, size * 2, |_| false).len(), 2);
     assert!(pool.for_block(100, 0, |_| false).is_empty());
+}
+
+#[test]
+fn what_clients_gave_is_told_by_arrival_and_not_while_a_block_offers_it() {
+    let ledger = StandIn::open();
+    let mut pool = Pool::new(PoolLimits::default());
+    let ids: Vec<_> = (1..=3)
+        .map(|request| {
+            let admissible = admissible(&ledger, true, request, 50, 1_000);
+            pool.insert(&admissible, Origin::Client).expect("there is room");
+            admissible.transaction().id()
+        })
+        .collect();
+    let told = |pool: &Pool, from, committed| -> Vec<_> {
+        pool.client_transactions(from, committed).map(|(arrival, transaction)| (arrival, transaction.id())).collect()
+    };
+    assert_eq!(told(&pool, 0, 0), [(0, ids[0]), (1, ids[1]), (2, ids[2])]);
+    assert_eq!(told(&pool, 2, 0), [(2, ids[2])]);
+    pool.note_offered(&ids[1], 7);
+    assert_eq!(told(&pool, 0, 6), [(0, ids[0]), (2, ids[2])], "a block above offers it");
+    assert_eq!(told(&pool, 0, 7).len(), 3, "the block of that height held others");
+    pool.remove(&ids[0]);
+    assert_eq!(told(&pool, 0, 7), [(1, ids[1]), (2, ids[2])]);
 }
 
 #[test]

@@ -120,8 +120,8 @@ impl StandIn {
             let (sender, openings) = applied.as_ref()?;
             let outcome = record.outcomes.first()?.clone();
             let signers = record.block.transactions()[0].signers().collect();
-            let balances = openings.of(0, &outcome);
-            let fate = Fate::Final(FinalTransaction { height, outcome: outcome.clone(), balances });
+            let done = FinalTransaction::of(height, &record.outcomes, openings, 0)?;
+            let fate = Fate::Final(done);
             Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: *sender, signers, fate })
         });
         known.into_iter().find(|known| wanted(known))
@@ -199,8 +199,8 @@ impl LedgerHandle for StandIn {
         Ok(Snapshot { view: chain.parent.view.clone(), height: header.height, time: header.time })
     }
 
-    fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>> {
-        futures::future::ready(self.take(transaction)).boxed()
+    fn submit_all(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>> {
+        futures::future::ready(transactions.into_iter().map(|each| self.take(each)).collect()).boxed()
     }
 
     fn wait_final(&self, pending: PendingTransaction) -> BoxFuture<'static, Result<Ending, Unavailable>> {

@@ -4,8 +4,10 @@ use super::Remittance;
 use crate::domain::tokens;
 use crate::ledger::context::open_account;
 use crate::ledger::malformed::Malformed;
-use crate::ledger::{Changes, Context, Reason};
+use crate::ledger::view::entry_place;
+use crate::ledger::{Account, Balance, Changes, Column, Context, Reason};
 use crate::primitives::{AccountId, Amount, TokenId};
+use bytes::Bytes;
 
 /// Moves value from one account to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,13 @@ impl Transfer {
         self.remittance.check()
     }
 
+    /// Where the entries stand that planning it reads, but for the token, of which there are few.
+    pub fn foreseen_reads(&self) -> [(Column, Bytes); 4] {
+        let balance = |account| entry_place::<Balance>(&(account, self.token));
+        let account = |account| entry_place::<Account>(&account);
+        [account(self.payer), account(self.payee), balance(self.payer), balance(self.payee)]
+    }
+
     /// Plans the movement.
     ///
     /// # Errors
@@ -54,7 +63,7 @@ impl Transfer {
 mod tests {
     use super::*;
     use crate::domain::market::Market;
-    use crate::ledger::{Balance, MovementKind};
+    use crate::ledger::MovementKind;
 
     fn transfer(market: &Market, units: u64) -> Transfer {
         let (payer, payee, token) = (market.buyer, market.supplier, market.token);

@@ -36,6 +36,8 @@ pub(super) fn parts(
         chain,
         desk: desk(chronicle),
         finality: Arc::new(Finality::new(0)),
+        newest: Arc::default(),
+        proposals: Default::default(),
         halt: halt().0,
         metrics: NodeMetrics::default(),
         proposer: chronicle.genesis.validators().keys()[0],
@@ -144,8 +146,8 @@ fn a_leader_whose_time_is_up_offers_what_it_has_and_one_at_least() {
             let view = StoreView::new(parts.chain.store().clone());
             for units in 1..=5 {
                 let payment = chronicle.transaction("buyer", vec![transfer("buyer", "supplier", units).into()]);
-                let admitted = parts.desk.admit(payment, Origin::Peer, chronicle.now(), &view);
-                assert_eq!(admitted, Ok(Pooled::Added));
+                let admitted = parts.desk.admit(vec![payment], Origin::Peer, |_| chronicle.now(), &view);
+                assert_eq!(admitted, [Ok(Pooled::Added)]);
             }
             let parent = parts.chain.state_after(&parts.chain.head().hash).expect("a store").expect("the head");
             let mut executor = BlockExecutor::open(parent.state(), chronicle.place(1_000)).expect("a block");
