@@ -1,12 +1,13 @@
 # Two commands for a fresh machine: `make sandbox` and `make test`. Both use the dev profile, so RocksDB and the engine are
 # compiled once. CARGO_TARGET_DIR is honoured.
 
-.PHONY: help sandbox test lint docs
+.PHONY: help sandbox test lint docs instructions
 
 help:
 	@echo 'make sandbox   four validators on this machine; options in ARGS, such as ARGS="--validators 7"'
 	@echo 'make test      everything that it takes to trust this: the Rust tests, then the Python programs'
 	@echo 'make lint      formatting, clippy, proto files'
+	@echo 'make instructions   the instructions that the hot paths take, against those last accepted; ACCEPT="reason" records a rise'
 	@echo 'make docs      the pages of the code, into the target directory'
 
 sandbox:
@@ -15,15 +16,18 @@ sandbox:
 
 test:
 	@scripts/prerequisites.sh --python
-	cargo test
+	cargo test --workspace
 	@scripts/python-programs.sh
 
 lint:
 	@scripts/prerequisites.sh --python
-	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
 	@scripts/proto-files.sh
 
 docs:
 	@scripts/prerequisites.sh
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
+
+instructions:
+	@scripts/instruction-counts.sh

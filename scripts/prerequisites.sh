@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings what cargo cannot: a C++ compiler and libclang, with which RocksDB is built, and, on request, Python.
+# Brings what cargo cannot: a C++ compiler and libclang, with which RocksDB is built, and, on request, Python
+# (--python) or valgrind (--valgrind).
 #
 # Says what it installs before it does. Where it may not install, it ends with one line that says what to do.
 set -euo pipefail
@@ -7,8 +8,14 @@ set -euo pipefail
 say() { printf 'causeway: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
-wants_python=no
-[[ "${1:-}" == --python ]] && wants_python=yes
+wants_python=no wants_valgrind=no
+for wanted in "$@"; do
+    case "$wanted" in
+        --python) wants_python=yes ;;
+        --valgrind) wants_valgrind=yes ;;
+        *) fail "prerequisites.sh knows --python and --valgrind, not $wanted" ;;
+    esac
+done
 
 command -v cargo >/dev/null || fail "no Rust toolchain: install one from https://rustup.rs, then run make again"
 
@@ -44,6 +51,7 @@ missing=()
 has_compiler || missing+=(compiler)
 has_libclang || missing+=(libclang)
 if [[ "$wants_python" == yes ]]; then has_python || missing+=(python); fi
+if [[ "$wants_valgrind" == yes ]]; then command -v valgrind >/dev/null || missing+=(valgrind); fi
 ((${#missing[@]})) || exit 0
 
 install_on_macos() {
@@ -56,6 +64,8 @@ install_on_macos() {
                 command -v brew >/dev/null || fail "no libclang: run 'xcode-select --install', or install Homebrew, then run make again"
                 say "installing llvm with Homebrew, because RocksDB's bindings are generated with libclang"
                 brew install llvm ;;
+            valgrind)
+                fail "no valgrind, which counts instructions and runs on Linux: count them there" ;;
         esac
     done
 }
@@ -67,6 +77,7 @@ install_on_debian() {
             compiler) packages+=(g++) ;;
             libclang) packages+=(libclang-dev) ;;
             python) packages+=(python3 python3-venv) ;;
+            valgrind) packages+=(valgrind) ;;
         esac
     done
     if [[ "$(id -u)" != 0 ]]; then
@@ -76,7 +87,8 @@ install_on_debian() {
             fail "missing ${missing[*]}, and no root to install them: have an administrator run 'apt-get install ${packages[*]}'"
         fi
     fi
-    say "installing ${packages[*]} with apt-get, because RocksDB is compiled here and its bindings are generated with libclang"
+    say "installing ${packages[*]} with apt-get, because RocksDB is compiled here, its bindings are generated with libclang, and" \
+        "valgrind counts instructions"
     # Without an index apt-get knows no package; an index that is merely old will do.
     ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >/dev/null 2>&1 && return 0
     ${as_root[@]+"${as_root[@]}"} apt-get update -qq >/dev/null &&
@@ -94,4 +106,5 @@ fi
 
 has_compiler || fail "still no C++ compiler: set CXX to one, then run make again"
 has_libclang || fail "still no libclang: set LIBCLANG_PATH to the folder that holds it, then run make again"
+if [[ "$wants_valgrind" == yes ]]; then command -v valgrind >/dev/null || fail "still no valgrind: install it, then run make again"; fi
 if [[ "$wants_python" == yes ]]; then has_python || fail "still no Python 3.9 with venv: install it, then run make again"; fi
