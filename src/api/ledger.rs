@@ -264,7 +264,6 @@ async fn settle(ledger: &dyn LedgerHandle, signed: SignedTransaction) -> Result<
 }
 
 /// The transactions of one message, or the error that ends the stream.
-#[expect(clippy::result_large_err, reason = "the type of tonic's own errors")]
 fn unpack(message: pb::SubmitStreamRequest) -> Result<Vec<pb::SignedTransaction>, Status> {
     match message.transactions.len() {
         0..=STREAM_BATCH_MAX => Ok(message.transactions),
