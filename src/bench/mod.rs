@@ -29,6 +29,8 @@ mod machine;
 mod network;
 mod pacer;
 mod payments;
+#[cfg(unix)]
+pub mod peers;
 mod progress;
 mod report;
 mod tally;

@@ -69,7 +69,7 @@ impl LoadedNetwork {
     }
 
     async fn start(validators: usize, directory: Option<&Path>) -> Result<Self, BenchError> {
-        let temporary = directory.is_none().then(TemporaryDirectory::new).transpose()?;
+        let temporary = directory.is_none().then(|| TemporaryDirectory::under(&std::env::temp_dir())).transpose()?;
         let directory = directory.or(temporary.as_ref().map(|made| made.0.as_path())).unwrap_or(Path::new("."));
         let ports = Ports::free(validators).map_err(|error| BenchError::Internal(error.to_string()))?;
         let made = testnet::create(&Plan {
@@ -222,13 +222,14 @@ impl LoadedNetwork {
 
 /// A directory for one run, removed with everything in it when dropped.
 #[derive(Debug)]
-struct TemporaryDirectory(PathBuf);
+pub(super) struct TemporaryDirectory(pub(super) PathBuf);
 
 impl TemporaryDirectory {
-    fn new() -> Result<Self, BenchError> {
+    /// A new one under `parent`.
+    pub(super) fn under(parent: &Path) -> Result<Self, BenchError> {
         let mut tag = [0; 8];
         getrandom::fill(&mut tag).map_err(|error| BenchError::Internal(error.to_string()))?;
-        let path = std::env::temp_dir().join(format!("causeway-bench-{}", hex::encode(tag)));
+        let path = parent.join(format!("causeway-bench-{}", hex::encode(tag)));
         std::fs::create_dir(&path).map_err(|cause| BenchError::Unwritable { path: path.clone(), cause })?;
         Ok(Self(path))
     }

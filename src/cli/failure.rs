@@ -11,6 +11,8 @@
 //! | 4 | a transaction was sent, and nobody said what became of it: it may still happen until it expires |
 
 use crate::bench::BenchError;
+#[cfg(unix)]
+use crate::bench::peers::PeersError;
 use crate::client::decimal::DecimalError;
 use crate::client::receipt_file::ReceiptFileError;
 use crate::client::ubl::UblError;
@@ -135,6 +137,16 @@ impl From<SandboxError> for Failure {
         match error {
             SandboxError::Testnet(error) => error.into(),
             SandboxError::OtherNetwork { .. } => Self::Usage(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl From<PeersError> for Failure {
+    fn from(error: PeersError) -> Self {
+        match error {
+            PeersError::Bench(error) => error.into(),
             _ => Self::Failed(error.to_string()),
         }
     }

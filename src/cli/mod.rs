@@ -54,7 +54,7 @@ enum Command {
     /// Checks a stopped node's data: executes it again from the genesis and compares.
     Audit(audit::AuditCommand),
     /// Loads a network with payments, and checks what it acknowledged.
-    Bench(bench::BenchCommand),
+    Bench(Box<bench::BenchCommand>),
     /// Makes and shows keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),

@@ -261,7 +261,7 @@ fn ask_to_end(_process: &Child) {}
 
 /// Keeps the terminal's Ctrl-C from the child, so that the sandbox decides about its end, and ends it with the sandbox.
 #[cfg(unix)]
-fn bind_to_parent(command: &mut Command) {
+pub fn bind_to_parent(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
     command.process_group(0);
     #[cfg(target_os = "linux")]
@@ -283,8 +283,9 @@ fn bind_to_parent(command: &mut Command) {
     }
 }
 
+/// Where there are no process groups, the child ends as the system ends it.
 #[cfg(not(unix))]
-fn bind_to_parent(_command: &mut Command) {}
+pub fn bind_to_parent(_command: &mut Command) {}
 
 #[cfg(test)]
 mod tests {

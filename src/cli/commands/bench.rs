@@ -1,5 +1,7 @@
 //! `causeway bench`: what a network bears.
 
+#[cfg(unix)]
+use super::peers::PeersCommand;
 use crate::bench::{self, IssuanceParties, Mix, Network, Nodes, Pace, Parties, Plan, Report, Skew, Via};
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
@@ -21,9 +23,21 @@ use std::time::Duration;
     causeway bench --accounts 1000000 --skew zipf:1.0     a million accounts, some much busier than others\n  \
     causeway bench --endpoint http://10.0.0.2:7400 --institution bank --seed 7\n\
                                                         a network that runs already")]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchCommand {
     #[command(flatten)]
     load: LoadArguments,
+    #[cfg(unix)]
+    #[command(subcommand)]
+    beside: Option<Beside>,
+}
+
+/// What the network is measured beside.
+#[cfg(unix)]
+#[derive(Debug, clap::Subcommand)]
+enum Beside {
+    /// Measures PostgreSQL, the signatures alone and the disk alone beside it, in alternating rounds.
+    Peers(PeersCommand),
 }
 
 /// What to load, and how.
@@ -170,6 +184,10 @@ impl BenchCommand {
     /// # Errors
     /// There is no result, or the check found something wrong: one line that says which.
     pub async fn run(self, common: &Common) -> Result<(), Failure> {
+        #[cfg(unix)]
+        if let Some(Beside::Peers(command)) = self.beside {
+            return command.run(common).await;
+        }
         let plan = self.load.plan(common)?;
         let interrupted = sandbox::interruption()?;
         let report = tokio::select! {

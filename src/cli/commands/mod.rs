@@ -11,6 +11,8 @@ pub mod invoices;
 pub mod issue;
 pub mod keys;
 pub mod pay;
+#[cfg(unix)]
+mod peers;
 pub mod receipts;
 pub mod redeem;
 pub mod reserves;
