@@ -101,7 +101,7 @@ if [[ "$(uname -s)" == Darwin ]]; then
 elif command -v apt-get >/dev/null; then
     install_on_debian
 else
-    fail "missing ${missing[*]}: install a C++ compiler, libclang with its headers (and Python 3.9 with venv for the tests), then run make again"
+    fail "missing ${missing[*]}: install them (libclang with its headers, Python 3.9 with venv), then run make again"
 fi
 
 has_compiler || fail "still no C++ compiler: set CXX to one, then run make again"

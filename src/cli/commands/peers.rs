@@ -12,8 +12,8 @@ use std::path::PathBuf;
 ///
 /// PostgreSQL in a cluster of its own, synced, reached by a Unix socket: three statements and a commit for each transfer, the same
 /// as one function call, and 1,000 transfers looped in one call. The signatures alone, which every validator verifies. The disk
-/// alone. Then the network at half of its rate, and idle. Figures are medians of the rounds; whatever was started is stopped
-/// and removed. Without PostgreSQL it says how to get it, and goes on.
+/// alone. Then the network at half of its rate, and idle. Figures are medians of the rounds. Whatever was started is stopped,
+/// and what was written is removed, under --data-dir as well. Without PostgreSQL it says how to get it, and goes on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     causeway bench peers                                  this machine's figures, in a few minutes\n  \
