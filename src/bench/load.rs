@@ -3,6 +3,7 @@
 use super::accounts::{Accounts, FUNDS};
 use super::checker::{Balances, Chain};
 use super::draws::Pairs;
+use super::flows::Flows;
 use super::lane::{Answered, Lane, LaneResult, Prepared, Transport};
 use super::network::LoadedNetwork;
 use super::pacer::Pacer;
@@ -28,6 +29,8 @@ const EXPIRY_MARGIN_MS: u64 = 2 * 60 * 60 * 1000;
 const EXPIRY_AHEAD_MS: u64 = EXPIRY_AHEAD_MS_MAX - 5 * 60 * 1000;
 /// Openings, or fundings, that are made before they are sent: the memory that preparing takes.
 const WINDOW: u64 = 1_024;
+/// How long a window may take to be sent.
+const WINDOW_PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// Openings, or fundings, under way at once.
 const PREPARING: usize = 256;
 /// Most transactions of preparing in a message: each has 64 operations.
@@ -36,6 +39,9 @@ const PREPARING_BATCH: usize = 64;
 const BALANCES_MAX: u64 = 100_000;
 /// How long a node that is behind is waited for at the end.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The rule that refuses a request id which another transaction has.
+const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
 
 /// Runs a plan from end to end. What the check found wrong stands in [`Report::failures`].
 ///
@@ -46,15 +52,19 @@ pub async fn run(plan: &Plan) -> Result<Report, BenchError> {
     let mut network = LoadedNetwork::enter(&plan.network).await?;
     note(&format!("{} validators serve.", network.validators));
     let started = Instant::now();
-    let accounts = open_and_fund(plan, &network).await?;
+    let (accounts, funded_height) = open_and_fund(plan, &network).await?;
+    let flows = match plan.mix {
+        Mix::Financing => Some(agree_on_flows(plan, &network, &accounts).await?),
+        Mix::Transfers | Mix::MultiLeg { .. } => None,
+    };
     let prepared_seconds = started.elapsed().as_secs_f64();
 
     let signing = Instant::now();
-    let prepared = Arc::new(sign(plan, &accounts).await?);
+    let prepared = Arc::new(sign(plan, &accounts, flows.as_ref()).await?);
     let signed_seconds = signing.elapsed().as_secs_f64();
     let measured = measure(plan, &network, prepared.clone()).await?;
     network.check_running()?;
-    let checked = check(&network, &accounts, &prepared, &measured).await?;
+    let checked = check(&network, (&accounts, funded_height), &prepared, &measured).await?;
     let tally = Tally::of(measured.start, &measured.answered, &prepared)?;
     Ok(report(plan, &network, tally, &measured, checked, (prepared_seconds, signed_seconds)))
 }
@@ -76,7 +86,7 @@ fn require_sense(plan: &Plan) -> Result<(), BenchError> {
         (_, _, Mix::MultiLeg { legs }, _) if !(1..=OPERATIONS_MAX).contains(&legs) => {
             refuse("a transaction holds 1 to 64 transfers")
         }
-        (_, _, Mix::Financing, _) => refuse("financing flows cannot be loaded yet"),
+        (_, _, Mix::Financing, _) if plan.accounts < 6 => refuse("invoices take 6 accounts at least, two trios"),
         (.., Skew::Zipf { exponent }) if !(exponent.is_finite() && exponent > 0.0 && exponent <= 10.0) => {
             refuse("Zipf's exponent must be above 0 and at most 10")
         }
@@ -84,7 +94,8 @@ fn require_sense(plan: &Plan) -> Result<(), BenchError> {
     }
 }
 
-async fn open_and_fund(plan: &Plan, network: &LoadedNetwork) -> Result<Accounts, BenchError> {
+/// The accounts, and the height at which each of them has its funds.
+async fn open_and_fund(plan: &Plan, network: &LoadedNetwork) -> Result<(Accounts, u64), BenchError> {
     let run_ms = plan.duration.as_millis() as u64 + EXPIRY_MARGIN_MS;
     let accounts = Accounts {
         chain_id: network.client.chain_id(),
@@ -98,23 +109,47 @@ async fn open_and_fund(plan: &Plan, network: &LoadedNetwork) -> Result<Accounts,
     network.provide(accounts.funds()?).await?;
     let count = accounts.transactions();
     settle_all(network, "opening accounts, 64 in a transaction", count, |number| accounts.opening(number)).await?;
-    settle_all(network, "funding accounts, 64 in a transaction", count, |number| accounts.funding(number)).await?;
-    Ok(accounts)
+    let step = "funding accounts, 64 in a transaction";
+    let height = settle_all(network, step, count, |number| accounts.funding(number)).await?;
+    Ok((accounts, height))
 }
 
-/// Makes, sends and waits for transactions each of which must be applied.
+/// An answer that should have been another, with what to do about it.
+fn explained(fate: &Fate) -> String {
+    match fate {
+        Fate::Refused { reason, .. } if reason == REQUEST_ID_REUSED => {
+            format!("{fate}. This seed was loaded on this ledger before: choose another --seed")
+        }
+        _ => fate.to_string(),
+    }
+}
+
+/// Has the trios of a financing load agree on the keys of their invoices.
+async fn agree_on_flows<'a>(
+    plan: &Plan,
+    network: &LoadedNetwork,
+    accounts: &'a Accounts,
+) -> Result<Flows<'a>, BenchError> {
+    let currency = network.client.token(network.token).await?.currency;
+    let mut flows = Flows::new(accounts, plan.skew, plan.pace, currency);
+    settle_all(network, "agreeing on the keys of invoices", flows.trios(), |trio| flows.agreement(trio)).await?;
+    flows.fetch_citations(&network.reader()).await?;
+    Ok(flows)
+}
+
+/// Makes, sends and waits for transactions each of which must be applied. Tells the height of the last.
 async fn settle_all(
     network: &LoadedNetwork,
     step: &'static str,
     count: u64,
     make: impl Fn(u64) -> Result<Prepared, ClientError> + Sync,
-) -> Result<(), BenchError> {
+) -> Result<u64, BenchError> {
+    let mut height = 0;
     let done = Arc::new(AtomicU64::new(0));
     let phase = Phase::begin(step, Some(count), &done);
     for first in (0..count).step_by(WINDOW as usize) {
-        let window = make_all(first..(first + WINDOW).min(count), &AtomicU64::new(0), &make)?;
+        let window = make_all(first..(first + WINDOW).min(count), &AtomicU64::new(0), &make).await?;
         let sent = window.len();
-        let end = Instant::now() + Duration::from_secs(60 * 60);
         let load = Load {
             pace: Pace::Closed { concurrency: PREPARING },
             via: Via::Stream { batch: PREPARING_BATCH },
@@ -122,22 +157,23 @@ async fn settle_all(
             prepared: Arc::new(window),
             acknowledged: Arc::new(AtomicU64::new(0)),
         };
-        let lanes = load.put_on(network, end).await?;
+        let (_, lanes) = load.put_on(network, WINDOW_PATIENCE).await?;
         let answers = lanes.iter().flat_map(|lane| &lane.answered);
         let applied = answers.clone().filter(|answer| matches!(answer.fate, Fate::Applied { .. })).count();
         if applied < sent {
-            let other = answers.map(|answer| &answer.fate).find(|fate| !matches!(fate, Fate::Applied { .. }));
+            let other = answers.clone().map(|answer| &answer.fate).find(|fate| !matches!(fate, Fate::Applied { .. }));
             let broken = lanes.iter().find_map(|lane| lane.broken.clone());
-            let found = other.map(|fate| format!("{fate:?}")).or(broken).unwrap_or_else(|| "no answer".to_owned());
+            let found = other.map(explained).or(broken).unwrap_or_else(|| "no answer".to_owned());
             return Err(BenchError::Preparation { step, found });
         }
+        height = answers.filter_map(|answer| answer.fate.height()).max().map_or(height, |last| last.max(height));
         done.fetch_add(sent as u64, Ordering::Relaxed);
     }
     phase.end();
-    Ok(())
+    Ok(height)
 }
 
-async fn sign(plan: &Plan, accounts: &Accounts) -> Result<Vec<Prepared>, BenchError> {
+async fn sign(plan: &Plan, accounts: &Accounts, flows: Option<&Flows<'_>>) -> Result<Vec<Prepared>, BenchError> {
     let seconds = plan.duration.as_secs_f64();
     let legs = plan.mix.legs();
     let wanted = match plan.pace {
@@ -147,8 +183,12 @@ async fn sign(plan: &Plan, accounts: &Accounts) -> Result<Vec<Prepared>, BenchEr
     let count = plan.transactions.map_or(wanted as u64, |count| count as u64);
     let payments = Payments { accounts, pairs: Pairs::new(plan.accounts, plan.skew), legs };
     let signed = Arc::new(AtomicU64::new(0));
-    let phase = Phase::begin("signing payments, before the clock starts", Some(count), &signed);
-    let prepared = make_all(0..count, &signed, |place| payments.payment(place))?;
+    let phase = Phase::begin("signing, before the clock starts", Some(count), &signed);
+    let prepared = make_all(0..count, &signed, |place| match flows {
+        Some(flows) => flows.step(place),
+        None => payments.payment(place),
+    })
+    .await?;
     phase.end();
     Ok(prepared)
 }
@@ -163,8 +203,12 @@ struct Load {
 }
 
 impl Load {
-    /// Sends everything, or until the end, through a lane for each node, and waits for the answers.
-    async fn put_on(&self, network: &LoadedNetwork, end: Instant) -> Result<Vec<LaneResult>, BenchError> {
+    /// Sends everything, or for so long, through a lane for each node, and waits for the answers. Tells when it began.
+    async fn put_on(
+        &self,
+        network: &LoadedNetwork,
+        duration: Duration,
+    ) -> Result<(Instant, Vec<LaneResult>), BenchError> {
         let targets = network.targets(self.nodes);
         let mut transports = Vec::new();
         for endpoint in targets {
@@ -178,6 +222,7 @@ impl Load {
             });
         }
         let (start, lanes, supply) = (Instant::now(), targets.len(), self.prepared.len());
+        let end = start + duration;
         let taken = Arc::new(AtomicUsize::new(0));
         let running: Vec<JoinHandle<LaneResult>> = transports
             .into_iter()
@@ -198,7 +243,7 @@ impl Load {
         for lane in running {
             results.push(lane.await.map_err(|error| BenchError::Internal(error.to_string()))?);
         }
-        Ok(results)
+        Ok((start, results))
     }
 }
 
@@ -231,10 +276,8 @@ async fn measure(plan: &Plan, network: &LoadedNetwork, prepared: Arc<Vec<Prepare
     let (nodes_before, own_before) = (network.cpu_time(), machine::cpu_time(std::process::id()));
     let acknowledged = Arc::new(AtomicU64::new(0));
     let phase = Phase::begin("transfers acknowledged", None, &acknowledged);
-    let start = Instant::now();
-    let end = start + plan.duration;
     let load = Load { pace: plan.pace, via: plan.via, nodes: plan.nodes, prepared, acknowledged };
-    let lanes = load.put_on(network, end).await?;
+    let (start, lanes) = load.put_on(network, plan.duration).await?;
     let spent = |after: Option<Duration>, before: Option<Duration>| Some(after?.saturating_sub(before?));
     let nodes_cpu = spent(network.cpu_time(), nodes_before);
     let generator_cpu = spent(machine::cpu_time(std::process::id()), own_before);
@@ -270,7 +313,7 @@ struct Checked {
 
 async fn check(
     network: &LoadedNetwork,
-    accounts: &Accounts,
+    (accounts, funded_height): (&Accounts, u64),
     prepared: &[Prepared],
     measured: &Measured,
 ) -> Result<Checked, BenchError> {
@@ -279,7 +322,8 @@ async fn check(
     let phase = Phase::begin("transactions read back from the blocks", None, &read);
     // Unanswered transactions may stand in later blocks than the last that was acknowledged, and move balances too.
     let height = client.status().await?.height.max(measured.to_height());
-    let chain = Chain::read(&client, (measured.from_height, height), token, &read).await?;
+    // From the moment on at which every balance was known: agreements on invoices move money too.
+    let chain = Chain::read(&client, (funded_height, height), token, &read).await?;
     phase.end();
     let verdict = chain.judge(measured.answered.iter().map(|answer| (prepared[answer.index].id, &answer.fate)));
 

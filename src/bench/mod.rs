@@ -13,7 +13,7 @@
 //! # Deliberately absent
 //! Doors of its own: the nodes are the ones that `causeway node` runs, with synced stores, and know nothing of a benchmark.
 
-use crate::client::{ClientError, ParticipantError};
+use crate::client::{ClientError, ParticipantError, Tls};
 use crate::primitives::TokenId;
 use crate::sandbox::SandboxError;
 use std::path::PathBuf;
@@ -21,16 +21,20 @@ use std::time::Duration;
 use thiserror::Error;
 
 mod accounts;
+mod chart;
 mod checker;
 mod draws;
+mod flows;
 mod lane;
 pub mod load;
 mod machine;
 mod network;
 mod pacer;
+pub mod page;
 mod payments;
 #[cfg(unix)]
 pub mod peers;
+pub mod percentiles;
 mod progress;
 mod report;
 mod tally;
@@ -120,6 +124,8 @@ pub enum Network {
     Running {
         /// Its nodes.
         endpoints: Vec<String>,
+        /// Whom to believe where they speak TLS.
+        tls: Option<Tls>,
         /// Who opens and funds accounts there.
         parties: Parties,
     },

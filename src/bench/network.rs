@@ -47,8 +47,8 @@ impl LoadedNetwork {
     pub async fn enter(network: &Network) -> Result<Self, BenchError> {
         match network {
             Network::Own { validators, directory } => Self::start(*validators, directory.as_deref()).await,
-            Network::Running { endpoints, parties } => {
-                let client = Client::connect(endpoints, None).await?;
+            Network::Running { endpoints, tls, parties } => {
+                let client = Client::connect_over(tls.clone(), endpoints, None).await?;
                 let institution = Participant::read(&parties.institution)?;
                 let validators = client.status().await?.validators.len();
                 Ok(Self {

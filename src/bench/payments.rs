@@ -6,6 +6,7 @@ use super::lane::Prepared;
 use super::{BenchError, Mix};
 use crate::client::{ClientError, operations};
 use crate::primitives::Amount;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The largest payment, in minor units.
@@ -52,29 +53,38 @@ impl Mix {
     }
 }
 
-/// Makes the transactions of a range on all cores, in their order.
+/// Places that are made before whoever waits is asked again whether to go on.
+const SLICE: u64 = 4_096;
+
+/// Makes the transactions of a range on all cores, in their order. Interruptible between slices.
 ///
 /// # Errors
 /// One cannot be made.
-pub fn make_all(
-    range: std::ops::Range<u64>,
+pub async fn make_all(
+    range: Range<u64>,
     made: &AtomicU64,
     make: impl Fn(u64) -> Result<Prepared, ClientError> + Sync,
 ) -> Result<Vec<Prepared>, BenchError> {
+    let mut all = Vec::with_capacity((range.end - range.start) as usize);
+    for first in range.clone().step_by(SLICE as usize) {
+        let slice = first..(first + SLICE).min(range.end);
+        made.fetch_add(slice.end - slice.start, Ordering::Relaxed);
+        all.extend(make_slice(slice, &make)?);
+        tokio::task::yield_now().await;
+    }
+    Ok(all)
+}
+
+fn make_slice(
+    range: Range<u64>,
+    make: &(impl Fn(u64) -> Result<Prepared, ClientError> + Sync),
+) -> Result<Vec<Prepared>, BenchError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     let share = (range.end - range.start).div_ceil(cores).max(1);
-    let make_share = |first: u64| -> Result<Vec<Prepared>, ClientError> {
-        (first..(first + share).min(range.end))
-            .map(|place| {
-                let prepared = make(place)?;
-                made.fetch_add(1, Ordering::Relaxed);
-                Ok(prepared)
-            })
-            .collect()
-    };
+    let make_share = |first: u64| (first..(first + share).min(range.end)).map(make).collect::<Result<Vec<_>, _>>();
     let shares = std::thread::scope(|scope| {
-        let firsts = range.clone().step_by(usize::try_from(share).unwrap_or(usize::MAX));
-        let threads: Vec<_> = firsts.map(|first| scope.spawn(move || (make_share)(first))).collect();
+        let firsts = range.clone().step_by(share as usize);
+        let threads: Vec<_> = firsts.map(|first| scope.spawn(move || make_share(first))).collect();
         threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
     let mut all = Vec::with_capacity((range.end - range.start) as usize);

@@ -121,7 +121,8 @@ impl Report {
         format!("{}\n\n{table}\n\n{notes}", self.load)
     }
 
-    fn rows(&self) -> Vec<(&'static str, String)> {
+    /// The figures with their values, for people.
+    pub fn rows(&self) -> Vec<(&'static str, String)> {
         let untold = || "not told here".to_owned();
         let us = |figure: Option<f64>| figure.map_or_else(untold, |us| format!("{us:.1} µs"));
         let ms = |figure: f64| format!("{figure:.1} ms");
@@ -188,4 +189,65 @@ impl Report {
 
 fn of_which(count: u64, example: Option<&str>) -> String {
     example.map_or_else(|| count.to_string(), |example| format!("{count} ({example})"))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A report of some run.
+    pub fn report() -> Report {
+        let mut latencies = Latencies::new_with_bounds(1, 60_000_000, 3).expect("bounds");
+        (1..=500).for_each(|ms| latencies.record(ms * 1_000).expect("in bounds"));
+        Report {
+            load: "some load".to_owned(),
+            transfers_per_second: 250.0,
+            transactions_per_second: 250.0,
+            finality_ms_p50: 250.0,
+            finality_ms_p90: 450.0,
+            finality_ms_p99: 495.0,
+            finality_ms_p999: 500.0,
+            finality_ms_max: 500.0,
+            cpu_us_per_transfer: Some(90.0),
+            generator_cpu_us_per_transfer: None,
+            lost: 0,
+            duplicated: 0,
+            transfers: 500,
+            transactions: 500,
+            declined: 0,
+            declined_for: None,
+            refused: 2,
+            refused_for: Some("POOL_FULL".to_owned()),
+            unanswered: 0,
+            ran_out: false,
+            seconds: 2.0,
+            accounts: 64,
+            accounts_checked: 64,
+            validators: 4,
+            build: Build { profile: "release", cpu_features: "generic" },
+            memory_mib_max: None,
+            disk_bytes_per_transfer: Some(400.0),
+            directory_in_memory: false,
+            prepared_seconds: 0.5,
+            signed_seconds: 0.1,
+            blocks: 20,
+            transactions_per_block: 25.0,
+            failures: Vec::new(),
+            latencies,
+            transfers_by_second: vec![240, 260],
+        }
+    }
+
+    #[test]
+    fn what_makes_figures_worthless_is_said_loudly() {
+        let sound = report();
+        assert!(sound.table().contains("2 (POOL_FULL)") && sound.table().contains("Checked:"), "{}", sound.table());
+        let build = Build { profile: "debug", ..sound.build };
+        let failures = vec!["2 balances are not what the blocks make them".to_owned()];
+        let told = Report { build, directory_in_memory: true, ran_out: true, failures, ..sound }.table();
+        for said in ["DEBUG BUILD", "IN MEMORY", "--transactions", "CHECK FAILED: 2 balances"] {
+            assert!(told.contains(said), "{said} is not in:\n{told}");
+        }
+        assert!(!told.contains("Checked:"), "{told}");
+    }
 }

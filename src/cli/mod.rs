@@ -54,6 +54,11 @@ enum Command {
     /// Checks a stopped node's data: executes it again from the genesis and compares.
     Audit(audit::AuditCommand),
     /// Loads a network with payments, and checks what it acknowledged.
+    ///
+    /// Without more it starts validators of its own, as separate processes with synced stores in a temporary directory, opens
+    /// and funds accounts, signs the payments, starts the clock, and sends for ten seconds. Then it holds every acknowledged
+    /// transaction and every account's balance against the nodes' blocks, and ends with exit code 1 if one was lost, stands
+    /// there twice, or does not agree. docs/performance.md says how it measures.
     Bench(Box<bench::BenchCommand>),
     /// Makes and shows keys.
     #[command(subcommand)]

@@ -179,7 +179,11 @@ impl Common {
         require_new(path).map(|()| Some(path))
     }
 
-    fn tls(&self) -> Result<Option<Tls>, Failure> {
+    /// Whom to believe where an endpoint speaks TLS.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn tls(&self) -> Result<Option<Tls>, Failure> {
         let Some(authority) = &self.tls_authority else { return Ok(None) };
         let presented = self.tls_certificate.as_deref().zip(self.tls_key.as_deref());
         Ok(Some(Tls::read(authority, presented)?))

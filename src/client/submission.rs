@@ -20,6 +20,7 @@ use crate::ledger::SignedTransaction;
 use crate::primitives::TransactionId;
 use crate::wire::pb::ledger::{self as pb, TransactionStatus};
 use crate::wire::signed_transaction_to_pb;
+use std::fmt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -59,6 +60,17 @@ impl Fate {
         match self {
             Self::Applied { height } | Self::Declined { height, .. } => Some(*height),
             Self::Expired | Self::Refused { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied { height } => write!(f, "applied at height {height}"),
+            Self::Declined { height, reason } => write!(f, "declined at height {height} ({reason})"),
+            Self::Expired => f.write_str("expired before a block took it"),
+            Self::Refused { reason, message } => write!(f, "refused: {message} ({reason})"),
         }
     }
 }

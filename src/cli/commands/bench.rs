@@ -2,7 +2,9 @@
 
 #[cfg(unix)]
 use super::peers::PeersCommand;
-use crate::bench::{self, IssuanceParties, Mix, Network, Nodes, Pace, Parties, Plan, Report, Skew, Via};
+use crate::bench::{
+    self, IssuanceParties, Mix, Network, Nodes, Pace, Parties, Plan, Report, Skew, Via, page, percentiles,
+};
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
 use crate::cli::session::Common;
@@ -11,22 +13,25 @@ use crate::sandbox;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Loads a network with payments, and checks every one that was acknowledged against the nodes' blocks.
-///
-/// Without more it starts validators of its own, as separate processes with synced stores in a temporary directory, opens and
-/// funds accounts, signs the payments, starts the clock, and sends for ten seconds. Exit code 1 if a payment was lost or
-/// duplicated, or a balance is not what the blocks make it.
+/// `causeway bench`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     causeway bench                                        what this machine's network settles\n  \
     causeway bench --rate 2000 --duration 60              latency at 2,000 payments a second\n  \
     causeway bench --accounts 1000000 --skew zipf:1.0     a million accounts, some much busier than others\n  \
-    causeway bench --endpoint http://10.0.0.2:7400 --institution bank --seed 7\n\
-                                                        a network that runs already")]
+    causeway bench --rate 500 --report run.html           a page with charts of the run\n  \
+    causeway bench --endpoint http://10.0.0.2:7400 --institution participants/bank\n                                                        \
+    a network that runs already")]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct BenchCommand {
     #[command(flatten)]
     load: LoadArguments,
+    /// Keep the latencies in this file, as the percentiles that HdrHistogram's plotters read (.hgrm).
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    histogram: Option<PathBuf>,
+    /// Write a page with charts of the run, in HTML.
+    #[arg(long = "report", value_name = "FILE", help_heading = "Results")]
+    page: Option<PathBuf>,
     #[cfg(unix)]
     #[command(subcommand)]
     beside: Option<Beside>,
@@ -89,7 +94,8 @@ pub struct LoadArguments {
     /// Who pays whom: 'uniform', 'zipf:S' (Zipf's law with exponent S), or 'hot' (half of the payments go to one merchant).
     #[arg(long, value_name = "LAW", default_value = "uniform", value_parser = skew, help_heading = "Load")]
     skew: Skew,
-    /// What a transaction is: 'transfers' (one transfer), or 'multi-leg:N' (N transfers, all or none).
+    /// What a transaction is: 'transfers' (one transfer), 'multi-leg:N' (N transfers, all or none), or 'financing' (a step in an
+    /// invoice's life: registered, confirmed, financing requested and accepted, paid).
     #[arg(long, value_name = "MIX", default_value = "transfers", value_parser = mix, help_heading = "Load")]
     mix: Mix,
     /// How many transactions to sign before the clock starts; by default what the rate takes, or 10,000 transfers a second.
@@ -117,9 +123,10 @@ fn skew(text: &str) -> Result<Skew, String> {
 }
 
 fn mix(text: &str) -> Result<Mix, String> {
-    let unknown = || format!("'{text}' is not transfers or multi-leg:N");
+    let unknown = || format!("'{text}' is not transfers, multi-leg:N or financing");
     match text.split_once(':') {
         None if text == "transfers" => Ok(Mix::Transfers),
+        None if text == "financing" => Ok(Mix::Financing),
         Some(("multi-leg", legs)) => legs.parse().map(|legs| Mix::MultiLeg { legs }).map_err(|_| unknown()),
         _ => Err(unknown()),
     }
@@ -142,7 +149,7 @@ impl LoadArguments {
                 let issuance =
                     issuance.map(|((custodian, maker), checker)| IssuanceParties { custodian, maker, checker });
                 let parties = Parties { institution, token: self.token, issuance };
-                Network::Running { endpoints: common.endpoint.clone(), parties }
+                Network::Running { endpoints: common.endpoint.clone(), tls: common.tls()?, parties }
             }
             // A network that the environment names is not loaded by accident.
             None if !common.endpoint.is_empty() => {
@@ -189,6 +196,8 @@ impl BenchCommand {
             return command.run(common).await;
         }
         let plan = self.load.plan(common)?;
+        // A file that cannot be written is better known before the run than after it.
+        [&self.histogram, &self.page].into_iter().try_for_each(|file| keep(file.clone(), String::new))?;
         let interrupted = sandbox::interruption()?;
         let report = tokio::select! {
             biased;
@@ -196,11 +205,19 @@ impl BenchCommand {
             report = bench::load::run(&plan) => report?,
         };
         print(common.output, &report)?;
+        keep(self.histogram, || percentiles::hgrm(&report.latencies))?;
+        keep(self.page, || page::html(&report))?;
         match report.failures.is_empty() {
             true => Ok(()),
             false => Err(Failure::Failed(format!("the check failed: {}", report.failures.join("; ")))),
         }
     }
+}
+
+/// Writes a file if one was asked for.
+fn keep(file: Option<PathBuf>, content: impl FnOnce() -> String) -> Result<(), Failure> {
+    let Some(path) = file else { return Ok(()) };
+    std::fs::write(&path, content()).map_err(|cause| Failure::file(&path, &cause))
 }
 
 fn print(format: Format, report: &Report) -> Result<(), Failure> {
