@@ -127,7 +127,7 @@ pub enum Network {
         /// Whom to believe where they speak TLS.
         tls: Option<Tls>,
         /// Who opens and funds accounts there.
-        parties: Parties,
+        parties: Box<Parties>,
     },
 }
 

@@ -148,7 +148,7 @@ impl LoadArguments {
                 let issuance = self.custodian.zip(self.maker).zip(self.checker);
                 let issuance =
                     issuance.map(|((custodian, maker), checker)| IssuanceParties { custodian, maker, checker });
-                let parties = Parties { institution, token: self.token, issuance };
+                let parties = Box::new(Parties { institution, token: self.token, issuance });
                 Network::Running { endpoints: common.endpoint.clone(), tls: common.tls()?, parties }
             }
             // A network that the environment names is not loaded by accident.
