@@ -18,7 +18,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  \
     causeway bench                                        what this machine's network settles\n  \
     causeway bench --rate 2000 --duration 60              latency at 2,000 payments a second\n  \
-    causeway bench --accounts 1000000 --skew zipf:1.0     a million accounts, some much busier than others\n  \
+    causeway bench --accounts 1000000 --skew zipf:1.0     a million accounts, some much busier\n  \
     causeway bench --rate 500 --report run.html           a page with charts of the run\n  \
     causeway bench --endpoint http://10.0.0.2:7400 --institution participants/bank\n                                                        \
     a network that runs already")]
