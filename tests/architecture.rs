@@ -70,6 +70,9 @@ const IMPURE: [&str; 16] = [
     "HashSet",
 ];
 
+/// The one file of the pure floors that names an unordered map, in order to keep everyone from iterating over it.
+const NAMES_A_HASH_MAP: &str = "src/ledger/point_map.rs";
+
 /// What floors 4 and 5 must leave to the engine's context, so that the whole node runs in its simulator.
 const REAL: [&str; 5] = ["tokio::spawn", "tokio::time", "Instant", "SystemTime::now", "rayon"];
 
@@ -261,7 +264,8 @@ fn the_lower_floors_are_pure() {
     let mut broken = Vec::new();
     for source in sources().iter().filter(|source| source.floor().is_some_and(|floor| floor <= 3)) {
         for (line, code) in source.product() {
-            for word in IMPURE.iter().filter(|word| mentions(code, word)) {
+            let allowed = |word: &str| word == "HashMap" && source.path == NAMES_A_HASH_MAP;
+            for word in IMPURE.iter().filter(|word| mentions(code, word) && !allowed(word)) {
                 broken.push(format!("{}:{line}: {word}", source.path));
             }
         }

@@ -14,6 +14,7 @@ use crate::ledger::limits::{
     BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, BLOCK_WORK_MAX, DUE_PER_BLOCK_MAX, EXPIRY_AHEAD_MS_MAX,
     HISTORY_ROOTS_KEPT, REQUEST_RETENTION_MS, REQUESTS_PER_DUE_ENTRY_MAX,
 };
+use crate::ledger::point_map::PointMap;
 use crate::ledger::read_once::ReadOnce;
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::{
@@ -154,7 +155,7 @@ pub struct BlockExecutor {
     tip: Tip,
     epoch_length: u64,
     validators: ValidatorSet,
-    writes: Writes,
+    writes: Written,
     outcomes: Vec<Outcome>,
     openings: Openings,
     fell_due: Option<Planned>,
@@ -230,7 +231,7 @@ impl BlockExecutor {
         if full || encoded_len > BLOCK_BYTES_MAX || work > BLOCK_WORK_MAX {
             return Err(Ineligible::BlockFull);
         }
-        let layer = Layer { base: &*self.parent.view, writes: &self.writes };
+        let layer = Layer { base: &*self.parent.view, written: &self.writes };
         let chain_id = self.parent.header.chain_id;
         eligible(transaction.envelope(), transaction.signers(), chain_id, self.place.time, &layer)?;
         match execute(&transaction, self.height(), self.place.time, &layer) {
@@ -254,15 +255,15 @@ impl BlockExecutor {
             self.record(due_outcome_id(self.height()), planned);
         }
         let parent_view = self.parent.view.clone();
-        let layer = Layer { base: &*parent_view, writes: &self.writes };
+        let layer = Layer { base: &*parent_view, written: &self.writes };
         let reserve_lines = tokens::reserve_lines(&layer, self.place.time);
         let outcomes = std::mem::take(&mut self.outcomes);
         let header = self.header(&outcomes, &reserve_lines);
-        invariants::check(&*parent_view, &self.writes)?;
+        invariants::check(&*parent_view, &self.writes.ordered)?;
         self.advance_tip(&header);
 
         let mut accumulator = self.parent.accumulator.clone();
-        let writes = Arc::new(settle(&*parent_view, std::mem::take(&mut self.writes), &mut accumulator));
+        let writes = Arc::new(settle(&*parent_view, self.writes.ordered, &mut accumulator));
         Ok(Executed {
             header,
             outcomes: Arc::new(outcomes),
@@ -315,7 +316,7 @@ impl BlockExecutor {
             }
         }
         let mut planned = changes.finish();
-        self.writes = std::mem::take(&mut planned.writes);
+        self.writes.take_over(std::mem::take(&mut planned.writes));
         if !planned.effects.is_empty() || !planned.movements.is_empty() {
             self.fell_due = Some(planned);
         }
@@ -324,7 +325,7 @@ impl BlockExecutor {
     /// Takes over what was planned, and says so in the block's next outcome.
     fn record(&mut self, transaction_id: TransactionId, planned: Planned) {
         let Planned { writes, movements, balances, effects } = planned;
-        self.writes.extend(writes);
+        self.writes.take_over(writes);
         let balances = self.openings.commit(transaction_id, &balances);
         self.outcomes.push(Outcome { transaction_id, status: Status::Applied, movements, balances, effects });
     }
@@ -339,7 +340,7 @@ impl BlockExecutor {
         let key = (envelope.sender, envelope.request_id);
         let index = self.transactions.len() as u32;
         let request = Request { transaction_id: transaction.id(), height: self.height(), index };
-        put(&mut self.writes, Column::Requests, &key, &request);
+        self.writes.put(Column::Requests, &key, &request);
         // Requests are forgotten by the minute, so that one entry of the queue stands for many of them.
         let forget_at = envelope.expires_at.0.saturating_add(REQUEST_RETENTION_MS).div_ceil(FORGET_EVERY_MS);
         let forget_at = BlockTime(forget_at.saturating_mul(FORGET_EVERY_MS));
@@ -355,7 +356,7 @@ impl BlockExecutor {
                 id[..8].copy_from_slice(&height.to_be_bytes());
                 id[8..16].copy_from_slice(&ordinal.to_be_bytes());
                 let due = Due::ForgetRequests(chunk.to_vec());
-                put(&mut self.writes, Column::Due, &DueKey { at, id: ObjectId(id) }, &due);
+                self.writes.put(Column::Due, &DueKey { at, id: ObjectId(id) }, &due);
                 ordinal += 1;
             }
         }
@@ -366,12 +367,12 @@ impl BlockExecutor {
         let mut history = self.tip.history.clone();
         history.push(header.history_leaf());
         let size = history.size();
-        put(&mut self.writes, Column::HistoryRoots, &size, &HistoryRoot(history.root()));
+        self.writes.put(Column::HistoryRoots, &size, &HistoryRoot(history.root()));
         if let Some(forgotten) = size.checked_sub(HISTORY_ROOTS_KEPT) {
             self.writes.insert((Column::HistoryRoots, Bytes::from(forgotten.to_bytes())), None);
         }
         let tip = Tip { height: header.height, time: header.time, hash: header.hash(), history };
-        put(&mut self.writes, Column::Chain, &TIP_KEY, &tip);
+        self.writes.put(Column::Chain, &TIP_KEY, &tip);
     }
 }
 
@@ -531,23 +532,47 @@ pub(super) fn settle(parent: &dyn View, writes: Writes, accumulator: &mut StateA
     settled
 }
 
-pub(super) fn put(writes: &mut Writes, column: Column, key: &impl Encode, value: &impl Encode) {
-    writes.insert((column, Bytes::from(key.to_bytes())), Some(Bytes::from(value.to_bytes())));
+/// What a block has written so far: in order, for the block's end and for scans, and by key, for the thousands of look-ups
+/// between.
+#[derive(Default)]
+struct Written {
+    ordered: Writes,
+    by_key: PointMap<Option<Bytes>>,
+}
+
+impl Written {
+    fn insert(&mut self, place: (Column, Bytes), value: Option<Bytes>) {
+        self.by_key.insert(place.clone(), value.clone());
+        self.ordered.insert(place, value);
+    }
+
+    fn put(&mut self, column: Column, key: &impl Encode, value: &impl Encode) {
+        self.insert((column, Bytes::from(key.to_bytes())), Some(Bytes::from(value.to_bytes())));
+    }
+
+    fn take_over(&mut self, writes: Writes) {
+        for (place, value) in writes {
+            self.insert(place, value);
+        }
+    }
 }
 
 /// The parent's state with what the block has written so far.
 struct Layer<'a> {
     base: &'a dyn View,
-    writes: &'a Writes,
+    written: &'a Written,
 }
 
 impl View for Layer<'_> {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        crate::ledger::view::layered_get(self.writes, self.base, column, key)
+        match self.written.by_key.get(column, key) {
+            Some(written) => written.clone(),
+            None => self.base.get(column, key),
+        }
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
-        crate::ledger::view::layered_scan(self.writes, self.base, column, from, limit)
+        crate::ledger::view::layered_scan(&self.written.ordered, self.base, column, from, limit)
     }
 
     fn note_corruption(&self, column: Column, key: &[u8]) {

@@ -25,6 +25,7 @@ pub mod limits;
 pub mod malformed;
 pub mod open_items;
 pub mod outcome;
+pub(crate) mod point_map;
 pub mod read_once;
 pub mod reason;
 pub mod receipt;

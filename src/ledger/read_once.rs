@@ -8,15 +8,16 @@
 //! * It answers what the view below answers, as long as that does not change: it stands over one state, for one block.
 //! * Reading ahead changes no answer, whatever it was asked to read.
 
-use super::view::{Column, View, held};
+use super::point_map::PointMap;
+use super::view::{Column, View};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// See the module.
 pub struct ReadOnce {
     base: Arc<dyn View>,
-    entries: Mutex<BTreeMap<(Column, Bytes), Option<Bytes>>>,
+    entries: Mutex<PointMap<Option<Bytes>>>,
 }
 
 impl ReadOnce {
@@ -28,12 +29,15 @@ impl ReadOnce {
     /// Reads what will be asked for.
     pub fn read_ahead(&self, keys: BTreeSet<(Column, Bytes)>) {
         let mut entries = self.lock();
-        let unread: Vec<(Column, Bytes)> = keys.into_iter().filter(|key| !entries.contains_key(key)).collect();
+        let unread: Vec<(Column, Bytes)> =
+            keys.into_iter().filter(|(column, key)| entries.get(*column, key).is_none()).collect();
         let values = self.base.get_many(&unread);
-        entries.extend(unread.into_iter().zip(values));
+        for (place, value) in unread.into_iter().zip(values) {
+            entries.insert(place, value);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Column, Bytes), Option<Bytes>>> {
+    fn lock(&self) -> MutexGuard<'_, PointMap<Option<Bytes>>> {
         // An entry is put in whole or not at all.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -42,7 +46,7 @@ impl ReadOnce {
 impl View for ReadOnce {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
         let mut entries = self.lock();
-        if let Some(read) = held(&entries, column, key) {
+        if let Some(read) = entries.get(column, key) {
             return read.clone();
         }
         let read = self.base.get(column, key);

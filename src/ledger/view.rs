@@ -10,6 +10,7 @@ use bytes::Bytes;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -147,6 +148,13 @@ impl PartialEq for dyn EntryKey + '_ {
 }
 
 impl Eq for dyn EntryKey + '_ {}
+
+/// As the owned form hashes.
+impl Hash for dyn EntryKey + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.place().hash(state);
+    }
+}
 
 impl PartialOrd for dyn EntryKey + '_ {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {

@@ -48,6 +48,9 @@ use tracing::{debug, info, warn};
 /// above the committed one than this are left to delivery, which is on its way to them.
 const REBUILD_MAX: usize = 64;
 
+/// How many transactions ahead a leader reads at a time: what it reads for those that find no room or time is lost.
+const READ_AHEAD: usize = 256;
+
 /// What the ledger joins, and what it needs of its surroundings.
 pub struct LedgerParts<E, S, T: Strategy> {
     /// For time, and for work aside.
@@ -201,14 +204,16 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         // What is final already goes too: a copy that came in while its block was committed would keep leaders from resting.
         let committed = self.chain.head().header.height;
         let fresh = self.desk.fresh(taken, limit);
-        executor.read_ahead(fresh.iter().map(|transaction| &**transaction));
-        for transaction in fresh {
+        for (place, transaction) in fresh.iter().enumerate() {
+            if place % READ_AHEAD == 0 {
+                executor.read_ahead(fresh.iter().skip(place).take(READ_AHEAD).map(|transaction| &**transaction));
+            }
             if !executor.is_empty() && time_is_up() {
                 debug!(transactions = executor.len(), "the rest waits for another block: a leader's time is up");
                 break;
             }
             let (id, sender) = (transaction.id(), transaction.envelope().sender);
-            match executor.push(transaction) {
+            match executor.push(transaction.clone()) {
                 Ok(()) => {}
                 Err(Ineligible::BlockFull) => break,
                 // In a block above the committed one, which may yet lose; or expired, and dropped with the next commit.

@@ -37,6 +37,8 @@ impl Domain {
     pub const HEADER: Self = Self("causeway/header/v1");
     /// Outcome hashes.
     pub const OUTCOME: Self = Self("causeway/outcome/v1");
+    /// The state's digest: over the sum of all its entries.
+    pub const STATE: Self = Self("causeway/state-digest/v1");
     /// The seed of a block's salts.
     pub const BLINDING: Self = Self("causeway/blinding/v1");
     /// Salts of balances.
