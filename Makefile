@@ -1,13 +1,15 @@
 # Two commands for a fresh machine: `make sandbox` and `make test`. Both use the dev profile, so RocksDB and the engine are
 # compiled once. CARGO_TARGET_DIR is honoured.
 
-.PHONY: help sandbox test lint docs instructions
+.PHONY: help sandbox test lint docs instructions release bench
 
 help:
 	@echo 'make sandbox   four validators on this machine; options in ARGS, such as ARGS="--validators 7"'
 	@echo 'make test      everything that it takes to trust this: the Rust tests, then the Python programs'
 	@echo 'make lint      formatting, clippy, proto files'
 	@echo 'make instructions   the instructions that the hot paths take, against those last accepted; ACCEPT="reason" records a rise'
+	@echo 'make release   the binary to run in earnest and to measure: optimised, with the fastest signatures the processor has'
+	@echo 'make bench     this machine against PostgreSQL and against its own signatures; options in ARGS'
 	@echo 'make docs      the pages of the code, into the target directory'
 
 sandbox:
@@ -31,3 +33,10 @@ docs:
 
 instructions:
 	@scripts/instruction-counts.sh
+
+release:
+	@scripts/prerequisites.sh
+	cargo --config scripts/release.toml build --release
+
+bench: release
+	"$${CARGO_TARGET_DIR:-target}/release/causeway" bench peers $(ARGS)

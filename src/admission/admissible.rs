@@ -37,7 +37,8 @@ impl Admissible {
         judged.map_err(|ineligible| Refusal::of_ineligible(ineligible, envelope.sender))
     }
 
-    /// A transaction that the pool holds, and which therefore was found admissible.
+    /// A transaction that the pool holds, or that was plausible and became authentic while the state stayed as it was: it
+    /// was held to every rule.
     pub fn again(waiting: Arc<Transaction>) -> Self {
         Self(waiting)
     }

@@ -101,8 +101,9 @@ mod tests {
         for outside in ["http://", "https://", "<script", "NaN", "inf"] {
             assert!(!page.contains(outside), "{outside}");
         }
-        for (opened, closed) in [("<svg", "</svg>"), ("<p", "</p>"), ("<tr>", "</tr>"), ("<title>", "</title>")] {
-            assert_eq!(page.matches(opened).count(), page.matches(closed).count(), "{opened}");
+        for name in ["svg", "p", "tr", "title"] {
+            let opened = page.matches(&format!("<{name}>")).count() + page.matches(&format!("<{name} ")).count();
+            assert_eq!(opened, page.matches(&format!("</{name}>")).count(), "{name}");
         }
     }
 }

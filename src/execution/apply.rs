@@ -207,7 +207,7 @@ impl BlockExecutor {
 
     /// Reads in one walk what transactions will ask for, before they are pushed. It changes nothing but the time it takes.
     pub fn read_ahead<'t>(&self, transactions: impl Iterator<Item = &'t Transaction>) {
-        self.read_once.read_ahead(transactions.flat_map(Transaction::foreseen_reads).collect());
+        self.read_once.read_ahead(transactions.flat_map(Transaction::foreseen_reads));
     }
 
     /// How many transactions the block has.

@@ -186,6 +186,8 @@ impl Block {
 
 impl Encode for Block {
     fn encode(&self, out: &mut Vec<u8>) {
+        // Grown step by step, megabytes would be copied a dozen times.
+        out.reserve(self.encoded_len());
         self.header.encode(out);
         encode_list(&self.transactions, out);
     }

@@ -25,6 +25,11 @@ impl<T> PointMap<T> {
         self.0.get(place)
     }
 
+    /// How many keys it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Puts a value under a key, in the place of the one that stood there.
     pub(crate) fn insert(&mut self, place: (Column, Bytes), value: T) {
         self.0.insert(place, value);

@@ -11,7 +11,6 @@
 use super::point_map::PointMap;
 use super::view::{Column, View};
 use bytes::Bytes;
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// See the module.
@@ -27,10 +26,12 @@ impl ReadOnce {
     }
 
     /// Reads what will be asked for.
-    pub fn read_ahead(&self, keys: BTreeSet<(Column, Bytes)>) {
+    pub fn read_ahead(&self, keys: impl Iterator<Item = (Column, Bytes)>) {
         let mut entries = self.lock();
-        let unread: Vec<(Column, Bytes)> =
-            keys.into_iter().filter(|(column, key)| entries.get(*column, key).is_none()).collect();
+        let mut unread: Vec<(Column, Bytes)> =
+            keys.filter(|(column, key)| entries.get(*column, key).is_none()).collect();
+        unread.sort_unstable();
+        unread.dedup();
         let values = self.base.get_many(&unread);
         for (place, value) in unread.into_iter().zip(values) {
             entries.insert(place, value);
@@ -96,7 +97,7 @@ mod tests {
         below.apply(&Writes::from([entry(1, Some(1)), entry(2, Some(2))]));
         let below = Arc::new(Counting(below, AtomicUsize::new(0)));
         let view = ReadOnce::new(below.clone());
-        view.read_ahead([1, 3].map(|key| entry(key, None).0).into());
+        view.read_ahead([1, 3].map(|key| entry(key, None).0).into_iter());
         for _ in 0..3 {
             let got = [1u8, 2, 3].map(|key| view.get(Column::Due, &[key]));
             assert_eq!(got, [Some(Bytes::from_static(&[1])), Some(Bytes::from_static(&[2])), None]);
@@ -119,7 +120,7 @@ mod tests {
             let layer = |writes: &[(u8, Option<u8>)]| Arc::new(writes.iter().map(|(key, value)| entry(*key, *value)).collect::<Writes>());
             let below = Arc::new(Layers::new(vec![layer(&newer), layer(&older)], Arc::new(base)));
             let view = ReadOnce::new(below.clone());
-            view.read_ahead(ahead.iter().map(|key| entry(*key, None).0).collect());
+            view.read_ahead(ahead.iter().map(|key| entry(*key, None).0));
             for key in asked {
                 prop_assert_eq!(view.get(Column::Due, &[key]), below.get(Column::Due, &[key]));
             }

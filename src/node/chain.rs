@@ -13,6 +13,7 @@
 
 use super::error::NodeError;
 use super::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord, TransactionPlace, node_key};
+use super::state_cache::{CachedView, StateCache};
 use crate::execution::genesis::Genesis;
 use crate::execution::{Executed, ParentState};
 use crate::ledger::history::TIP_KEY;
@@ -28,6 +29,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Executed blocks kept above the committed one: far more than consensus has undecided at a time.
 const PENDING_MAX: usize = 64;
 
+/// What a payment's outcome takes in a block's record, with its opening.
+const OUTCOME_BYTES_USUAL: usize = 384;
+
 /// The last committed block.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -42,6 +46,7 @@ pub struct Head {
 /// The committed state and the executed blocks above it.
 pub struct Chain<S> {
     store: S,
+    cache: Arc<StateCache>,
     inner: Mutex<Inner>,
 }
 
@@ -92,13 +97,16 @@ pub struct Parent<S: Store> {
     above: Vec<Arc<Executed>>,
     /// Tells whether the store failed while it was read.
     probe: StoreView<S::Snapshot>,
+    cache: Arc<StateCache>,
 }
 
 impl<S: Store> Parent<S> {
     /// The state.
     pub fn state(&self) -> ParentState {
         let layers = self.above.iter().map(|executed| executed.writes.clone()).collect();
-        let view: Arc<dyn View> = Arc::new(Layers::new(layers, Arc::new(self.probe.clone())));
+        let height = self.committed.header.height;
+        let committed = CachedView::pinned(self.probe.clone(), self.cache.clone(), height);
+        let view: Arc<dyn View> = Arc::new(Layers::new(layers, Arc::new(committed)));
         let (header, accumulator) = match self.above.first() {
             Some(newest) => (newest.header.clone(), newest.accumulator.clone()),
             None => (self.committed.header.clone(), self.committed.accumulator.clone()),
@@ -142,12 +150,19 @@ impl<S: Store> Chain<S> {
             Some(_) => read_head(&store)?,
             None => write_genesis(&store, genesis).await?,
         };
-        Ok(Self { store, inner: Mutex::new(Inner { head: Arc::new(head), pending: BTreeMap::new() }) })
+        let cache = Arc::new(StateCache::new(head.header.height));
+        Ok(Self { store, cache, inner: Mutex::new(Inner { head: Arc::new(head), pending: BTreeMap::new() }) })
     }
 
     /// The store behind the chain.
     pub fn store(&self) -> &S {
         &self.store
+    }
+
+    /// The committed state as it is now, and what tells whether the store failed while it was read.
+    pub fn newest_state(&self) -> (StoreView<S>, CachedView<StoreView<S>>) {
+        let probe = StoreView::new(self.store.clone());
+        (probe.clone(), CachedView::newest(probe, self.cache.clone()))
     }
 
     /// The last committed block.
@@ -192,7 +207,8 @@ impl<S: Store> Chain<S> {
             reached = executed.header.parent;
             above.push(executed.clone());
         }
-        Ok(Some(Parent { committed: head, above, probe: StoreView::new(reader) }))
+        let cache = self.cache.clone();
+        Ok(Some(Parent { committed: head, above, probe: StoreView::new(reader), cache }))
     }
 
     /// Publishes an executed block, for children to stand on.
@@ -215,6 +231,7 @@ impl<S: Store> Chain<S> {
             return Err(NodeError::NotTheNextBlock { height: executed.header.height, head: head.header.height });
         }
         self.store.commit(effects(&self.store, executed)?).await?;
+        self.cache.committed(executed.header.height, &executed.writes);
         let (header, accumulator) = (executed.header.clone(), executed.accumulator.clone());
         let committed = Arc::new(Head { hash: header.hash(), header, accumulator });
         let mut inner = self.lock();
@@ -275,7 +292,10 @@ fn effects<S: Store>(store: &S, executed: &Executed) -> Result<Batch, NodeError>
         let place = TransactionPlace { height, index: executed.transactions.len() as u32 };
         batch.put(StoreColumn::TransactionIndex, outcome.transaction_id, place.to_bytes());
     }
-    batch.put(StoreColumn::Outcomes, height_key(height), BlockRecord::of(executed).to_bytes());
+    // Grown step by step, it would be copied a dozen times.
+    let mut record = Vec::with_capacity(executed.outcomes.len() * OUTCOME_BYTES_USUAL + 1_024);
+    BlockRecord::of(executed).encode(&mut record);
+    batch.put(StoreColumn::Outcomes, height_key(height), record);
     let mut history = tip(store)?.history;
     history.push_noting(executed.header.history_leaf(), |place, hash| put_node(&mut batch, place, hash));
     put_head(&mut batch, &executed.header, &executed.accumulator);

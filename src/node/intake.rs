@@ -110,6 +110,8 @@ impl Party {
 /// A plausible transaction, and who wants to hear of it.
 struct Waiting {
     plausible: Plausible,
+    /// The height as of which it was found so.
+    judged_at: u64,
     party: Arc<Party>,
     place: usize,
 }
@@ -203,6 +205,8 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     ) -> Vec<Result<PendingTransaction, Rejected>> {
         let mut answers: Vec<_> = signed.iter().map(|each| self.desk.sent_again(&each.id()).map(Ok)).collect();
         let news = signed.into_iter().zip(&answers).filter(|(_, known)| known.is_none()).map(|(signed, _)| signed);
+        // Read first: judged on no earlier state.
+        let judged_at = self.chain.head().header.height;
         let mut plausible = self.plausible_all(news.collect(), clock).into_iter();
         let mut places = Vec::new();
         let mut queued = Vec::new();
@@ -217,7 +221,7 @@ impl<S: Store, T: Strategy> Intake<S, T> {
                 None => *answer = Some(Err(Rejected::Closed)),
             }
         }
-        let entered = self.queue_and_wait(queued).await;
+        let entered = self.queue_and_wait(queued, judged_at).await;
         for (place, entered) in places.into_iter().zip(entered) {
             if let Err(rejected) = entered {
                 answers[place] = Some(Err(rejected));
@@ -227,22 +231,22 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     }
 
     /// Has transactions verified and admitted, as far as there is room for them.
-    async fn queue_and_wait(&self, plausible: Vec<Plausible>) -> Vec<Entered> {
+    async fn queue_and_wait(&self, plausible: Vec<Plausible>, judged_at: u64) -> Vec<Entered> {
         let size = plausible.len();
         if size == 0 {
             return Vec::new();
         }
-        let answered = self.queue_party(plausible);
+        let answered = self.queue_party(plausible, judged_at);
         self.arrivals.send_modify(|count| *count += 1);
         // Let go without an answer: closed.
         answered.await.unwrap_or_else(|_| vec![Err(Rejected::Closed); size])
     }
 
-    fn queue_party(&self, plausible: Vec<Plausible>) -> oneshot::Receiver<Vec<Entered>> {
+    fn queue_party(&self, plausible: Vec<Plausible>, judged_at: u64) -> oneshot::Receiver<Vec<Entered>> {
         let (party, answered) = Party::of(plausible.len());
         let mut queue = self.queue();
         for (place, plausible) in plausible.into_iter().enumerate() {
-            let waiting = Waiting { plausible, party: party.clone(), place };
+            let waiting = Waiting { plausible, judged_at, party: party.clone(), place };
             if let Err(rejected) = queue.push(waiting, &self.limits) {
                 party.answer(place, Err(rejected));
             }
@@ -268,9 +272,12 @@ impl<S: Store, T: Strategy> Intake<S, T> {
             }
             let (me, clock) = (self.clone(), now(&context));
             let work = context.child("admission").shared(true).spawn(move |_| async move {
+                let judged_at = batch.iter().map(|waiting| waiting.judged_at).min().unwrap_or(0);
                 let (plausible, callers): (Vec<_>, Vec<_>) =
                     batch.into_iter().map(|waiting| (waiting.plausible, (waiting.party, waiting.place))).unzip();
-                for ((party, place), entered) in callers.into_iter().zip(me.enter(plausible, Origin::Client, clock)) {
+                for ((party, place), entered) in
+                    callers.into_iter().zip(me.enter(plausible, judged_at, Origin::Client, clock))
+                {
                     party.answer(place, entered);
                 }
             });
@@ -285,9 +292,10 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         let read = |bytes: &Bytes| SignedTransaction::from_bytes(bytes).map_err(malformed);
         let (signed, unread): (Vec<_>, Vec<_>) = batch.transactions.iter().map(read).partition(Result::is_ok);
         let news = signed.into_iter().flatten().filter(|signed| !self.desk.is_waiting(&signed.id())).collect();
+        let judged_at = self.chain.head().header.height;
         let found = self.plausible_all(news, clock).into_iter();
         let (plausible, refused): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
-        let entered = self.enter(plausible.into_iter().flatten().collect(), Origin::Peer, clock);
+        let entered = self.enter(plausible.into_iter().flatten().collect(), judged_at, Origin::Peer, clock);
         let unread = unread.into_iter().filter_map(Result::err);
         let refused = refused.into_iter().filter_map(Result::err).chain(entered.into_iter().filter_map(Result::err));
         for why in unread.chain(refused) {
@@ -307,28 +315,38 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         self.believed(&probe, judged.collect())
     }
 
-    /// Verifies and admits, in order.
-    fn enter(&self, plausible: Vec<Plausible>, origin: Origin, clock: BlockTime) -> Vec<Entered> {
+    /// Verifies and admits, in order, what was found plausible on the state of a height: on the state as it is by now, if
+    /// that is another.
+    fn enter(&self, plausible: Vec<Plausible>, judged_at: u64, origin: Origin, clock: BlockTime) -> Vec<Entered> {
         if plausible.is_empty() {
             return Vec::new();
         }
         let authentic = self.desk.authenticate_each(plausible);
-        let (probe, view) = self.read_ahead(authentic.iter().flatten().map(|transaction| transaction.envelope()));
         let known: Vec<Arc<Transaction>> = authentic.iter().flatten().cloned().collect();
-        let now = |expires_at| self.judged_at(expires_at, clock);
-        let mut admitted = self.desk.admit(known, origin, now, &view).into_iter();
+        let (probe, mut admitted) = match self.chain.head().header.height == judged_at {
+            true => (None, self.desk.admit_judged(known, origin).into_iter()),
+            false => {
+                let (probe, view) = self.read_ahead(known.iter().map(|transaction| transaction.envelope()));
+                let now = |expires_at| self.judged_at(expires_at, clock);
+                (Some(probe), self.desk.admit(known, origin, now, &view).into_iter())
+            }
+        };
         let entered = authentic.into_iter().map(|authentic| {
             authentic?;
             Ok(admitted.next().unwrap_or(Err(Refusal::PoolFull))?)
         });
-        self.believed(&probe, entered.collect())
+        let entered = entered.collect();
+        match probe {
+            Some(probe) => self.believed(&probe, entered),
+            None => entered,
+        }
     }
 
     /// The state now, of which what says whether these may stand in a block was read at one go.
     fn read_ahead<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> (StoreView<S>, ReadOnce) {
-        let probe = StoreView::new(self.chain.store().clone());
-        let view = ReadOnce::new(Arc::new(probe.clone()));
-        view.read_ahead(envelopes.flat_map(Envelope::foreseen_reads).collect());
+        let (probe, state) = self.chain.newest_state();
+        let view = ReadOnce::new(Arc::new(state));
+        view.read_ahead(envelopes.flat_map(Envelope::foreseen_reads));
         (probe, view)
     }
 

@@ -34,6 +34,7 @@ mod records;
 mod relay;
 pub mod service;
 mod start;
+mod state_cache;
 #[cfg(test)]
 mod tests;
 mod transactions;

@@ -64,7 +64,7 @@ impl<T: Strategy> TransactionDesk<T> {
         now: impl Fn(BlockTime) -> BlockTime,
         view: &dyn View,
     ) -> Vec<Result<Pooled, Refusal>> {
-        let mut pool = self.pool();
+        let pool = self.pool();
         // What waits here was found admissible; whether it still is, its block decides.
         let known = |transaction: &Arc<Transaction>| pool.get(&transaction.id()).cloned();
         let waiting: Vec<Option<Arc<Transaction>>> = transactions.iter().map(known).collect();
@@ -77,7 +77,16 @@ impl<T: Strategy> TransactionDesk<T> {
             }
         });
         let judged: Vec<Result<Admissible, Refusal>> = judged.collect();
-        pool = self.pool();
+        self.pool_all(judged, origin)
+    }
+
+    /// Takes authentic transactions to the pool that were found plausible on the very state that is the newest now.
+    pub fn admit_judged(&self, transactions: Vec<Arc<Transaction>>, origin: Origin) -> Vec<Result<Pooled, Refusal>> {
+        self.pool_all(transactions.into_iter().map(|each| Ok(Admissible::again(each))).collect(), origin)
+    }
+
+    fn pool_all(&self, judged: Vec<Result<Admissible, Refusal>>, origin: Origin) -> Vec<Result<Pooled, Refusal>> {
+        let mut pool = self.pool();
         let pooled: Vec<_> = judged.into_iter().map(|judged| pool.insert(&judged?, origin)).collect();
         drop(pool);
         if pooled.iter().any(|pooled| matches!(pooled, Ok(Pooled::Added))) {

@@ -10,13 +10,13 @@ use rocksdb::{
 use super::column::Family;
 
 /// Uncompressed blocks, indexes and filters of all families together.
-const BLOCK_CACHE_BYTES: usize = 16 << 20;
+const BLOCK_CACHE_BYTES: usize = 64 << 20;
 /// Memory that all families' unflushed writes may take together.
-const WRITE_BUFFERS_BYTES: usize = 16 << 20;
+const WRITE_BUFFERS_BYTES: usize = 64 << 20;
 /// Memory that one family's unflushed writes may take before it is flushed.
-const WRITE_BUFFER_BYTES: usize = 4 << 20;
-/// The write-ahead log that a start may have to replay: about a second's work.
-const WAL_BYTES_MAX: u64 = 32 << 20;
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// The write-ahead log that a start may have to replay: a second or two.
+const WAL_BYTES_MAX: u64 = 96 << 20;
 /// Table files held open, each with its index in memory. A desktop's limit is often 1,024 for everything.
 const OPEN_FILES_MAX: i32 = 256;
 /// Small tables keep a compaction's working set small.
@@ -90,6 +90,11 @@ fn family_options(family: Family, cache: &Cache) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    if asked_for_what_is_absent(family) {
+        // The same for what is not flushed yet, where each "no" would otherwise walk a list through memory.
+        options.set_memtable_prefix_bloom_ratio(0.05);
+        options.set_memtable_whole_key_filtering(true);
+    }
     // One being filled and one being flushed.
     options.set_max_write_buffer_number(2);
     options.set_target_file_size_base(TABLE_FILE_BYTES);
