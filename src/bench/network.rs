@@ -225,12 +225,12 @@ impl LoadedNetwork {
 pub(super) struct TemporaryDirectory(pub(super) PathBuf);
 
 impl TemporaryDirectory {
-    /// A new one under `parent`.
+    /// A new one under `parent`, which is made if it is not there.
     pub(super) fn under(parent: &Path) -> Result<Self, BenchError> {
         let mut tag = [0; 8];
         getrandom::fill(&mut tag).map_err(|error| BenchError::Internal(error.to_string()))?;
         let path = parent.join(format!("causeway-bench-{}", hex::encode(tag)));
-        std::fs::create_dir(&path).map_err(|cause| BenchError::Unwritable { path: path.clone(), cause })?;
+        std::fs::create_dir_all(&path).map_err(|cause| BenchError::Unwritable { path: path.clone(), cause })?;
         Ok(Self(path))
     }
 }

@@ -62,6 +62,8 @@ pub struct Executed {
     pub transactions: Arc<Vec<Arc<Transaction>>>,
     /// New values of state entries; entries that did not change are not among them.
     pub writes: Arc<Writes>,
+    /// What it wrote by key, for blocks that stand on it.
+    pub(crate) by_key: Arc<PointMap<Option<Bytes>>>,
     /// The sum over the state afterwards.
     pub accumulator: StateAccumulator,
     /// The lines under `reserves_root`.
@@ -263,13 +265,15 @@ impl BlockExecutor {
         self.advance_tip(&header);
 
         let mut accumulator = self.parent.accumulator.clone();
-        let writes = Arc::new(settle(&*parent_view, self.writes.ordered, &mut accumulator));
+        let Written { ordered, by_key } = self.writes;
+        let writes = Arc::new(settle(&*parent_view, ordered, &mut accumulator));
         Ok(Executed {
             header,
             outcomes: Arc::new(outcomes),
             openings: Arc::new(self.openings),
             transactions: Arc::new(self.transactions),
             writes,
+            by_key: Arc::new(by_key),
             accumulator,
             reserve_lines: Arc::new(reserve_lines),
         })

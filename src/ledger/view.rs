@@ -4,6 +4,7 @@
 //! is noted on the side ([`View::note_corruption`]); the node looks there before it believes what was computed, and
 //! stops if anything was noted.
 
+use super::point_map::PointMap;
 use crate::codec_tag;
 use crate::primitives::{Decode, Encode};
 use bytes::Bytes;
@@ -260,13 +261,39 @@ pub(crate) fn layered_scan(
 /// uncommitted blocks is always as deep as it is long, and never deeper.
 #[derive(Clone)]
 pub struct Layers {
-    layers: Vec<Arc<Writes>>,
+    layers: Vec<Layer>,
     committed: Arc<dyn View>,
+}
+
+/// One block's writes: in order, and by key where execution left them so.
+#[derive(Clone)]
+struct Layer {
+    ordered: Arc<Writes>,
+    by_key: Option<Arc<PointMap<Option<Bytes>>>>,
+}
+
+impl Layer {
+    fn written(&self, column: Column, key: &[u8]) -> Option<&Option<Bytes>> {
+        match &self.by_key {
+            Some(by_key) => by_key.get(column, key),
+            None => held(&self.ordered, column, key),
+        }
+    }
 }
 
 impl Layers {
     /// Lays writes, the newest first, over committed state.
     pub fn new(layers: Vec<Arc<Writes>>, committed: Arc<dyn View>) -> Self {
+        let layers = layers.into_iter().map(|ordered| Layer { ordered, by_key: None }).collect();
+        Self { layers, committed }
+    }
+
+    /// The same with what execution looked writes up by, which holds the same values.
+    pub(crate) fn by_key(
+        layers: impl Iterator<Item = (Arc<Writes>, Arc<PointMap<Option<Bytes>>>)>,
+        committed: Arc<dyn View>,
+    ) -> Self {
+        let layers = layers.map(|(ordered, by_key)| Layer { ordered, by_key: Some(by_key) }).collect();
         Self { layers, committed }
     }
 
@@ -282,7 +309,7 @@ impl View for Layers {
 
     fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
         let written =
-            |(column, key): &(Column, Bytes)| self.layers.iter().find_map(|writes| held(writes, *column, key));
+            |(column, key): &(Column, Bytes)| self.layers.iter().find_map(|layer| layer.written(*column, key));
         let mut values: Vec<Option<Option<Bytes>>> = keys.iter().map(|key| written(key).cloned()).collect();
         let below: Vec<(Column, Bytes)> =
             keys.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
@@ -302,13 +329,13 @@ impl View for Layers {
 
 /// The lower part of a pile of layers.
 struct Below<'a> {
-    layers: &'a [Arc<Writes>],
+    layers: &'a [Layer],
     committed: &'a dyn View,
 }
 
 impl View for Below<'_> {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        let written = self.layers.iter().find_map(|writes| held(writes, column, key));
+        let written = self.layers.iter().find_map(|layer| layer.written(column, key));
         written.map_or_else(|| self.committed.get(column, key), Clone::clone)
     }
 
@@ -317,7 +344,7 @@ impl View for Below<'_> {
             None => self.committed.scan(column, from, limit),
             Some((newest, older)) => {
                 let below = Below { layers: older, committed: self.committed };
-                layered_scan(newest, &below, column, from, limit)
+                layered_scan(&newest.ordered, &below, column, from, limit)
             }
         }
     }
@@ -449,7 +476,18 @@ mod tests {
             base.apply(&below);
             let mut sum = base.clone();
             sum.apply(&above);
-            let layers = Layers::new(vec![Arc::new(above)], Arc::new(base));
+            let mut by_key = PointMap::default();
+            above.iter().for_each(|(place, value)| by_key.insert(place.clone(), value.clone()));
+            let base: Arc<dyn View> = Arc::new(base);
+            let indexed = Layers::by_key(std::iter::once((Arc::new(above.clone()), Arc::new(by_key))), base.clone());
+            let layers = Layers::new(vec![Arc::new(above)], base);
+            let keys: Vec<_> = (0..32).map(|key| (Column::Due, Bytes::copy_from_slice(&[key]))).collect();
+            for key in &keys {
+                proptest::prop_assert_eq!(layers.get(key.0, &key.1), sum.get(key.0, &key.1));
+                proptest::prop_assert_eq!(indexed.get(key.0, &key.1), sum.get(key.0, &key.1));
+            }
+            proptest::prop_assert_eq!(indexed.get_many(&keys), sum.get_many(&keys));
+            proptest::prop_assert_eq!(indexed.scan(Column::Due, &[from], limit), sum.scan(Column::Due, &[from], limit));
             proptest::prop_assert_eq!(layers.scan(Column::Due, &[from], limit), sum.scan(Column::Due, &[from], limit));
         }
     }
