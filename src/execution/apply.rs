@@ -14,12 +14,10 @@ use crate::ledger::limits::{
     BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, BLOCK_WORK_MAX, DUE_PER_BLOCK_MAX, EXPIRY_AHEAD_MS_MAX,
     HISTORY_ROOTS_KEPT, REQUEST_RETENTION_MS, REQUESTS_PER_DUE_ENTRY_MAX,
 };
-use crate::ledger::point_map::PointMap;
-use crate::ledger::read_once::ReadOnce;
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::{
-    Changes, Column, Context, Decline, Due, DueKey, Header, HistoryRoot, MovementKind, Outcome, Parameters, Reason,
-    Request, ReserveLine, SignedTransaction, Status, Tip, ValidatorSet, View, Writes,
+    Change, Changes, Context, Decline, Due, DueKey, Entry, Header, HistoryRoot, MovementKind, Outcome, Parameters, Reason,
+    Request, ReserveLine, SignedTransaction, Status, Tip, Touched, ValidatorSet, View, WorkingSet, Writes,
 };
 use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::digest::StateAccumulator;
@@ -62,8 +60,8 @@ pub struct Executed {
     pub transactions: Arc<Vec<Arc<Transaction>>>,
     /// New values of state entries; entries that did not change are not among them.
     pub writes: Arc<Writes>,
-    /// What it wrote by key, for blocks that stand on it.
-    pub(crate) by_key: Arc<PointMap<Option<Bytes>>>,
+    /// The entries that it read or wrote, for blocks that stand on it.
+    pub touched: Arc<Touched>,
     /// The sum over the state afterwards.
     pub accumulator: StateAccumulator,
     /// The lines under `reserves_root`.
@@ -150,14 +148,14 @@ pub enum InvalidBlock {
 
 /// A block under construction.
 pub struct BlockExecutor {
-    parent: ParentState,
-    /// The parent's view, whose entries are read once.
-    read_once: Arc<ReadOnce>,
+    parent: Header,
+    parent_accumulator: StateAccumulator,
+    /// The parent's state with what the block has written so far.
+    state: WorkingSet,
     place: Place,
     tip: Tip,
     epoch_length: u64,
     validators: ValidatorSet,
-    writes: Written,
     outcomes: Vec<Outcome>,
     openings: Openings,
     fell_due: Option<Planned>,
@@ -173,28 +171,28 @@ impl BlockExecutor {
     /// # Errors
     /// A time that is not after the parent's, a proposer that is not a validator, or a state without its fixtures.
     pub fn open(parent: ParentState, place: Place) -> Result<Self, InvalidBlock> {
-        let read_once = Arc::new(ReadOnce::new(parent.view));
-        let parent = ParentState { view: read_once.clone(), ..parent };
-        let view = &*parent.view;
+        let ParentState { header: parent, view, accumulator: parent_accumulator } = parent;
+        let state = WorkingSet::new(view);
+        let view: &dyn View = &state;
         let tip: Tip = view.read(&TIP_KEY).ok_or(InvalidBlock::State("tip"))?;
         let validators: ValidatorSet = view.read(&VALIDATORS_KEY).ok_or(InvalidBlock::State("validators"))?;
         let parameters: Parameters = view.read(&PARAMETERS_KEY).ok_or(InvalidBlock::State("parameters"))?;
-        if place.time <= parent.header.time {
-            return Err(InvalidBlock::TimeNotAfterParent { time: place.time, parent_time: parent.header.time });
+        if place.time <= parent.time {
+            return Err(InvalidBlock::TimeNotAfterParent { time: place.time, parent_time: parent.time });
         }
         if !validators.keys().contains(&place.proposer) {
             return Err(InvalidBlock::ForeignProposer(place.proposer));
         }
-        let (writes, outcomes, transactions, to_forget) = Default::default();
-        let openings = Openings::new(Blinding::of_state(&parent.accumulator));
+        let (outcomes, transactions, to_forget) = Default::default();
+        let openings = Openings::new(Blinding::of_state(&parent_accumulator));
         let mut executor = Self {
             parent,
-            read_once,
+            parent_accumulator,
+            state,
             place,
             tip,
             epoch_length: parameters.epoch_length.max(1),
             validators,
-            writes,
             outcomes,
             openings,
             fell_due: None,
@@ -209,7 +207,7 @@ impl BlockExecutor {
 
     /// Reads in one walk what transactions will ask for, before they are pushed. It changes nothing but the time it takes.
     pub fn read_ahead<'t>(&self, transactions: impl Iterator<Item = &'t Transaction>) {
-        self.read_once.read_ahead(transactions.flat_map(Transaction::foreseen_reads));
+        self.state.read_ahead(transactions.flat_map(Transaction::foreseen_reads));
     }
 
     /// How many transactions the block has.
@@ -233,10 +231,9 @@ impl BlockExecutor {
         if full || encoded_len > BLOCK_BYTES_MAX || work > BLOCK_WORK_MAX {
             return Err(Ineligible::BlockFull);
         }
-        let layer = Layer { base: &*self.parent.view, written: &self.writes };
-        let chain_id = self.parent.header.chain_id;
-        eligible(transaction.envelope(), transaction.signers(), chain_id, self.place.time, &layer)?;
-        match execute(&transaction, self.height(), self.place.time, &layer) {
+        let (chain_id, now) = (self.parent.chain_id, self.place.time);
+        eligible(transaction.envelope(), transaction.signers(), chain_id, now, &self.state)?;
+        match execute(&transaction, self.height(), now, &self.state) {
             Ok(planned) => self.record(transaction.id(), planned),
             Err(decline) => self.record_decline(transaction.id(), decline),
         }
@@ -256,41 +253,39 @@ impl BlockExecutor {
         if let Some(planned) = self.fell_due.take() {
             self.record(due_outcome_id(self.height()), planned);
         }
-        let parent_view = self.parent.view.clone();
-        let layer = Layer { base: &*parent_view, written: &self.writes };
-        let reserve_lines = tokens::reserve_lines(&layer, self.place.time);
+        let reserve_lines = tokens::reserve_lines(&self.state, self.place.time);
         let outcomes = std::mem::take(&mut self.outcomes);
         let header = self.header(&outcomes, &reserve_lines);
-        invariants::check(&*parent_view, &self.writes.ordered)?;
         self.advance_tip(&header);
 
-        let mut accumulator = self.parent.accumulator.clone();
-        let Written { ordered, by_key } = self.writes;
-        let writes = Arc::new(settle(&*parent_view, ordered, &mut accumulator));
+        let (changes, touched) = self.state.finish();
+        invariants::check(&changes)?;
+        let mut accumulator = self.parent_accumulator;
+        let writes = Arc::new(settle(changes, &mut accumulator));
         Ok(Executed {
             header,
             outcomes: Arc::new(outcomes),
             openings: Arc::new(self.openings),
             transactions: Arc::new(self.transactions),
             writes,
-            by_key: Arc::new(by_key),
+            touched: Arc::new(touched),
             accumulator,
             reserve_lines: Arc::new(reserve_lines),
         })
     }
 
     fn height(&self) -> u64 {
-        self.parent.header.height + 1
+        self.parent.height + 1
     }
 
     fn header(&self, outcomes: &[Outcome], reserve_lines: &[ReserveLine]) -> Header {
         let signed: Vec<SignedTransaction> = self.transactions.iter().map(|each| each.signed().clone()).collect();
         let validators_hash = self.validators.hash();
         Header {
-            chain_id: self.parent.header.chain_id,
+            chain_id: self.parent.chain_id,
             epoch: self.height() / self.epoch_length,
             height: self.height(),
-            parent: self.parent.header.hash(),
+            parent: self.parent.hash(),
             time: self.place.time,
             proposer: self.place.proposer,
             // Blocks hold at most 16,384 transactions, and one outcome more.
@@ -298,7 +293,7 @@ impl BlockExecutor {
             transactions_root: transactions_root(&signed),
             outcome_count: outcomes.len() as u32,
             outcomes_root: outcomes_root(&outcomes.iter().map(Outcome::hash).collect::<Vec<_>>()),
-            parent_state_digest: self.parent.accumulator.digest(),
+            parent_state_digest: self.parent_accumulator.digest(),
             history_root: self.tip.history.root(),
             validators_hash,
             next_validators_hash: validators_hash,
@@ -308,9 +303,8 @@ impl BlockExecutor {
 
     /// Works off the queue of due things. What they record goes into the block's own outcome.
     fn work_off_due(&mut self) {
-        let view = &*self.parent.view;
-        let mut changes = Changes::new(view);
-        for (key, due) in due_by(view, self.place.time, DUE_PER_BLOCK_MAX) {
+        let mut changes = Changes::new(&self.state);
+        for (key, due) in due_by(&self.state, self.place.time, DUE_PER_BLOCK_MAX) {
             changes.delete::<Due>(&key);
             match due {
                 Due::ForgetRequests(requests) => requests.iter().for_each(|key| changes.delete::<Request>(key)),
@@ -320,7 +314,7 @@ impl BlockExecutor {
             }
         }
         let mut planned = changes.finish();
-        self.writes.take_over(std::mem::take(&mut planned.writes));
+        self.state.take_over(std::mem::take(&mut planned.writes));
         if !planned.effects.is_empty() || !planned.movements.is_empty() {
             self.fell_due = Some(planned);
         }
@@ -329,7 +323,7 @@ impl BlockExecutor {
     /// Takes over what was planned, and says so in the block's next outcome.
     fn record(&mut self, transaction_id: TransactionId, planned: Planned) {
         let Planned { writes, movements, balances, effects } = planned;
-        self.writes.take_over(writes);
+        self.state.take_over(writes);
         let balances = self.openings.commit(transaction_id, &balances);
         self.outcomes.push(Outcome { transaction_id, status: Status::Applied, movements, balances, effects });
     }
@@ -344,7 +338,7 @@ impl BlockExecutor {
         let key = (envelope.sender, envelope.request_id);
         let index = self.transactions.len() as u32;
         let request = Request { transaction_id: transaction.id(), height: self.height(), index };
-        self.writes.put(Column::Requests, &key, &request);
+        self.put(&key, &request);
         // Requests are forgotten by the minute, so that one entry of the queue stands for many of them.
         let forget_at = envelope.expires_at.0.saturating_add(REQUEST_RETENTION_MS).div_ceil(FORGET_EVERY_MS);
         let forget_at = BlockTime(forget_at.saturating_mul(FORGET_EVERY_MS));
@@ -360,7 +354,7 @@ impl BlockExecutor {
                 id[..8].copy_from_slice(&height.to_be_bytes());
                 id[8..16].copy_from_slice(&ordinal.to_be_bytes());
                 let due = Due::ForgetRequests(chunk.to_vec());
-                self.writes.put(Column::Due, &DueKey { at, id: ObjectId(id) }, &due);
+                self.put(&DueKey { at, id: ObjectId(id) }, &due);
                 ordinal += 1;
             }
         }
@@ -371,12 +365,16 @@ impl BlockExecutor {
         let mut history = self.tip.history.clone();
         history.push(header.history_leaf());
         let size = history.size();
-        self.writes.put(Column::HistoryRoots, &size, &HistoryRoot(history.root()));
+        self.put(&size, &HistoryRoot(history.root()));
         if let Some(forgotten) = size.checked_sub(HISTORY_ROOTS_KEPT) {
-            self.writes.insert((Column::HistoryRoots, Bytes::from(forgotten.to_bytes())), None);
+            self.state.write(HistoryRoot::COLUMN, Bytes::from(forgotten.to_bytes()), None);
         }
         let tip = Tip { height: header.height, time: header.time, hash: header.hash(), history };
-        self.writes.put(Column::Chain, &TIP_KEY, &tip);
+        self.put(&TIP_KEY, &tip);
+    }
+
+    fn put<E: Entry>(&self, key: &E::Key, entry: &E) {
+        self.state.write(E::COLUMN, Bytes::from(key.to_bytes()), Some(Bytes::from(entry.to_bytes())));
     }
 }
 
@@ -517,69 +515,16 @@ fn first_difference(claimed: &Header, followed: &Header) -> Option<&'static str>
     hashes.into_iter().find(|(_, claimed, followed)| claimed != followed).map(|(field, _, _)| field)
 }
 
-/// Takes the writes into the accumulator, and leaves out those that change nothing.
-pub(super) fn settle(parent: &dyn View, writes: Writes, accumulator: &mut StateAccumulator) -> Writes {
-    let mut settled = Writes::new();
-    for ((column, key), new) in writes {
-        let old = parent.get(column, &key);
-        if old == new {
-            continue;
-        }
+/// Takes what changed into the accumulator.
+pub(super) fn settle(changes: Vec<Change>, accumulator: &mut StateAccumulator) -> Writes {
+    let settled = changes.into_iter().map(|Change { column, key, old, new }| {
         if let Some(old) = old {
             accumulator.remove(column.tag(), &key, &old);
         }
         if let Some(new) = &new {
             accumulator.add(column.tag(), &key, new);
         }
-        settled.insert((column, key), new);
-    }
-    settled
-}
-
-/// What a block has written so far: in order, for the block's end and for scans, and by key, for the thousands of look-ups
-/// between.
-#[derive(Default)]
-struct Written {
-    ordered: Writes,
-    by_key: PointMap<Option<Bytes>>,
-}
-
-impl Written {
-    fn insert(&mut self, place: (Column, Bytes), value: Option<Bytes>) {
-        self.by_key.insert(place.clone(), value.clone());
-        self.ordered.insert(place, value);
-    }
-
-    fn put(&mut self, column: Column, key: &impl Encode, value: &impl Encode) {
-        self.insert((column, Bytes::from(key.to_bytes())), Some(Bytes::from(value.to_bytes())));
-    }
-
-    fn take_over(&mut self, writes: Writes) {
-        for (place, value) in writes {
-            self.insert(place, value);
-        }
-    }
-}
-
-/// The parent's state with what the block has written so far.
-struct Layer<'a> {
-    base: &'a dyn View,
-    written: &'a Written,
-}
-
-impl View for Layer<'_> {
-    fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        match self.written.by_key.get(column, key) {
-            Some(written) => written.clone(),
-            None => self.base.get(column, key),
-        }
-    }
-
-    fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
-        crate::ledger::view::layered_scan(&self.written.ordered, self.base, column, from, limit)
-    }
-
-    fn note_corruption(&self, column: Column, key: &[u8]) {
-        self.base.note_corruption(column, key);
-    }
+        ((column, key), new)
+    });
+    settled.collect()
 }

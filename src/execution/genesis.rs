@@ -14,7 +14,7 @@ use crate::ledger::legal_entity::check_legal_entity_id;
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
-    Account, Block, Changes, Header, HistoryRoot, OpenItem, Parameters, ReserveLine, Roles, Tip, ValidatorSet, Writes,
+    Account, Block, Changes, Header, HistoryRoot, OpenItem, Parameters, ReserveLine, Roles, Tip, ValidatorSet, WorkingSet, Writes,
 };
 use crate::primitives::crypto::{Domain, hash, sha256};
 use crate::primitives::currency::ParseCurrencyError;
@@ -25,6 +25,7 @@ use crate::primitives::time::{BusinessCalendar, DAY_MS};
 use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, TokenId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The format that this version reads and writes.
@@ -255,7 +256,9 @@ impl Genesis {
         changes.put(&TIP_KEY, &Tip { height: 0, time, hash: header.hash(), history });
 
         let mut accumulator = StateAccumulator::default();
-        let writes = settle(&empty, changes.finish().writes, &mut accumulator);
+        let state = WorkingSet::new(Arc::new(MemoryView::default()));
+        state.take_over(changes.finish().writes);
+        let writes = settle(state.finish().0, &mut accumulator);
         let block = Block::new(header, Vec::new()).map_err(|error| invalid("genesis block", error.to_string()))?;
         Ok(GenesisBlock { block, writes, accumulator, reserve_lines })
     }

@@ -4,7 +4,7 @@
 //! `audit` checks the same over all entries. By induction from the genesis the two are equal.
 
 use crate::domain::trade::Receivable;
-use crate::ledger::{Account, Balance, Circulation, Column, Lock, OpenItems, View, Writes};
+use crate::ledger::{Account, Balance, Change, Circulation, Column, Lock, OpenItems};
 use crate::primitives::{AccountId, CodecError, Decode, TokenId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -169,18 +169,15 @@ const fn counted(column: Column) -> bool {
     )
 }
 
-/// Whether a block's writes keep the invariants that held of its parent's state.
+/// Whether what a block changed keeps the invariants that held of its parent's state.
 ///
 /// # Errors
 /// The invariant that they break.
-pub fn check(parent: &dyn View, writes: &Writes) -> Result<(), BrokenInvariant> {
+pub fn check(changes: &[Change]) -> Result<(), BrokenInvariant> {
     let mut changed = Ledger::default();
-    for ((column, key), new) in writes {
-        if !counted(*column) {
-            continue;
-        }
-        if let Some(old) = parent.get(*column, key) {
-            changed.count(*column, key, &old, -1)?;
+    for Change { column, key, old, new } in changes.iter().filter(|change| counted(change.column)) {
+        if let Some(old) = old {
+            changed.count(*column, key, old, -1)?;
         }
         if let Some(new) = new {
             changed.count(*column, key, new, 1)?;
@@ -204,9 +201,10 @@ pub fn check_all<'a>(entries: impl Iterator<Item = (Column, &'a Bytes, &'a Bytes
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::view::MemoryView;
-    use crate::ledger::{Changes, LockPurpose, OpenItem};
+    use crate::ledger::view::{MemoryView, Writes};
+    use crate::ledger::{Changes, LockPurpose, OpenItem, WorkingSet};
     use crate::primitives::{Amount, Encode, ObjectId};
+    use std::sync::Arc;
 
     fn token() -> TokenId {
         "HKDX".parse().expect("a token id")
@@ -222,29 +220,36 @@ mod tests {
         changes.finish().writes
     }
 
+    /// Whether writes to an empty state keep the invariants.
+    fn check(writes: Writes) -> Result<(), BrokenInvariant> {
+        let state = WorkingSet::new(Arc::new(MemoryView::default()));
+        state.take_over(writes);
+        super::check(&state.finish().0)
+    }
+
     #[test]
     fn honest_writes_pass_and_forged_ones_do_not() {
         let view = MemoryView::default();
-        assert_eq!(check(&view, &minted()), Ok(()));
+        assert_eq!(check(minted()), Ok(()));
 
         let mut inflated = minted();
         let key = (Column::Balances, Bytes::from((AccountId([2; 32]), token()).to_bytes()));
         let balance = Balance { available: Amount::new(1), locked: Amount::ZERO };
         inflated.insert(key, Some(Bytes::from(balance.to_bytes())));
-        assert!(matches!(check(&view, &inflated), Err(BrokenInvariant::Conservation { balances: 11, .. })));
+        assert!(matches!(check(inflated), Err(BrokenInvariant::Conservation { balances: 11, .. })));
 
         let mut leaked = minted();
         leaked.insert((Column::Locks, Bytes::from(ObjectId([1; 32]).to_bytes())), None);
-        assert!(matches!(check(&view, &leaked), Err(BrokenInvariant::Locks { locked: 4, locks: 0, .. })));
+        assert!(matches!(check(leaked), Err(BrokenInvariant::Locks { locked: 4, locks: 0, .. })));
 
         let mut miscounted = minted();
         let mut changes = Changes::new(&view);
         changes.item_opened(AccountId([1; 32]), OpenItem::Receivable);
         miscounted.extend(changes.finish().writes);
-        assert!(matches!(check(&view, &miscounted), Err(BrokenInvariant::OpenItems { kept: 1, open: 0, .. })));
+        assert!(matches!(check(miscounted), Err(BrokenInvariant::OpenItems { kept: 1, open: 0, .. })));
 
         let mut garbled = minted();
         garbled.insert((Column::Circulation, Bytes::from(token().to_bytes())), Some(Bytes::from_static(b"x")));
-        assert!(matches!(check(&view, &garbled), Err(BrokenInvariant::Undecodable { .. })));
+        assert!(matches!(check(garbled), Err(BrokenInvariant::Undecodable { .. })));
     }
 }

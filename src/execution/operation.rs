@@ -1,8 +1,7 @@
 //! The dispatch: which room does which operation.
 
 use crate::domain::{accounts, financing, payments, tokens, trade};
-use crate::ledger::{Changes, Column, Context, Reason};
-use bytes::Bytes;
+use crate::ledger::{Changes, Context, Place, Reason};
 
 macro_rules! operations {
     ($($variant:ident => $room:ident),* $(,)?) => {
@@ -61,10 +60,11 @@ operations! {
 impl Operation {
     /// Where entries of state stand that planning it will ask for, as far as that shows beforehand. Payments are most of what
     /// a ledger does, and the rest reads as it goes.
-    pub fn foreseen_reads(&self) -> Vec<(Column, Bytes)> {
-        match self {
-            Self::Transfer(transfer) => transfer.foreseen_reads().to_vec(),
-            _ => Vec::new(),
-        }
+    pub fn foreseen_reads(&self) -> impl Iterator<Item = Place> {
+        let transfer = match self {
+            Self::Transfer(transfer) => Some(transfer.foreseen_reads()),
+            _ => None,
+        };
+        transfer.into_iter().flatten()
     }
 }

@@ -3,10 +3,8 @@
 //! Only `admission` makes them out of foreign bytes, after it verified every signature over exactly the body's bytes.
 
 use super::operation::Operation;
-use crate::ledger::view::entry_place;
-use crate::ledger::{Account, Column, Request, SignedTransaction};
+use crate::ledger::{Account, Place, Request, SignedTransaction};
 use crate::primitives::{AccountId, BlockTime, ChainId, PublicKey, RequestId, TransactionId};
-use bytes::Bytes;
 use std::collections::BTreeSet;
 
 /// What stands around the operations of a body.
@@ -26,10 +24,10 @@ pub struct Envelope {
 
 impl Envelope {
     /// Where the entries stand that say whether it may stand in a block.
-    pub fn foreseen_reads(&self) -> impl Iterator<Item = (Column, Bytes)> {
-        let request = entry_place::<Request>(&(self.sender, self.request_id));
+    pub fn foreseen_reads(&self) -> impl Iterator<Item = Place> {
+        let request = Place::of::<Request>(&(self.sender, self.request_id));
         let signing = std::iter::once(&self.sender).chain(&self.co_signers);
-        std::iter::once(request).chain(signing.map(entry_place::<Account>))
+        std::iter::once(request).chain(signing.map(Place::of::<Account>))
     }
 }
 
@@ -71,7 +69,7 @@ impl Transaction {
     }
 
     /// Where entries of state stand that its execution will ask for, as far as that shows beforehand.
-    pub fn foreseen_reads(&self) -> impl Iterator<Item = (Column, Bytes)> {
+    pub fn foreseen_reads(&self) -> impl Iterator<Item = Place> {
         let operations = self.operations.iter().flat_map(Operation::foreseen_reads);
         self.envelope.foreseen_reads().chain(operations)
     }

@@ -12,7 +12,7 @@ use super::balance::{Balance, Circulation, Lock, LockPurpose};
 use super::blinding::Touched;
 use super::outcome::{Effect, Movement, MovementKind};
 use super::reason::Reason;
-use super::view::{Column, Entry, View, Writes, entry_place, layered_get, layered_scan};
+use super::view::{Column, Entry, View, Writes, entry_place, layered_get, layered_scan, written_from};
 use crate::primitives::{AccountId, Amount, Encode, ObjectId, TokenId};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -215,7 +215,7 @@ impl View for Changes<'_> {
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
-        layered_scan(&self.writes, self.base, column, from, limit)
+        layered_scan(written_from(&self.writes, column, from), self.base, column, from, limit)
     }
 
     fn note_corruption(&self, column: Column, key: &[u8]) {

@@ -3,25 +3,25 @@
 //! # Invariants
 //! * It cannot be iterated over, so the order of its table, which differs from process to process, shows in nothing: this is
 //!   the one file of the pure floors that may name an unordered map.
+//! * Its hash is keyed anew for each map, so that nobody can choose keys that fall together.
 
-use super::view::{Column, EntryKey};
-use bytes::Bytes;
+use super::place::Place;
+use ahash::RandomState;
 use std::collections::HashMap;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct PointMap<T>(HashMap<(Column, Bytes), T>);
+pub(crate) struct PointMap<T>(HashMap<Place, T, RandomState>);
 
 impl<T> Default for PointMap<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(HashMap::default())
     }
 }
 
 impl<T> PointMap<T> {
     /// What stands under a key.
-    pub(crate) fn get(&self, column: Column, key: &[u8]) -> Option<&T> {
-        let place: &dyn EntryKey = &(column, key);
+    pub(crate) fn get(&self, place: &Place) -> Option<&T> {
         self.0.get(place)
     }
 
@@ -31,7 +31,12 @@ impl<T> PointMap<T> {
     }
 
     /// Puts a value under a key, in the place of the one that stood there.
-    pub(crate) fn insert(&mut self, place: (Column, Bytes), value: T) {
+    pub(crate) fn insert(&mut self, place: Place, value: T) {
         self.0.insert(place, value);
+    }
+
+    /// Makes room for so many keys more at once.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
     }
 }

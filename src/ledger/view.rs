@@ -4,7 +4,8 @@
 //! is noted on the side ([`View::note_corruption`]); the node looks there before it believes what was computed, and
 //! stops if anything was noted.
 
-use super::point_map::PointMap;
+use super::place::Place;
+use super::working_set::Touched;
 use crate::codec_tag;
 use crate::primitives::{Decode, Encode};
 use bytes::Bytes;
@@ -98,8 +99,8 @@ pub trait View: Send + Sync {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes>;
 
     /// The entries under many keys, in the order asked. Where a store stands behind the view, it walks it once for all.
-    fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
-        keys.iter().map(|(column, key)| self.get(*column, key)).collect()
+    fn get_many(&self, places: &[&Place]) -> Vec<Option<Bytes>> {
+        places.iter().map(|place| self.get(place.column(), place.key())).collect()
     }
 
     /// At most `limit` entries from key `from` on, in ascending order of keys.
@@ -189,6 +190,17 @@ pub(crate) fn layered_get(writes: &Writes, base: &dyn View, column: Column, key:
     }
 }
 
+/// What is written of a column from a key on, in order.
+pub(crate) fn written_from<'w>(
+    writes: &'w Writes,
+    column: Column,
+    from: &[u8],
+) -> impl Iterator<Item = (&'w Bytes, &'w Option<Bytes>)> {
+    let start = Bound::Included((column, Bytes::copy_from_slice(from)));
+    let written = writes.range((start, Bound::Unbounded)).take_while(move |((at, _), _)| *at == column);
+    written.map(|((_, key), value)| (key, value))
+}
+
 /// Reads a view's column page by page, as far as it is asked for.
 struct Pages<'a> {
     view: &'a dyn View,
@@ -218,18 +230,16 @@ const PAGE_MIN: usize = 8;
 /// Pages are at most so large, because most of a long scan's limit is often not there.
 const PAGE_MAX: usize = 1_024;
 
-/// Merges `writes` over `base` in key order. Reads no further than the limit asks for, whatever else was written: a scan
+/// Merges what is written of a column from key `from` on, in order, over `base`. Reads no further than the limit asks for, whatever else was written: a scan
 /// costs what it returns and the deletions between.
-pub(crate) fn layered_scan(
-    writes: &Writes,
+pub(crate) fn layered_scan<'w>(
+    written: impl Iterator<Item = (&'w Bytes, &'w Option<Bytes>)>,
     base: &dyn View,
     column: Column,
     from: &[u8],
     limit: usize,
 ) -> Vec<(Bytes, Bytes)> {
-    let start = Bound::Included((column, Bytes::copy_from_slice(from)));
-    let written = writes.range((start, Bound::Unbounded)).take_while(|((at, _), _)| *at == column);
-    let mut written = written.map(|((_, key), value)| (key, value)).peekable();
+    let mut written = written.peekable();
     let page_size = limit.clamp(PAGE_MIN, PAGE_MAX);
     let mut below =
         Pages { view: base, column, from: from.to_vec(), page: VecDeque::new(), page_size, ended: limit == 0 };
@@ -265,18 +275,19 @@ pub struct Layers {
     committed: Arc<dyn View>,
 }
 
-/// One block's writes: in order, and by key where execution left them so.
+/// One block's writes in order, and what execution left of the entries that it touched.
 #[derive(Clone)]
 struct Layer {
     ordered: Arc<Writes>,
-    by_key: Option<Arc<PointMap<Option<Bytes>>>>,
+    touched: Option<Arc<Touched>>,
 }
 
 impl Layer {
-    fn written(&self, column: Column, key: &[u8]) -> Option<&Option<Bytes>> {
-        match &self.by_key {
-            Some(by_key) => by_key.get(column, key),
-            None => held(&self.ordered, column, key),
+    /// The entry after the block, if the layer knows it.
+    fn after(&self, place: &Place) -> Option<Option<Bytes>> {
+        match &self.touched {
+            Some(touched) => touched.after(place),
+            None => held(&self.ordered, place.column(), place.key()).cloned(),
         }
     }
 }
@@ -284,16 +295,14 @@ impl Layer {
 impl Layers {
     /// Lays writes, the newest first, over committed state.
     pub fn new(layers: Vec<Arc<Writes>>, committed: Arc<dyn View>) -> Self {
-        let layers = layers.into_iter().map(|ordered| Layer { ordered, by_key: None }).collect();
+        let layers = layers.into_iter().map(|ordered| Layer { ordered, touched: None }).collect();
         Self { layers, committed }
     }
 
-    /// The same with what execution looked writes up by, which holds the same values.
-    pub(crate) fn by_key(
-        layers: impl Iterator<Item = (Arc<Writes>, Arc<PointMap<Option<Bytes>>>)>,
-        committed: Arc<dyn View>,
-    ) -> Self {
-        let layers = layers.map(|(ordered, by_key)| Layer { ordered, by_key: Some(by_key) }).collect();
+    /// The same with what execution touched: the entries that a block only read stand after it as it read them, so nothing
+    /// below is asked for them.
+    pub fn touched(layers: impl Iterator<Item = (Arc<Writes>, Arc<Touched>)>, committed: Arc<dyn View>) -> Self {
+        let layers = layers.map(|(ordered, touched)| Layer { ordered, touched: Some(touched) }).collect();
         Self { layers, committed }
     }
 
@@ -307,12 +316,11 @@ impl View for Layers {
         self.top().get(column, key)
     }
 
-    fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
-        let written =
-            |(column, key): &(Column, Bytes)| self.layers.iter().find_map(|layer| layer.written(*column, key));
-        let mut values: Vec<Option<Option<Bytes>>> = keys.iter().map(|key| written(key).cloned()).collect();
-        let below: Vec<(Column, Bytes)> =
-            keys.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
+    fn get_many(&self, places: &[&Place]) -> Vec<Option<Bytes>> {
+        let above = |place: &&Place| self.layers.iter().find_map(|layer| layer.after(place));
+        let mut values: Vec<Option<Option<Bytes>>> = places.iter().map(above).collect();
+        let below: Vec<&Place> =
+            places.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(place, _)| *place).collect();
         let mut committed = self.committed.get_many(&below).into_iter();
         values.iter_mut().filter(|value| value.is_none()).for_each(|value| *value = committed.next());
         values.into_iter().map(Option::flatten).collect()
@@ -335,8 +343,9 @@ struct Below<'a> {
 
 impl View for Below<'_> {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        let written = self.layers.iter().find_map(|layer| layer.written(column, key));
-        written.map_or_else(|| self.committed.get(column, key), Clone::clone)
+        let place = Place::new(column, key);
+        let above = self.layers.iter().find_map(|layer| layer.after(&place));
+        above.unwrap_or_else(|| self.committed.get(column, key))
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
@@ -344,7 +353,7 @@ impl View for Below<'_> {
             None => self.committed.scan(column, from, limit),
             Some((newest, older)) => {
                 let below = Below { layers: older, committed: self.committed };
-                layered_scan(&newest.ordered, &below, column, from, limit)
+                layered_scan(written_from(&newest.ordered, column, from), &below, column, from, limit)
             }
         }
     }
@@ -398,6 +407,7 @@ impl View for MemoryView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::WorkingSet;
 
     fn bytes(text: &str) -> Bytes {
         Bytes::copy_from_slice(text.as_bytes())
@@ -452,10 +462,11 @@ mod tests {
         let base = Counting(base, Default::default());
         let mut writes = entries(0..5, None);
         writes.extend(entries(5..9_000, Some(bytes("new"))));
-        assert_eq!(layered_scan(&writes, &base, Column::Balances, &[], 1), [(key(5), bytes("new"))]);
+        let scan = |limit| layered_scan(written_from(&writes, Column::Balances, &[]), &base, Column::Balances, &[], limit);
+        assert_eq!(scan(1), [(key(5), bytes("new"))]);
         assert!(base.1.load(std::sync::atomic::Ordering::Relaxed) <= 2 * PAGE_MIN);
-        assert_eq!(layered_scan(&writes, &base, Column::Balances, &[], 20_000).len(), 9_995);
-        assert!(layered_scan(&writes, &base, Column::Balances, &[], 0).is_empty());
+        assert_eq!(scan(20_000).len(), 9_995);
+        assert!(scan(0).is_empty());
     }
 
     proptest::proptest! {
@@ -464,6 +475,7 @@ mod tests {
         fn a_scan_of_layers_is_that_of_their_sum(
             below in proptest::collection::btree_map(0u8..30, proptest::bool::ANY, 0..20),
             above in proptest::collection::btree_map(0u8..30, proptest::bool::ANY, 0..20),
+            read in proptest::collection::vec(0u8..32, 0..10),
             from in 0u8..30,
             limit in 0usize..40,
         ) {
@@ -476,18 +488,22 @@ mod tests {
             base.apply(&below);
             let mut sum = base.clone();
             sum.apply(&above);
-            let mut by_key = PointMap::default();
-            above.iter().for_each(|(place, value)| by_key.insert(place.clone(), value.clone()));
             let base: Arc<dyn View> = Arc::new(base);
-            let indexed = Layers::by_key(std::iter::once((Arc::new(above.clone()), Arc::new(by_key))), base.clone());
+            let block = WorkingSet::new(base.clone());
+            block.read_ahead(read.iter().map(|key| Place::new(Column::Due, &[*key])));
+            block.take_over(above.clone());
+            let touched = std::iter::once((Arc::new(above.clone()), Arc::new(block.finish().1)));
+            let touched = Layers::touched(touched, base.clone());
             let layers = Layers::new(vec![Arc::new(above)], base);
-            let keys: Vec<_> = (0..32).map(|key| (Column::Due, Bytes::copy_from_slice(&[key]))).collect();
-            for key in &keys {
-                proptest::prop_assert_eq!(layers.get(key.0, &key.1), sum.get(key.0, &key.1));
-                proptest::prop_assert_eq!(indexed.get(key.0, &key.1), sum.get(key.0, &key.1));
+            let places: Vec<Place> = (0..32).map(|key| Place::new(Column::Due, &[key])).collect();
+            let places: Vec<&Place> = places.iter().collect();
+            for place in &places {
+                let expected = sum.get(Column::Due, place.key());
+                proptest::prop_assert_eq!(&layers.get(Column::Due, place.key()), &expected);
+                proptest::prop_assert_eq!(&touched.get(Column::Due, place.key()), &expected);
             }
-            proptest::prop_assert_eq!(indexed.get_many(&keys), sum.get_many(&keys));
-            proptest::prop_assert_eq!(indexed.scan(Column::Due, &[from], limit), sum.scan(Column::Due, &[from], limit));
+            proptest::prop_assert_eq!(touched.get_many(&places), sum.get_many(&places));
+            proptest::prop_assert_eq!(touched.scan(Column::Due, &[from], limit), sum.scan(Column::Due, &[from], limit));
             proptest::prop_assert_eq!(layers.scan(Column::Due, &[from], limit), sum.scan(Column::Due, &[from], limit));
         }
     }

@@ -103,10 +103,10 @@ pub struct Parent<S: Store> {
 impl<S: Store> Parent<S> {
     /// The state.
     pub fn state(&self) -> ParentState {
-        let layers = self.above.iter().map(|executed| (executed.writes.clone(), executed.by_key.clone()));
+        let layers = self.above.iter().map(|executed| (executed.writes.clone(), executed.touched.clone()));
         let height = self.committed.header.height;
         let committed = CachedView::pinned(self.probe.clone(), self.cache.clone(), height);
-        let view: Arc<dyn View> = Arc::new(Layers::by_key(layers, Arc::new(committed)));
+        let view: Arc<dyn View> = Arc::new(Layers::touched(layers, Arc::new(committed)));
         let (header, accumulator) = match self.above.first() {
             Some(newest) => (newest.header.clone(), newest.accumulator.clone()),
             None => (self.committed.header.clone(), self.committed.accumulator.clone()),

@@ -20,8 +20,7 @@ use super::transactions::TransactionDesk;
 use crate::admission::{Decoded, Origin, Plausible, Pooled, Refusal};
 use crate::consensus::{ForwardedBatch, Runtime};
 use crate::execution::{Envelope, Transaction};
-use crate::ledger::read_once::ReadOnce;
-use crate::ledger::{Malformed, SignedTransaction};
+use crate::ledger::{Malformed, SignedTransaction, WorkingSet};
 use crate::primitives::{BlockTime, CodecError, Decode as _};
 use crate::storage::{Store, StoreView};
 use bytes::Bytes;
@@ -343,9 +342,9 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     }
 
     /// The state now, of which what says whether these may stand in a block was read at one go.
-    fn read_ahead<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> (StoreView<S>, ReadOnce) {
+    fn read_ahead<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> (StoreView<S>, WorkingSet) {
         let (probe, state) = self.chain.newest_state();
-        let view = ReadOnce::new(Arc::new(state));
+        let view = WorkingSet::new(Arc::new(state));
         view.read_ahead(envelopes.flat_map(Envelope::foreseen_reads));
         (probe, view)
     }

@@ -11,7 +11,7 @@
 
 use crate::ledger::point_map::PointMap;
 use crate::ledger::view::Column;
-use crate::ledger::{View, Writes};
+use crate::ledger::{Place, View, Writes};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,7 +35,7 @@ struct Inner {
 }
 
 impl Inner {
-    fn keep(&mut self, place: (Column, Bytes), cached: Cached) {
+    fn keep(&mut self, place: Place, cached: Cached) {
         if self.young.len() >= GENERATION_MAX {
             self.old = std::mem::take(&mut self.young);
         }
@@ -43,17 +43,17 @@ impl Inner {
     }
 
     /// The entry as of a height, or the newest.
-    fn get(&mut self, column: Column, key: &[u8], pinned_at: Option<u64>) -> Option<Option<Bytes>> {
+    fn get(&mut self, place: &Place, pinned_at: Option<u64>) -> Option<Option<Bytes>> {
         if pinned_at.is_some_and(|height| height > self.height) {
             return None;
         }
         let valid = |cached: &&Cached| pinned_at.is_none_or(|height| cached.since <= height);
-        if let Some(cached) = self.young.get(column, key) {
+        if let Some(cached) = self.young.get(place) {
             return Some(cached).filter(valid).map(|cached| cached.value.clone());
         }
-        let cached = self.old.get(column, key)?.clone();
+        let cached = self.old.get(place)?.clone();
         let answer = Some(&cached).filter(valid).map(|cached| cached.value.clone());
-        self.keep((column, Bytes::copy_from_slice(key)), cached);
+        self.keep(place.clone(), cached);
         answer
     }
 }
@@ -73,12 +73,12 @@ impl StateCache {
         let mut inner = self.lock();
         inner.height = height;
         for ((column, key), value) in writes.iter().filter(|((column, _), _)| is_kept(*column)) {
-            inner.keep((*column, key.clone()), Cached { value: value.clone(), since: height });
+            inner.keep(Place::new(*column, key), Cached { value: value.clone(), since: height });
         }
     }
 
     /// Keeps what was read from the state at a height, unless a later one is committed by now, which may have changed it.
-    fn read(&self, height: u64, entries: impl Iterator<Item = ((Column, Bytes), Option<Bytes>)>) {
+    fn read(&self, height: u64, entries: impl Iterator<Item = (Place, Option<Bytes>)>) {
         let mut inner = self.lock();
         if inner.height == height {
             entries.for_each(|(place, value)| inner.keep(place, Cached { value, since: height }));
@@ -116,31 +116,31 @@ impl<V: View> View for CachedView<V> {
         if !is_kept(column) {
             return self.store.get(column, key);
         }
-        if let Some(cached) = self.cache.lock().get(column, key, self.pinned_at) {
+        let place = Place::new(column, key);
+        if let Some(cached) = self.cache.lock().get(&place, self.pinned_at) {
             return cached;
         }
         let value = self.store.get(column, key);
         if let Some(height) = self.pinned_at {
-            let entry = ((column, Bytes::copy_from_slice(key)), value.clone());
-            self.cache.read(height, std::iter::once(entry));
+            self.cache.read(height, std::iter::once((place, value.clone())));
         }
         value
     }
 
-    fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
+    fn get_many(&self, places: &[&Place]) -> Vec<Option<Bytes>> {
         let mut cache = self.cache.lock();
-        let known = |(column, key): &(Column, Bytes)| match is_kept(*column) {
-            true => cache.get(*column, key, self.pinned_at),
+        let known = |place: &&Place| match is_kept(place.column()) {
+            true => cache.get(place, self.pinned_at),
             false => None,
         };
-        let mut values: Vec<Option<Option<Bytes>>> = keys.iter().map(known).collect();
+        let mut values: Vec<Option<Option<Bytes>>> = places.iter().map(known).collect();
         drop(cache);
-        let unknown = keys.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone());
-        let unknown: Vec<(Column, Bytes)> = unknown.collect();
+        let unknown = places.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(place, _)| *place);
+        let unknown: Vec<&Place> = unknown.collect();
         let read = self.store.get_many(&unknown);
         if let Some(height) = self.pinned_at {
-            let entries = unknown.into_iter().zip(read.iter().cloned());
-            self.cache.read(height, entries.filter(|((column, _), _)| is_kept(*column)));
+            let kept = unknown.iter().zip(&read).filter(|(place, _)| is_kept(place.column()));
+            self.cache.read(height, kept.map(|(place, value)| ((*place).clone(), value.clone())));
         }
         let mut read = read.into_iter();
         values.iter_mut().filter(|value| value.is_none()).for_each(|value| *value = read.next());
@@ -162,8 +162,13 @@ mod tests {
     use crate::ledger::view::MemoryView;
     use proptest::prelude::*;
 
-    fn place(key: u8) -> (Column, Bytes) {
-        (if key == 0 { Column::Requests } else { Column::Balances }, Bytes::copy_from_slice(&[key]))
+    fn place(key: u8) -> Place {
+        Place::new(if key == 0 { Column::Requests } else { Column::Balances }, &[key])
+    }
+
+    fn all(view: &impl View) -> Vec<Option<Bytes>> {
+        let places: Vec<Place> = (0..6).map(place).collect();
+        view.get_many(&places.iter().collect::<Vec<_>>())
     }
 
     proptest! {
@@ -178,27 +183,23 @@ mod tests {
             for (kind, key, value, back) in steps {
                 let newest = states.len() - 1;
                 if kind == 0 {
-                    let writes = Writes::from([(place(key), value.map(|value| Bytes::copy_from_slice(&[value])))]);
+                    let written = (place(key).column(), Bytes::copy_from_slice(&[key]));
+                    let writes = Writes::from([(written, value.map(|value| Bytes::copy_from_slice(&[value])))]);
                     let mut state = states[newest].clone();
                     state.apply(&writes);
                     states.push(state);
                     // Committed, and the cache not told yet.
                     let ahead = CachedView::pinned(states[newest + 1].clone(), cache.clone(), newest as u64 + 1);
-                    let all: Vec<_> = (0..6).map(place).collect();
-                    prop_assert_eq!(ahead.get_many(&all), states[newest + 1].get_many(&all));
+                    prop_assert_eq!(all(&ahead), all(&states[newest + 1]));
                     cache.committed(newest as u64 + 1, &writes);
                     continue;
                 }
                 let at = newest.saturating_sub(back);
                 let view = CachedView::pinned(states[at].clone(), cache.clone(), at as u64);
-                let (column, bytes) = place(key);
-                let expected = states[at].get(column, &bytes);
+                let (column, bytes) = (place(key).column(), [key]);
                 match kind {
-                    1 => prop_assert_eq!(view.get(column, &bytes), expected),
-                    _ => {
-                        let all: Vec<_> = (0..6).map(place).collect();
-                        prop_assert_eq!(view.get_many(&all), states[at].get_many(&all));
-                    }
+                    1 => prop_assert_eq!(view.get(column, &bytes), states[at].get(column, &bytes)),
+                    _ => prop_assert_eq!(all(&view), all(&states[at])),
                 }
                 let newest = CachedView::newest(states[newest].clone(), cache.clone());
                 prop_assert_eq!(newest.get(column, &bytes), states[states.len() - 1].get(column, &bytes));
@@ -209,13 +210,13 @@ mod tests {
     #[test]
     fn generations_bound_it_and_what_is_used_stays() {
         let cache = Arc::new(StateCache::new(0));
-        let key = |n: usize| (Column::Balances, Bytes::copy_from_slice(&n.to_be_bytes()));
+        let key = |n: usize| Place::new(Column::Balances, &n.to_be_bytes());
         let value = Some(Bytes::from_static(b"v"));
         cache.read(0, std::iter::once((key(0), value.clone())));
         for n in 1..2 * GENERATION_MAX + 2 {
             cache.read(0, std::iter::once((key(n), None)));
             if n % 1_000 == 0 {
-                assert_eq!(cache.lock().get(Column::Balances, &key(0).1, Some(0)), Some(value.clone()), "after {n}");
+                assert_eq!(cache.lock().get(&key(0), Some(0)), Some(value.clone()), "after {n}");
             }
         }
         let inner = cache.lock();

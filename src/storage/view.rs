@@ -3,11 +3,13 @@
 //! Rules must not know of disks, so the ledger's view cannot fail. A fault is kept on the side instead, the answer is
 //! "not there", and whoever asked for the execution looks at [`StoreView::fault`] before it believes the result.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use super::{Reader, StorageError, StoreColumn};
+use crate::ledger::Place;
 use crate::ledger::view::{Column, View};
 
 /// A ledger view over a store or a snapshot of one. Clones share the fault.
@@ -53,17 +55,19 @@ impl<R: Reader> View for StoreView<R> {
         self.record(self.reader.get(StoreColumn::State(column), key))
     }
 
-    fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
-        let by_column = keys.chunk_by(|one, next| one.0 == next.0);
-        let read = |keys: &[(Column, Bytes)]| {
-            let column = keys.first().map_or(Column::Chain, |(column, _)| *column);
-            let bytes: Vec<&[u8]> = keys.iter().map(|(_, key)| &key[..]).collect();
-            let mut values = self.record(self.reader.multi_get(StoreColumn::State(column), &bytes));
-            // After a fault there are none; nobody believes what follows.
-            values.resize(keys.len(), None);
-            values
-        };
-        by_column.flat_map(read).collect()
+    fn get_many(&self, places: &[&Place]) -> Vec<Option<Bytes>> {
+        let mut by_column: BTreeMap<Column, Vec<usize>> = BTreeMap::new();
+        for (index, place) in places.iter().enumerate() {
+            by_column.entry(place.column()).or_default().push(index);
+        }
+        // After a fault there are fewer; nobody believes what follows.
+        let mut values = vec![None; places.len()];
+        for (column, indexes) in by_column {
+            let keys: Vec<&[u8]> = indexes.iter().map(|index| places[*index].key()).collect();
+            let read = self.record(self.reader.multi_get(StoreColumn::State(column), &keys));
+            indexes.into_iter().zip(read).for_each(|(index, value)| values[index] = value);
+        }
+        values
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {

@@ -4,10 +4,8 @@ use super::Remittance;
 use crate::domain::tokens;
 use crate::ledger::context::open_account;
 use crate::ledger::malformed::Malformed;
-use crate::ledger::view::entry_place;
-use crate::ledger::{Account, Balance, Changes, Column, Context, Reason};
+use crate::ledger::{Account, Balance, Changes, Context, Place, Reason};
 use crate::primitives::{AccountId, Amount, TokenId};
-use bytes::Bytes;
 
 /// Moves value from one account to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +35,9 @@ impl Transfer {
     }
 
     /// Where the entries stand that planning it reads, but for the token, of which there are few.
-    pub fn foreseen_reads(&self) -> [(Column, Bytes); 4] {
-        let balance = |account| entry_place::<Balance>(&(account, self.token));
-        let account = |account| entry_place::<Account>(&account);
+    pub fn foreseen_reads(&self) -> [Place; 4] {
+        let balance = |account| Place::of::<Balance>(&(account, self.token));
+        let account = |account| Place::of::<Account>(&account);
         [account(self.payer), account(self.payee), balance(self.payer), balance(self.payee)]
     }
 
