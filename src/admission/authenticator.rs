@@ -9,11 +9,12 @@ use crate::ledger::transaction::TransactionSignature;
 use crate::primitives::crypto::TRANSACTION_NAMESPACE;
 use crate::primitives::{Hash, PublicKey};
 use crate::wire::decode_body;
+use ahash::RandomState;
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::{BatchEntry, BatchVerifier as _, ed25519};
 use commonware_parallel::Strategy;
 use rand_core::CryptoRng;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A transaction that has one meaning. Who signed it is not known yet.
@@ -202,13 +203,13 @@ impl<S: Strategy> Authenticator<S> {
 struct Remembered {
     bytes_max: usize,
     bytes: usize,
-    by_leaf: BTreeMap<Hash, Arc<Transaction>>,
+    by_leaf: HashMap<Hash, Arc<Transaction>, RandomState>,
     by_age: VecDeque<Hash>,
 }
 
 impl Remembered {
     fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, bytes: 0, by_leaf: BTreeMap::new(), by_age: VecDeque::new() }
+        Self { bytes_max, bytes: 0, by_leaf: HashMap::default(), by_age: VecDeque::new() }
     }
 
     fn insert(&mut self, key: Hash, transaction: &Arc<Transaction>) {

@@ -7,6 +7,7 @@
 //! * Nothing that parsing would not answer is answered.
 
 use crate::primitives::PublicKey;
+use ahash::RandomState;
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::ed25519;
 use std::collections::HashMap;
@@ -17,8 +18,8 @@ pub(super) const KNOWN_KEYS_MAX: usize = 65_536;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct KnownKeys {
-    young: HashMap<PublicKey, ed25519::PublicKey>,
-    old: HashMap<PublicKey, ed25519::PublicKey>,
+    young: HashMap<PublicKey, ed25519::PublicKey, RandomState>,
+    old: HashMap<PublicKey, ed25519::PublicKey, RandomState>,
 }
 
 impl KnownKeys {

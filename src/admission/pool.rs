@@ -14,7 +14,8 @@ use super::admissible::Admissible;
 use super::refusal::Refusal;
 use crate::execution::{Envelope, Transaction};
 use crate::primitives::{AccountId, BlockTime, RequestId, TransactionId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use ahash::RandomState;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -68,8 +69,8 @@ struct Waiting {
 pub struct Pool {
     limits: PoolLimits,
     bytes: usize,
-    by_id: BTreeMap<TransactionId, Waiting>,
-    by_request: BTreeMap<(AccountId, RequestId), TransactionId>,
+    by_id: HashMap<TransactionId, Waiting, RandomState>,
+    by_request: HashMap<(AccountId, RequestId), TransactionId, RandomState>,
     by_sender: BTreeMap<AccountId, VecDeque<TransactionId>>,
     by_expiry: BTreeSet<(BlockTime, TransactionId)>,
     /// What clients gave this node, in the order in which they did.
@@ -101,7 +102,7 @@ impl Pool {
         self.bytes
     }
 
-    /// The ids of all that wait, in order.
+    /// The ids of all that wait, in no order.
     pub fn ids(&self) -> impl Iterator<Item = &TransactionId> {
         self.by_id.keys()
     }

@@ -16,8 +16,8 @@ use crate::ledger::limits::{
 };
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::{
-    Change, Changes, Context, Decline, Due, DueKey, Entry, Header, HistoryRoot, MovementKind, Outcome, Parameters, Reason,
-    Request, ReserveLine, SignedTransaction, Status, Tip, Touched, ValidatorSet, View, WorkingSet, Writes,
+    Change, Changes, Context, Decline, Due, DueKey, Entry, Header, HistoryRoot, MovementKind, Outcome, Parameters,
+    Reason, Request, ReserveLine, SignedTransaction, Status, Tip, Touched, ValidatorSet, View, WorkingSet, Writes,
 };
 use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::digest::StateAccumulator;

@@ -14,7 +14,8 @@ use crate::ledger::legal_entity::check_legal_entity_id;
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
-    Account, Block, Changes, Header, HistoryRoot, OpenItem, Parameters, ReserveLine, Roles, Tip, ValidatorSet, WorkingSet, Writes,
+    Account, Block, Changes, Header, HistoryRoot, OpenItem, Parameters, ReserveLine, Roles, Tip, ValidatorSet,
+    WorkingSet, Writes,
 };
 use crate::primitives::crypto::{Domain, hash, sha256};
 use crate::primitives::currency::ParseCurrencyError;

@@ -18,7 +18,10 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Key {
     /// What lies behind the key is zero, so that equal keys are equal values.
-    Short { len: u8, bytes: [u8; SHORT_MAX] },
+    Short {
+        len: u8,
+        bytes: [u8; SHORT_MAX],
+    },
     Long(Box<[u8]>),
 }
 

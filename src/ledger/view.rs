@@ -462,7 +462,8 @@ mod tests {
         let base = Counting(base, Default::default());
         let mut writes = entries(0..5, None);
         writes.extend(entries(5..9_000, Some(bytes("new"))));
-        let scan = |limit| layered_scan(written_from(&writes, Column::Balances, &[]), &base, Column::Balances, &[], limit);
+        let scan =
+            |limit| layered_scan(written_from(&writes, Column::Balances, &[]), &base, Column::Balances, &[], limit);
         assert_eq!(scan(1), [(key(5), bytes("new"))]);
         assert!(base.1.load(std::sync::atomic::Ordering::Relaxed) <= 2 * PAGE_MIN);
         assert_eq!(scan(20_000).len(), 9_995);
