@@ -11,3 +11,4 @@ mod sandbox;
 mod simulation;
 mod storage;
 mod wire;
+mod world;

@@ -77,7 +77,8 @@ impl Signer {
 /// How long consensus waits for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// From the entry into a view until its leader is given up on. Above the ledger's idle interval.
+    /// From the entry into a view until its leader is given up on. Above the ledger's idle interval, by as much as the
+    /// largest block takes to reach the others.
     pub leader_timeout: Duration,
     /// From the entry into a view until the view is given up on, block or no block. Above `leader_timeout`.
     pub certification_timeout: Duration,
@@ -92,18 +93,18 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A pace for a ledger that waits up to `idle_interval` for transactions before it proposes an empty block.
+    /// A pace for a ledger that waits up to `idle_interval` for transactions before it proposes an empty block, and for
+    /// validators to whom a block is on its way for up to `block_delivery`: built, sent and received.
     ///
-    /// The margin above it, a second, is for building, sending and executing the largest block on a slow machine. A dead
-    /// leader costs `leader_timeout` each turn, until it has been silent for `skip_after`.
-    pub fn for_idle_interval(idle_interval: Duration) -> Self {
-        let second = Duration::from_secs(1);
+    /// As much again is for its execution and for the votes. A dead leader costs `leader_timeout` each turn, until it has
+    /// been silent for `skip_after`.
+    pub fn new(idle_interval: Duration, block_delivery: Duration) -> Self {
         Self {
-            leader_timeout: idle_interval + second,
-            certification_timeout: idle_interval + 2 * second,
-            retry: second,
-            skip_after: idle_interval + 3 * second,
-            fetch: second,
+            leader_timeout: idle_interval + block_delivery,
+            certification_timeout: idle_interval + 2 * block_delivery,
+            retry: block_delivery,
+            skip_after: idle_interval + 3 * block_delivery,
+            fetch: block_delivery,
             fetch_retry: Duration::from_millis(100),
         }
     }

@@ -284,7 +284,9 @@ where
                 skip: SkipPolicy::Enabled { timeout: self.pace.skip_after, budget: SkipBudget::Participants },
                 fetch_timeout: self.pace.fetch_timeout(),
                 fetch_retry_delay: self.pace.fetch_retry,
-                forward: ForwardPolicy::SilentVoters,
+                // Whoever enters a view would send the last block to all whose votes are still on their way to it. Over long
+                // ways those are many, and a block would be sent several times to everyone. Who lacks it asks for it.
+                forward: ForwardPolicy::Disabled,
             },
         );
         // Each epoch registers once, so a refusal means that the network is gone.

@@ -182,6 +182,7 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         genesis_bytes: prepared.genesis_bytes,
         signer,
         idle_interval: config.consensus.idle_interval(),
+        pace: config.consensus.pace(),
         addresses,
         observers,
         partition: PARTITION.to_owned(),

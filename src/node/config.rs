@@ -15,6 +15,7 @@
 //! # Deliberately absent
 //! The rules of the ledger. What validators must agree on is in the genesis and in `ledger::limits`.
 
+use crate::consensus::Pace;
 use crate::primitives::PublicKey;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -110,6 +111,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("tls.private_key", Kind::Text),
     ("tls.client_authority", Kind::Text),
     ("consensus.idle_interval_ms", Kind::Number),
+    ("consensus.block_delivery_ms", Kind::Number),
     ("log.format", Kind::Text),
     ("log.filter", Kind::Text),
     ("limits.pool_transactions", Kind::Number),
@@ -205,11 +207,13 @@ pub struct Tls {
 pub struct Consensus {
     /// How long a leader waits for transactions before it proposes an empty block, in ms.
     pub idle_interval_ms: u64,
+    /// How long a block may be on its way, built, sent and received, before its leader is given up on, in ms.
+    pub block_delivery_ms: u64,
 }
 
 impl Default for Consensus {
     fn default() -> Self {
-        Self { idle_interval_ms: 1_000 }
+        Self { idle_interval_ms: 1_000, block_delivery_ms: 1_000 }
     }
 }
 
@@ -217,6 +221,11 @@ impl Consensus {
     /// How long a leader waits for transactions before it proposes an empty block.
     pub fn idle_interval(&self) -> Duration {
         Duration::from_millis(self.idle_interval_ms)
+    }
+
+    /// How long consensus waits for what.
+    pub fn pace(&self) -> Pace {
+        Pace::new(self.idle_interval(), Duration::from_millis(self.block_delivery_ms))
     }
 }
 
@@ -365,6 +374,9 @@ impl Config {
         }
         if !(10..=60_000).contains(&self.consensus.idle_interval_ms) {
             return refuse("consensus.idle_interval_ms", "expected 10 to 60000");
+        }
+        if !(100..=60_000).contains(&self.consensus.block_delivery_ms) {
+            return refuse("consensus.block_delivery_ms", "expected 100 to 60000");
         }
         for (key, value, least) in [
             ("limits.pool_transactions", u64::from(self.limits.pool_transactions), 1),

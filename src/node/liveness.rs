@@ -20,7 +20,8 @@ use tracing::{info, warn};
 
 /// How often the watch looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// The shortest silence that is spoken of: two dead leaders in turn, and a slow machine, take less.
+/// The shortest silence that is spoken of: two dead leaders in turn, and a slow machine, take less, unless a leader is
+/// given longer than four seconds.
 const STANDSTILL_MIN: Duration = Duration::from_secs(10);
 
 /// What there is to know of a network's life, from one node. Cheap to clone.
@@ -29,7 +30,8 @@ pub struct Liveness {
     hearing: Hearing,
     /// This node's key, if it votes.
     voter: Option<PublicKey>,
-    idle_interval: Duration,
+    /// How long a view may take until its leader is given up on.
+    leader_timeout: Duration,
     started: SystemTime,
 }
 
@@ -46,18 +48,18 @@ pub struct Pulse {
 
 impl Liveness {
     /// Of a node that starts now.
-    pub fn new(hearing: Hearing, voter: Option<PublicKey>, idle_interval: Duration, started: SystemTime) -> Self {
-        Self { hearing, voter, idle_interval, started }
+    pub fn new(hearing: Hearing, voter: Option<PublicKey>, leader_timeout: Duration, started: SystemTime) -> Self {
+        Self { hearing, voter, leader_timeout, started }
     }
 
     /// How it stands now, by the time of the newest applied block and how many transactions wait.
     pub fn pulse(&self, now: SystemTime, final_time_ms: u64, waiting: usize) -> Pulse {
         let since = |time| now.duration_since(time).unwrap_or_default();
         let final_age = since(UNIX_EPOCH + Duration::from_millis(final_time_ms));
-        // A view of an idle ledger takes its interval; some of them in a row may fail.
-        let idle = (self.idle_interval + Duration::from_secs(1)) * 4;
-        let patience = if waiting > 0 { STANDSTILL_MIN } else { idle.max(STANDSTILL_MIN) };
-        let heard_since = now.checked_sub(idle.max(STANDSTILL_MIN)).unwrap_or(UNIX_EPOCH);
+        // A view of an idle ledger takes nearly its leader's time; some of them in a row may fail.
+        let idle = (self.leader_timeout * 4).max(STANDSTILL_MIN);
+        let patience = if waiting > 0 { STANDSTILL_MIN.max(self.leader_timeout * 5 / 2) } else { idle };
+        let heard_since = now.checked_sub(idle).unwrap_or(UNIX_EPOCH);
         let mut heard = self.hearing.since(heard_since);
         heard.extend(self.voter);
         // A network that was off has an old block and no fault; it is given the same time from its start.
@@ -133,11 +135,11 @@ mod tests {
 
     #[test]
     fn a_standstill_is_told_after_a_while_and_from_the_nodes_own_start() {
-        let liveness = Liveness::new(Hearing::default(), None, Duration::from_secs(5), at(1_000));
+        let liveness = Liveness::new(Hearing::default(), None, Duration::from_secs(6), at(1_000));
         let stands_still =
             |now, final_time: u64, waiting| liveness.pulse(at(now), final_time * 1_000, waiting).stands_still;
-        assert!(!stands_still(1_005, 10, 1), "the network was off, and has just begun");
-        assert!(stands_still(1_011, 10, 1));
+        assert!(!stands_still(1_015, 10, 1), "the network was off, and has just begun; two leaders may be dead");
+        assert!(stands_still(1_016, 10, 1));
         assert!(!stands_still(1_011, 1_010, 1));
         assert!(!stands_still(1_035, 1_012, 0), "an idle ledger takes its time");
         assert!(stands_still(1_037, 1_012, 0));
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn a_voter_hears_itself_and_forgets_the_silent() {
         let (hearing, me, peer) = (Hearing::default(), PublicKey([1; 32]), PublicKey([2; 32]));
-        let liveness = Liveness::new(hearing.clone(), Some(me), Duration::from_secs(1), at(0));
+        let liveness = Liveness::new(hearing.clone(), Some(me), Duration::from_secs(2), at(0));
         hearing.note(peer, at(100));
         assert_eq!(liveness.pulse(at(105), 0, 0).heard, BTreeSet::from([me, peer]));
         assert_eq!(liveness.pulse(at(120), 0, 0).heard, BTreeSet::from([me]));

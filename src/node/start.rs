@@ -47,6 +47,8 @@ pub struct NodeSettings {
     pub signer: Signer,
     /// How long a leader waits for transactions before it proposes an empty block.
     pub idle_interval: Duration,
+    /// How long consensus waits for what.
+    pub pace: Pace,
     /// Where validators are reached, this one included.
     pub addresses: BTreeMap<PublicKey, PeerAddress>,
     /// Those who follow without validating.
@@ -118,7 +120,7 @@ where
         metrics: metrics.clone(),
         proposer: me,
         idle_interval: settings.idle_interval,
-        pace: Pace::for_idle_interval(settings.idle_interval),
+        pace: settings.pace,
         pacing: Mutex::default(),
         addresses: settings.addresses.clone(),
         observers: settings.observers.clone(),
@@ -165,7 +167,7 @@ fn attend<E: Runtime, Tx, Rx, M, B>(
 ) -> (Network<Tx, Attended<Rx>, M, B>, Liveness) {
     let (hearing, clock) = (Hearing::default(), context.child("clock"));
     let voter = matches!(settings.signer, Signer::Voting(_)).then(|| settings.signer.public_key());
-    let liveness = Liveness::new(hearing.clone(), voter, settings.idle_interval, clock.current());
+    let liveness = Liveness::new(hearing.clone(), voter, settings.pace.leader_timeout, clock.current());
     let Network { channels, manager, blocker, peers_max } = network;
     let channels = hearing.attend(channels, Arc::new(move || clock.current()));
     (Network { channels, manager, blocker, peers_max }, liveness)
@@ -178,7 +180,7 @@ fn consensus_config(settings: &NodeSettings) -> Result<ConsensusConfig, NodeErro
         genesis: Arc::new(genesis.build()?.block),
         epoch_length: NonZeroU64::new(genesis.epoch_length()).unwrap_or(NonZeroU64::MIN),
         signer: settings.signer.clone(),
-        pace: Pace::for_idle_interval(settings.idle_interval),
+        pace: settings.pace,
         partition: settings.partition.clone(),
     })
 }

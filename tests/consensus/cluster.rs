@@ -1,21 +1,23 @@
 //! Nodes of consensus on one simulated network.
 
-use super::ledger::{Applied, CHAIN, Committees, EmptyBlocks, genesis};
+use super::ledger::{Applied, CHAIN, Committees, Diary, Event, PlainBlocks, filling, genesis};
 use super::memory::Disk;
-use crate::links::{Links, attach};
-use causeway::consensus::network::{TRACKED_PEER_SETS, message_bytes_max};
+use super::wire::{Place, Traffic, Uplink, wired};
+use crate::links::{Distances, Links, attach};
+use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::{
     Config, Finalization, ForwardedBatches, Forwarder, Leaders, Pace, PrivateKey, SealedBlock, Signer, StopReason,
     Stores, engine,
 };
+use causeway::ledger::SignedTransaction;
 use causeway::primitives::PublicKey;
 use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::{self, Link};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _, deterministic};
 use commonware_utils::channel::oneshot;
-use commonware_utils::{NZUsize, probability};
-use std::num::NonZeroU64;
+use commonware_utils::probability;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,9 @@ pub type Context = deterministic::Context;
 /// Between any two nodes: 10 ms, give or take 3, and one message of a hundred is lost.
 pub const LINK: Link =
     Link { latency: Duration::from_millis(10), jitter: Duration::from_millis(3), success_rate: probability!(0.99) };
+
+/// How long a leader waits with its block, unless a test says otherwise.
+const IDLE: Duration = Duration::from_millis(100);
 
 /// What a cluster is made of.
 #[derive(Clone)]
@@ -40,7 +45,12 @@ pub struct Shape {
     pub epoch_length: u64,
     /// How long a leader waits with an empty block.
     pub idle: Duration,
-    pub link: Link,
+    pub distances: Distances,
+    pub pace: Pace,
+    /// Bytes of the transactions in a block.
+    pub block_bytes: usize,
+    /// What each node's way out is like; none takes no time.
+    pub uplink: Option<Uplink>,
 }
 
 impl Shape {
@@ -52,9 +62,17 @@ impl Shape {
             silent: Vec::new(),
             liars: Vec::new(),
             epoch_length: 8,
-            idle: Duration::from_millis(100),
-            link: LINK,
+            idle: IDLE,
+            distances: Distances::Alike(LINK),
+            pace: Pace::new(IDLE, Duration::from_secs(1)),
+            block_bytes: 0,
+            uplink: None,
         }
+    }
+
+    /// Room for every node and some more.
+    fn peers_max(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.nodes.max(16)).unwrap()
     }
 }
 
@@ -92,6 +110,9 @@ pub struct Cluster {
     pub shape: Shape,
     pub links: Links,
     pub nodes: Vec<Node>,
+    pub traffic: Traffic,
+    pub diary: Diary,
+    filling: Vec<SignedTransaction>,
 }
 
 impl Cluster {
@@ -101,7 +122,7 @@ impl Cluster {
             context.child("network"),
             simulated::Config {
                 max_size: message_bytes_max(),
-                max_peers_per_set: NZUsize!(16),
+                max_peers_per_set: shape.peers_max(),
                 disconnect_on_block: true,
                 tracked_peer_sets: TRACKED_PEER_SETS,
             },
@@ -111,7 +132,7 @@ impl Cluster {
         // A node's place in the cluster is its place among the sorted keys.
         keys.sort_by_key(public);
         let public_keys = keys.iter().map(|key| key.public_key()).collect();
-        let links = Links::between_all(oracle, public_keys, shape.link.clone()).await;
+        let links = Links::between_all(oracle, public_keys, shape.distances.clone()).await;
         let nodes = keys
             .into_iter()
             .map(|key| Node {
@@ -123,7 +144,8 @@ impl Cluster {
                 starts: 0,
             })
             .collect();
-        Self { context, shape, links, nodes }
+        let filling = filling(shape.block_bytes);
+        Self { context, shape, links, nodes, traffic: Traffic::default(), diary: Diary::default(), filling }
     }
 
     /// A cluster whose nodes all run.
@@ -145,7 +167,9 @@ impl Cluster {
         let everyone: Vec<PublicKey> = self.nodes.iter().map(Node::public_key).collect();
         let committees = self.committees();
         let oracle = self.links.oracle.clone();
-        let shape = self.shape.clone();
+        let (shape, filling, diary) = (self.shape.clone(), self.filling.clone(), self.diary.clone());
+        let keys = Arc::new(self.nodes.iter().map(|node| node.key.public_key()).collect());
+        let place = Place { from: node, keys, traffic: self.traffic.clone(), uplink: shape.uplink };
         let Node { key, applied, certificates, blocks, running, starts } = &mut self.nodes[node];
         assert!(running.is_none(), "node {node} runs already");
         *starts += 1;
@@ -159,7 +183,7 @@ impl Cluster {
             genesis: genesis(),
             epoch_length: NonZeroU64::new(shape.epoch_length).unwrap(),
             signer,
-            pace: Pace::for_idle_interval(shape.idle),
+            pace: shape.pace,
             partition: format!("node-{node}"),
         };
         let stores = Stores { certificates: certificates.open(), blocks: blocks.open() };
@@ -167,7 +191,8 @@ impl Cluster {
         let (parts, started) = oneshot::channel();
         // One task above all of a node's, so that aborting it is a crash of the node.
         let task = context.spawn(move |context| async move {
-            let ledger = EmptyBlocks {
+            let ledger = PlainBlocks {
+                node,
                 context: context.child("ledger"),
                 idle: shape.idle,
                 epoch_length: shape.epoch_length,
@@ -175,13 +200,23 @@ impl Cluster {
                 everyone,
                 applied,
                 lies: shape.liars.contains(&node),
+                filling,
+                diary: diary.clone(),
             };
-            let network = attach(&oracle, key).await;
+            let Network { channels, manager, blocker, peers_max } = attach(&oracle, key, shape.peers_max()).await;
+            let channels = wired(&context, channels, &place);
+            let network = Network { channels, manager, blocker, peers_max };
             let consensus =
                 engine::start(context.child("consensus"), config, network, stores, Arc::new(ledger), Sequential)
                     .await
                     .unwrap();
             let (leaders, forwarder, forwarded, _, handle) = consensus.split();
+            let mut views = leaders.clone();
+            context.child("views").spawn(move |context| async move {
+                while let Some(turn) = views.changed().await {
+                    diary.note(context.current(), node, Event::Entered { view: turn.view });
+                }
+            });
             let _ = parts.send((leaders, forwarder, forwarded));
             handle.await.unwrap_or(StopReason::Shutdown)
         });

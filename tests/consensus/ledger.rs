@@ -1,24 +1,42 @@
-//! A ledger with empty blocks: it checks what the port promises and remembers what became final.
+//! A ledger whose blocks mean nothing: it checks what the port promises and remembers what became final.
 
+use bytes::Bytes;
 use causeway::consensus::{Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Slot};
+use causeway::ledger::SignedTransaction;
 use causeway::ledger::block::{Block, Header, outcomes_root, reserves_root, transactions_root};
 use causeway::ledger::certificate::Certificate;
-use causeway::primitives::{BlockTime, ChainId, Hash, PublicKey};
+use causeway::ledger::transaction::TransactionSignature;
+use causeway::primitives::{BlockTime, ChainId, Hash, PublicKey, Signature};
 use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub const CHAIN: ChainId = ChainId([0xca; 32]);
 
 /// The block at height 0.
 pub fn genesis() -> Arc<Block> {
-    block(0, 0, Hash::ZERO, BlockTime(1), PublicKey([0; 32]))
+    block(0, 0, Hash::ZERO, BlockTime(1), PublicKey([0; 32]), Vec::new())
 }
 
-fn block(epoch: u64, height: u64, parent: Hash, time: BlockTime, proposer: PublicKey) -> Arc<Block> {
+/// Transactions that fill a block with about so many bytes. They mean nothing.
+pub fn filling(bytes: usize) -> Vec<SignedTransaction> {
+    const EACH: usize = 50_000;
+    let signature = TransactionSignature { public_key: PublicKey([1; 32]), signature: Signature([2; 64]) };
+    let transaction = |number| SignedTransaction::new(Bytes::from(vec![number as u8; EACH]), vec![signature]).unwrap();
+    (0..bytes / EACH).map(transaction).collect()
+}
+
+fn block(
+    epoch: u64,
+    height: u64,
+    parent: Hash,
+    time: BlockTime,
+    proposer: PublicKey,
+    transactions: Vec<SignedTransaction>,
+) -> Arc<Block> {
     let header = Header {
         chain_id: CHAIN,
         epoch,
@@ -26,8 +44,8 @@ fn block(epoch: u64, height: u64, parent: Hash, time: BlockTime, proposer: Publi
         parent,
         time,
         proposer,
-        transaction_count: 0,
-        transactions_root: transactions_root(&[]),
+        transaction_count: transactions.len() as u32,
+        transactions_root: transactions_root(&transactions),
         outcome_count: 0,
         outcomes_root: outcomes_root(&[]),
         parent_state_digest: Hash::ZERO,
@@ -36,7 +54,7 @@ fn block(epoch: u64, height: u64, parent: Hash, time: BlockTime, proposer: Publi
         next_validators_hash: Hash::ZERO,
         reserves_root: reserves_root(&[]),
     };
-    Arc::new(Block::new(header, Vec::new()).unwrap())
+    Arc::new(Block::new(header, transactions).unwrap())
 }
 
 /// Who validates in which epoch; the last entry holds for all later ones.
@@ -72,8 +90,35 @@ impl Applied {
     }
 }
 
-/// A ledger that waits `idle` and proposes an empty block.
-pub struct EmptyBlocks {
+/// What happened when, at which node.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// It proposed a block in a view.
+    Proposed { view: u64, block: Hash },
+    /// It was told that a block is final.
+    Final { height: u64, block: Hash },
+    /// It is in a view: what was proposed in those before is certified, or given up.
+    Entered { view: u64 },
+}
+
+/// What happened at all nodes, in order.
+#[derive(Clone, Default)]
+pub struct Diary(Arc<Mutex<Vec<(SystemTime, usize, Event)>>>);
+
+impl Diary {
+    pub fn note(&self, at: SystemTime, node: usize, event: Event) {
+        self.0.lock().unwrap().push((at, node, event));
+    }
+
+    /// What happened since the last time that this was asked.
+    pub fn take(&self) -> Vec<(SystemTime, usize, Event)> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+/// A ledger that waits `idle` and proposes a block.
+pub struct PlainBlocks {
+    pub node: usize,
     pub context: deterministic::Context,
     pub idle: Duration,
     pub epoch_length: u64,
@@ -82,18 +127,31 @@ pub struct EmptyBlocks {
     pub applied: Applied,
     /// Whether it proposes blocks that its peers must refuse.
     pub lies: bool,
+    /// What every block holds.
+    pub filling: Vec<SignedTransaction>,
+    pub diary: Diary,
 }
 
-impl Ledger for EmptyBlocks {
+impl PlainBlocks {
+    fn noting(&self) -> impl Fn(Event) + Send + 'static {
+        let (clock, node, diary) = (self.context.child("clock"), self.node, self.diary.clone());
+        move |event| diary.note(clock.current(), node, event)
+    }
+}
+
+impl Ledger for PlainBlocks {
     fn propose(&self, slot: Slot, mut ancestors: Ancestors) -> BoxFuture<'static, Option<Arc<Block>>> {
-        let (idle, lies) = (self.context.sleep(self.idle), self.lies);
+        let (idle, lies, filling, note) =
+            (self.context.sleep(self.idle), self.lies, self.filling.clone(), self.noting());
         async move {
             let parent = ancestors.next().await?;
             assert_eq!(parent.hash(), slot.parent);
             idle.await;
             let (height, now) = (parent.header().height + 1, parent.header().time.0);
             let time = BlockTime(if lies { now } else { now + 1 });
-            Some(block(slot.epoch, height, slot.parent, time, slot.leader))
+            let block = block(slot.epoch, height, slot.parent, time, slot.leader, filling);
+            note(Event::Proposed { view: slot.view, block: block.hash() });
+            Some(block)
         }
         .boxed()
     }
@@ -113,8 +171,9 @@ impl Ledger for EmptyBlocks {
     }
 
     fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, ()> {
-        let applied = self.applied.clone();
+        let (applied, note) = (self.applied.clone(), self.noting());
         async move {
+            note(Event::Final { height: finalized.block.header().height, block: finalized.block.hash() });
             let mut chain = applied.0.lock().unwrap();
             let (next, height) = (chain.len() as u64, finalized.block.header().height);
             assert!(height <= next, "height {height} delivered before {next}");

@@ -7,3 +7,5 @@ mod cluster;
 mod ledger;
 mod memory;
 mod simulation;
+mod wire;
+mod world;

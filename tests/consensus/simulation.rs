@@ -1,6 +1,7 @@
 //! What consensus promises, whatever the network does.
 
 use super::cluster::{Cluster, LINK, Shape};
+use crate::links::Distances;
 use bytes::Bytes;
 use causeway::consensus::ForwardedBatch;
 use causeway::primitives::Hash;
@@ -165,7 +166,8 @@ fn the_validators_change_at_an_epochs_end() {
 fn what_is_forwarded_reaches_the_leaders_and_nobody_else() {
     simulate(11, |context| async move {
         let link = Link { success_rate: probability!(1.0), ..LINK };
-        let mut cluster = Cluster::started(context, Shape { link, ..Shape::validators(4) }).await;
+        let mut cluster =
+            Cluster::started(context, Shape { distances: Distances::Alike(link), ..Shape::validators(4) }).await;
         cluster.reach(&FOUR, 2).await;
         let keys: Vec<_> = cluster.nodes.iter().map(|node| node.public_key()).collect();
         let transactions = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];

@@ -4,11 +4,11 @@ use super::Context;
 use super::cast::Cast;
 use super::client::Client;
 use super::disk::FillingStore;
-use crate::links::{Links, attach};
+use crate::links::{Distances, Links, attach};
 use causeway::admission::PoolLimits;
 use causeway::consensus::network::{TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::voting::Standing;
-use causeway::consensus::{PeerAddress, PrivateKey, Signer, StopReason, voting};
+use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::node::service::LedgerHandle;
 use causeway::node::{self, NodeError, NodeSettings};
 use causeway::primitives::PublicKey;
@@ -19,7 +19,8 @@ use commonware_p2p::simulated::{self, Link};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Storage as _, Supervisor as _};
 use commonware_utils::channel::oneshot;
-use commonware_utils::{NZUsize, probability};
+use commonware_utils::probability;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,12 +41,19 @@ pub struct Shape {
     pub epoch_length: u64,
     /// How long a leader waits with an empty block.
     pub idle: Duration,
-    pub link: Link,
+    pub distances: Distances,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { validators: 4, epoch_length: 1_024, idle: Duration::from_secs(1), link: LOSSY }
+        Self { validators: 4, epoch_length: 1_024, idle: Duration::from_secs(1), distances: Distances::Alike(LOSSY) }
+    }
+}
+
+impl Shape {
+    /// Room for every node and some more.
+    fn peers_max(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.validators.max(16)).unwrap()
     }
 }
 
@@ -105,7 +113,7 @@ impl Cluster {
     pub async fn on(context: Context, shape: Shape, disks: Vec<Disk>) -> Self {
         let settings = simulated::Config {
             max_size: message_bytes_max(),
-            max_peers_per_set: NZUsize!(16),
+            max_peers_per_set: shape.peers_max(),
             disconnect_on_block: true,
             tracked_peer_sets: TRACKED_PEER_SETS,
         };
@@ -117,7 +125,7 @@ impl Cluster {
         let tasks = (0..count).map(|_| None).collect();
         let handles = Arc::new(Mutex::new(vec![None; count]));
         let keys = disks.iter().map(|disk| disk.key.public_key()).collect();
-        let links = Links::between_all(oracle, keys, shape.link.clone()).await;
+        let links = Links::between_all(oracle, keys, shape.distances.clone()).await;
         let mut cluster = Self { context, cast, shape, links, disks, tasks, handles };
         for node in cluster.everyone() {
             cluster.start(node).await;
@@ -171,7 +179,7 @@ impl Cluster {
             let store = format!("{}-store", disk.partition);
             let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
             let store = FillingStore { store, is_full: disk.is_full.clone() };
-            let network = attach(&oracle, disk.key.public_key()).await;
+            let network = attach(&oracle, disk.key.public_key(), shape.peers_max()).await;
             let settings = settings(cast, &shape, signer, disk);
             let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
             let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
@@ -261,6 +269,7 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         genesis_bytes: cast.genesis_bytes,
         signer,
         idle_interval: shape.idle,
+        pace: Pace::new(shape.idle, Duration::from_secs(1)),
         observers: Default::default(),
         partition: disk.partition,
         pool: PoolLimits::default(),

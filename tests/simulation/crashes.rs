@@ -4,6 +4,7 @@ use super::cast::{account, token};
 use super::client::{Client, Settled};
 use super::cluster::{CLEAN, Cluster, Shape};
 use super::{config, runner, simulate};
+use crate::links::Distances;
 use causeway::admission::Refusal;
 use causeway::ledger::{Balance, Column};
 use causeway::node::NodeError;
@@ -257,7 +258,8 @@ fn a_node_whose_disk_is_full_stops_and_later_catches_up() {
 #[test]
 fn a_dead_validator_costs_payments_little() {
     let mut took = simulate(241, |context| async move {
-        let mut cluster = Cluster::started(context, Shape { link: CLEAN, ..Shape::default() }).await;
+        let mut cluster =
+            Cluster::started(context, Shape { distances: Distances::Alike(CLEAN), ..Shape::default() }).await;
         let client = cluster.client();
         client.fund(1_000_000).await;
         cluster.crash(1).await;

@@ -3,6 +3,7 @@
 use super::cast::{account, token};
 use super::cluster::{CLEAN, Cluster, Shape};
 use super::runner;
+use crate::links::Distances;
 use causeway::client::operations;
 use causeway::domain::tokens::Redemption;
 use causeway::ledger::SignedTransaction;
@@ -31,7 +32,8 @@ fn a_redemption_that_nobody_pays_is_found_overdue_and_its_request_is_forgotten()
     for seed in [501, 502] {
         runner(seed, Duration::from_millis(6 * DAY_MS)).start(|context| async move {
             // Empty blocks every ten minutes: the queue of due things runs on them.
-            let shape = Shape { idle: Duration::from_secs(600), link: CLEAN, ..Shape::default() };
+            let shape =
+                Shape { idle: Duration::from_secs(600), distances: Distances::Alike(CLEAN), ..Shape::default() };
             let cluster = Cluster::started(context, shape).await;
             let client = cluster.client();
             client.fund(1_000).await;

@@ -22,6 +22,7 @@ mod partition;
 mod repetition;
 mod settlement;
 mod storms;
+mod world;
 
 use commonware_runtime::deterministic;
 use std::time::{Duration, UNIX_EPOCH};

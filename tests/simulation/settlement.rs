@@ -3,6 +3,7 @@
 use super::cast::GENESIS_TIME_MS;
 use super::cluster::{CLEAN, Cluster, Shape};
 use super::simulate;
+use crate::links::Distances;
 use causeway::ledger::SignedTransaction;
 use causeway::ledger::receipt::{Checkpoint, ReceiptError, TrustRoot};
 use causeway::node::service::{Ending, Fate};
@@ -72,7 +73,9 @@ fn a_lone_payment_waits_for_nobodys_turn() {
     const IDLE: Duration = Duration::from_secs(1);
     for seed in [111, 112] {
         let took = simulate(seed, |context| async move {
-            let cluster = Cluster::started(context, Shape { link: CLEAN, idle: IDLE, ..Shape::default() }).await;
+            let cluster =
+                Cluster::started(context, Shape { distances: Distances::Alike(CLEAN), idle: IDLE, ..Shape::default() })
+                    .await;
             let client = cluster.client();
             client.fund(1_000_000).await;
             let mut took = Vec::new();
@@ -108,7 +111,8 @@ fn a_lone_validator_settles() {
 fn one_request_id_is_one_transaction_and_an_idle_ledger_rests() {
     for seed in [131, 132, 133] {
         simulate(seed, |context| async move {
-            let cluster = Cluster::started(context, Shape { link: CLEAN, ..Shape::default() }).await;
+            let cluster =
+                Cluster::started(context, Shape { distances: Distances::Alike(CLEAN), ..Shape::default() }).await;
             let client = cluster.client();
             client.fund(1_000).await;
             let rivals: Vec<SignedTransaction> =

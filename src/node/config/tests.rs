@@ -91,6 +91,8 @@ fn values_are_held_to_their_rules() {
     assert!(number.contains("'many' is not a whole number"), "{number}");
     let idle = refusal(GOOD, &[("CAUSEWAY_CONSENSUS_IDLE_INTERVAL_MS", "1")]);
     assert!(idle.contains("10 to 60000"), "{idle}");
+    let delivery = refusal(GOOD, &[("CAUSEWAY_CONSENSUS_BLOCK_DELIVERY_MS", "99")]);
+    assert!(delivery.contains("100 to 60000"), "{delivery}");
     let plain = GOOD.replace("grpc = \"127.0.0.1:7400\"", "grpc = \"0.0.0.0:7400\"\nallow_plaintext = true");
     assert!(parse(&plain, &[]).is_ok());
 }

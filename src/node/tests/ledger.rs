@@ -42,7 +42,7 @@ pub(super) fn parts(
         metrics: NodeMetrics::default(),
         proposer: chronicle.genesis.validators().keys()[0],
         idle_interval,
-        pace: Pace::for_idle_interval(idle_interval),
+        pace: Pace::new(idle_interval, Duration::from_secs(1)),
         pacing: Mutex::default(),
         addresses: Default::default(),
         observers: Default::default(),
