@@ -11,7 +11,7 @@ use super::payments::{Payments, make_all};
 use super::progress::{Phase, note};
 use super::report::{Build, Report};
 use super::tally::Tally;
-use super::{BenchError, Mix, Nodes, Pace, Plan, Skew, Via, machine};
+use super::{BenchError, Mix, Nodes, Pace, Plan, Via, machine};
 use crate::client::submission::Fate;
 use crate::client::{ClientError, now_ms};
 use crate::ledger::limits::{EXPIRY_AHEAD_MS_MAX, OPERATIONS_MAX};
@@ -87,10 +87,7 @@ fn require_sense(plan: &Plan) -> Result<(), BenchError> {
             refuse("a transaction holds 1 to 64 transfers")
         }
         (_, _, Mix::Financing, _) if plan.accounts < 6 => refuse("invoices take 6 accounts at least, two trios"),
-        (.., Skew::Zipf { exponent }) if !(exponent.is_finite() && exponent > 0.0 && exponent <= 10.0) => {
-            refuse("Zipf's exponent must be above 0 and at most 10")
-        }
-        _ => Ok(()),
+        (.., skew) => skew.require_sense(),
     }
 }
 

@@ -10,17 +10,22 @@
 //! * A figure without a passed check is a failure: whoever runs it is told and the exit code is 1.
 //! * The same seed draws the same payments.
 //!
+//! [`chain`] is the other way about: no network and no clients, but a chain as long, and a ledger as large, as is wanted.
+//!
 //! # Deliberately absent
 //! Doors of its own: the nodes are the ones that `causeway node` runs, with synced stores, and know nothing of a benchmark.
 
 use crate::client::{ClientError, ParticipantError, Tls};
+use crate::node::NodeError;
 use crate::primitives::TokenId;
 use crate::sandbox::SandboxError;
+use crate::storage::StorageError;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
 mod accounts;
+pub mod chain;
 mod chart;
 mod checker;
 mod draws;
@@ -203,6 +208,18 @@ pub enum Skew {
     Hot,
 }
 
+impl Skew {
+    /// Whether it can be drawn by.
+    fn require_sense(self) -> Result<(), BenchError> {
+        match self {
+            Self::Zipf { exponent } if !(exponent.is_finite() && exponent > 0.0 && exponent <= 10.0) => {
+                Err(BenchError::Plan("Zipf's exponent must be above 0 and at most 10".to_owned()))
+            }
+            Self::Uniform | Self::Zipf { .. } | Self::Hot => Ok(()),
+        }
+    }
+}
+
 /// What a transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {
@@ -248,6 +265,12 @@ pub enum BenchError {
         /// What the operating system said.
         cause: std::io::Error,
     },
+    /// A chain could not be written.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Its store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// Something that should not be.
     #[error("{0}")]
     Internal(String),

@@ -32,6 +32,18 @@ pub enum StoreColumn {
 }
 
 impl StoreColumn {
+    /// The columns beside the state, each of which has a family to itself.
+    pub const BESIDE_STATE: [Self; 8] = [
+        Self::Meta,
+        Self::Blocks,
+        Self::BlockIndex,
+        Self::Certificates,
+        Self::Outcomes,
+        Self::TransactionIndex,
+        Self::Accumulator,
+        Self::HistoryNodes,
+    ];
+
     /// The family that holds the column.
     pub(super) const fn family(self) -> Family {
         match self {

@@ -21,13 +21,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use rocksdb::{ColumnFamily, DB, DBPinnableSlice, DBRawIterator, ReadOptions, Snapshot, WriteBatch};
+use rocksdb::{
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBPinnableSlice, DBRawIterator, Range, ReadOptions,
+    Snapshot, WriteBatch, WriteOptions, properties,
+};
 use self_cell::self_cell;
 
 use super::column::Family;
 use super::manifest::{self, CURRENT};
 use super::watermark::Watermark;
 use super::{Batch, Pair, Reader, StorageError, Store, StoreColumn, holder, identity, rocks_options};
+use crate::ledger::view::Column;
 use crate::primitives::ChainId;
 
 /// A store in a directory. All clones are the one store.
@@ -39,6 +43,7 @@ pub struct RocksStore {
 struct Database {
     rocks: DB,
     place: PathBuf,
+    commits: WriteOptions,
     /// None where the store is only read.
     watermark: Option<Watermark>,
     lost_its_mark: bool,
@@ -52,13 +57,23 @@ impl RocksStore {
     /// Replays at most 32 MB of log. Fails with one clear line if the directory is in use, closed to this user, on a
     /// full disk, of another chain or format, or damaged.
     pub fn open(place: &Path, chain: &ChainId) -> Result<Self, StorageError> {
+        Self::open_with(place, chain, rocks_options::synced())
+    }
+
+    /// The same for data that can be made again: commits are not synced, so a power cut may take what they acknowledged. The
+    /// death of the process takes nothing.
+    pub fn open_unsynced(place: &Path, chain: &ChainId) -> Result<Self, StorageError> {
+        Self::open_with(place, chain, WriteOptions::default())
+    }
+
+    fn open_with(place: &Path, chain: &ChainId, commits: WriteOptions) -> Result<Self, StorageError> {
         fs::create_dir_all(place).map_err(|error| StorageError::from_io(place, &error))?;
         let acknowledged = check_files(place)?;
         let rocks = DB::open_cf_descriptors(&rocks_options::database(), place, rocks_options::families())
             .map_err(|error| classify(place, "at opening", &error))?;
         let lost_its_mark = check_acknowledged(&rocks, acknowledged)?;
         let watermark = Watermark::open(place, rocks.latest_sequence_number())?;
-        let store = Self::over(rocks, place, Some(watermark), lost_its_mark);
+        let store = Self::over(rocks, place, commits, Some(watermark), lost_its_mark);
         if let Some(claim) = identity::check(&store, place, chain)? {
             store.write(&claim)?;
         }
@@ -80,22 +95,63 @@ impl RocksStore {
         let rocks = DB::open_cf_descriptors_read_only(&options, place, rocks_options::families(), false)
             .map_err(|error| classify(place, "at opening", &error))?;
         let lost_its_mark = check_acknowledged(&rocks, acknowledged)?;
-        let store = Self::over(rocks, place, None, lost_its_mark);
+        let store = Self::over(rocks, place, rocks_options::synced(), None, lost_its_mark);
         match identity::check(&store, place, chain)? {
             None => Ok(store),
             Some(_) => Err(StorageError::Missing { place: place.to_path_buf() }),
         }
     }
 
-    fn over(rocks: DB, place: &Path, watermark: Option<Watermark>, lost_its_mark: bool) -> Self {
+    fn over(
+        rocks: DB,
+        place: &Path,
+        commits: WriteOptions,
+        watermark: Option<Watermark>,
+        lost_its_mark: bool,
+    ) -> Self {
         let (place, failure) = (place.to_path_buf(), OnceLock::new());
-        Self { database: Arc::new(Database { rocks, place, watermark, lost_its_mark, failure }) }
+        Self { database: Arc::new(Database { rocks, place, commits, watermark, lost_its_mark, failure }) }
     }
 
     /// Whether the store had commits and no mark of how far they were acknowledged, when it was opened. What was lost from
     /// its end before, if anything was, cannot be told.
     pub fn lost_its_mark(&self) -> bool {
         self.database.lost_its_mark
+    }
+
+    /// Writes everything to tables and merges each family's into one level: what the data takes, and nothing that was
+    /// overwritten. For measurements; a running node compacts as it goes.
+    pub fn compact(&self) -> Result<(), StorageError> {
+        let database = &self.database;
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        for family in Family::ALL {
+            let handle = database.handle(family)?;
+            let failed = |error| classify(&database.place, family.name(), &error);
+            database.rocks.flush_cf(handle).map_err(failed)?;
+            database.rocks.compact_range_cf_opt(handle, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
+    }
+
+    /// What each column takes in tables, in bytes: of the state's columns, which share tables, by RocksDB's own estimate. What
+    /// is not flushed is in none.
+    pub fn bytes_by_column(&self) -> Result<Vec<(StoreColumn, u64)>, StorageError> {
+        let database = &self.database;
+        let of_state = |column: &Column| {
+            let column = StoreColumn::State(*column);
+            let (start, end) = (column.stored_key(&[]), column.stored_end().unwrap_or_else(|| vec![u8::MAX]));
+            let family = database.handle(Family::State)?;
+            let sizes = database.rocks.get_approximate_sizes_cf(family, &[Range::new(&start, &end)]);
+            Ok((column, sizes.iter().sum()))
+        };
+        let of_family = |column: &StoreColumn| {
+            let family = column.family();
+            let size = database.rocks.property_int_value_cf(database.handle(family)?, properties::LIVE_SST_FILES_SIZE);
+            let size = size.map_err(|error| classify(&database.place, family.name(), &error))?;
+            Ok((*column, size.unwrap_or(0)))
+        };
+        Column::ALL.iter().map(of_state).chain(StoreColumn::BESIDE_STATE.iter().map(of_family)).collect()
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StorageError> {
@@ -112,7 +168,7 @@ impl RocksStore {
         }
         database
             .rocks
-            .write_opt(writes, &rocks_options::synced())
+            .write_opt(writes, &database.commits)
             .map_err(|error| database.close(classify(&database.place, "while committing", &error)))?;
         let Some(watermark) = &database.watermark else {
             return Ok(());
@@ -222,8 +278,12 @@ impl Database {
     }
 
     fn family(&self, column: StoreColumn) -> Result<&ColumnFamily, StorageError> {
-        let name = column.family().name();
-        self.rocks.cf_handle(name).ok_or_else(|| StorageError::corrupt(column, "its family is not there"))
+        self.handle(column.family())
+    }
+
+    fn handle(&self, family: Family) -> Result<&ColumnFamily, StorageError> {
+        let name = family.name();
+        self.rocks.cf_handle(name).ok_or_else(|| StorageError::corrupt(name, "the family is not there"))
     }
 
     fn get(&self, column: StoreColumn, key: &[u8], options: &ReadOptions) -> Result<Option<Bytes>, StorageError> {

@@ -1,5 +1,6 @@
 //! `causeway bench`, as whoever runs it sees it.
 
+mod chain;
 mod load;
 #[cfg(unix)]
 mod peers;

@@ -1,5 +1,6 @@
 //! `causeway bench`: what a network bears.
 
+use super::bench_chain::ChainCommand;
 #[cfg(unix)]
 use super::peers::PeersCommand;
 use crate::bench::{
@@ -32,17 +33,18 @@ pub struct BenchCommand {
     /// Write a page with charts of the run, in HTML.
     #[arg(long = "report", value_name = "FILE", help_heading = "Results")]
     page: Option<PathBuf>,
-    #[cfg(unix)]
     #[command(subcommand)]
-    beside: Option<Beside>,
+    other: Option<Other>,
 }
 
-/// What the network is measured beside.
-#[cfg(unix)]
+/// What else is measured.
 #[derive(Debug, clap::Subcommand)]
-enum Beside {
+enum Other {
     /// Measures PostgreSQL, the signatures alone and the disk alone beside it, in alternating rounds.
+    #[cfg(unix)]
     Peers(PeersCommand),
+    /// Measures what a transfer costs a node as the chain and the ledger grow, without a network.
+    Chain(ChainCommand),
 }
 
 /// What to load, and how.
@@ -112,7 +114,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-fn skew(text: &str) -> Result<Skew, String> {
+pub(super) fn skew(text: &str) -> Result<Skew, String> {
     let unknown = || format!("'{text}' is not uniform, zipf:S or hot");
     match text.split_once(':') {
         None if text == "uniform" => Ok(Skew::Uniform),
@@ -191,9 +193,11 @@ impl BenchCommand {
     /// # Errors
     /// There is no result, or the check found something wrong: one line that says which.
     pub async fn run(self, common: &Common) -> Result<(), Failure> {
-        #[cfg(unix)]
-        if let Some(Beside::Peers(command)) = self.beside {
-            return command.run(common).await;
+        match self.other {
+            #[cfg(unix)]
+            Some(Other::Peers(command)) => return command.run(common).await,
+            Some(Other::Chain(command)) => return command.run(common).await,
+            None => {}
         }
         let plan = self.load.plan(common)?;
         // A file that cannot be written is better known before the run than after it.

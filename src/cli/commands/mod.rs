@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod balance;
 pub mod bench;
+mod bench_chain;
 pub mod chain;
 pub mod finance;
 mod invoice_document;

@@ -100,17 +100,7 @@ fn put(store: &RocksStore, column: StoreColumn, key: &[u8], value: Option<Bytes>
 }
 
 fn columns() -> Vec<StoreColumn> {
-    let beside = [
-        StoreColumn::Meta,
-        StoreColumn::Blocks,
-        StoreColumn::BlockIndex,
-        StoreColumn::Certificates,
-        StoreColumn::Outcomes,
-        StoreColumn::TransactionIndex,
-        StoreColumn::Accumulator,
-        StoreColumn::HistoryNodes,
-    ];
-    Column::ALL.iter().map(|column| StoreColumn::State(*column)).chain(beside).collect()
+    Column::ALL.iter().map(|column| StoreColumn::State(*column)).chain(StoreColumn::BESIDE_STATE).collect()
 }
 
 #[test]
