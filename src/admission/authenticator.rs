@@ -1,4 +1,5 @@
 //! Authentication: signatures verified once, and all that are at hand, a block's or what waits at the door, in one batch.
+//! Of a history, which is at hand whole, in batches of [`HISTORY_BATCH`] across its blocks.
 
 use super::known_keys::KnownKeys;
 use super::plausible::Plausible;
@@ -12,10 +13,16 @@ use crate::wire::decode_body;
 use ahash::RandomState;
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::{BatchEntry, BatchVerifier as _, ed25519};
-use commonware_parallel::Strategy;
+use commonware_parallel::{Sequential, Strategy};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use rand_core::CryptoRng;
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Signatures of a history that are verified at once: past it a batch gains little, and below it cores would have no work.
+const HISTORY_BATCH: usize = 1_024;
 
 /// A transaction that has one meaning. Who signed it is not known yet.
 #[derive(Clone, Debug)]
@@ -108,7 +115,7 @@ impl<S: Strategy> Authenticator<S> {
         let unknown = plausible.into_iter().enumerate().filter(|(index, _)| answers[*index].is_none());
         let (places, decoded): (Vec<usize>, Vec<Decoded>) =
             unknown.map(|(index, plausible)| (index, plausible.into_decoded())).unzip();
-        let forgeries = self.forgeries(rng, &decoded);
+        let forgeries = self.forgeries(rng, &decoded, &self.strategy);
         for ((index, decoded), forged) in places.into_iter().zip(decoded).zip(forgeries) {
             answers[index] = Some(match forged {
                 Some(public_key) => Err(Refusal::SignatureInvalid { public_key }),
@@ -133,7 +140,7 @@ impl<S: Strategy> Authenticator<S> {
         let decoded: Vec<Decoded> = self.strategy.try_map_collect_vec(unknown.clone(), |index| {
             Decoded::read(signed[index].clone()).map_err(|refusal| Offence { index, refusal })
         })?;
-        let forgeries = self.forgeries(rng, &decoded);
+        let forgeries = self.forgeries(rng, &decoded, &self.strategy);
         for ((index, decoded), forged) in unknown.into_iter().zip(decoded).zip(forgeries) {
             if let Some(public_key) = forged {
                 return Err(Offence { index, refusal: Refusal::SignatureInvalid { public_key } });
@@ -143,18 +150,60 @@ impl<S: Strategy> Authenticator<S> {
         Ok(transactions.into_iter().flatten().collect())
     }
 
+    /// Authenticates the transactions of blocks that follow each other, and remembers none. What is wrong with one block keeps
+    /// no other from its answer.
+    pub fn authenticate_history<R: CryptoRng>(
+        &self,
+        rng: &mut R,
+        blocks: &[&[SignedTransaction]],
+    ) -> Vec<Result<Vec<Arc<Transaction>>, Offence>> {
+        let read = |block: &&[SignedTransaction]| -> Result<Vec<Decoded>, Offence> {
+            let decoded = block.iter().map(|signed| Decoded::read(signed.clone())).enumerate();
+            decoded.map(|(index, decoded)| decoded.map_err(|refusal| Offence { index, refusal })).collect()
+        };
+        let decoded = self.strategy.map_collect_vec(blocks, read);
+        let all: Vec<&Decoded> = decoded.iter().flatten().flatten().collect();
+        let seeded = |batch| {
+            let mut seed = [0; 32];
+            rng.fill_bytes(&mut seed);
+            (batch, StdRng::from_seed(seed))
+        };
+        let batches: Vec<(&[&Decoded], StdRng)> = all.chunks(HISTORY_BATCH).map(seeded).collect();
+        let verify = |(batch, mut rng): (&[&Decoded], StdRng)| self.forgeries(&mut rng, batch, &Sequential);
+        let mut forgeries = self.strategy.map_collect_vec(batches, verify).into_iter().flatten();
+        let mut believe = |decoded: Vec<Decoded>| {
+            let of_block: Vec<Option<PublicKey>> = forgeries.by_ref().take(decoded.len()).collect();
+            let told = decoded.into_iter().zip(of_block).enumerate().map(|(index, (decoded, forged))| match forged {
+                Some(public_key) => Err(Offence { index, refusal: Refusal::SignatureInvalid { public_key } }),
+                None => Ok(Arc::new(decoded.believed())),
+            });
+            told.collect()
+        };
+        decoded.into_iter().map(|decoded| decoded.and_then(&mut believe)).collect()
+    }
+
     /// For each transaction the first key whose signature fails. Which one spoils a batch is found by verifying singly.
-    fn forgeries<R: CryptoRng>(&self, rng: &mut R, decoded: &[Decoded]) -> Vec<Option<PublicKey>> {
-        if self.batch_is_valid(rng, decoded) {
+    fn forgeries<R: CryptoRng, D: Borrow<Decoded> + Sync>(
+        &self,
+        rng: &mut R,
+        decoded: &[D],
+        strategy: &impl Strategy,
+    ) -> Vec<Option<PublicKey>> {
+        if self.batch_is_valid(rng, decoded, strategy) {
             return vec![None; decoded.len()];
         }
         // Both verifiers follow ZIP 215, so one is found. Should they ever disagree, single verification rules: it is what
         // receipts and clients go by.
-        self.strategy.map_collect_vec(decoded, |decoded| first_invalid(&decoded.signed))
+        strategy.map_collect_vec(decoded, |decoded| first_invalid(&decoded.borrow().signed))
     }
 
     /// Whether every signature of every transaction holds, by one equation for all of them.
-    fn batch_is_valid<R: CryptoRng>(&self, rng: &mut R, decoded: &[Decoded]) -> bool {
+    fn batch_is_valid<R: CryptoRng, D: Borrow<Decoded>>(
+        &self,
+        rng: &mut R,
+        decoded: &[D],
+        strategy: &impl Strategy,
+    ) -> bool {
         // Keys that are no points of the curve do not parse; the caller finds them singly.
         let Some(entries) = self.batch(decoded) else { return false };
         entries.is_empty()
@@ -167,14 +216,18 @@ impl<S: Strategy> Authenticator<S> {
                     public_key,
                     signature,
                 },
-                &self.strategy,
+                strategy,
             )
     }
 
-    fn batch<'d>(&self, decoded: &'d [Decoded]) -> Option<Vec<(ed25519::PublicKey, ed25519::Signature, &'d [u8])>> {
+    fn batch<'d, D: Borrow<Decoded>>(
+        &self,
+        decoded: &'d [D],
+    ) -> Option<Vec<(ed25519::PublicKey, ed25519::Signature, &'d [u8])>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let signed = decoded
             .iter()
+            .map(Borrow::borrow)
             .flat_map(|decoded| decoded.signed.signatures().iter().map(|entry| (entry, &decoded.signed.body()[..])));
         let entry = |(entry, body): (&TransactionSignature, &'d [u8])| {
             let signature = ed25519::Signature::decode(Copying(&entry.signature.0)).ok()?;

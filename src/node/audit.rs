@@ -9,34 +9,43 @@
 //!   and nothing may be there that does not follow from the blocks.
 //! * Of the state: each entry, the digest over all entries from scratch, the ledger's invariants over all of them.
 //!
+//! # How
+//! In windows of blocks, three of which are under way at once: one is read and its signatures are verified ([`reading`]), one
+//! is executed, and one is compared with what is stored of it ([`comparing`]). Only execution has to go block by block.
+//!
 //! # Invariants
 //! * The audit believes the genesis file and nothing else. It writes nothing.
+//! * What is told is the first thing that is wrong, by height, however many windows are under way.
 //! * The state is rebuilt in memory, so it takes as much of it as the ledger has accounts and objects, and does not grow
-//!   with the history. Blocks are read one by one.
+//!   with the history.
 //!
 //! # Deliberately absent
 //! The engine's own directory, which holds votes and no money, and repair.
 
 use super::error::NodeError;
-use super::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord, TransactionPlace, node_key};
-use crate::admission::{Authenticator, Refusal};
-use crate::consensus::block::SealedBlock;
+use super::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord};
+use crate::admission::Refusal;
 use crate::execution::genesis::Genesis;
 use crate::execution::invariants::{self, BrokenInvariant};
-use crate::execution::{Executed, InvalidBlock, ParentState, apply_block};
-use crate::ledger::view::MemoryView;
-use crate::ledger::{
-    Block, Certificate, CertificateError, Column, Header, Openings, View, Writes, consensus_namespace,
-};
+use crate::execution::{InvalidBlock, ParentState, apply_block};
+use crate::ledger::{CertificateError, Column, Header, Openings, ReserveLine, View as _};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
 use crate::primitives::{CodecError, Decode as _, Encode as _, Hash};
 use crate::storage::{Reader, StorageError, StoreColumn, height_key};
 use bytes::Bytes;
-use commonware_parallel::Sequential;
+use commonware_parallel::Strategy;
+use comparing::{Comparing, Counted, Replayed};
 use rand_core::CryptoRng;
-use std::sync::{Arc, PoisonError, RwLock};
+use reading::{Authentic, Reading, Stored};
+use rebuilt::Rebuilt;
+use std::sync::Arc;
 use thiserror::Error;
+
+mod comparing;
+mod entries;
+mod reading;
+mod rebuilt;
 
 /// What the audit found in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +56,8 @@ pub struct AuditReport {
     pub head: Hash,
     /// How many transactions were executed.
     pub transactions: u64,
+    /// How many transfers they made.
+    pub transfers: u64,
     /// How many certificates were verified.
     pub certificates: u64,
     /// How many entries the state has.
@@ -156,39 +167,56 @@ pub enum Fault {
     Invariant(BrokenInvariant),
 }
 
-/// Audits a store against the genesis. `progress` is told the height that was checked and the last one.
+/// Audits a store against the genesis, on as many cores as the strategy has. `progress` is told the height that was executed and
+/// the last one.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn audit<R: Reader, G: CryptoRng>(
+pub fn audit<R: Reader, S: Strategy, G: CryptoRng + Send>(
     store: &R,
     genesis: &Genesis,
+    strategy: &S,
     rng: &mut G,
-    mut progress: impl FnMut(u64, u64),
+    mut progress: impl FnMut(u64, u64) + Send,
 ) -> Result<AuditReport, AuditError> {
     let applied = store.get(StoreColumn::Meta, APPLIED_KEY)?.ok_or(AuditError::Empty)?;
     let claimed = Header::from_bytes(&applied)
         .map_err(|cause| AuditError::Genesis(NodeError::record("the applied header", cause)))?;
+    let comparing = Comparing::new(store, strategy, rng);
+    let mut reading = Reading::new(store, genesis, strategy);
     let mut auditor = Auditor::begin(store, genesis)?;
-    for height in 1..=claimed.height {
-        auditor.check_block(height, rng).map_err(|fault| fault.at(height))?;
-        progress(height, claimed.height);
+    auditor.check_genesis(&reading, &comparing).map_err(|failure| failure.at(0))?;
+
+    let mut read = reading.window(claimed.height, rng);
+    let mut executed = Window::default();
+    while !(read.is_empty() && executed.blocks.is_empty()) {
+        let (next, (counted, window)) = strategy.join(
+            || reading.window(claimed.height, rng),
+            || {
+                let execute = || auditor.execute(read, |height| progress(height, claimed.height));
+                strategy.join(|| comparing.compare(&executed.blocks), execute)
+            },
+        );
+        auditor.counted.join(&counted?);
+        if let Some(fault) = window.fault {
+            // What was executed before it comes first, if there is anything wrong with that.
+            comparing.compare(&window.blocks)?;
+            return Err(fault);
+        }
+        (read, executed) = (next, window);
     }
-    let at_end = |fault: Failure| match fault {
+    auditor.check_above(&reading).map_err(|failure| failure.at(claimed.height))?;
+    let at_end = |failure: Failure| match failure {
         Failure::Storage(error) => AuditError::Storage(error),
         Failure::Fault(fault) => AuditError::State { height: claimed.height, fault },
     };
-    auditor.check_certificates_above(claimed.height).map_err(|fault| fault.at(claimed.height))?;
-    auditor.check_ends(&claimed).map_err(at_end)?;
-    auditor.check_state().map_err(at_end)?;
-    Ok(AuditReport {
-        height: claimed.height,
-        head: auditor.header.hash(),
-        transactions: auditor.transactions,
-        certificates: auditor.certificates,
-        state_entries: auditor.state.read().entries().count() as u64,
-        state_digest: auditor.accumulator.digest(),
-    })
+    let (indexed, ended) = strategy.join(
+        || comparing.check_index(&auditor.counted.index, claimed.height),
+        || auditor.check_ends(claimed.height).and_then(|()| auditor.check_state()),
+    );
+    indexed?;
+    ended.map_err(at_end)?;
+    Ok(auditor.report())
 }
 
 /// A fault, or a store that failed while it was looked for.
@@ -218,48 +246,26 @@ impl From<Fault> for Failure {
     }
 }
 
-/// The state as it is rebuilt: read by execution, written between blocks.
-#[derive(Clone, Default)]
-struct Rebuilt(Arc<RwLock<MemoryView>>);
-
-impl Rebuilt {
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, MemoryView> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn apply(&self, writes: &Writes) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).apply(writes);
-    }
-}
-
-impl View for Rebuilt {
-    fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        self.read().get(column, key)
-    }
-
-    fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
-        self.read().scan(column, from, limit)
-    }
-
-    fn note_corruption(&self, column: Column, key: &[u8]) {
-        // What was just executed does not decode: execution will answer wrongly, and the comparison finds it.
-        self.read().note_corruption(column, key);
-    }
+/// Blocks that were executed, up to the first that could not be.
+#[derive(Default)]
+struct Window {
+    blocks: Vec<Replayed>,
+    fault: Option<AuditError>,
 }
 
 /// Entries that are compared at a time.
 const PAGE: usize = 1_024;
 
+/// What goes from block to block.
 struct Auditor<'a, R> {
     store: &'a R,
-    genesis: &'a Genesis,
-    authenticator: Authenticator<Sequential>,
+    reserve_lines: Arc<Vec<ReserveLine>>,
     state: Rebuilt,
     accumulator: StateAccumulator,
     header: Header,
     history: Frontier,
     transactions: u64,
-    indexed: u64,
+    counted: Counted,
     history_nodes: u64,
     blocks: u64,
     certificates: u64,
@@ -267,133 +273,111 @@ struct Auditor<'a, R> {
 }
 
 impl<'a, R: Reader> Auditor<'a, R> {
-    /// Rebuilds the genesis and checks what the store has of it.
-    fn begin(store: &'a R, genesis: &'a Genesis) -> Result<Self, AuditError> {
+    /// Rebuilds the genesis.
+    fn begin(store: &'a R, genesis: &Genesis) -> Result<Self, AuditError> {
         let built = genesis.build().map_err(NodeError::from)?;
         let state = Rebuilt::default();
         state.apply(&built.writes);
-        let mut auditor = Self {
+        Ok(Self {
             store,
-            genesis,
-            // Every transaction is met once, so nothing is worth remembering.
-            authenticator: Authenticator::new(Sequential, 0),
+            reserve_lines: Arc::new(built.reserve_lines),
             state,
             accumulator: built.accumulator,
             header: built.block.header().clone(),
             history: Frontier::default(),
             transactions: 0,
-            indexed: 0,
+            counted: Counted::default(),
             history_nodes: 0,
             blocks: 0,
             certificates: 0,
             certified_height: 0,
-        };
-        let record = BlockRecord {
-            outcomes: Arc::default(),
-            openings: Arc::new(Openings::of_genesis()),
-            reserve_lines: Arc::new(built.reserve_lines),
-        };
-        auditor.check_genesis(&built.block, &record).map_err(|failure| failure.at(0))?;
-        Ok(auditor)
+        })
     }
 
-    fn check_genesis(&mut self, block: &Block, record: &BlockRecord) -> Result<(), Failure> {
-        self.check_entry(StoreColumn::Outcomes, &height_key(0), &record.to_bytes())?;
+    /// Checks what the store has of the genesis.
+    fn check_genesis<S: Strategy>(
+        &mut self,
+        reading: &Reading<'_, R, S>,
+        comparing: &Comparing<'_, R, S>,
+    ) -> Result<(), Failure> {
+        let (outcomes, openings) = (Arc::default(), Arc::new(Openings::of_genesis()));
+        let record = BlockRecord { outcomes, openings, reserve_lines: self.reserve_lines.clone() };
+        check_entry(self.store, StoreColumn::Outcomes, &height_key(0), &record.to_bytes())?;
         // The engine takes the genesis block as given, and may or may not keep it.
-        if self.store.get(StoreColumn::Blocks, &height_key(0))?.is_some() {
-            self.check_chain(0, Hash::ZERO)?;
-            self.check_entry(StoreColumn::BlockIndex, block.hash().as_ref(), &height_key(0))?;
+        if let Some(stored) = reading.at(0)? {
+            if stored.block.header() != &self.header {
+                let key = hex::encode(height_key(0));
+                return Err(Fault::Differs { column: StoreColumn::Blocks, key }.into());
+            }
+            self.blocks += 1;
         }
-        self.check_history(block.header())
+        let nodes = self.push_history();
+        comparing.check_nodes(&nodes)
     }
 
-    fn check_block<G: CryptoRng>(&mut self, height: u64, rng: &mut G) -> Result<(), Failure> {
-        let block = self.check_chain(height, self.header.hash())?;
-        let authentic = self.authenticator.authenticate_block(rng, block.transactions());
-        let authentic =
-            authentic.map_err(|offence| Fault::NotAuthentic { index: offence.index, refusal: offence.refusal })?;
+    /// Executes what was read, block by block.
+    fn execute(&mut self, read: Vec<Result<Authentic, AuditError>>, mut progress: impl FnMut(u64)) -> Window {
+        let mut window = Window::default();
+        for (authentic, height) in read.into_iter().zip(self.header.height + 1..) {
+            let executed =
+                authentic.and_then(|authentic| self.execute_block(authentic).map_err(|failure| failure.at(height)));
+            match executed {
+                Ok(replayed) => window.blocks.push(replayed),
+                Err(fault) => {
+                    window.fault = Some(fault);
+                    break;
+                }
+            }
+            progress(height);
+        }
+        window
+    }
+
+    fn execute_block(&mut self, Authentic { stored, transactions }: Authentic) -> Result<Replayed, Failure> {
+        let header = stored.block.header();
+        check_parent(header, self.header.hash())?;
         let parent = ParentState {
             header: self.header.clone(),
             view: Arc::new(self.state.clone()),
             accumulator: self.accumulator.clone(),
         };
-        let executed = apply_block(parent, block.header(), &authentic).map_err(Fault::Invalid)?;
-        self.check_record(height, &executed)?;
-        self.check_history(&executed.header)?;
-        if let Some(certificate) = self.store.get(StoreColumn::Certificates, &height_key(height))? {
-            self.check_certificate(&executed.header, &certificate)?;
-        }
+        let executed = apply_block(parent, header, &transactions).map_err(Fault::Invalid)?;
+        self.count_stored(stored)?;
         self.state.apply(&executed.writes);
-        self.accumulator = executed.accumulator;
-        self.header = executed.header;
-        Ok(())
-    }
-
-    /// A block's bytes, its height, its parent, and its place in the index.
-    fn check_chain(&mut self, height: u64, parent: Hash) -> Result<Arc<Block>, Failure> {
-        let bytes = self.store.get(StoreColumn::Blocks, &height_key(height))?;
-        let bytes = bytes.ok_or(Fault::Missing(StoreColumn::Blocks))?;
-        let sealed = SealedBlock::open_stored(&bytes).map_err(Fault::Undecodable)?;
-        let header = sealed.block().header();
-        if header.height != height {
-            return Err(Fault::Height(header.height).into());
-        }
-        if header.parent != parent {
-            return Err(Fault::Parent { found: header.parent, expected: parent }.into());
-        }
-        self.check_entry(StoreColumn::BlockIndex, header.hash().as_ref(), &height_key(height))?;
-        self.blocks += 1;
-        Ok(sealed.block().clone())
-    }
-
-    /// What the committer wrote of a block beside the state.
-    fn check_record(&mut self, height: u64, executed: &Executed) -> Result<(), Failure> {
-        let record = BlockRecord::of(executed);
-        self.check_entry(StoreColumn::Outcomes, &height_key(height), &record.to_bytes())?;
-        for (index, outcome) in record.outcomes.iter().enumerate() {
-            let place = TransactionPlace { height, index: index as u32 };
-            self.check_entry(StoreColumn::TransactionIndex, outcome.transaction_id.as_bytes(), &place.to_bytes())?;
-            self.indexed += 1;
-        }
+        self.accumulator = executed.accumulator.clone();
+        self.header = executed.header.clone();
         self.transactions += executed.transactions.len() as u64;
-        Ok(())
+        let nodes = self.push_history();
+        Ok(Replayed { executed, nodes })
     }
 
-    fn check_history(&mut self, header: &Header) -> Result<(), Failure> {
-        let mut completed: Vec<(NodePlace, Hash)> = Vec::new();
-        self.history.push_noting(header.history_leaf(), |place, hash| completed.push((place, hash)));
-        for (place, hash) in completed {
-            self.check_entry(StoreColumn::HistoryNodes, &node_key(place), &hash.to_bytes())?;
-            self.history_nodes += 1;
+    /// Counts a stored block with its certificate, which must hold.
+    fn count_stored(&mut self, stored: Stored) -> Result<(), Fault> {
+        self.blocks += 1;
+        if let Some(certificate) = stored.certificate {
+            certificate?;
+            self.certificates += 1;
+            self.certified_height = stored.block.header().height;
         }
         Ok(())
     }
 
-    fn check_certificate(&mut self, header: &Header, bytes: &[u8]) -> Result<(), Failure> {
-        let certificate = Certificate::from_bytes(bytes).map_err(Fault::CertificateForm)?;
-        let epoch = header.height / self.genesis.epoch_length();
-        if certificate.block != header.hash() || certificate.epoch != epoch {
-            return Err(Fault::CertificateOfAnother { block: certificate.block, epoch: certificate.epoch }.into());
-        }
-        let namespace = consensus_namespace(&self.genesis.chain_id());
-        certificate.verify(&namespace, self.genesis.validators()).map_err(Fault::Certificate)?;
-        self.certificates += 1;
-        self.certified_height = header.height;
-        Ok(())
+    /// Takes the header into the history. Answers the nodes that it completed.
+    fn push_history(&mut self) -> Vec<(NodePlace, Hash)> {
+        let mut completed = Vec::new();
+        self.history.push_noting(self.header.history_leaf(), |place, hash| completed.push((place, hash)));
+        self.history_nodes += completed.len() as u64;
+        completed
     }
 
     /// Blocks may be final and stored before they are applied; their chain and certificates are checked all the same.
-    fn check_certificates_above(&mut self, applied: u64) -> Result<(), Failure> {
-        let mut parent = self.header.hash();
+    fn check_above<S: Strategy>(&mut self, reading: &Reading<'_, R, S>) -> Result<(), Failure> {
+        let (applied, mut parent) = (self.header.height, self.header.hash());
         for height in applied + 1.. {
-            if self.store.get(StoreColumn::Blocks, &height_key(height))?.is_none() {
-                break;
-            }
-            let block = self.check_chain(height, parent)?;
-            if let Some(certificate) = self.store.get(StoreColumn::Certificates, &height_key(height))? {
-                self.check_certificate(block.header(), &certificate)?;
-            }
-            parent = block.hash();
+            let Some(stored) = reading.at(height)? else { break };
+            check_parent(stored.block.header(), parent)?;
+            parent = stored.block.hash();
+            self.count_stored(stored)?;
         }
         if applied > 0 && self.certified_height < applied {
             return Err(Fault::Uncertified.into());
@@ -402,12 +386,11 @@ impl<'a, R: Reader> Auditor<'a, R> {
     }
 
     /// Nothing is left that was not looked at.
-    fn check_ends(&self, claimed: &Header) -> Result<(), Failure> {
-        self.check_entry(StoreColumn::Meta, APPLIED_KEY, &self.header.to_bytes())?;
-        self.check_entry(StoreColumn::Accumulator, ACCUMULATOR_KEY, &self.accumulator.to_bytes())?;
+    fn check_ends(&self, applied: u64) -> Result<(), Failure> {
+        check_entry(self.store, StoreColumn::Meta, APPLIED_KEY, &self.header.to_bytes())?;
+        check_entry(self.store, StoreColumn::Accumulator, ACCUMULATOR_KEY, &self.accumulator.to_bytes())?;
         for (column, expected) in [
-            (StoreColumn::Outcomes, claimed.height + 1),
-            (StoreColumn::TransactionIndex, self.indexed),
+            (StoreColumn::Outcomes, applied + 1),
             (StoreColumn::HistoryNodes, self.history_nodes),
             (StoreColumn::Accumulator, 1),
             (StoreColumn::Blocks, self.blocks),
@@ -456,12 +439,31 @@ impl<'a, R: Reader> Auditor<'a, R> {
         Ok(invariants::check_all(self.state.read().entries()).map_err(Fault::Invariant)?)
     }
 
-    fn check_entry(&self, column: StoreColumn, key: &[u8], expected: &[u8]) -> Result<(), Failure> {
-        match self.store.get(column, key)? {
-            Some(found) if found == expected => Ok(()),
-            Some(_) => Err(Fault::Differs { column, key: hex::encode(key) }.into()),
-            None => Err(Fault::Missing(column).into()),
+    fn report(&self) -> AuditReport {
+        AuditReport {
+            height: self.header.height,
+            head: self.header.hash(),
+            transactions: self.transactions,
+            transfers: self.counted.transfers,
+            certificates: self.certificates,
+            state_entries: self.state.read().entries().count() as u64,
+            state_digest: self.accumulator.digest(),
         }
+    }
+}
+
+fn check_parent(header: &Header, expected: Hash) -> Result<(), Fault> {
+    match header.parent == expected {
+        true => Ok(()),
+        false => Err(Fault::Parent { found: header.parent, expected }),
+    }
+}
+
+fn check_entry<R: Reader>(store: &R, column: StoreColumn, key: &[u8], expected: &[u8]) -> Result<(), Failure> {
+    match store.get(column, key)? {
+        Some(found) if found == expected => Ok(()),
+        Some(_) => Err(Fault::Differs { column, key: hex::encode(key) }.into()),
+        None => Err(Fault::Missing(column).into()),
     }
 }
 

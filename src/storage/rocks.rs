@@ -102,13 +102,7 @@ impl RocksStore {
         }
     }
 
-    fn over(
-        rocks: DB,
-        place: &Path,
-        commits: WriteOptions,
-        watermark: Option<Watermark>,
-        lost_its_mark: bool,
-    ) -> Self {
+    fn over(rocks: DB, place: &Path, commits: WriteOptions, watermark: Option<Watermark>, lost_its_mark: bool) -> Self {
         let (place, failure) = (place.to_path_buf(), OnceLock::new());
         Self { database: Arc::new(Database { rocks, place, commits, watermark, lost_its_mark, failure }) }
     }

@@ -35,7 +35,8 @@ fn the_audit_stands_by_a_chain_and_what_was_added_to_it() {
     assert_eq!(first["transactions"].as_u64(), Some(550 + 3 + 4), "{first}");
     assert_eq!(first["certificates"], first["height"], "{first}");
 
-    let more = json(chain(directory.path(), &["--blocks", "7", "--unsynced", "--output", "json"]).iter().map(String::as_str));
+    let more =
+        json(chain(directory.path(), &["--blocks", "7", "--unsynced", "--output", "json"]).iter().map(String::as_str));
     assert_eq!((more["height"].as_u64(), more["synced"].as_bool()), (Some(122), Some(false)), "{more}");
     let second = audited(directory.path());
     assert_eq!(second["transactions"].as_u64(), Some(557 + 35), "{second}");
@@ -50,10 +51,10 @@ fn a_chain_of_another_plan_is_left_alone() {
         let line = ["bench", "chain", "--data-dir", text(directory.path())];
         run(line.into_iter().chain(more.iter().copied()))
     };
-    assert_fails(&refused(&["--accounts", "70", "--seed", "4"]), 1, &["another plan", "\"seed\": 3"]);
-    assert_fails(&refused(&["--accounts", "71", "--seed", "3"]), 1, &["another plan", "\"accounts\": 70"]);
+    assert_fails(&refused(&["--accounts", "70", "--seed", "4"]), 2, &["another plan", "\"seed\": 3"]);
+    assert_fails(&refused(&["--accounts", "71", "--seed", "3"]), 2, &["another plan", "\"accounts\": 70"]);
     std::fs::remove_file(directory.path().join("prepared.json")).unwrap();
-    assert_fails(&refused(&["--accounts", "70", "--seed", "3"]), 1, &["not all opened"]);
+    assert_fails(&refused(&["--accounts", "70", "--seed", "3"]), 2, &["not all opened"]);
     assert_fails(&refused(&["--transfers-per-block", "0"]), 2, &["8192"]);
     assert_fails(&refused(&["--accounts", "2"]), 2, &["3 accounts"]);
 }

@@ -106,7 +106,8 @@ impl ChainPlan {
 
     /// What a directory's chain must have in common with another run that goes on with it.
     fn prepared(&self) -> String {
-        let prepared = serde_json::json!({ "seed": self.seed, "accounts": self.accounts, "validators": self.validators });
+        let prepared =
+            serde_json::json!({ "seed": self.seed, "accounts": self.accounts, "validators": self.validators });
         format!("{prepared:#}\n")
     }
 }

@@ -6,10 +6,12 @@ use crate::cli::session::Common;
 use crate::execution::genesis::Genesis;
 use crate::node::audit::{AuditError, AuditReport, audit};
 use crate::storage::RocksStore;
+use commonware_parallel::Rayon;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// How far above a node's data its network's genesis file is looked for.
 const LEVELS_MAX: usize = 4;
@@ -70,6 +72,14 @@ impl AuditCommand {
             return;
         }
         println!("What is there follows from {}.", genesis_path.display());
+        let total = |field: &str| rows.iter().filter_map(|row| row[field].as_f64()).sum::<f64>();
+        let (transfers, seconds) = (total("transfers"), total("seconds"));
+        let cores = rows[0]["cores"].as_f64().unwrap_or(1.0);
+        println!(
+            "{transfers} transfers verified and executed again in {seconds:.1} s: {:.0} a second, {:.0} on each of {cores} cores.",
+            transfers / seconds,
+            transfers / seconds / cores
+        );
         for row in rows.iter().filter(|_| self.accept_missing_mark) {
             if let (Some(warning), Some(store)) = (row["warning"].as_str(), row["store"].as_str()) {
                 println!("Warning: {store}: {warning}");
@@ -122,13 +132,18 @@ fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
     if let Ok(style) = ProgressStyle::with_template("{bar:40} block {pos} of {len}, {per_sec}, {eta} left") {
         bar.set_style(style);
     }
-    let audited = audit(&store, genesis, &mut randomness, |height, last| {
+    let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN);
+    let strategy = Rayon::new(cores).map_err(|error| failed(&error))?;
+    let started = Instant::now();
+    let audited = audit(&store, genesis, &strategy, &mut randomness, |height, last| {
         bar.set_length(last);
         bar.set_position(height);
     });
     bar.finish_and_clear();
-    let AuditReport { height, head, transactions, certificates, state_entries, state_digest } =
+    let AuditReport { height, head, transactions, transfers, certificates, state_entries, state_digest } =
         audited.map_err(|error| failed(&advice(&error)))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let per_second = transfers as f64 / seconds;
     // What is there follows from the genesis; what may have been there after it is another matter.
     let warning = store.lost_its_mark().then_some(
         "the mark of what was acknowledged, ACKNOWLEDGED, is missing: what is there follows from the genesis, and whether \
@@ -140,6 +155,11 @@ fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
         "height": height,
         "head": head.to_string(),
         "transactions": transactions,
+        "transfers": transfers,
+        "seconds": seconds,
+        "cores": cores,
+        "transfers_per_second": per_second,
+        "transfers_per_second_and_core": per_second / cores.get() as f64,
         "certificates": certificates,
         "state_entries": state_entries,
         "state_digest": state_digest.to_string(),

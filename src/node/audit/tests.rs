@@ -5,10 +5,12 @@ use crate::domain::tokens::{Allocation, ApproveIssuance, RequestIssuance};
 use crate::execution::chronicle::{
     Chronicle, HOUR_MS, MINUTE_MS, NODES, OPENING, certificate, id, redemption, token, transfer,
 };
+use crate::ledger::Block;
 use crate::node::Chain;
 use crate::node::tests::write_body;
 use crate::primitives::{AccountId, Amount, BlockTime};
 use crate::storage::{Batch, RocksStore, Store as _};
+use commonware_parallel::{Rayon, Sequential};
 use futures::executor::block_on;
 use std::convert::Infallible;
 use std::path::Path;
@@ -87,7 +89,7 @@ impl rand_core::TryRng for Counting {
 impl rand_core::TryCryptoRng for Counting {}
 
 fn audited(store: &RocksStore, chronicle: &Chronicle) -> Result<AuditReport, AuditError> {
-    audit(store, &chronicle.genesis, &mut Counting(1), |_, _| {})
+    audit(store, &chronicle.genesis, &Sequential, &mut Counting(1), |_, _| {})
 }
 
 fn put(store: &RocksStore, column: StoreColumn, key: &[u8], value: Option<Bytes>) {
@@ -106,10 +108,14 @@ fn columns() -> Vec<StoreColumn> {
 #[test]
 fn what_a_committer_wrote_stands_the_audit() {
     let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
-    let report = audited(&write(&chronicle, place.path()), &chronicle).expect("nothing is wrong");
+    let store = write(&chronicle, place.path());
+    let report = audited(&store, &chronicle).expect("nothing is wrong");
+    let cores = Rayon::new(std::num::NonZero::new(3).expect("three")).expect("threads");
+    let on_three = audit(&store, &chronicle.genesis, &cores, &mut Counting(2), |_, _| {});
+    assert_eq!(on_three.expect("nothing is wrong"), report);
     assert_eq!(report.height, chronicle.blocks.len() as u64);
     assert_eq!(report.head, chronicle.tip().header.hash());
-    assert_eq!((report.transactions, report.certificates), (7, report.height - 1));
+    assert_eq!((report.transactions, report.transfers, report.certificates), (7, 3, report.height - 1));
     assert_eq!(report.state_digest, chronicle.tip().accumulator.digest());
 }
 

@@ -1,0 +1,121 @@
+//! The last of the audit's three steps: what was executed, compared with what is stored of it beside the state.
+//!
+//! Outcomes, openings and reserve lines by height, nodes of the history, and the index of transactions. The index is in the order
+//! of ids, which is no order of time: it is compared as a set ([`super::entries`]), and entry by entry only if the sets differ.
+
+use super::entries::{EntrySet, SetKey};
+use super::{AuditError, Failure, Fault, PAGE, after, check_entry};
+use crate::execution::Executed;
+use crate::ledger::{MovementKind, Outcome};
+use crate::node::records::{BlockRecord, TransactionPlace, node_key};
+use crate::primitives::merkle::NodePlace;
+use crate::primitives::{Decode as _, Encode as _, Hash};
+use crate::storage::{Reader, StoreColumn, height_key};
+use commonware_parallel::Strategy;
+use rand_core::CryptoRng;
+
+/// A block that was executed, and the nodes of the history that it completed.
+pub(super) struct Replayed {
+    /// Its effects.
+    pub executed: Executed,
+    /// The nodes.
+    pub nodes: Vec<(NodePlace, Hash)>,
+}
+
+/// What was counted while blocks were compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    /// The entries of the index.
+    pub index: EntrySet,
+    /// Transfers that were made.
+    pub transfers: u64,
+}
+
+impl Counted {
+    /// Takes in another count.
+    pub fn join(&mut self, other: &Self) {
+        self.index.join(&other.index);
+        self.transfers += other.transfers;
+    }
+}
+
+/// See the module.
+pub(super) struct Comparing<'a, R, S> {
+    store: &'a R,
+    strategy: &'a S,
+    set_key: SetKey,
+}
+
+impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
+    /// With a key of its own.
+    pub fn new(store: &'a R, strategy: &'a S, rng: &mut impl CryptoRng) -> Self {
+        Self { store, strategy, set_key: SetKey::drawn(rng) }
+    }
+
+    /// Compares blocks with what is stored of them.
+    pub fn compare(&self, blocks: &[Replayed]) -> Result<Counted, AuditError> {
+        let compare =
+            |block: &Replayed| self.compare_one(block).map_err(|failure| failure.at(block.executed.header.height));
+        let mut counted = Counted::default();
+        for of_block in self.strategy.map_collect_vec(blocks, compare) {
+            counted.join(&of_block?);
+        }
+        Ok(counted)
+    }
+
+    fn compare_one(&self, block: &Replayed) -> Result<Counted, Failure> {
+        let (record, height) = (BlockRecord::of(&block.executed), block.executed.header.height);
+        check_entry(self.store, StoreColumn::Outcomes, &height_key(height), &record.to_bytes())?;
+        self.check_nodes(&block.nodes)?;
+        let mut counted = Counted::default();
+        for (place, outcome) in places(height, &record.outcomes) {
+            counted.index.insert(&self.set_key, outcome.transaction_id.as_bytes(), &place.to_bytes());
+            let moved = outcome.movements.iter().filter(|movement| movement.kind == MovementKind::Transfer);
+            counted.transfers += moved.count() as u64;
+        }
+        Ok(counted)
+    }
+
+    /// Nodes of the history, as a header completed them.
+    pub fn check_nodes(&self, nodes: &[(NodePlace, Hash)]) -> Result<(), Failure> {
+        nodes.iter().try_for_each(|(place, hash)| {
+            check_entry(self.store, StoreColumn::HistoryNodes, &node_key(*place), &hash.to_bytes())
+        })
+    }
+
+    /// Whether the index of transactions is the one that follows from the blocks up to a height.
+    pub fn check_index(&self, expected: &EntrySet, height: u64) -> Result<(), AuditError> {
+        let column = StoreColumn::TransactionIndex;
+        let (mut found, mut from) = (EntrySet::default(), Vec::new());
+        loop {
+            let page = self.store.scan(column, &from, PAGE)?;
+            page.iter().for_each(|(key, value)| found.insert(&self.set_key, key, value));
+            let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else { break };
+            from = after(last);
+        }
+        if found == *expected {
+            return Ok(());
+        }
+        for height in 1..=height {
+            self.check_index_of(height).map_err(|failure| failure.at(height))?;
+        }
+        let fault = Fault::Surplus { column, found: found.count(), expected: expected.count() };
+        Err(AuditError::State { height, fault })
+    }
+
+    /// The index's entries of one block, one by one. Its outcomes were compared before.
+    fn check_index_of(&self, height: u64) -> Result<(), Failure> {
+        let bytes = self.store.get(StoreColumn::Outcomes, &height_key(height))?;
+        let bytes = bytes.ok_or(Fault::Missing(StoreColumn::Outcomes))?;
+        let record = BlockRecord::from_bytes(&bytes).map_err(Fault::Undecodable)?;
+        places(height, &record.outcomes).try_for_each(|(place, outcome)| {
+            let key = outcome.transaction_id.as_bytes();
+            check_entry(self.store, StoreColumn::TransactionIndex, key, &place.to_bytes())
+        })
+    }
+}
+
+/// Where each outcome is found: what fell due after the last of the transactions.
+fn places(height: u64, outcomes: &[Outcome]) -> impl Iterator<Item = (TransactionPlace, &Outcome)> {
+    outcomes.iter().enumerate().map(move |(index, outcome)| (TransactionPlace { height, index: index as u32 }, outcome))
+}
