@@ -62,10 +62,12 @@ impl Validators {
     }
 }
 
+type Stores<S> = (BlockStore<S, Arc<SealedBlock>>, CertificateStore<S, Scheme, sha256::Digest>);
+
 /// The engine's stores of final blocks and certificates, over the node's store.
 pub struct Final<S: Store> {
     /// Taken and given back by each write, as the engine's port has it.
-    stores: Option<(BlockStore<S, Arc<SealedBlock>>, CertificateStore<S, Scheme, sha256::Digest>)>,
+    stores: Option<Stores<S>>,
 }
 
 impl<S: Store> Final<S> {

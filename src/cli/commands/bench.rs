@@ -42,7 +42,7 @@ pub struct BenchCommand {
 enum Other {
     /// Measures PostgreSQL, the signatures alone and the disk alone beside it, in alternating rounds.
     #[cfg(unix)]
-    Peers(PeersCommand),
+    Peers(Box<PeersCommand>),
     /// Measures what a transfer costs a node as the chain and the ledger grow, without a network.
     Chain(ChainCommand),
 }
