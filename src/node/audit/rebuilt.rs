@@ -1,7 +1,7 @@
 //! The state as it is rebuilt: read by execution, written between blocks.
 
 use crate::ledger::view::MemoryView;
-use crate::ledger::{Column, View, Writes};
+use crate::ledger::{Column, Place, View, Writes};
 use bytes::Bytes;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -26,8 +26,8 @@ impl View for Rebuilt {
         self.read().get(column, key)
     }
 
-    fn get_many(&self, keys: &[(Column, Bytes)]) -> Vec<Option<Bytes>> {
-        self.read().get_many(keys)
+    fn get_many(&self, places: &[&Place]) -> Vec<Option<Bytes>> {
+        self.read().get_many(places)
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
