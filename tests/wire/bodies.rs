@@ -121,6 +121,38 @@ fn a_block_names_the_one_signature_that_fails() {
     assert!(authenticator.authenticate_block(&mut test_rng(), &[]).is_ok_and(|none| none.is_empty()));
 }
 
+/// Batches go across blocks, and a block answers for itself alone: for its form, and for the first signature that fails.
+#[test]
+fn a_history_is_authenticated_block_by_block_whatever_is_wrong_beside() {
+    let authenticator = Authenticator::new(Sequential, 1 << 20);
+    let forge = |transaction: &SignedTransaction| {
+        let mut forged = signed_transaction_to_pb(transaction);
+        let mut signature = forged.signatures[0].signature.to_vec();
+        signature[7] ^= 1;
+        forged.signatures[0].signature = signature.into();
+        signed_transaction(Some(forged)).expect("it is well-formed")
+    };
+    let good: Vec<SignedTransaction> = (0..6).map(transaction).collect();
+    let mut forged: Vec<SignedTransaction> = (6..12).map(transaction).collect();
+    [2, 4].into_iter().for_each(|index| forged[index] = forge(&forged[index]));
+    let malformed = [
+        transaction(12),
+        signed_transaction(Some(signed_bytes(Bytes::from_static(b"no body"), &key(1)))).expect("bytes and a signature"),
+    ];
+    let blocks = [&good[..], &[], &forged, &malformed, &good];
+    for round in 0..2 {
+        let answers = authenticator.authenticate_history(&mut test_rng(), &blocks);
+        let counts: Vec<_> = answers.iter().map(|answer| answer.as_ref().map_or(99, Vec::len)).collect();
+        assert_eq!(counts, [6, 0, 99, 99, 6], "round {round}: nothing is remembered");
+        let ids = answers[4].as_ref().expect("good").iter().map(|transaction| transaction.id());
+        assert!(ids.eq(good.iter().map(SignedTransaction::id)));
+        let offence = answers[2].as_ref().expect_err("two are forged");
+        assert_eq!(offence.index, 2);
+        assert_eq!(offence.refusal, Refusal::SignatureInvalid { public_key: key(1).public_key() });
+        assert_eq!(answers[3].as_ref().expect_err("one has no body").index, 1);
+    }
+}
+
 proptest! {
     /// What is read re-encodes to what came, whatever was done to it on the way; nothing panics.
     #[test]
