@@ -69,17 +69,21 @@ impl Due {
     }
 }
 
-/// How many entries are read from the queue at a time.
+/// How many entries are read from the queue at a time, once something is due.
 const DUE_SCAN: usize = 64;
+/// How many are read first: of most blocks nothing is due, and an entry has up to 256 request ids.
+const DUE_SCAN_FIRST: usize = 4;
 
 /// The entries whose time is not after `now`, the earliest first, until they amount to `work_max` things.
 pub fn due_by(view: &dyn View, now: BlockTime, work_max: usize) -> Vec<(DueKey, Due)> {
     let mut entries = Vec::new();
     let mut from = Vec::new();
     let mut work = 0;
+    let mut page_size = DUE_SCAN_FIRST;
     loop {
-        let page = view.scan(Column::Due, &from, DUE_SCAN);
-        let page_full = page.len() == DUE_SCAN;
+        let page = view.scan(Column::Due, &from, page_size);
+        let page_full = page.len() == page_size;
+        page_size = DUE_SCAN;
         for (key_bytes, value) in page {
             let (Ok(key), Ok(due)) = (DueKey::from_bytes(&key_bytes), Due::from_bytes(&value)) else {
                 view.note_corruption(Column::Due, &key_bytes);

@@ -4,6 +4,9 @@
 //! * What it answers is what the store holds as of the height asked for. An entry knows the height at which it was written, or
 //!   at which it was read and had stood unchanged; a reader pinned below that asks the store. So does one pinned above what
 //!   the cache was told of: between a block's commit and its telling, a snapshot is a block ahead.
+//! * Of the queue of due things it knows where the first one stands, in every state from a height on. A block works the queue off
+//!   at its front, and what it removed lies there until the store compacts: whoever begins at the column's beginning walks over
+//!   all of that, block after block, and a block's cost would grow with the chain.
 //! * It is bounded: two generations of [`GENERATION_MAX`] entries, the elder of which goes when the younger is full.
 //!
 //! # Deliberately absent
@@ -28,8 +31,17 @@ struct Cached {
 /// See the module.
 pub struct StateCache(Mutex<Inner>);
 
+/// Where the queue of due things begins.
+struct Front {
+    /// The first one's key, or a key before it; none: there is nothing.
+    first: Option<Bytes>,
+    /// Below this height it may have begun earlier.
+    since: u64,
+}
+
 struct Inner {
     height: u64,
+    due: Option<Front>,
     young: PointMap<Cached>,
     old: PointMap<Cached>,
 }
@@ -56,6 +68,16 @@ impl Inner {
         self.keep(place.clone(), cached);
         answer
     }
+
+    /// Takes note of what a block put into the queue of due things.
+    fn queue(&mut self, writes: &Writes) {
+        let mut due = writes.iter().filter(|((column, _), value)| *column == Column::Due && value.is_some());
+        // Writes are in the order of their keys.
+        let Some((Front { first, .. }, ((_, put), _))) = self.due.as_mut().zip(due.next()) else { return };
+        if first.as_ref().is_none_or(|first| put < first) {
+            *first = Some(put.clone());
+        }
+    }
 }
 
 const fn is_kept(column: Column) -> bool {
@@ -65,13 +87,14 @@ const fn is_kept(column: Column) -> bool {
 impl StateCache {
     /// Nothing yet, of the state at a height.
     pub fn new(height: u64) -> Self {
-        Self(Mutex::new(Inner { height, young: PointMap::default(), old: PointMap::default() }))
+        Self(Mutex::new(Inner { height, due: None, young: PointMap::default(), old: PointMap::default() }))
     }
 
     /// Takes over what the block of this height wrote. Called once it is committed, height after height.
     pub fn committed(&self, height: u64, writes: &Writes) {
         let mut inner = self.lock();
         inner.height = height;
+        inner.queue(writes);
         for ((column, key), value) in writes.iter().filter(|((column, _), _)| is_kept(*column)) {
             inner.keep(Place::new(*column, key), Cached { value: value.clone(), since: height });
         }
@@ -82,6 +105,22 @@ impl StateCache {
         let mut inner = self.lock();
         if inner.height == height {
             entries.for_each(|(place, value)| inner.keep(place, Cached { value, since: height }));
+        }
+    }
+
+    /// Where to begin a scan of the queue from a key on, in the state at a height; none: there is nothing.
+    fn due_from(&self, height: u64, from: &[u8]) -> Option<Bytes> {
+        let inner = self.lock();
+        let known = inner.due.as_ref().filter(|front| (front.since..=inner.height).contains(&height));
+        let Some(Front { first, .. }) = known else { return Some(Bytes::copy_from_slice(from)) };
+        Some(if from > &first.as_ref()?[..] { Bytes::copy_from_slice(from) } else { first.clone()? })
+    }
+
+    /// Keeps where the queue begins in the state at a height, unless a later one is committed by now.
+    fn found_due(&self, height: u64, first: Option<&Bytes>) {
+        let mut inner = self.lock();
+        if inner.height == height {
+            inner.due = Some(Front { first: first.cloned(), since: height });
         }
     }
 
@@ -148,7 +187,15 @@ impl<V: View> View for CachedView<V> {
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
-        self.store.scan(column, from, limit)
+        let Some(height) = self.pinned_at.filter(|_| column == Column::Due) else {
+            return self.store.scan(column, from, limit);
+        };
+        let start = self.cache.due_from(height, from);
+        let found = start.map(|start| self.store.scan(column, &start, limit)).unwrap_or_default();
+        if from.is_empty() && limit > 0 {
+            self.cache.found_due(height, found.first().map(|(key, _)| key));
+        }
+        found
     }
 
     fn note_corruption(&self, column: Column, key: &[u8]) {
@@ -205,6 +252,72 @@ mod tests {
                 prop_assert_eq!(newest.get(column, &bytes), states[states.len() - 1].get(column, &bytes));
             }
         }
+    }
+
+    proptest! {
+        /// Whatever is put into the queue and removed from it, the queue read through views pinned at whatever height is that of
+        /// the state at that height.
+        #[test]
+        fn the_queue_of_due_things_begins_where_it_does(
+            steps in proptest::collection::vec((0u8..3, 0u8..12, any::<bool>(), 0usize..4, 0usize..4), 1..80),
+        ) {
+            let cache = Arc::new(StateCache::new(0));
+            let mut states = vec![MemoryView::default()];
+            for (kind, key, put, back, limit) in steps {
+                let newest = states.len() - 1;
+                if kind == 0 {
+                    let place = (Column::Due, Bytes::copy_from_slice(&[key]));
+                    let writes = Writes::from([(place, put.then(|| Bytes::from_static(b"due")))]);
+                    let mut state = states[newest].clone();
+                    state.apply(&writes);
+                    states.push(state);
+                    let ahead = CachedView::pinned(states[newest + 1].clone(), cache.clone(), newest as u64 + 1);
+                    prop_assert_eq!(ahead.scan(Column::Due, &[], 9), states[newest + 1].scan(Column::Due, &[], 9));
+                    cache.committed(newest as u64 + 1, &writes);
+                    continue;
+                }
+                let at = newest.saturating_sub(back);
+                let view = CachedView::pinned(states[at].clone(), cache.clone(), at as u64);
+                let from = if kind == 1 { vec![] } else { vec![key] };
+                prop_assert_eq!(view.scan(Column::Due, &from, limit), states[at].scan(Column::Due, &from, limit));
+            }
+        }
+    }
+
+    /// A view that tells from which keys it was scanned.
+    struct Scanned(MemoryView, Mutex<Vec<Vec<u8>>>);
+
+    impl View for Scanned {
+        fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
+            self.0.get(column, key)
+        }
+
+        fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
+            self.1.lock().expect("nobody panicked").push(from.to_vec());
+            self.0.scan(column, from, limit)
+        }
+
+        fn note_corruption(&self, _: Column, _: &[u8]) {}
+    }
+
+    #[test]
+    fn what_was_worked_off_is_not_walked_over_again() {
+        let (cache, due) = (Arc::new(StateCache::new(0)), |key: u8| (Column::Due, Bytes::copy_from_slice(&[key])));
+        let value = Some(Bytes::from_static(b"due"));
+        let mut state = MemoryView::default();
+        let mut commit = |height: u64, writes: Writes| {
+            state.apply(&writes);
+            cache.committed(height, &writes);
+            let view = CachedView::pinned(Scanned(state.clone(), Mutex::default()), cache.clone(), height);
+            view.scan(Column::Due, &[], 1);
+            view.store.1.into_inner().expect("nobody panicked")
+        };
+        assert_eq!(commit(1, Writes::from([3, 5, 7].map(|key| (due(key), value.clone())))), [vec![]]);
+        assert_eq!(commit(2, Writes::from([(due(3), None)])), [vec![3]], "what block 2 removed, and no more");
+        assert_eq!(commit(3, Writes::from([(due(5), None), (due(9), value.clone())])), [vec![5]]);
+        assert_eq!(commit(4, Writes::from([(due(2), value.clone())])), [vec![2]], "something comes before all others");
+        assert_eq!(commit(5, Writes::from([2, 7, 9].map(|key| (due(key), None)))), [vec![2]]);
+        assert_eq!(commit(6, Writes::new()), [] as [Vec<u8>; 0], "nothing is left to look for");
     }
 
     #[test]
