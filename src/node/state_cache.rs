@@ -312,7 +312,7 @@ mod tests {
             view.scan(Column::Due, &[], 1);
             view.store.1.into_inner().expect("nobody panicked")
         };
-        assert_eq!(commit(1, Writes::from([3, 5, 7].map(|key| (due(key), value.clone())))), [vec![]]);
+        assert_eq!(commit(1, Writes::from([3, 5, 7].map(|key| (due(key), value.clone())))), [Vec::<u8>::new()]);
         assert_eq!(commit(2, Writes::from([(due(3), None)])), [vec![3]], "what block 2 removed, and no more");
         assert_eq!(commit(3, Writes::from([(due(5), None), (due(9), value.clone())])), [vec![5]]);
         assert_eq!(commit(4, Writes::from([(due(2), value.clone())])), [vec![2]], "something comes before all others");
