@@ -14,7 +14,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const PURGE_DELAY: c_int = 15;
 /// Blocks come several in a second and each takes some megabytes. Given back at once, as mimalloc does if nobody says
 /// otherwise, they are cleared by the kernel anew for every block, which was 9 % of a busy node's time.
-const PURGE_DELAY_MS: c_long = 1_000;
+const PURGE_DELAY_MS: c_long = 60_000;
 
 unsafe extern "C" {
     fn mi_option_set(option: c_int, value: c_long);

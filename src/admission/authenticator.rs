@@ -90,6 +90,27 @@ pub struct Offence {
     pub refusal: Refusal,
 }
 
+/// Batches of fewer signatures, a few milliseconds' work, stay on one core: to wake another costs more than it takes off.
+const SPREAD_MIN: usize = 128;
+
+/// A signature as a batch takes it: the key, the signature, what was signed.
+type Entry<'d> = (ed25519::PublicKey, ed25519::Signature, &'d [u8]);
+
+/// Whether every signature holds.
+fn verify(rng: &mut impl CryptoRng, entries: &[Entry<'_>], strategy: &impl Strategy) -> bool {
+    ed25519::PublicKey::verify_batch(
+        rng,
+        entries,
+        |_, (public_key, signature, message)| BatchEntry {
+            namespace: TRANSACTION_NAMESPACE,
+            message,
+            public_key,
+            signature,
+        },
+        strategy,
+    )
+}
+
 /// Authenticates transactions and remembers, within bounds, which ones it authenticated.
 #[derive(Debug)]
 pub struct Authenticator<S: Strategy> {
@@ -134,7 +155,7 @@ impl<S: Strategy> Authenticator<S> {
         rng: &mut R,
         signed: &[SignedTransaction],
     ) -> Result<Vec<Arc<Transaction>>, Offence> {
-        let keys: Vec<Hash> = self.strategy.map_collect_vec(signed, SignedTransaction::leaf);
+        let keys: Vec<Hash> = signed.iter().map(SignedTransaction::leaf).collect();
         let mut transactions: Vec<Option<Arc<Transaction>>> = keys.iter().map(|key| self.recall(key)).collect();
         let unknown: Vec<usize> = (0..signed.len()).filter(|index| transactions[*index].is_none()).collect();
         let decoded: Vec<Decoded> = self.strategy.try_map_collect_vec(unknown.clone(), |index| {
@@ -206,24 +227,14 @@ impl<S: Strategy> Authenticator<S> {
     ) -> bool {
         // Keys that are no points of the curve do not parse; the caller finds them singly.
         let Some(entries) = self.batch(decoded) else { return false };
-        entries.is_empty()
-            || ed25519::PublicKey::verify_batch(
-                rng,
-                &entries,
-                |_, (public_key, signature, message)| BatchEntry {
-                    namespace: TRANSACTION_NAMESPACE,
-                    message,
-                    public_key,
-                    signature,
-                },
-                strategy,
-            )
+        match entries.len() {
+            0 => true,
+            1..SPREAD_MIN => verify(rng, &entries, &Sequential),
+            _ => verify(rng, &entries, strategy),
+        }
     }
 
-    fn batch<'d, D: Borrow<Decoded>>(
-        &self,
-        decoded: &'d [D],
-    ) -> Option<Vec<(ed25519::PublicKey, ed25519::Signature, &'d [u8])>> {
+    fn batch<'d, D: Borrow<Decoded>>(&self, decoded: &'d [D]) -> Option<Vec<Entry<'d>>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let signed = decoded
             .iter()

@@ -28,12 +28,12 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::debug;
 
-/// Largest batch on the wire. At the channel's quota a peer can send 16 MiB a second.
+/// Largest batch on the wire.
 pub const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// Most transactions in a batch: what fits if each were as small as a transfer.
 pub const BATCH_TRANSACTIONS_MAX: usize = 4096;
 /// Most batches of one peer that wait here to be admitted: what its quota lets through in a second.
-pub const INBOUND_BATCHES_MAX: usize = 32;
+pub const INBOUND_BATCHES_MAX: usize = 128;
 /// Most bytes of one peer's batches that wait here: two full ones, so that the next is there when one is admitted. A
 /// sender offers a leader 4,096 payments at a time, which are three, and the first is on its way in when the third comes.
 /// Were all of a hundred validators to flood one, they would cost it 100 MiB.

@@ -74,7 +74,7 @@ impl Channel {
             Self::CertificateRequests => NZU32!(64),
             Self::Blocks => NZU32!(128),
             Self::BlockRequests => NZU32!(256),
-            Self::Forwarding => NZU32!(32),
+            Self::Forwarding => NZU32!(128),
         })
     }
 }

@@ -491,7 +491,7 @@ mod tests {
             sum.apply(&above);
             let base: Arc<dyn View> = Arc::new(base);
             let block = WorkingSet::new(base.clone());
-            block.read_ahead(read.iter().map(|key| Place::new(Column::Due, &[*key])));
+            block.read_ahead(read.iter().map(|key| Place::new(Column::Due, &[*key])), read.len());
             block.take_over(above.clone());
             let touched = std::iter::once((Arc::new(above.clone()), Arc::new(block.finish().1)));
             let touched = Layers::touched(touched, base.clone());

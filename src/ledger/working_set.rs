@@ -109,10 +109,11 @@ impl WorkingSet {
         Self { below, touched: Mutex::default() }
     }
 
-    /// Reads what will be asked for.
-    pub fn read_ahead(&self, places: impl Iterator<Item = Place>) {
+    /// Reads what will be asked for, which is about so much.
+    pub fn read_ahead(&self, places: impl Iterator<Item = Place>, about: usize) {
         let mut touched = self.lock();
-        touched.by_place.reserve(places.size_hint().0);
+        touched.by_place.reserve(about);
+        touched.slots.reserve(about);
         let first = touched.slots.len();
         for place in places {
             if touched.by_place.get(&place).is_none() {
@@ -232,7 +233,7 @@ mod tests {
         below.apply(&writes(&[(1, Some(1)), (2, Some(2))]));
         let below = Arc::new(Counting(below, AtomicUsize::new(0)));
         let set = WorkingSet::new(below.clone());
-        set.read_ahead([1, 3, 1].map(|key| Place::new(Column::Due, &[key])).into_iter());
+        set.read_ahead([1, 3, 1].map(|key| Place::new(Column::Due, &[key])).into_iter(), 3);
         for _ in 0..3 {
             let got = [1u8, 2, 3].map(|key| set.get(Column::Due, &[key]));
             assert_eq!(got, [Some(Bytes::from_static(&[1])), Some(Bytes::from_static(&[2])), None]);
@@ -277,7 +278,7 @@ mod tests {
             let set = WorkingSet::new(Arc::new(Layers::new(vec![Arc::new(writes(&layer))], Arc::new(base))));
             for step in steps {
                 match step {
-                    Step::Ahead(keys) => set.read_ahead(keys.iter().map(|key| Place::new(Column::Due, &[*key]))),
+                    Step::Ahead(keys) => set.read_ahead(keys.iter().map(|key| Place::new(Column::Due, &[*key])), 2),
                     Step::Get(key) => prop_assert_eq!(set.get(Column::Due, &[key]), model.get(Column::Due, &[key])),
                     Step::Scan(from, limit) => {
                         prop_assert_eq!(set.scan(Column::Due, &[from], limit), model.scan(Column::Due, &[from], limit));

@@ -345,7 +345,8 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     fn read_ahead<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> (StoreView<S>, WorkingSet) {
         let (probe, state) = self.chain.newest_state();
         let view = WorkingSet::new(Arc::new(state));
-        view.read_ahead(envelopes.flat_map(Envelope::foreseen_reads));
+        let about = envelopes.size_hint().0 * 2;
+        view.read_ahead(envelopes.flat_map(Envelope::foreseen_reads), about);
         (probe, view)
     }
 

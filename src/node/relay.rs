@@ -21,8 +21,9 @@ use std::time::Duration;
 
 /// Most transactions sent to a leader at a time.
 const FORWARDED_MAX: usize = 4_096;
-/// Arrivals within this time go out together.
-const GATHER: Duration = Duration::from_millis(2);
+/// Arrivals within this time of the last that went out go out together. The first after a pause goes at once. It keeps a node
+/// within its quota of messages, past which nothing goes out at all, and the batches large enough to be worth their way.
+const GATHER: Duration = Duration::from_millis(10);
 /// After this many views a leader is sent again what is still not final: a batch that found no room is gone.
 const RESEND_VIEWS: u64 = 64;
 
@@ -55,9 +56,8 @@ impl Sent {
     /// What it is to be sent now.
     fn due<T: Strategy>(&self, desk: &TransactionDesk<T>, committed: u64) -> Vec<(u64, Bytes)> {
         let from = self.missed.first().map_or(self.before, |missed| self.before.min(*missed));
-        let mut due = desk.client_transactions(from, committed, FORWARDED_MAX);
-        due.retain(|(arrival, _)| *arrival >= self.before || self.missed.contains(arrival));
-        due
+        let is_due = |arrival: u64| arrival >= self.before || self.missed.contains(&arrival);
+        desk.client_transactions(from, committed, FORWARDED_MAX, is_due)
     }
 
     /// It was sent what was due, and of that only what stands at these places went out.

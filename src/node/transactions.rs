@@ -219,12 +219,20 @@ impl<T: Strategy> TransactionDesk<T> {
         self.pool().len()
     }
 
-    /// What clients gave this node and no block above the committed one offers, from an arrival on, with the bytes that
-    /// peers are sent.
-    pub fn client_transactions(&self, from: u64, committed: u64, most: usize) -> Vec<(u64, Bytes)> {
+    /// What clients gave this node and no block above the committed one offers, from an arrival on and as far as it is due,
+    /// with the bytes that peers are sent.
+    pub fn client_transactions(
+        &self,
+        from: u64,
+        committed: u64,
+        most: usize,
+        is_due: impl Fn(u64) -> bool,
+    ) -> Vec<(u64, Bytes)> {
         let pool = self.pool();
-        let waiting = pool.client_transactions(from, committed).take(most);
-        waiting.map(|(arrival, transaction)| (arrival, Bytes::from(transaction.signed().to_bytes()))).collect()
+        let waiting = pool.client_transactions(from, committed).filter(|(arrival, _)| is_due(*arrival)).take(most);
+        let waiting: Vec<(u64, Arc<Transaction>)> = waiting.map(|(arrival, each)| (arrival, each.clone())).collect();
+        drop(pool);
+        waiting.into_iter().map(|(arrival, each)| (arrival, Bytes::from(each.signed().to_bytes()))).collect()
     }
 
     /// Notes what an executed block offers: it need not be sent to another leader while the block may become final.

@@ -3,7 +3,7 @@
 //! Each option says why. What is not named here is RocksDB's default on purpose.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel, Options,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, Env, LogLevel, Options,
     WriteOptions,
 };
 
@@ -46,6 +46,12 @@ pub(super) fn database() -> Options {
     options.set_max_manifest_file_size(4 << 20);
     // One flush and one compaction at a time: the machine's cores are for signatures.
     options.set_max_background_jobs(2);
+    // A compaction can wait, and a vote or a client cannot: on a machine with few cores, one that took its share of them would
+    // hold up every node at once, since all write the same. A flush keeps its place, because commits would wait for it.
+    if let Ok(mut environment) = Env::new() {
+        environment.lower_thread_pool_cpu_priority();
+        options.set_env(&environment);
+    }
     // Flushed files reach the disk as they are written, not in one burst that delays a commit's sync.
     options.set_bytes_per_sync(1 << 20);
 
