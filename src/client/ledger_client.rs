@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::{Code, Response, Status};
+use tonic_types::StatusExt as _;
 
 /// How long one node is given to answer before the next is asked.
 const PATIENCE_PER_NODE: Duration = Duration::from_secs(5);
@@ -23,6 +24,8 @@ const PATIENCE_PER_NODE: Duration = Duration::from_secs(5);
 const PATIENCE_DEFAULT: Duration = Duration::from_secs(60);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Longest wait that a node may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
 
 /// A final transaction with its proof.
 #[derive(Clone, Debug)]
@@ -194,7 +197,8 @@ impl Client {
                     Err(status) => return Err(ClientError::from_status(&status, &connection.endpoint)),
                 }
             }
-            if Instant::now() + backoff >= deadline {
+            let pause = backoff.max(asked_to_wait(&last));
+            if Instant::now() + pause >= deadline {
                 let cause = match last.code() {
                     // The node's own words for it tell a program what to do next, and so does the error.
                     Code::DeadlineExceeded => "no block holds it yet".to_owned(),
@@ -206,7 +210,7 @@ impl Client {
                     cause,
                 });
             }
-            sleep(backoff).await;
+            sleep(pause).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
@@ -246,6 +250,12 @@ impl Client {
     }
 }
 
+/// How long a node said to wait before the same call may succeed.
+fn asked_to_wait(status: &Status) -> Duration {
+    let asked = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
+    asked.unwrap_or_default().min(RETRY_AFTER_MAX)
+}
+
 fn settled(response: pb::SubmitAndWaitResponse, sent: TransactionId, attempts: u32) -> Result<Settled, ClientError> {
     let message = response.receipt.ok_or_else(|| ClientError::Malformed("there is no receipt in it".to_owned()))?;
     let receipt = receipt_from_pb(message).map_err(|error| ClientError::Malformed(error.to_string()))?;
@@ -253,4 +263,21 @@ fn settled(response: pb::SubmitAndWaitResponse, sent: TransactionId, attempts: u
         return Err(ClientError::Malformed("its receipt is of another transaction".to_owned()));
     }
     Ok(Settled { receipt, finality_us: response.finality_us, attempts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic_types::ErrorDetails;
+
+    #[test]
+    fn a_node_that_says_when_to_try_again_is_heeded_within_reason() {
+        let asking = |delay| {
+            let details = ErrorDetails::with_retry_info(Some(delay));
+            asked_to_wait(&Status::with_error_details(Code::ResourceExhausted, "full", details))
+        };
+        assert_eq!(asking(Duration::from_millis(500)), Duration::from_millis(500));
+        assert_eq!(asking(Duration::from_secs(3_600)), RETRY_AFTER_MAX);
+        assert_eq!(asked_to_wait(&Status::resource_exhausted("full")), Duration::ZERO);
+    }
 }

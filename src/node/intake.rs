@@ -8,7 +8,9 @@
 //! * Nobody's signatures are verified on a task that serves calls or consensus.
 //! * What waits to be verified is bounded, in signatures and in bytes; past that a client is refused at once. Peers have
 //!   queues of their own ([`crate::consensus::forwarding`]), so neither crowds the other out.
-//! * One client batch and one peer's batch are verified at a time, each in the order in which it came.
+//! * Senders have a line each and are verified in turns. Past the bound, room is made by whoever takes up most of it: nobody
+//!   keeps another account's transactions out with garbage in one name ([`super::shared_queue`]).
+//! * One client batch and one peer's batch are verified at a time.
 //! * Whoever queued hears once, and a caller that hangs up takes nothing back.
 
 use super::chain::Chain;
@@ -16,6 +18,7 @@ use super::clock::now;
 use super::error::NodeError;
 use super::halt::Halt;
 use super::service::PendingTransaction;
+use super::shared_queue::SharedQueue;
 use super::transactions::TransactionDesk;
 use crate::admission::{Decoded, Origin, Plausible, Pooled, Refusal};
 use crate::consensus::{ForwardedBatch, Runtime};
@@ -27,7 +30,6 @@ use bytes::Bytes;
 use commonware_parallel::Strategy;
 use commonware_runtime::Error as RuntimeError;
 use commonware_utils::channel::{oneshot, watch};
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 use tracing::debug;
@@ -62,6 +64,19 @@ pub struct WaitingLimits {
     pub signatures_max: usize,
     /// See [`WAITING_BYTES_MAX`].
     pub bytes_max: usize,
+}
+
+impl WaitingLimits {
+    /// What a transaction takes up of what may wait, by whichever of the two bounds it takes up more of.
+    fn cost(&self, plausible: &Plausible) -> u64 {
+        let by_signatures = plausible.signature_count() as u64 * self.bytes_max as u64;
+        by_signatures.max(plausible.encoded_len() as u64 * self.signatures_max as u64)
+    }
+
+    /// All of what may wait, in the same units.
+    fn cost_max(&self) -> u64 {
+        self.signatures_max as u64 * self.bytes_max as u64
+    }
 }
 
 impl Default for WaitingLimits {
@@ -115,43 +130,41 @@ struct Waiting {
     place: usize,
 }
 
+impl Waiting {
+    fn answer(&self, entered: Entered) {
+        self.party.answer(self.place, entered);
+    }
+}
+
 /// What waits to be verified.
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Waiting>,
-    signatures: usize,
-    bytes: usize,
+    waiting: SharedQueue<Waiting>,
     closed: bool,
 }
 
 impl Queue {
-    fn push(&mut self, waiting: Waiting, limits: &WaitingLimits) -> Result<(), Rejected> {
+    /// Queues it, or answers it at once; and answers what had to make room for it.
+    fn push(&mut self, waiting: Waiting, limits: &WaitingLimits) {
         if self.closed {
-            return Err(Rejected::Closed);
+            return waiting.answer(Err(Rejected::Closed));
         }
-        let signatures = self.signatures + waiting.plausible.signature_count();
-        let bytes = self.bytes + waiting.plausible.encoded_len();
-        if signatures > limits.signatures_max || bytes > limits.bytes_max {
-            return Err(Refusal::PoolFull.into());
-        }
-        (self.signatures, self.bytes) = (signatures, bytes);
-        self.waiting.push_back(waiting);
-        Ok(())
+        let (sender, cost) = (waiting.plausible.envelope().sender, limits.cost(&waiting.plausible));
+        let (Ok(without_room) | Err(without_room)) = self.waiting.push(sender, cost, waiting, limits.cost_max());
+        without_room.iter().for_each(|each| each.answer(Err(Refusal::PoolFull.into())));
     }
 
-    /// The oldest, up to a batch's signatures; one at least, if any waits.
+    /// Those whose turn it is, up to a batch's signatures; one at least, if any waits.
     fn batch(&mut self) -> Vec<Waiting> {
         let mut batch = Vec::new();
         let mut room = BATCH_SIGNATURES_MAX;
-        while let Some(next) = self.waiting.front() {
+        while let Some(next) = self.waiting.peek() {
             let signatures = next.plausible.signature_count();
             if signatures > room && !batch.is_empty() {
                 break;
             }
             room = room.saturating_sub(signatures);
-            self.signatures -= signatures;
-            self.bytes -= next.plausible.encoded_len();
-            batch.extend(self.waiting.pop_front());
+            batch.extend(self.waiting.take());
         }
         batch
     }
@@ -245,10 +258,7 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         let (party, answered) = Party::of(plausible.len());
         let mut queue = self.queue();
         for (place, plausible) in plausible.into_iter().enumerate() {
-            let waiting = Waiting { plausible, judged_at, party: party.clone(), place };
-            if let Err(rejected) = queue.push(waiting, &self.limits) {
-                party.answer(place, Err(rejected));
-            }
+            queue.push(Waiting { plausible, judged_at, party: party.clone(), place }, &self.limits);
         }
         answered
     }

@@ -33,6 +33,7 @@ mod proofs;
 mod records;
 mod relay;
 pub mod service;
+mod shared_queue;
 mod start;
 mod state_cache;
 #[cfg(test)]

@@ -42,11 +42,19 @@ pub struct Shape {
     /// How long a leader waits with an empty block.
     pub idle: Duration,
     pub distances: Distances,
+    /// How much may wait at a node.
+    pub pool: PoolLimits,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { validators: 4, epoch_length: 1_024, idle: Duration::from_secs(1), distances: Distances::Alike(LOSSY) }
+        Self {
+            validators: 4,
+            epoch_length: 1_024,
+            idle: Duration::from_secs(1),
+            distances: Distances::Alike(LOSSY),
+            pool: PoolLimits::default(),
+        }
     }
 }
 
@@ -272,7 +280,7 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         pace: Pace::new(shape.idle, Duration::from_secs(1)),
         observers: Default::default(),
         partition: disk.partition,
-        pool: PoolLimits::default(),
+        pool: shape.pool,
         seed: [7; 32],
     }
 }

@@ -18,6 +18,7 @@ mod disk;
 mod crashes;
 mod deadlines;
 mod epochs;
+mod overload;
 mod partition;
 mod repetition;
 mod settlement;

@@ -199,6 +199,33 @@ async fn submissions_are_idempotent_and_refusals_say_why() {
     assert_eq!(ledger.status().height, 1, "what is refused happened nowhere");
 }
 
+/// Whoever asks for more than the node takes is told so and when to come again, and then the same bytes are taken, once.
+#[tokio::test]
+async fn a_full_node_says_when_to_try_again() {
+    let (ledger, channel) = served().await;
+    let mut client = LedgerServiceClient::new(channel);
+    let transaction = signed(&opening(&ledger, account("bank-a"), 1, 40), &key(1));
+    ledger.full_for.store(2, Ordering::Relaxed);
+    let refused = client.submit(submission(transaction.clone())).await.expect_err("it is full");
+    assert_eq!(refusal(&refused), (Code::ResourceExhausted, "POOL_FULL".to_owned()));
+    let retry = refused.get_details_retry_info().and_then(|retry| retry.retry_delay);
+    assert!(retry.is_some_and(|delay| delay > Duration::ZERO && delay <= Duration::from_secs(2)), "{retry:?}");
+    // A stream is not ended by it: the other transaction in the message is taken.
+    let other = signed(&opening(&ledger, account("bank-a"), 2, 41), &key(1));
+    let messages = vec![pb::SubmitStreamRequest { transactions: vec![transaction.clone(), other] }];
+    let answers = client.submit_stream(tokio_stream::iter(messages)).await.expect("it opens").into_inner();
+    let answers: Vec<_> = answers.map(|answer| answer.expect("the stream goes on").results).collect().await;
+    let mut answers: Vec<_> =
+        answers.concat().into_iter().map(|answer| (answer.reason.clone(), answer.status())).collect();
+    answers.sort();
+    let applied = (String::new(), TransactionStatus::Applied);
+    assert_eq!(answers, [applied, ("POOL_FULL".to_owned(), TransactionStatus::Unspecified)]);
+    for _ in 0..2 {
+        client.submit(submission(transaction.clone())).await.expect("there is room again");
+    }
+    assert_eq!(ledger.status().height, 2, "each once");
+}
+
 #[tokio::test]
 async fn a_stream_of_submissions_goes_on_past_refusals() {
     let (ledger, channel) = served().await;

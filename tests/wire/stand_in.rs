@@ -21,7 +21,7 @@ use commonware_utils::test_rng;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use prost::Message as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -76,6 +76,8 @@ pub struct StandIn {
     pub oldest: Arc<Mutex<u64>>,
     /// Whether it says that no block becomes final.
     pub stands_still: Arc<AtomicBool>,
+    /// How many submissions it has no room for, before it has.
+    pub full_for: Arc<AtomicUsize>,
 }
 
 impl StandIn {
@@ -107,6 +109,7 @@ impl StandIn {
             applied: watch::Sender::new(0),
             oldest: Arc::default(),
             stands_still: Arc::default(),
+            full_for: Arc::default(),
         }
     }
 
@@ -131,6 +134,10 @@ impl StandIn {
         let id = signed.id();
         if let Some(KnownTransaction { fate: Fate::Final(done), .. }) = self.find(|known| known.transaction_id == id) {
             return Ok(Submission::Final(done));
+        }
+        let fuller = |left: usize| left.checked_sub(1);
+        if self.full_for.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fuller).is_ok() {
+            return Err(Refusal::PoolFull);
         }
         let mut chain = self.chain();
         let (chain_id, now) = (self.identity.chain_id, chain.parent.header.time);

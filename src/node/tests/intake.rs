@@ -84,6 +84,32 @@ fn what_waits_to_be_verified_is_bounded_and_each_hears_its_own_answer() {
     });
 }
 
+/// Whoever knows a public key can send garbage in its account's name. Others get in all the same.
+#[test]
+fn garbage_in_one_name_makes_room_for_another() {
+    simulate(|context| async move {
+        let mut door = Door::open(&context, TWO).await;
+        let clock = now(&context);
+        let garbage: Vec<_> = (1..=3).map(|units| forged(&door.payment(units))).collect();
+        let mut first = door.intake.submit(garbage[0].clone(), clock).boxed();
+        let mut second = door.intake.submit(garbage[1].clone(), clock).boxed();
+        assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+        let back = transfer("supplier", "buyer", 1);
+        let honest = door.chronicle.transaction("supplier", vec![back.into()]).signed().clone();
+        let mut honest = door.intake.submit(honest, clock).boxed();
+        assert!((&mut honest).now_or_never().is_none(), "it is queued");
+        let full = Err(Rejected::Refused(Refusal::PoolFull));
+        assert_eq!((&mut second).now_or_never(), Some(full.clone()), "the newest of the longest line made room");
+        assert_eq!(door.intake.submit(garbage[2].clone(), clock).now_or_never(), Some(full), "no more than its share");
+        context.child("verifier").spawn({
+            let intake = door.intake.clone();
+            move |context| intake.verify(context)
+        });
+        assert!(honest.await.is_ok());
+        assert!(matches!(first.await, Err(Rejected::Refused(Refusal::SignatureInvalid { .. }))));
+    });
+}
+
 /// Between looking for a transaction among those that wait and finding it plausible, the same bytes may come in another way.
 #[test]
 fn the_same_bytes_by_another_way_are_no_reuse_of_their_own_request_id() {
