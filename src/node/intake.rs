@@ -31,6 +31,7 @@ use commonware_parallel::Strategy;
 use commonware_runtime::Error as RuntimeError;
 use commonware_utils::channel::{oneshot, watch};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use thiserror::Error;
 use tracing::debug;
 
@@ -42,6 +43,12 @@ pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most signatures in a batch, if there is more than one transaction: a larger one would save little more, and would make
 /// those that came first wait for it.
 const BATCH_SIGNATURES_MAX: usize = 1_024;
+
+/// What comes in within this time of the last batch is verified together, unless enough waits by then. The first after
+/// a pause is verified at once. Alone, a signature takes twice the time that it takes among eight.
+const GATHER: Duration = Duration::from_millis(5);
+/// So many are enough: among more, a signature takes hardly less.
+const GATHERED: usize = 256;
 
 /// Why a transaction did not get in.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -291,6 +298,9 @@ impl<S: Store, T: Strategy> Intake<S, T> {
                 }
             });
             work.await?;
+            if self.queue().waiting.len() < GATHERED {
+                context.sleep(GATHER).await;
+            }
         }
     }
 

@@ -26,13 +26,14 @@ pub(super) struct SharedQueue<T> {
     /// The same by what they cost, the dearest last.
     by_cost: BTreeSet<(u64, AccountId)>,
     cost: u64,
+    len: usize,
     /// The sender whose turn came last.
     served_last: Option<AccountId>,
 }
 
 impl<T> Default for SharedQueue<T> {
     fn default() -> Self {
-        Self { lines: BTreeMap::new(), by_cost: BTreeSet::new(), cost: 0, served_last: None }
+        Self { lines: BTreeMap::new(), by_cost: BTreeSet::new(), cost: 0, len: 0, served_last: None }
     }
 }
 
@@ -59,7 +60,13 @@ impl<T> SharedQueue<T> {
         line.cost += cost;
         self.by_cost.insert((line.cost, sender));
         self.cost += cost;
+        self.len += 1;
         Ok(displaced)
+    }
+
+    /// How many items wait.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// What is taken next.
@@ -87,6 +94,7 @@ impl<T> SharedQueue<T> {
         self.by_cost.remove(&(line.cost, sender));
         line.cost -= cost;
         self.cost -= cost;
+        self.len -= 1;
         match line.items.is_empty() {
             true => drop(self.lines.remove(&sender)),
             false => drop(self.by_cost.insert((line.cost, sender))),
@@ -134,6 +142,7 @@ mod tests {
                 let costs: u64 = queue.lines.values().map(|line| line.cost).sum();
                 prop_assert_eq!(costs, queue.cost);
                 prop_assert!(queue.cost <= 20);
+                prop_assert_eq!(queue.len(), queue.lines.values().map(|line| line.items.len()).sum::<usize>());
                 prop_assert_eq!(queue.by_cost.len(), queue.lines.len());
             }
             left.extend(std::iter::from_fn(|| queue.take()));
