@@ -10,8 +10,8 @@
 //! * Of the state: each entry, the digest over all entries from scratch, the ledger's invariants over all of them.
 //!
 //! # How
-//! In windows of blocks, three of which are under way at once: one is read and its signatures are verified ([`reading`]), one
-//! is executed, and one is compared with what is stored of it ([`comparing`]). Only execution has to go block by block.
+//! In windows of blocks, three of which are under way at once: one is read and its signatures are verified (`reading`), one
+//! is executed, and one is compared with what is stored of it (`comparing`). Only execution has to go block by block.
 //!
 //! # Invariants
 //! * The audit believes the genesis file and nothing else. It writes nothing.
