@@ -9,6 +9,7 @@ mod links;
 mod reasons;
 mod sandbox;
 mod simulation;
+mod state_machines;
 mod storage;
 mod wire;
 mod world;

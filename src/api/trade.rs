@@ -4,7 +4,7 @@ use super::caller::identify;
 use super::page::{PageRequest, page};
 use super::status::{malformed, not_found};
 use super::visibility::Sight;
-use crate::domain::trade::{Receivable, ReceivableState};
+use crate::domain::trade::{Confirmation, Receivable, ReceivableState};
 use crate::node::service::LedgerHandle;
 use crate::primitives::ObjectId;
 use crate::wire::object_id;
@@ -63,6 +63,13 @@ pub(super) fn receivable_to_pb(id: &ObjectId, receivable: &Receivable) -> pb::Re
         ReceivableState::Settled => pb::ReceivableState::Settled,
         ReceivableState::Withdrawn => pb::ReceivableState::Withdrawn,
         ReceivableState::Rejected => pb::ReceivableState::Rejected,
+        ReceivableState::Disputed => pb::ReceivableState::Disputed,
+        ReceivableState::Split => pb::ReceivableState::Split,
+    };
+    let confirmation = match receivable.confirmation() {
+        None => pb::Confirmation::Unspecified,
+        Some(Confirmation::Buyer) => pb::Confirmation::Buyer,
+        Some(Confirmation::Silence) => pb::Confirmation::Silence,
     };
     pb::Receivable {
         receivable_id: Bytes::copy_from_slice(&id.0),
@@ -72,9 +79,13 @@ pub(super) fn receivable_to_pb(id: &ObjectId, receivable: &Receivable) -> pb::Re
         token_id: receivable.token.as_str().to_owned(),
         amount: receivable.amount.minor_units(),
         outstanding: receivable.outstanding().minor_units(),
-        financier_due: receivable.financier_due().minor_units(),
+        secured: receivable.secured().minor_units(),
         due_at_ms: receivable.due_at.0,
         fingerprint: Bytes::copy_from_slice(&receivable.fingerprint.0),
         state: state.into(),
+        owner_account_id: Bytes::copy_from_slice(&receivable.owner().0),
+        issued_on: receivable.issued_on.to_string(),
+        confirmation: confirmation.into(),
+        loan_id: receivable.loan().map(|loan| Bytes::copy_from_slice(&loan.0)).unwrap_or_default(),
     }
 }

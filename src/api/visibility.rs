@@ -107,9 +107,10 @@ impl<'a> Sight<'a> {
         self.of_account(redemption.holder) || self.of_issuer(redemption.token)
     }
 
-    /// A receivable: supplier, buyer and holder.
+    /// A receivable: supplier, buyer, owner and financier.
     pub(super) fn of_receivable(self, receivable: &Receivable) -> bool {
-        [receivable.supplier, receivable.buyer, receivable.holder()].into_iter().any(|party| self.of_account(party))
+        let parties = [receivable.supplier, receivable.buyer, receivable.owner(), receivable.holder()];
+        parties.into_iter().any(|party| self.of_account(party))
     }
 
     /// A financing request: the supplier and the financier asked.

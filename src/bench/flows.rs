@@ -15,7 +15,7 @@ use crate::client::{Client, ClientError, TransactionBuilder};
 use crate::domain::trade::{document_commitment, key_commitment};
 use crate::primitives::crypto::sha256;
 use crate::primitives::time::DAY_MS;
-use crate::primitives::{Amount, ObjectId};
+use crate::primitives::{Amount, BlockTime, ObjectId};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 /// The steps of an invoice.
@@ -158,6 +158,8 @@ impl<'a> Flows<'a> {
             // The nodes see a hash in either case, and cannot tell a number's from a document's.
             fingerprint: sha256(&number),
             document_commitment: document_commitment(&[0; 32], &number),
+            // Transactions expire within a day, so this is today or tomorrow.
+            issued_on: BlockTime(self.accounts.expires_at_ms).day().to_string(),
         }
     }
 

@@ -310,6 +310,8 @@ pub struct NewInvoice {
     pub fingerprint: Hash,
     /// The salted commitment to the document.
     pub document_commitment: Hash,
+    /// The day of issue that the document states, as `YYYY-MM-DD`.
+    pub issued_on: String,
 }
 
 /// Registers an invoice.
@@ -322,6 +324,7 @@ pub fn register_invoice(invoice: NewInvoice) -> Operation {
         due_at_ms: invoice.due_at_ms,
         fingerprint: bytes(invoice.fingerprint),
         document_commitment: bytes(invoice.document_commitment),
+        issued_on: invoice.issued_on,
     }))
 }
 

@@ -63,6 +63,7 @@ impl Market {
             due_at: DUE,
             fingerprint: Hash([number; 32]),
             document_commitment: Hash([0xdc; 32]),
+            issued_on: OPENING.day(),
         }
     }
 

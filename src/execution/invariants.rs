@@ -5,7 +5,7 @@
 
 use crate::domain::trade::Receivable;
 use crate::ledger::{Account, Balance, Change, Circulation, Column, Lock, OpenItems};
-use crate::primitives::{AccountId, CodecError, Decode, TokenId};
+use crate::primitives::{AccountId, Amount, CodecError, Decode, TokenId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -43,6 +43,14 @@ pub enum BrokenInvariant {
         /// By how much what is open of it changed.
         open: i128,
     },
+    /// Of a receivable, a loan claims more than is outstanding.
+    #[error("a loan claims {secured} of a receivable of which {outstanding} is outstanding")]
+    Secured {
+        /// What it claims.
+        secured: Amount,
+        /// What is outstanding.
+        outstanding: Amount,
+    },
     /// An entry of value does not decode.
     #[error("an entry of column {column:?} does not decode: {cause}")]
     Undecodable {
@@ -75,11 +83,13 @@ struct Items {
     accounts_open: i128,
 }
 
-/// Sums of value entries by token, and of open items by account.
+/// Sums of value entries by token, and of open items by account; and the first receivable that cannot be.
 #[derive(Debug, Default)]
 pub struct Ledger {
     totals: BTreeMap<TokenId, Totals>,
     items: BTreeMap<AccountId, Items>,
+    /// What loans claim of a receivable, and what is outstanding, where that is less.
+    oversecured: Option<(Amount, Amount)>,
 }
 
 impl Ledger {
@@ -116,7 +126,12 @@ impl Ledger {
                 items.accounts_kept += sign * i128::from(accounts);
             }
             Column::Receivables => {
-                for account in Receivable::from_bytes(value)?.bound() {
+                let receivable = Receivable::from_bytes(value)?;
+                let (secured, outstanding) = (receivable.secured(), receivable.outstanding());
+                if sign > 0 && secured > outstanding {
+                    self.oversecured = Some((secured, outstanding));
+                }
+                for account in receivable.bound() {
                     self.items.entry(account).or_default().receivables_open += sign;
                 }
             }
@@ -136,6 +151,9 @@ impl Ledger {
     /// # Errors
     /// The first disagreement.
     pub fn agree(&self) -> Result<(), BrokenInvariant> {
+        if let Some((secured, outstanding)) = self.oversecured {
+            return Err(BrokenInvariant::Secured { secured, outstanding });
+        }
         for (token, totals) in &self.totals {
             let Totals { balances, locked, locks, circulation } = *totals;
             if balances != circulation {
@@ -201,9 +219,10 @@ pub fn check_all<'a>(entries: impl Iterator<Item = (Column, &'a Bytes, &'a Bytes
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::market::Market;
     use crate::ledger::view::{MemoryView, Writes};
     use crate::ledger::{Changes, LockPurpose, OpenItem, WorkingSet};
-    use crate::primitives::{Amount, Encode, ObjectId};
+    use crate::primitives::{Encode, ObjectId};
     use std::sync::Arc;
 
     fn token() -> TokenId {
@@ -247,6 +266,15 @@ mod tests {
         changes.item_opened(AccountId([1; 32]), OpenItem::Receivable);
         miscounted.extend(changes.finish().writes);
         assert!(matches!(check(miscounted), Err(BrokenInvariant::OpenItems { kept: 1, open: 0, .. })));
+
+        // Whoever takes a payment and leaves the loan's claim as it was.
+        let mut market = Market::open();
+        let id = market.confirmed(1, 500);
+        let mut paid: Receivable = market.stage.read(&id).expect("it was registered");
+        paid.pledge(id, id, market.financiers[0], Amount::new(400)).expect("it is owed");
+        paid.pay(id, Amount::new(200)).expect("so much is owed");
+        let oversecured = market.stage.edit(|changes| paid.keep(id, changes)).writes;
+        assert!(matches!(check(oversecured), Err(BrokenInvariant::Secured { .. })));
 
         let mut garbled = minted();
         garbled.insert((Column::Circulation, Bytes::from(token().to_bytes())), Some(Bytes::from_static(b"x")));

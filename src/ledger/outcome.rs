@@ -8,7 +8,8 @@ use super::blinding::BalanceCommitment;
 use super::reason::Reason;
 use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::{
-    AccountId, Amount, BlockTime, CodecError, Currency, Decode, Encode, Hash, ObjectId, Reader, TokenId, TransactionId,
+    AccountId, Amount, BlockTime, CodecError, Currency, Day, Decode, Encode, Hash, ObjectId, Reader, TokenId,
+    TransactionId,
 };
 use crate::{codec_struct, codec_tag};
 use std::fmt;
@@ -156,6 +157,7 @@ values! {
     BlockTime => Time,
     String => Text,
     Currency => Text,
+    Day => Text,
     &str => Text,
     bool => Flag,
 }

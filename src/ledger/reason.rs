@@ -154,6 +154,10 @@ reasons! {
         "Absence cannot be certified: the fingerprint is on the ledger.";
     511 "SAME_LEGAL_ENTITY" SameLegalEntity { supplier: AccountId, buyer: AccountId }
         "Both accounts are of one legal entity, which cannot invoice itself.";
+    512 "SECURED_EXCEEDS_OUTSTANDING" SecuredExceedsOutstanding { secured: Amount, outstanding: Amount }
+        "A loan would claim more of the receivable than is still owed on it.";
+    513 "ISSUE_DATE_IN_THE_FUTURE" IssueDateInTheFuture { issued_on: String, now: BlockTime }
+        "The document states a day of issue that lies more than a day after the block's time.";
 
     600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId }
         "The receivable was assigned to a financier before. It can be financed once.";

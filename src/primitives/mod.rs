@@ -16,4 +16,4 @@ pub use codec::{CodecError, Decode, Encode, Reader};
 pub use crypto::{PublicKey, Signature};
 pub use currency::Currency;
 pub use ids::{AccountId, ChainId, Hash, ObjectId, RequestId, TokenId, TransactionId};
-pub use time::BlockTime;
+pub use time::{BlockTime, Day};

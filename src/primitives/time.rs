@@ -1,9 +1,11 @@
-//! Time as the ledger knows it: the block's, in milliseconds of the Unix epoch. And business days, which redemption runs on.
+//! Time as the ledger knows it: the block's, in milliseconds of the Unix epoch. Days of the calendar, as documents have them.
+//! And business days, which redemption runs on.
 
 use super::codec::{CodecError, Decode, Encode, Reader};
 use crate::codec_struct;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +30,12 @@ impl BlockTime {
             None => 0,
         }
     }
+
+    /// The day of the calendar in UTC.
+    pub const fn day(self) -> Day {
+        let day = self.0 / DAY_MS;
+        Day(if day > u32::MAX as u64 { u32::MAX } else { day as u32 })
+    }
 }
 
 impl fmt::Display for BlockTime {
@@ -49,6 +57,89 @@ impl Encode for BlockTime {
 impl Decode for BlockTime {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         u64::decode(reader).map(Self)
+    }
+}
+
+/// A day of the calendar, counted from 1970-01-01: what a document names as its date, in no time zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(pub u32);
+
+/// The last day of the year 9999: what four digits of a year can say.
+const DAY_MAX: u32 = 2_932_896;
+
+impl Day {
+    /// The day of a date; none before 1970 or after 9999.
+    pub fn of(date: jiff::civil::Date) -> Option<Self> {
+        let days = date.since(EPOCH).ok()?.get_days();
+        u32::try_from(days).ok().filter(|day| *day <= DAY_MAX).map(Self)
+    }
+
+    /// So many days later, or `None` past the end of time.
+    pub const fn checked_add(self, days: u32) -> Option<Self> {
+        match self.0.checked_add(days) {
+            Some(day) => Some(Self(day)),
+            None => None,
+        }
+    }
+
+    /// How many days lie between the two.
+    pub const fn days_from(self, other: Self) -> u32 {
+        self.0.abs_diff(other.0)
+    }
+
+    /// Its first millisecond in UTC.
+    pub const fn starts_at(self) -> BlockTime {
+        BlockTime(self.0 as u64 * DAY_MS)
+    }
+
+    /// The date, as far as four digits of a year can say it.
+    pub fn date(self) -> Option<jiff::civil::Date> {
+        let days = jiff::Span::new().try_days(self.0.min(DAY_MAX + 1)).ok()?;
+        EPOCH.checked_add(days).ok().filter(|_| self.0 <= DAY_MAX)
+    }
+}
+
+const EPOCH: jiff::civil::Date = jiff::civil::date(1970, 1, 1);
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.date() {
+            Some(date) => date.fmt(f),
+            None => write!(f, "day {}", self.0),
+        }
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.to_string()
+    }
+}
+
+/// Why a text is not a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it must be a date as YYYY-MM-DD, from 1970 to 9999")]
+pub struct ParseDayError;
+
+impl FromStr for Day {
+    type Err = ParseDayError;
+
+    /// In one form alone, so that a date is not written in two ways.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let day = text.parse().ok().and_then(Self::of).ok_or(ParseDayError)?;
+        if day.to_string() == text { Ok(day) } else { Err(ParseDayError) }
+    }
+}
+
+impl Encode for Day {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+}
+
+impl Decode for Day {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        u32::decode(reader).map(Self)
     }
 }
 
@@ -138,6 +229,21 @@ mod tests {
     fn the_end_of_time_is_no_panic() {
         assert_eq!(BusinessCalendar::default().end_of_business_day_after(BlockTime(u64::MAX), 1), None);
         assert_eq!(BlockTime(u64::MAX).checked_add_ms(1), None);
+    }
+
+    #[test]
+    fn days_have_one_form() {
+        for (text, number) in [("1970-01-01", 0), ("1970-01-02", 1), ("2028-02-29", 21_243), ("9999-12-31", DAY_MAX)] {
+            assert_eq!(text.parse(), Ok(Day(number)), "{text}");
+            assert_eq!(Day(number).to_string(), text);
+        }
+        for bad in ["", "1969-12-31", "2027-02-29", "2026-1-1", "20260101", "10000-01-01", "2026-01-01T00:00:00"] {
+            assert_eq!(bad.parse::<Day>(), Err(ParseDayError), "{bad}");
+        }
+        assert_eq!(at("2026-12-31T23:59:59.999Z").day().to_string(), "2026-12-31");
+        assert_eq!(Day(DAY_MAX + 1).to_string(), "day 2932897");
+        assert_eq!(BlockTime(u64::MAX).day(), Day(u32::MAX));
+        assert_eq!((Day(3).days_from(Day(10)), Day(1).starts_at()), (7, BlockTime(DAY_MS)));
     }
 
     #[test]

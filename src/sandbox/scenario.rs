@@ -352,6 +352,7 @@ async fn register_invoice(stage: &mut Stage<'_>, document: &Document, trade: &Tr
         due_at_ms: trade.due_at_ms,
         fingerprint: fingerprint(&trade.key, &trade.facts),
         document_commitment: document_commitment(&salt, &document.bytes),
+        issued_on: trade.facts.issue_date.to_string(),
     });
     let receivable = draft.add(operation.clone()).object_id();
     let (number, money) = (&trade.facts.number, stage.money(trade.amount, trade.token));

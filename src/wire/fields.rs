@@ -1,8 +1,9 @@
 //! Single fields of messages, read into the types that they stand for. Errors name the field and what it must be.
 
 use crate::ledger::malformed::Malformed;
+use crate::primitives::time::ParseDayError;
 use crate::primitives::{
-    AccountId, Amount, BlockTime, ChainId, Hash, ObjectId, PublicKey, RequestId, Signature, TokenId, TransactionId,
+    AccountId, Amount, BlockTime, ChainId, Day, Hash, ObjectId, PublicKey, RequestId, Signature, TokenId, TransactionId,
 };
 
 fn of_length(field: &str, found: usize, expected: usize) -> Malformed {
@@ -66,6 +67,14 @@ pub(super) fn time(field: &str, ms: u64) -> Result<BlockTime, Malformed> {
         true => Ok(BlockTime(ms)),
         false => Err(Malformed::new(field, "it must be ms of the Unix epoch, before the year 10000")),
     }
+}
+
+/// A day of the calendar.
+///
+/// # Errors
+/// A text that is none.
+pub(super) fn day(field: &str, text: &str) -> Result<Day, Malformed> {
+    text.parse().map_err(|error: ParseDayError| Malformed::new(field, error.to_string()))
 }
 
 /// A message that must be set.

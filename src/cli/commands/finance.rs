@@ -99,7 +99,7 @@ impl FinanceCommand {
                     let unit =
                         |value, fields: &[&str]| with_money(Format::Text, value, fields, &receivable.token_id, scale);
                     value = unit(value, &["advance", "fee"]);
-                    on = unit(on, &["amount", "outstanding", "financier_due"]);
+                    on = unit(on, &["amount", "outstanding", "secured"]);
                 }
                 value["receivable"] = on;
                 print_one(session.format(), &value);

@@ -106,7 +106,7 @@ pub enum InvoicesCommand {
     },
     /// Lists the receivables that the acting account may see.
     List {
-        /// Only those that are registered, confirmed, financed, settled, withdrawn or rejected.
+        /// Only those that are registered, confirmed, financed, settled, withdrawn, rejected, disputed or split.
         #[arg(long)]
         state: Option<String>,
     },
@@ -198,7 +198,7 @@ async fn with_units(session: &Session, token: &str, value: Value) -> Result<Valu
         Format::Json => Ok(value),
         Format::Text => {
             let scale = session.scale(token.parse()?).await?;
-            Ok(with_money(Format::Text, value, &["amount", "outstanding", "financier_due"], token, scale))
+            Ok(with_money(Format::Text, value, &["amount", "outstanding", "secured"], token, scale))
         }
     }
 }
@@ -300,6 +300,7 @@ async fn register(
         due_at_ms,
         fingerprint: document.fingerprint(&key, &companies)?,
         document_commitment: document_commitment(&salt, &document.bytes),
+        issued_on: invoice.issue_date.to_string(),
     }));
     let created = [("receivable_id", receivable.object_id().to_string()), ("document_salt", hex::encode(salt))];
     session.submit(builder, &created).await?;

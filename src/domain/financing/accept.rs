@@ -1,6 +1,6 @@
 //! Acceptance: the advance against the receivable, both or neither.
 
-use super::request::financing_request;
+use super::request::{claim_on, financing_request};
 use crate::domain::trade::receivable;
 use crate::ledger::context::open_account;
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason};
@@ -42,7 +42,8 @@ impl AcceptFinancing {
         request.accept(id, context.now)?;
         let mut found = receivable(changes, request.receivable)?;
         let (state_before, holder_before) = (found.state(), found.holder());
-        found.assign(request.receivable, id, request.financier, (request.advance, request.fee))?;
+        let secured = claim_on((request.receivable, &found), request.advance, request.fee)?;
+        found.pledge(request.receivable, id, request.financier, secured)?;
         open_account(changes, request.supplier)?;
         changes.transfer(found.token, request.financier, request.supplier, request.advance)?;
         changes.put(&id, &request);

@@ -37,14 +37,18 @@ impl PayInvoice {
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.receivable;
         let mut found = receivable(changes, id)?;
-        let (buyer, supplier, holder) = (found.buyer, found.supplier, found.holder());
+        let (buyer, supplier, owner, holder) = (found.buyer, found.supplier, found.owner(), found.holder());
         if context.sender != buyer {
             return Err(Reason::NotTheBuyer { receivable: id, buyer });
         }
         context.signed_by(changes, buyer)?;
         let (state_before, outstanding_before) = (found.state(), found.outstanding());
-        let shares = found.pay(id, self.amount)?;
-        for (payee, amount) in [(holder, shares.to_financier), (supplier, shares.to_supplier)] {
+        // The loan first, up to what it claims; the rest to the owner.
+        let to_financier = self.amount.min(found.secured());
+        let to_owner = self.amount.excess_over(to_financier);
+        found.pay(id, self.amount)?;
+        found.set_secured(found.secured().excess_over(to_financier))?;
+        for (payee, amount) in [(holder, to_financier), (owner, to_owner)] {
             if !amount.is_zero() {
                 open_account(changes, payee)?;
                 changes.transfer(found.token, buyer, payee, amount)?;
@@ -55,14 +59,15 @@ impl PayInvoice {
             .with("receivable", id)
             .with("buyer", buyer)
             .with("supplier", supplier)
+            .with("owner", owner)
             .with("holder", holder)
             .with("token", found.token)
             .with("amount", self.amount)
-            .with("to_financier", shares.to_financier)
-            .with("to_supplier", shares.to_supplier)
+            .with("to_financier", to_financier)
+            .with("to_owner", to_owner)
             .with("outstanding_before", outstanding_before)
             .with("outstanding", found.outstanding())
-            .with("financier_due", found.financier_due())
+            .with("secured", found.secured())
             .with("state_before", state_before.name())
             .with("state", found.state().name());
         if !self.end_to_end_id.is_empty() {

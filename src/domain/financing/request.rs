@@ -1,7 +1,7 @@
 //! Financing requests: made and taken back by the supplier.
 
 use super::citation::{Citation, SettlementRecord, settlement_record};
-use crate::domain::trade::receivable;
+use crate::domain::trade::{Receivable, receivable};
 use crate::ledger::context::{open_account, require_role};
 use crate::ledger::limits::CITATIONS_MAX;
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Malformed, Reason, Role};
@@ -116,6 +116,18 @@ impl FinancingRequest {
     }
 }
 
+/// What a financier of this advance and fee would claim, if the receivable can be financed so.
+///
+/// # Errors
+/// Those of [`Receivable::pledgeable`], `ADVANCE_EXCEEDS_RECEIVABLE`, `ADVANCE_EXCEEDS_OUTSTANDING`.
+pub(super) fn claim_on((id, found): (ObjectId, &Receivable), advance: Amount, fee: Amount) -> Result<Amount, Reason> {
+    found.pledgeable(id)?;
+    let (face, outstanding) = (found.amount, found.outstanding());
+    let within = |limit: Amount| advance.checked_add(fee).filter(|claim| *claim <= limit);
+    within(face).ok_or(Reason::AdvanceExceedsReceivable { advance, face })?;
+    within(outstanding).ok_or(Reason::AdvanceExceedsOutstanding { advance, fee, outstanding })
+}
+
 /// Asks a financier to finance a confirmed receivable. The sender is its supplier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFinancing {
@@ -168,7 +180,7 @@ impl RequestFinancing {
             return Err(Reason::NotTheSupplier { receivable: id, supplier });
         }
         context.signed_by(changes, supplier)?;
-        found.claim_of(id, self.advance, self.fee)?;
+        claim_on((id, &found), self.advance, self.fee)?;
         if expires_at < now {
             return Err(Reason::FinancingExpiryPassed { expires_at, now });
         }

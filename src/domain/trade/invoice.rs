@@ -1,12 +1,12 @@
 //! Invoices: registered by the supplier, confirmed by the buyer.
 
 use super::key::{FingerprintKey, legal_entities};
-use super::receivable::{Receivable, receivable};
+use super::receivable::{Confirmation, Receivable, receivable};
 use crate::codec_struct;
 use crate::domain::tokens;
 use crate::ledger::context::{open_account, require_role};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Malformed, Reason, Role};
-use crate::primitives::{AccountId, Amount, BlockTime, Currency, Hash, ObjectId, TokenId};
+use crate::primitives::{AccountId, Amount, BlockTime, Currency, Day, Hash, ObjectId, TokenId};
 
 /// Which receivable an invoice became. Removed if it is withdrawn or rejected, never once it was owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct RegisterInvoice {
     pub fingerprint: Hash,
     /// The salted commitment to the document.
     pub document_commitment: Hash,
+    /// The day of issue that the document states.
+    pub issued_on: Day,
 }
 
 impl RegisterInvoice {
@@ -60,7 +62,7 @@ impl RegisterInvoice {
     ///
     /// # Errors
     /// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `MISSING_SIGNATURE`, `ROLE_REQUIRED`, `UNKNOWN_TOKEN`, `CURRENCY_MISMATCH`,
-    /// `DUE_DATE_PASSED`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_KEY_NOT_COMMITTED`,
+    /// `DUE_DATE_PASSED`, `ISSUE_DATE_IN_THE_FUTURE`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_KEY_NOT_COMMITTED`,
     /// `INVOICE_ALREADY_REGISTERED`, `ALREADY_EXISTS`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (supplier, buyer, now) = (context.sender, self.buyer, context.now);
@@ -77,6 +79,11 @@ impl RegisterInvoice {
         }
         if self.due_at <= now {
             return Err(Reason::DueDatePassed { due_at: self.due_at, now });
+        }
+        // Somewhere on earth it is tomorrow already.
+        let issued_on = self.issued_on;
+        if issued_on > now.day() && issued_on.days_from(now.day()) > 1 {
+            return Err(Reason::IssueDateInTheFuture { issued_on: issued_on.to_string(), now });
         }
         let pair = legal_entities((supplier, &supplier_account), (buyer, &buyer_account))?;
         if changes.read::<FingerprintKey>(&pair).is_none() {
@@ -100,9 +107,7 @@ impl RegisterInvoice {
         if changes.has::<Receivable>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }
-        let parties = (context.sender, self.buyer);
-        let owed = (self.token, self.amount);
-        let receivable = Receivable::registered(parties, owed, self.due_at, self.fingerprint, self.document_commitment);
+        let receivable = Receivable::registered(context.sender, self);
         changes.put(registered, &RegisteredFingerprint { receivable: id });
         receivable.keep(id, changes);
         changes.record(
@@ -115,6 +120,7 @@ impl RegisterInvoice {
                 .with("due_at", self.due_at)
                 .with("fingerprint", self.fingerprint)
                 .with("document_commitment", self.document_commitment)
+                .with("issued_on", self.issued_on)
                 .with("state", receivable.state().name()),
         );
         Ok(())
@@ -149,7 +155,7 @@ impl ConfirmInvoice {
         }
         context.signed_by(changes, context.sender)?;
         let before = found.state();
-        found.confirm(id)?;
+        found.confirm(id, Confirmation::Buyer, context.now)?;
         found.keep(id, changes);
         changes.record(
             Effect::new("trade.invoice_confirmed")

@@ -18,8 +18,8 @@
 //! * Of a pair, one fingerprint, one receivable: the entry that maps one to the other is removed only with an invoice that
 //!   nobody came to owe.
 //! * One pair of legal entities, in one direction, one fingerprint key, and the same one as long as an invoice stands under it.
-//! * A receivable has at most one assignment, and keeps it when it is settled.
-//! * What is outstanding never grows, and never falls below what the financier is still to receive.
+//! * A receivable is pledged to at most one loan at a time.
+//! * What is outstanding never grows, and never falls below what a loan claims of it.
 //! * Nothing is outstanding exactly when a receivable is settled, withdrawn or rejected.
 //! * Whoever owes on a receivable, or is still to be paid on it, has it counted among its open items.
 //!
@@ -45,6 +45,7 @@ mod absence;
 pub mod fingerprint;
 mod invoice;
 mod key;
+mod life_cycle;
 mod receivable;
 mod retraction;
 
@@ -55,5 +56,6 @@ pub use absence::CertifyAbsence;
 pub use fingerprint::{InvoiceFacts, document_commitment, fingerprint, key_commitment};
 pub use invoice::{ConfirmInvoice, RegisterInvoice, RegisteredFingerprint};
 pub use key::{CommitFingerprintKey, FingerprintKey};
-pub use receivable::{Assignment, InvoicePayment, Receivable, ReceivableState, Step, receivable};
+pub use life_cycle::{ReceivableState, Step};
+pub use receivable::{Confirmation, Pledge, Receivable, receivable};
 pub use retraction::{RejectInvoice, WithdrawInvoice};

@@ -3,114 +3,54 @@
 //! Its fields that carry rules are private. Whatever another room does to a receivable goes through a method here, and
 //! every method goes through [`ReceivableState::after`], so a step that the life cycle does not have cannot be written.
 
+use super::invoice::RegisterInvoice;
+use super::life_cycle::{ReceivableState, Step};
 use crate::ledger::{Changes, Column, Entry, OpenItem, Reason};
-use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId, TokenId};
+use crate::primitives::{AccountId, Amount, BlockTime, Day, Hash, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
 use std::collections::BTreeSet;
 
-/// Where a receivable stands.
+/// What made the buyer owe it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceivableState {
-    /// Registered by the supplier; nobody owes it yet.
-    Registered,
-    /// Confirmed by the buyer, who owes it.
-    Confirmed,
-    /// Assigned to a financier.
-    Financed,
-    /// Paid in full.
-    Settled,
-    /// Taken back by the supplier before anyone owed it.
-    Withdrawn,
-    /// Refused by the buyer, who never owed it.
-    Rejected,
+pub enum Confirmation {
+    /// The buyer said so.
+    Buyer,
+    /// The buyer said nothing within the term of the order, which has it that silence confirms.
+    Silence,
 }
-codec_tag!(ReceivableState {
-    Registered = 1,
-    Confirmed = 2,
-    Financed = 3,
-    Settled = 4,
-    Withdrawn = 5,
-    Rejected = 6,
-});
+codec_tag!(Confirmation { Buyer = 1, Silence = 2 });
 
-/// What can happen to a receivable's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The buyer confirms.
-    Confirm,
-    /// A financier takes it over.
-    Finance,
-    /// The last of it is paid.
-    Settle,
-    /// The supplier takes it back.
-    Withdraw,
-    /// The buyer refuses it.
-    Reject,
-}
-
-impl ReceivableState {
-    /// The state after a step; `None` where the life cycle has no such step.
-    pub const fn after(self, step: Step) -> Option<Self> {
-        match (self, step) {
-            (Self::Registered, Step::Confirm) => Some(Self::Confirmed),
-            (Self::Confirmed, Step::Finance) => Some(Self::Financed),
-            (Self::Confirmed | Self::Financed, Step::Settle) => Some(Self::Settled),
-            (Self::Registered, Step::Withdraw) => Some(Self::Withdrawn),
-            (Self::Registered, Step::Reject) => Some(Self::Rejected),
-            (Self::Registered, Step::Finance | Step::Settle)
-            | (Self::Confirmed, Step::Confirm | Step::Withdraw | Step::Reject)
-            | (Self::Financed, Step::Confirm | Step::Finance | Step::Withdraw | Step::Reject)
-            | (
-                Self::Settled | Self::Withdrawn | Self::Rejected,
-                Step::Confirm | Step::Finance | Step::Settle | Step::Withdraw | Step::Reject,
-            ) => None,
-        }
-    }
-
-    /// The state's name in reasons, effects and on the command line.
+impl Confirmation {
+    /// The name in effects.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Registered => "registered",
-            Self::Confirmed => "confirmed",
-            Self::Financed => "financed",
-            Self::Settled => "settled",
-            Self::Withdrawn => "withdrawn",
-            Self::Rejected => "rejected",
+            Self::Buyer => "buyer",
+            Self::Silence => "silence",
         }
     }
 }
 
-/// A receivable's assignment to a financier.
+/// That a receivable was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    /// The financing request under which it was assigned.
-    pub request: ObjectId,
-    /// Who holds the receivable now.
+struct Confirmed {
+    by: Confirmation,
+    at: BlockTime,
+}
+codec_struct!(Confirmed { by, at });
+
+/// A receivable's pledge to a loan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pledge {
+    /// The loan.
+    pub loan: ObjectId,
+    /// Who lends, and is paid first.
     pub financier: AccountId,
-    /// What the financier is to receive in all: advance and fee.
-    pub claim: Amount,
-    /// What it has received, at most the claim.
-    pub repaid: Amount,
+    /// What the loan still claims of the receivable. Financing computes it.
+    pub secured: Amount,
 }
-codec_struct!(Assignment { request, financier, claim, repaid });
+codec_struct!(Pledge { loan, financier, secured });
 
-impl Assignment {
-    /// What the financier is still to receive.
-    pub fn due(&self) -> Amount {
-        self.claim.excess_over(self.repaid)
-    }
-}
-
-/// How a buyer's payment is shared out: the financier first, up to what it is still to receive; the rest to the supplier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvoicePayment {
-    /// What the financier receives.
-    pub to_financier: Amount,
-    /// What the supplier receives.
-    pub to_supplier: Amount,
-}
-
-/// An invoice on the ledger.
+/// An invoice on the ledger, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receivable {
     /// Who delivered.
@@ -119,7 +59,7 @@ pub struct Receivable {
     pub buyer: AccountId,
     /// The token in which it is paid.
     pub token: TokenId,
-    /// The invoice's amount.
+    /// The invoice's amount, or the part's.
     pub amount: Amount,
     /// When it is due.
     pub due_at: BlockTime,
@@ -127,9 +67,21 @@ pub struct Receivable {
     pub fingerprint: Hash,
     /// The salted commitment to the document.
     pub document_commitment: Hash,
+    /// The order that it was delivered under, if it is on the ledger.
+    pub order: Option<ObjectId>,
+    /// The day of issue that the invoice states.
+    pub issued_on: Day,
+    /// How many other invoices of the pair over the same amount and of about the same day stood when it was registered.
+    pub near_duplicates: u16,
+    /// The receivable that it is a part of.
+    pub parent: Option<ObjectId>,
+    /// How often it was split: 0 for an invoice.
+    pub depth: u8,
+    owner: AccountId,
     state: ReceivableState,
     outstanding: Amount,
-    assignment: Option<Assignment>,
+    confirmed: Option<Confirmed>,
+    pledge: Option<Pledge>,
 }
 codec_struct!(Receivable {
     supplier,
@@ -139,9 +91,16 @@ codec_struct!(Receivable {
     due_at,
     fingerprint,
     document_commitment,
+    order,
+    issued_on,
+    near_duplicates,
+    parent,
+    depth,
+    owner,
     state,
     outstanding,
-    assignment,
+    confirmed,
+    pledge,
 });
 
 impl Entry for Receivable {
@@ -159,25 +118,25 @@ pub fn receivable(changes: &Changes<'_>, id: ObjectId) -> Result<Receivable, Rea
 
 impl Receivable {
     /// An invoice as its supplier registers it: all of it outstanding, none of it owed yet.
-    pub(super) fn registered(
-        (supplier, buyer): (AccountId, AccountId),
-        (token, amount): (TokenId, Amount),
-        due_at: BlockTime,
-        fingerprint: Hash,
-        document_commitment: Hash,
-    ) -> Self {
-        let (state, outstanding, assignment) = (ReceivableState::Registered, amount, None);
+    pub(super) fn registered(supplier: AccountId, invoice: &RegisterInvoice) -> Self {
         Self {
             supplier,
-            buyer,
-            token,
-            amount,
-            due_at,
-            fingerprint,
-            document_commitment,
-            state,
-            outstanding,
-            assignment,
+            buyer: invoice.buyer,
+            token: invoice.token,
+            amount: invoice.amount,
+            due_at: invoice.due_at,
+            fingerprint: invoice.fingerprint,
+            document_commitment: invoice.document_commitment,
+            order: None,
+            issued_on: invoice.issued_on,
+            near_duplicates: 0,
+            parent: None,
+            depth: 0,
+            owner: supplier,
+            state: ReceivableState::Registered,
+            outstanding: invoice.amount,
+            confirmed: None,
+            pledge: None,
         }
     }
 
@@ -191,37 +150,51 @@ impl Receivable {
         self.outstanding
     }
 
-    /// Its assignment to a financier, kept when it is settled.
-    pub fn assignment(&self) -> Option<&Assignment> {
-        self.assignment.as_ref()
+    /// To whom it belongs: who may have it financed, and is paid what no loan claims. The supplier at first.
+    pub fn owner(&self) -> AccountId {
+        self.owner
     }
 
-    /// To whom it belongs: the supplier, or the financier it was assigned to.
+    /// What made the buyer owe it; none as long as nobody owes it.
+    pub fn confirmation(&self) -> Option<Confirmation> {
+        self.confirmed.map(|confirmed| confirmed.by)
+    }
+
+    /// When the buyer came to owe it.
+    pub fn confirmed_at(&self) -> Option<BlockTime> {
+        self.confirmed.map(|confirmed| confirmed.at)
+    }
+
+    /// Its pledge to a loan, kept when it is settled.
+    pub fn pledged(&self) -> Option<&Pledge> {
+        self.pledge.as_ref()
+    }
+
+    /// The loan that it is, or was when it was settled, pledged to.
+    pub fn loan(&self) -> Option<ObjectId> {
+        self.pledge.map(|pledge| pledge.loan)
+    }
+
+    /// Who is paid first: the financier that it is pledged to, or else its owner.
     pub fn holder(&self) -> AccountId {
-        self.assignment.map_or(self.supplier, |assignment| assignment.financier)
+        self.pledge.map_or(self.owner, |pledge| pledge.financier)
     }
 
-    /// What the financier is still to receive; zero if it is not financed.
-    pub fn financier_due(&self) -> Amount {
-        self.assignment.map_or(Amount::ZERO, |assignment| assignment.due())
+    /// What a loan still claims of it; zero if it is not pledged.
+    pub fn secured(&self) -> Amount {
+        self.pledge.map_or(Amount::ZERO, |pledge| pledge.secured)
     }
 
-    /// Whose accounts must stay open until it ends: the buyer's, and of whoever is still to be paid on it. A financier that
-    /// has its advance and fee back is free, and so is a supplier whose every unit goes to the financier.
+    /// Whose accounts must stay open until it ends: the buyer's, and of whoever is still to be paid on it. A financier whose
+    /// claim is met is free, and so is an owner whose every unit a loan claims.
     pub fn bound(&self) -> BTreeSet<AccountId> {
-        let Some(assignment) = self.assignment.as_ref().filter(|_| self.is_open()) else {
-            return self.is_open().then_some([self.supplier, self.buyer]).into_iter().flatten().collect();
-        };
-        let financier = (!assignment.due().is_zero()).then_some(assignment.financier);
-        let supplier = (self.outstanding > assignment.due()).then_some(self.supplier);
-        financier.into_iter().chain(supplier).chain([self.buyer]).collect()
-    }
-
-    fn is_open(&self) -> bool {
-        match self.state {
-            ReceivableState::Registered | ReceivableState::Confirmed | ReceivableState::Financed => true,
-            ReceivableState::Settled | ReceivableState::Withdrawn | ReceivableState::Rejected => false,
+        if !self.state.is_open() {
+            return BTreeSet::new();
         }
+        let secured = self.secured();
+        let owner = (self.outstanding > secured).then_some(self.owner);
+        let financier = self.pledge.filter(|_| !secured.is_zero()).map(|pledge| pledge.financier);
+        owner.into_iter().chain(financier).chain([self.buyer]).collect()
     }
 
     /// Writes it, and moves the counts of open items with whom it binds now and bound before. Nothing else writes one.
@@ -237,8 +210,10 @@ impl Receivable {
     ///
     /// # Errors
     /// `RECEIVABLE_NOT_OPEN`.
-    pub(super) fn confirm(&mut self, id: ObjectId) -> Result<(), Reason> {
-        self.take(id, Step::Confirm)
+    pub(super) fn confirm(&mut self, id: ObjectId, by: Confirmation, at: BlockTime) -> Result<(), Reason> {
+        self.take(id, Step::Confirm)?;
+        self.confirmed = Some(Confirmed { by, at });
+        Ok(())
     }
 
     /// Nobody will ever owe it: the supplier takes it back, or the buyer refuses it.
@@ -251,61 +226,79 @@ impl Receivable {
         Ok(())
     }
 
-    /// What a financier of this advance and fee would claim, if the receivable can be financed so.
+    /// Whether it can be pledged: it is owed, and no loan has it.
     ///
     /// # Errors
-    /// `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`, `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_RECEIVABLE`,
-    /// `ADVANCE_EXCEEDS_OUTSTANDING`.
-    pub fn claim_of(&self, id: ObjectId, advance: Amount, fee: Amount) -> Result<Amount, Reason> {
-        if self.assignment.is_some() {
+    /// `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`, `RECEIVABLE_NOT_OPEN`.
+    pub fn pledgeable(&self, id: ObjectId) -> Result<(), Reason> {
+        if self.pledge.is_some() {
             return Err(Reason::ReceivableAlreadyFinanced { receivable: id });
         }
-        if self.state == ReceivableState::Registered {
+        if self.state.is_open() && self.confirmed.is_none() {
             return Err(Reason::ReceivableNotConfirmed { receivable: id });
         }
-        self.state.after(Step::Finance).ok_or(self.not_open(id))?;
-        let (face, outstanding) = (self.amount, self.outstanding);
-        let within = |limit: Amount| advance.checked_add(fee).filter(|claim| *claim <= limit);
-        within(face).ok_or(Reason::AdvanceExceedsReceivable { advance, face })?;
-        within(outstanding).ok_or(Reason::AdvanceExceedsOutstanding { advance, fee, outstanding })
+        self.state.after(Step::Finance).ok_or(self.not_open(id)).map(|_| ())
     }
 
-    /// Assigns it to the financier, who is owed advance and fee first from now on.
+    /// Pledges it to a loan, which claims so much of it.
     ///
     /// # Errors
-    /// Those of [`Self::claim_of`]; then nothing has changed.
-    pub fn assign(
+    /// Those of [`Self::pledgeable`], `SECURED_EXCEEDS_OUTSTANDING`; then nothing has changed.
+    pub fn pledge(
         &mut self,
         id: ObjectId,
-        request: ObjectId,
+        loan: ObjectId,
         financier: AccountId,
-        (advance, fee): (Amount, Amount),
+        secured: Amount,
     ) -> Result<(), Reason> {
-        let claim = self.claim_of(id, advance, fee)?;
+        self.pledgeable(id)?;
+        self.within_outstanding(secured)?;
         self.take(id, Step::Finance)?;
-        self.assignment = Some(Assignment { request, financier, claim, repaid: Amount::ZERO });
+        self.pledge = Some(Pledge { loan, financier, secured });
         Ok(())
     }
 
-    /// Takes a payment of the buyer's and says how it is shared out. Settles the receivable with the last of it.
+    /// The loan claims so much of it from now on. Without a pledge there is nothing to claim, and nothing changes.
+    ///
+    /// # Errors
+    /// `SECURED_EXCEEDS_OUTSTANDING`; then nothing has changed.
+    pub fn set_secured(&mut self, secured: Amount) -> Result<(), Reason> {
+        self.within_outstanding(secured)?;
+        if let Some(pledge) = &mut self.pledge {
+            pledge.secured = secured;
+        }
+        Ok(())
+    }
+
+    fn within_outstanding(&self, secured: Amount) -> Result<(), Reason> {
+        let outstanding = self.outstanding;
+        if secured > outstanding { Err(Reason::SecuredExceedsOutstanding { secured, outstanding }) } else { Ok(()) }
+    }
+
+    /// The loan is repaid and something is still owed: it is the owner's alone again, and may be financed anew.
+    ///
+    /// # Errors
+    /// `RECEIVABLE_NOT_OPEN`.
+    pub fn release(&mut self, id: ObjectId) -> Result<(), Reason> {
+        self.take(id, Step::Release)?;
+        self.pledge = None;
+        Ok(())
+    }
+
+    /// Takes a payment of the buyer's, and settles the receivable with the last of it. Who is paid is for the caller to say,
+    /// and so is what the loan still claims: at most what is then outstanding.
     ///
     /// # Errors
     /// `RECEIVABLE_NOT_OPEN`, `AMOUNT_EXCEEDS_OUTSTANDING`; then nothing has changed.
-    pub fn pay(&mut self, id: ObjectId, amount: Amount) -> Result<InvoicePayment, Reason> {
+    pub fn pay(&mut self, id: ObjectId, amount: Amount) -> Result<(), Reason> {
         self.state.after(Step::Settle).ok_or(self.not_open(id))?;
         let outstanding = self.outstanding;
-        let left = outstanding.checked_sub(amount).ok_or(Reason::AmountExceedsOutstanding { outstanding, amount })?;
-        let to_financier = amount.min(self.financier_due());
-        let to_supplier = amount.excess_over(to_financier);
-        if let Some(assignment) = &mut self.assignment {
-            let overflow = Reason::AmountOverflow { token: self.token };
-            assignment.repaid = assignment.repaid.checked_add(to_financier).ok_or(overflow)?;
-        }
-        self.outstanding = left;
-        if left.is_zero() {
+        self.outstanding =
+            outstanding.checked_sub(amount).ok_or(Reason::AmountExceedsOutstanding { outstanding, amount })?;
+        if self.outstanding.is_zero() {
             self.take(id, Step::Settle)?;
         }
-        Ok(InvoicePayment { to_financier, to_supplier })
+        Ok(())
     }
 
     fn take(&mut self, id: ObjectId, step: Step) -> Result<(), Reason> {

@@ -7,7 +7,8 @@
 
 use super::invoice::RegisteredFingerprint;
 use super::key::legal_entities_of;
-use super::receivable::{Receivable, Step, receivable};
+use super::life_cycle::Step;
+use super::receivable::{Receivable, receivable};
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason};
 use crate::primitives::ObjectId;
 

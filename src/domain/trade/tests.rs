@@ -4,7 +4,7 @@ use super::fingerprint::normalised_number;
 use super::*;
 use crate::domain::market::{DUE, Market, OPENING, put_token};
 use crate::ledger::{Reason, Role, Roles, Value};
-use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId};
+use crate::primitives::{AccountId, Amount, BlockTime, Day, Hash, ObjectId};
 
 fn name_of<T: std::fmt::Debug>(result: Result<T, Reason>) -> &'static str {
     result.expect_err("it must be declined").name()
@@ -17,7 +17,8 @@ fn an_invoice_becomes_a_receivable_that_its_buyer_owes() {
     let id = market.register(invoice).expect("a fresh fingerprint");
     let registered: Receivable = market.stage.read(&id).expect("it was registered");
     assert_eq!((registered.state(), registered.holder()), (ReceivableState::Registered, market.supplier));
-    assert_eq!((registered.outstanding(), registered.financier_due()), (Amount::new(500), Amount::ZERO));
+    assert_eq!((registered.outstanding(), registered.secured()), (Amount::new(500), Amount::ZERO));
+    assert_eq!((registered.owner(), registered.confirmation()), (market.supplier, None));
     let buyer = market.buyer;
     let performed = market.confirm_as(buyer, id).expect("the buyer confirms");
     let effect = &performed.planned.effects[0];
@@ -26,6 +27,7 @@ fn an_invoice_becomes_a_receivable_that_its_buyer_owes() {
     assert_eq!(effect.field("state"), Some(&Value::from("confirmed")));
     let confirmed: Receivable = market.stage.read(&id).expect("it is still there");
     assert_eq!(confirmed.state(), ReceivableState::Confirmed);
+    assert_eq!((confirmed.confirmation(), confirmed.confirmed_at()), (Some(Confirmation::Buyer), Some(OPENING)));
 }
 
 #[test]
@@ -104,6 +106,7 @@ fn registration_declines_each_for_its_own_reason() {
         ("CURRENCY_MISMATCH", RegisterInvoice { token: dollars, ..fresh }),
         ("CURRENCY_MISMATCH", RegisterInvoice { currency: "USD".parse().expect("a currency"), ..fresh }),
         ("DUE_DATE_PASSED", RegisterInvoice { due_at: OPENING, ..fresh }),
+        ("ISSUE_DATE_IN_THE_FUTURE", RegisterInvoice { issued_on: Day(OPENING.day().0 + 2), ..fresh }),
     ];
     for (name, invoice) in rows {
         assert_eq!(name_of(market.register(invoice)), name, "{invoice:?}");
@@ -244,23 +247,32 @@ fn a_returning_request_id_does_not_overwrite_a_receivable() {
     assert_eq!(name_of(both), "ALREADY_EXISTS");
 }
 
+/// What financing may do to a receivable, and when: the figures of a pledge never exceed what is owed.
 #[test]
-fn the_life_cycle_has_these_steps_and_no_others() {
-    use ReceivableState::{Confirmed, Financed, Registered, Rejected, Settled, Withdrawn};
-    let allowed = [
-        (Registered, Step::Confirm, Confirmed),
-        (Confirmed, Step::Finance, Financed),
-        (Confirmed, Step::Settle, Settled),
-        (Financed, Step::Settle, Settled),
-        (Registered, Step::Withdraw, Withdrawn),
-        (Registered, Step::Reject, Rejected),
-    ];
-    for &state in ReceivableState::ALL {
-        for step in [Step::Confirm, Step::Finance, Step::Settle, Step::Withdraw, Step::Reject] {
-            let expected = allowed.iter().find(|row| (row.0, row.1) == (state, step)).map(|row| row.2);
-            assert_eq!(state.after(step), expected, "{state:?} {step:?}");
-        }
-    }
+fn a_receivable_is_pledged_paid_and_released() {
+    let mut market = Market::open();
+    let id = market.confirmed(1, 500);
+    let (loan, [financier, other]) = (ObjectId([9; 32]), market.financiers);
+    let mut found: Receivable = market.stage.read(&id).expect("it was registered");
+    let amount = Amount::new;
+    assert_eq!(name_of(found.pledge(id, loan, financier, amount(501))), "SECURED_EXCEEDS_OUTSTANDING");
+    found.pledge(id, loan, financier, amount(400)).expect("it is owed");
+    assert_eq!((found.loan(), found.holder(), found.secured()), (Some(loan), financier, amount(400)));
+    assert_eq!(name_of(found.pledge(id, loan, other, amount(1))), "RECEIVABLE_ALREADY_FINANCED");
+    assert_eq!(found.bound(), [market.buyer, market.supplier, financier].into());
+    assert_eq!(name_of(found.pay(id, amount(501))), "AMOUNT_EXCEEDS_OUTSTANDING");
+    found.pay(id, amount(400)).expect("so much is owed");
+    assert_eq!(name_of(found.set_secured(amount(101))), "SECURED_EXCEEDS_OUTSTANDING");
+    found.set_secured(Amount::ZERO).expect("it is repaid");
+    assert_eq!(found.bound(), [market.buyer, market.supplier].into());
+    found.release(id).expect("the loan is repaid");
+    assert_eq!((found.state(), found.loan(), found.holder()), (ReceivableState::Confirmed, None, market.supplier));
+    assert_eq!(name_of(found.release(id)), "RECEIVABLE_NOT_OPEN");
+    found.pledge(id, loan, other, amount(100)).expect("it may be financed anew");
+    found.pay(id, amount(100)).expect("so much is owed");
+    assert_eq!((found.state(), found.outstanding()), (ReceivableState::Settled, Amount::ZERO));
+    assert_eq!(name_of(found.pay(id, amount(1))), "RECEIVABLE_NOT_OPEN");
+    assert_eq!(found.bound(), [].into());
 }
 
 fn facts() -> InvoiceFacts {

@@ -275,6 +275,7 @@ fn invoice(number: u8, units: u64, after: BlockTime) -> RegisterInvoice {
         due_at: BlockTime(after.0 + 24 * HOUR_MS),
         fingerprint: Hash([number; 32]),
         document_commitment: Hash([0xdc; 32]),
+        issued_on: OPENING.day(),
     }
 }
 

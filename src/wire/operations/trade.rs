@@ -4,7 +4,7 @@ use crate::domain::trade::{
     CertifyAbsence, CommitFingerprintKey, ConfirmInvoice, RegisterInvoice, RejectInvoice, WithdrawInvoice,
 };
 use crate::ledger::malformed::Malformed;
-use crate::wire::fields::{account_id, amount, hash, object_id, time, token_id};
+use crate::wire::fields::{account_id, amount, day, hash, object_id, time, token_id};
 use crate::wire::pb::trade as pb;
 
 pub(super) fn commit_fingerprint_key(message: pb::CommitFingerprintKey) -> Result<CommitFingerprintKey, Malformed> {
@@ -24,6 +24,7 @@ pub(super) fn register_invoice(message: pb::RegisterInvoice) -> Result<RegisterI
         due_at: time("due_at_ms", message.due_at_ms)?,
         fingerprint: hash("fingerprint", &message.fingerprint)?,
         document_commitment: hash("document_commitment", &message.document_commitment)?,
+        issued_on: day("issued_on", &message.issued_on)?,
     };
     operation.check()?;
     Ok(operation)

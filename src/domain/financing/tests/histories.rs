@@ -52,13 +52,14 @@ struct Play {
     citations: Vec<Citation>,
     invoices: Vec<ObjectId>,
     requests: Vec<ObjectId>,
-    /// For each receivable, who first held it as financier, what the buyer paid, and what reached whom.
+    /// For each receivable, who financed it and what that claims, what the buyer paid, and what reached whom.
     book: BTreeMap<ObjectId, Book>,
 }
 
 #[derive(Default)]
 struct Book {
     financier: Option<AccountId>,
+    claim: u64,
     paid: u64,
     repaid: u64,
     passed_on: u64,
@@ -149,6 +150,7 @@ impl Play {
             let book = self.book.entry(request.receivable).or_default();
             assert_eq!(book.financier, None, "a receivable found a second financier");
             book.financier = Some(request.financier);
+            book.claim = request.advance.minor_units() + request.fee.minor_units();
         }
         Ok(())
     }
@@ -183,12 +185,12 @@ impl Play {
             let stands = self.market.registered(found.fingerprint) == Some(*id);
             assert_eq!(stands, !retracted, "a fingerprint stands as long as its invoice");
             assert_eq!(found.outstanding().minor_units(), outstanding);
-            assert!(found.financier_due() <= found.outstanding(), "the buyer owes less than the financier is due");
+            assert!(found.secured() <= found.outstanding(), "the buyer owes less than the financier is due");
             assert_eq!(found.state() == Settled || retracted, outstanding == 0);
             assert!(found.state() != Registered || book.paid == 0, "nobody pays what nobody owes");
-            assert_eq!(found.assignment().map(|assignment| assignment.financier), book.financier);
-            assert_eq!(found.assignment().map_or(0, |assignment| assignment.repaid.minor_units()), book.repaid);
-            assert!(book.passed_on == 0 || found.financier_due().is_zero() || book.financier.is_some());
+            assert_eq!(found.pledged().map(|pledge| pledge.financier), book.financier);
+            assert_eq!(found.secured().minor_units(), book.claim - book.repaid);
+            assert!(book.passed_on == 0 || found.secured().is_zero() || book.financier.is_some());
             assert_eq!(found.holder(), book.financier.unwrap_or(self.market.supplier));
             assert!(self.accepted(*id) <= 1, "two accepted requests for one receivable");
         }
@@ -202,10 +204,10 @@ impl Play {
         for account in self.holders() {
             let binds = |found: &&Receivable| {
                 let open = !found.outstanding().is_zero();
-                let due = found.financier_due();
+                let due = found.secured();
                 open && found.buyer == account
-                    || found.supplier == account && found.outstanding() > due
-                    || found.assignment().is_some_and(|to| to.financier == account) && !due.is_zero()
+                    || found.owner() == account && found.outstanding() > due
+                    || found.pledged().is_some_and(|to| to.financier == account) && !due.is_zero()
             };
             let open = receivables.iter().filter(binds).count() as u64;
             let counted: OpenItems = self.market.stage.read(&account).unwrap_or_default();

@@ -86,7 +86,7 @@ fn the_advance_and_the_receivable_change_hands_together() {
     assert_eq!(effect.field("holder"), Some(&Value::Account(financier)));
     let found = receivable_of(&market, receivable);
     assert_eq!((found.state(), found.holder()), (ReceivableState::Financed, financier));
-    assert_eq!(found.financier_due(), amount(910));
+    assert_eq!(found.secured(), amount(910));
     let closed: FinancingRequest = market.stage.read(&id).expect("the request is there");
     assert_eq!(closed.state(), FinancingRequestState::Accepted);
 }
