@@ -152,7 +152,7 @@ impl Client {
 
     /// The receivables that the reader may see, all or in one state.
     pub async fn receivables(&self, state: Option<&str>) -> Result<Vec<trade::Receivable>, ClientError> {
-        let known = ["registered", "confirmed", "financed", "settled", "withdrawn", "rejected", "disputed", "split"];
+        let known = ["registered", "confirmed", "financed", "settled", "withdrawn", "rejected"];
         let state = state_number(state, "RECEIVABLE_STATE_", &known, |name| {
             trade::ReceivableState::from_str_name(name).map(Into::into)
         })?;
