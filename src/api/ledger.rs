@@ -1,6 +1,7 @@
 //! `LedgerService`: submitting transactions, and reading what became of them.
 
 use super::caller::{Caller, identify, signing_key};
+use super::lineage::lineage;
 use super::status::{malformed, no_block, no_transaction, not_found, refused, status, unavailable};
 use super::streams::{self, StreamPlaces, StreamReader};
 use super::visibility::Sight;
@@ -16,7 +17,7 @@ use crate::wire::pb::ledger::get_transaction_request::Key;
 use crate::wire::pb::ledger::ledger_service_server::LedgerService;
 use crate::wire::pb::ledger::{self as pb, TransactionStatus};
 use crate::wire::{
-    account_id, block_to_pb, citation_to_pb, decline_to_pb, outcome_to_pb, receipt_to_pb, request_id,
+    account_id, block_to_pb, citation_to_pb, decline_to_pb, object_id, outcome_to_pb, receipt_to_pb, request_id,
     signed_transaction, status_to_pb, transaction_id,
 };
 use bytes::Bytes;
@@ -157,6 +158,13 @@ impl LedgerService for Ledger {
         Ok(Response::new(pb::GetCitationResponse { citation: Some(citation_to_pb(&citation)) }))
     }
 
+    async fn get_lineage(&self, request: Request<pb::GetLineageRequest>) -> Answer<pb::GetLineageResponse> {
+        let (caller, snapshot) = identify(&*self.node, &request)?;
+        let object = object_id("object_id", &request.get_ref().object_id).map_err(malformed)?;
+        let sight = Sight::new(caller.required()?, &*snapshot.view);
+        lineage(&*self.node, sight, object).await.map(Response::new)
+    }
+
     async fn get_block(&self, request: Request<pb::GetBlockRequest>) -> Answer<pb::GetBlockResponse> {
         let (caller, snapshot) = identify(&*self.node, &request)?;
         let record = self.node.block(request.get_ref().height).await.map_err(no_block)?;
@@ -209,7 +217,7 @@ pub(super) fn visible_block(sight: Sight<'_>, record: &BlockRecord) -> pb::Block
 }
 
 /// The receipt with those balances opened that the reader may see.
-fn visible_receipt(sight: Sight<'_>, receipt: Receipt) -> Receipt {
+pub(super) fn visible_receipt(sight: Sight<'_>, receipt: Receipt) -> Receipt {
     Receipt { balances: sight.balances(&receipt.balances), ..receipt }
 }
 

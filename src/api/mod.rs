@@ -16,6 +16,7 @@ mod call;
 mod caller;
 mod financing;
 mod ledger;
+mod lineage;
 mod node;
 mod page;
 mod server;

@@ -14,6 +14,7 @@ use crate::bench::BenchError;
 #[cfg(unix)]
 use crate::bench::peers::PeersError;
 use crate::client::decimal::DecimalError;
+use crate::client::lineage::LineageError;
 use crate::client::receipt_file::ReceiptFileError;
 use crate::client::ubl::UblError;
 use crate::client::{ClientError, KeyFileError, ParticipantError, PassphraseError, Refusal};
@@ -119,7 +120,7 @@ macro_rules! failures {
 }
 failures! {
     Usage: DecimalError, ParseIdError;
-    Failed: KeyFileError, ParticipantError, PassphraseError, ReceiptFileError, UblError, GenesisError, ReceiptError,
+    Failed: KeyFileError, LineageError, ParticipantError, PassphraseError, ReceiptFileError, UblError, GenesisError, ReceiptError,
         ConfigError, DaemonError, std::io::Error;
 }
 

@@ -15,8 +15,8 @@ mod session;
 use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
-    accounts, audit, balance, bench, chain, finance, invoices, issue, keys, pay, receipts, redeem, reserves, run,
-    tokens,
+    accounts, audit, balance, bench, chain, finance, invoices, issue, keys, lineage, pay, receipts, redeem, reserves,
+    run, tokens,
 };
 use failure::Failure;
 use output::Format;
@@ -92,6 +92,9 @@ enum Command {
     /// Fetches receipts, and verifies them offline.
     #[command(subcommand, alias = "receipt")]
     Receipts(receipts::ReceiptsCommand),
+    /// Shows where a loan, a receivable or an order comes from, with a proof for each step, and verifies it offline.
+    #[command(subcommand)]
+    Lineage(lineage::LineageCommand),
     /// Shows what became of a transaction: pending, applied, declined, expired, or unknown to the node.
     Transaction {
         /// Its id, as a payment or a timeout told it.
@@ -170,6 +173,7 @@ fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Receipts(receipts::ReceiptsCommand::Verify { file, checkpoint }) => {
             receipts::verify(common, &file, checkpoint)
         }
+        Command::Lineage(lineage::LineageCommand::Verify { file }) => lineage::verify(common, &file),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "causeway", &mut std::io::stdout());
             Ok(())
@@ -205,6 +209,9 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Receipts(receipts::ReceiptsCommand::Get { transaction, without_balances, checkpoint_height }) => {
             receipts::get(&session, transaction, without_balances, checkpoint_height).await
         }
+        Command::Lineage(lineage::LineageCommand::Get { object, file }) => {
+            lineage::get(&session, object, file.as_deref()).await
+        }
         Command::Blocks(command) => command.run(&session).await,
         Command::Events(command) => command.run(&session).await,
         Command::Transaction { transaction } => commands::transaction::run(&session, transaction).await,
@@ -217,6 +224,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         | Command::Audit(_)
         | Command::Keys(_)
         | Command::Receipts(receipts::ReceiptsCommand::Verify { .. })
+        | Command::Lineage(lineage::LineageCommand::Verify { .. })
         | Command::Completions { .. } => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ mod error;
 pub mod json;
 pub mod keys;
 mod ledger_client;
+pub mod lineage;
 pub mod operations;
 pub mod participant;
 pub mod passphrase;

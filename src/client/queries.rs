@@ -4,11 +4,14 @@
 use super::connection::Connection;
 use super::error::ClientError;
 use super::ledger_client::Client;
+use super::lineage::{Lineage, LineageStep};
 use super::operations::Citation;
+use crate::ledger::ReserveLine;
+use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
-use crate::primitives::{AccountId, ObjectId, RequestId, TokenId, TransactionId};
+use crate::primitives::{AccountId, Decode as _, ObjectId, RequestId, TokenId, TransactionId};
 use crate::wire::pb::{accounts, financing, ledger, node, tokens, trade};
-use crate::wire::receipt_from_pb;
+use crate::wire::{object_id, receipt_from_pb, transaction_id};
 use bytes::Bytes;
 use tonic::Streaming;
 
@@ -18,6 +21,21 @@ fn bytes(id: impl AsRef<[u8]>) -> Bytes {
 
 fn present<T>(part: Option<T>, what: &str) -> Result<T, ClientError> {
     part.ok_or_else(|| ClientError::Malformed(format!("there is no {what} in it")))
+}
+
+fn lineage_step(step: ledger::LineageStep) -> Result<LineageStep, Malformed> {
+    let line = |bytes: &Bytes| {
+        ReserveLine::from_bytes(bytes).map_err(|error| Malformed::new("reserve_lines", error.to_string()))
+    };
+    Ok(LineageStep {
+        object: object_id("object_id", &step.object_id)?,
+        relation: step.relation,
+        transaction: transaction_id("transaction_id", &step.transaction_id)?,
+        height: step.height,
+        events: step.effects.into_iter().map(|effect| effect.name).collect(),
+        receipt: step.receipt.map(receipt_from_pb).transpose()?,
+        reserve_lines: step.reserve_lines.iter().map(line).collect::<Result<_, _>>()?,
+    })
 }
 
 /// A state's wire number by its short name, such as `paid` of `REDEMPTION_STATE_PAID`; 0 for none.
@@ -223,6 +241,14 @@ impl Client {
     pub async fn citation(&self, transaction: TransactionId) -> Result<Citation, ClientError> {
         let request = ledger::GetCitationRequest { transaction_id: bytes(transaction) };
         present(ask!(self, ledger.get_citation(request))?.citation, "citation").map(Citation)
+    }
+
+    /// The history of an object and of what it stands on. Nothing of it is verified yet.
+    pub async fn lineage(&self, object: ObjectId) -> Result<Lineage, ClientError> {
+        let answer = ask!(self, ledger.get_lineage(ledger::GetLineageRequest { object_id: bytes(object) }))?;
+        let steps = answer.steps.into_iter().map(lineage_step).collect::<Result<_, _>>();
+        let steps = steps.map_err(|malformed| ClientError::Malformed(malformed.to_string()))?;
+        Ok(Lineage { steps, truncated: answer.truncated })
     }
 
     /// A block.

@@ -211,7 +211,7 @@ pub fn audit<R: Reader, S: Strategy, G: CryptoRng + Send>(
         Failure::Fault(fault) => AuditError::State { height: claimed.height, fault },
     };
     let (indexed, ended) = strategy.join(
-        || comparing.check_index(&auditor.counted.index, claimed.height),
+        || comparing.check_indexes(&auditor.counted, claimed.height),
         || auditor.check_ends(claimed.height).and_then(|()| auditor.check_state()),
     );
     indexed?;

@@ -12,7 +12,9 @@
 //!   loses an ancestor to make room, and what loses its place is executed again if it turns out to be needed.
 
 use super::error::NodeError;
-use super::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord, TransactionPlace, node_key};
+use super::records::{
+    ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord, TransactionPlace, node_key, object_key, objects_of, places,
+};
 use super::state_cache::{CachedView, StateCache};
 use crate::execution::genesis::Genesis;
 use crate::execution::{Executed, ParentState};
@@ -20,7 +22,7 @@ use crate::ledger::history::TIP_KEY;
 use crate::ledger::{Header, Layers, Openings, Tip, View, Writes};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
-use crate::primitives::{Decode, Encode, Hash, TransactionId};
+use crate::primitives::{Decode, Encode, Hash, ObjectId, TransactionId};
 use crate::storage::{Batch, Reader, Store, StoreColumn, StoreView, height_key};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -283,14 +285,11 @@ fn effects<S: Store>(store: &S, executed: &Executed) -> Result<Batch, NodeError>
     let height = executed.header.height;
     let mut batch = Batch::new();
     put_state(&mut batch, &executed.writes);
-    for (index, transaction) in executed.transactions.iter().enumerate() {
-        let place = TransactionPlace { height, index: index as u32 };
-        batch.put(StoreColumn::TransactionIndex, transaction.id(), place.to_bytes());
-    }
-    for outcome in executed.outcomes.iter().skip(executed.transactions.len()) {
-        // What fell due is found like a transaction, after the last of them.
-        let place = TransactionPlace { height, index: executed.transactions.len() as u32 };
+    for (place, outcome) in places(height, &executed.outcomes) {
         batch.put(StoreColumn::TransactionIndex, outcome.transaction_id, place.to_bytes());
+        for object in objects_of(outcome) {
+            batch.put(StoreColumn::ObjectIndex, object_key(object, place), Bytes::new());
+        }
     }
     // Grown step by step, it would be copied a dozen times.
     let mut record = Vec::with_capacity(executed.outcomes.len() * OUTCOME_BYTES_USUAL + 1_024);
@@ -345,11 +344,22 @@ pub fn transaction_places<S: Store>(
     store: &S,
     ids: &[TransactionId],
 ) -> Result<Vec<Option<TransactionPlace>>, NodeError> {
-    let keys: Vec<&[u8]> = ids.iter().map(|id| &id.as_bytes()[..]).collect();
-    let found = store.multi_get(StoreColumn::TransactionIndex, &keys)?.into_iter();
+    let places: Vec<_> = ids.iter().map(|id| (StoreColumn::TransactionIndex, &id.as_bytes()[..])).collect();
+    let found = store.multi_get(&places)?.into_iter();
     let read = |bytes: Bytes| TransactionPlace::from_bytes(&bytes);
     let places = found.map(|bytes| bytes.map(read).transpose());
     places.collect::<Result<_, _>>().map_err(|cause| NodeError::record("a transaction's place", cause))
+}
+
+/// Where the first transactions are that an object's history is made of, in the ledger's order.
+///
+/// # Errors
+/// The store failed or holds what no committer wrote.
+pub fn object_places<S: Store>(store: &S, object: ObjectId, limit: usize) -> Result<Vec<TransactionPlace>, NodeError> {
+    let steps = store.scan_prefix(StoreColumn::ObjectIndex, object.as_bytes(), object.as_bytes(), limit)?;
+    let place = |key: &Bytes| TransactionPlace::from_bytes(key.get(ObjectId::SIZE..).unwrap_or_default());
+    let places = steps.iter().map(|(key, _)| place(key)).collect::<Result<_, _>>();
+    places.map_err(|cause| NodeError::record("a step of an object's history", cause))
 }
 
 /// What came of the block at a height, if it is applied.

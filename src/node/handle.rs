@@ -1,6 +1,6 @@
 //! The running node as its API sees it.
 
-use super::chain::{Chain, transaction_place, transaction_places};
+use super::chain::{Chain, object_places, transaction_place, transaction_places};
 use super::clock::now;
 use super::error::NodeError;
 use super::finality::{Finality, Notice};
@@ -21,7 +21,7 @@ use crate::consensus::{Runtime, StopReason};
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Request, SignedTransaction, View};
-use crate::primitives::{AccountId, PublicKey, RequestId, TransactionId};
+use crate::primitives::{AccountId, ObjectId, PublicKey, RequestId, TransactionId};
 use crate::storage::{Store, StoreView};
 use crate::wire::sender_of;
 use commonware_parallel::Strategy;
@@ -375,6 +375,21 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
         async move {
             parts.alive()?;
             proofs::citation(&parts.chain, &parts.newest, &id).map_err(|error| parts.unavailable(error))
+        }
+        .boxed()
+    }
+
+    fn object_history(
+        &self,
+        object: ObjectId,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<FinalTransaction>, Unavailable>> {
+        let parts = self.parts.clone();
+        async move {
+            parts.alive()?;
+            let places = object_places(parts.chain.store(), object, limit);
+            let found = places.and_then(|places| places.into_iter().map(|place| parts.at(place)).collect());
+            found.map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }

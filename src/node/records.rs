@@ -6,13 +6,15 @@
 //! | Accumulator | empty | the state digest's accumulator after it |
 //! | Outcomes | height | [`BlockRecord`] |
 //! | TransactionIndex | transaction id | [`TransactionPlace`] |
+//! | ObjectIndex | object id, then [`TransactionPlace`] | empty |
 //! | HistoryNodes | level, index | the root of a perfect subtree over header hashes |
 
 use crate::codec_struct;
 use crate::execution::Executed;
-use crate::ledger::{Openings, Outcome, ReserveLine};
-use crate::primitives::Encode;
+use crate::ledger::{Openings, Outcome, ReserveLine, Value};
 use crate::primitives::merkle::NodePlace;
+use crate::primitives::{Encode, ObjectId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The key of the last applied header in Meta.
@@ -52,6 +54,22 @@ pub struct TransactionPlace {
     pub index: u32,
 }
 codec_struct!(TransactionPlace { height, index });
+
+/// Where each outcome of a block is found, its transactions' first: what fell due after the last of them.
+pub(super) fn places(height: u64, outcomes: &[Outcome]) -> impl Iterator<Item = (TransactionPlace, &Outcome)> {
+    outcomes.iter().enumerate().map(move |(index, outcome)| (TransactionPlace { height, index: index as u32 }, outcome))
+}
+
+/// The objects that an outcome's effects tell of: it is a part of their history. A plain payment's tell of none.
+pub(super) fn objects_of(outcome: &Outcome) -> BTreeSet<ObjectId> {
+    let values = outcome.effects.iter().flat_map(|effect| &effect.fields).map(|(_, value)| value);
+    values.filter_map(|value| if let Value::Object(object) = value { Some(*object) } else { None }).collect()
+}
+
+/// The key of a step in an object's history. Of one object, keys are in the order of the ledger.
+pub(super) fn object_key(object: ObjectId, place: TransactionPlace) -> Vec<u8> {
+    (object, place).to_bytes()
+}
 
 /// The key of a node of the history tree.
 pub(super) fn node_key(place: NodePlace) -> Vec<u8> {

@@ -16,7 +16,7 @@ use crate::domain::financing::Citation;
 use crate::execution::Envelope;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{BalanceAfter, Block, Openings, Outcome, ReserveLine, SignedTransaction, View};
-use crate::primitives::{AccountId, BlockTime, ChainId, Hash, PublicKey, RequestId, TransactionId};
+use crate::primitives::{AccountId, BlockTime, ChainId, Hash, ObjectId, PublicKey, RequestId, TransactionId};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -296,6 +296,13 @@ pub trait LedgerHandle: Send + Sync + 'static {
 
     /// A final transaction's outcome with its way into the newest history root.
     fn citation(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>>;
+
+    /// The final transactions, and what fell due, that an object's history is made of, in the ledger's order: the first so many.
+    fn object_history(
+        &self,
+        object: ObjectId,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<FinalTransaction>, Unavailable>>;
 
     /// A final block.
     fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>>;

@@ -3,10 +3,19 @@
 //! A [`StoreColumn`] is what callers name. A [`Family`] is what is tuned, flushed and compacted together. All columns
 //! of the ledger's state share one family, each under its tag byte: sixteen families of their own would each claim
 //! write buffers and files, for columns that are small and always written together.
+//!
+//! # Accounts with their balances
+//! Who pays is asked for as an account and as a balance, in one block. So the keys of these two columns, which both begin with
+//! the account's id, are stored under one tag and by that id first, the column's own tag after it: both entries lie in one
+//! block of a table, and a store that is larger than its cache reads one block for the two. Reading a column skips the
+//! other's entries.
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::ledger::view::Column;
+use crate::primitives::AccountId;
 
 /// What a store keeps. Keys and values are bytes; who writes a column owns their encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +34,8 @@ pub enum StoreColumn {
     Outcomes,
     /// Where a transaction is (height and index) by its id.
     TransactionIndex,
+    /// Which transactions an object's history is made of: its id, then where each of them is.
+    ObjectIndex,
     /// The state digest's accumulator.
     Accumulator,
     /// Roots of perfect subtrees over header hashes, by level and index: any path into the history is made from them.
@@ -33,13 +44,14 @@ pub enum StoreColumn {
 
 impl StoreColumn {
     /// The columns beside the state, each of which has a family to itself.
-    pub const BESIDE_STATE: [Self; 8] = [
+    pub const BESIDE_STATE: [Self; 9] = [
         Self::Meta,
         Self::Blocks,
         Self::BlockIndex,
         Self::Certificates,
         Self::Outcomes,
         Self::TransactionIndex,
+        Self::ObjectIndex,
         Self::Accumulator,
         Self::HistoryNodes,
     ];
@@ -54,38 +66,60 @@ impl StoreColumn {
             Self::Certificates => Family::Certificates,
             Self::Outcomes => Family::Outcomes,
             Self::TransactionIndex => Family::TransactionIndex,
+            Self::ObjectIndex => Family::ObjectIndex,
             Self::Accumulator => Family::Accumulator,
             Self::HistoryNodes => Family::HistoryNodes,
         }
     }
 
-    /// The byte that sets the column's keys apart in a family that holds several.
+    /// The byte that sets the column's keys apart in a family that holds several: its own, or that of the column whose
+    /// entries its own lie among.
     const fn tag(self) -> Option<u8> {
         match self {
+            Self::State(Column::Balances) => Some(Column::Accounts.tag()),
             Self::State(column) => Some(column.tag()),
             _ => None,
         }
     }
 
-    /// The key under which the family holds `key` of this column.
+    /// The byte after an account's id that sets the column's keys apart from those of another that begin with it, too.
+    const fn tag_after_account(self) -> Option<u8> {
+        match self {
+            Self::State(column @ (Column::Accounts | Column::Balances)) => Some(column.tag()),
+            _ => None,
+        }
+    }
+
+    /// The key under which the family holds `key` of this column. A `key` that is shorter than an account's id is one to seek
+    /// from, where keys begin with that.
     pub(super) fn stored_key(self, key: &[u8]) -> Vec<u8> {
-        let mut stored = Vec::with_capacity(1 + key.len());
+        let mut stored = Vec::with_capacity(2 + key.len());
         stored.extend(self.tag());
-        stored.extend_from_slice(key);
+        match (self.tag_after_account(), key.split_at_checked(AccountId::SIZE)) {
+            (Some(tag), Some((account, rest))) => {
+                stored.extend_from_slice(account);
+                stored.push(tag);
+                stored.extend_from_slice(rest);
+            }
+            _ => stored.extend_from_slice(key),
+        }
         stored
+    }
+
+    /// The caller's key of one that the family holds in the column's range; `None` if it is another column's.
+    pub(super) fn own_key(self, stored: &[u8]) -> Option<Bytes> {
+        let key = stored.get(usize::from(self.tag().is_some())..)?;
+        let Some(tag) = self.tag_after_account() else {
+            return Some(Bytes::copy_from_slice(key));
+        };
+        let (account, rest) = key.split_at_checked(AccountId::SIZE)?;
+        let rest = rest.strip_prefix(&[tag])?;
+        Some([account, rest].concat().into())
     }
 
     /// The first stored key beyond the column, or `None` if the column reaches the family's end.
     pub(super) fn stored_end(self) -> Option<Vec<u8>> {
         Some(vec![self.tag()?.checked_add(1)?])
-    }
-
-    /// How many leading bytes of a stored key are not the caller's.
-    pub(super) const fn stored_prefix_size(self) -> usize {
-        match self {
-            Self::State(_) => 1,
-            _ => 0,
-        }
     }
 }
 
@@ -110,10 +144,11 @@ pub(super) enum Family {
     TransactionIndex = 6,
     Accumulator = 7,
     HistoryNodes = 8,
+    ObjectIndex = 9,
 }
 
 impl Family {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::State,
         Self::Meta,
         Self::Blocks,
@@ -123,6 +158,7 @@ impl Family {
         Self::TransactionIndex,
         Self::Accumulator,
         Self::HistoryNodes,
+        Self::ObjectIndex,
     ];
 
     /// The name on disk: a rename is a change of format.
@@ -137,6 +173,7 @@ impl Family {
             Self::TransactionIndex => "transaction_index",
             Self::Accumulator => "accumulator",
             Self::HistoryNodes => "history_nodes",
+            Self::ObjectIndex => "object_index",
         }
     }
 

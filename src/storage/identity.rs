@@ -8,7 +8,7 @@ use crate::primitives::ChainId;
 /// The format that this program reads and writes: families, keys, and the encodings of values.
 ///
 /// Raised by any change that an older program would misread. Stores are not converted: a node rebuilds.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 const FORMAT_KEY: &[u8] = b"format";
 const CHAIN_KEY: &[u8] = b"chain";

@@ -41,14 +41,14 @@ impl Reader for Image {
         Ok(self.family(column.family()).get(stored.as_slice()).cloned())
     }
 
-    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        keys.iter().map(|key| self.get(column, key)).collect()
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        places.iter().map(|(column, key)| self.get(*column, key)).collect()
     }
 
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {
         let start = Bound::Included(Bytes::from(column.stored_key(from)));
         let pairs = self.family(column.family()).range((start, end_of(column)));
-        Ok(pairs.take(limit).map(|pair| to_caller(column, pair)).collect())
+        Ok(pairs.filter_map(|pair| to_caller(column, pair)).take(limit).collect())
     }
 
     fn scan_back(&self, column: StoreColumn, before: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StorageError> {
@@ -59,7 +59,7 @@ impl Reader for Image {
             None => end_of(column),
         };
         let pairs = self.family(column.family()).range((start, end));
-        Ok(pairs.rev().take(limit).map(|pair| to_caller(column, pair)).collect())
+        Ok(pairs.rev().filter_map(|pair| to_caller(column, pair)).take(limit).collect())
     }
 }
 
@@ -67,6 +67,6 @@ fn end_of(column: StoreColumn) -> Bound<Bytes> {
     column.stored_end().map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)))
 }
 
-fn to_caller(column: StoreColumn, (key, value): (&Bytes, &Bytes)) -> Pair {
-    (key.slice(column.stored_prefix_size()..), value.clone())
+fn to_caller(column: StoreColumn, (key, value): (&Bytes, &Bytes)) -> Option<Pair> {
+    Some((column.own_key(key)?, value.clone()))
 }

@@ -21,8 +21,8 @@ pub trait Reader: Send + Sync {
     /// The value under `key`, or `None` if the column has no such key.
     fn get(&self, column: StoreColumn, key: &[u8]) -> Result<Option<Bytes>, StorageError>;
 
-    /// The values under `keys`, in the order asked. All of one commit.
-    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError>;
+    /// The values at `places`, each a column and a key, in the order asked. All of one commit.
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError>;
 
     /// At most `limit` pairs with keys at or above `from`, ascending.
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError>;
@@ -77,8 +77,8 @@ impl<R: Reader + ?Sized> Reader for Arc<R> {
         (**self).get(column, key)
     }
 
-    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        (**self).multi_get(column, keys)
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        (**self).multi_get(places)
     }
 
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {

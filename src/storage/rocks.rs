@@ -16,14 +16,15 @@
 //! runtime with more than one worker carries on beside it. RocksDB flushes and compacts on two threads of its own,
 //! below the port; nothing that the ledger computes depends on them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBPinnableSlice, DBRawIterator, Range, ReadOptions,
-    Snapshot, WriteBatch, WriteOptions, properties,
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBRawIterator, Range, ReadOptions, Snapshot,
+    WriteBatch, WriteOptions, properties,
 };
 use self_cell::self_cell;
 
@@ -129,7 +130,7 @@ impl RocksStore {
     }
 
     /// What each column takes in tables, in bytes: of the state's columns, which share tables, by RocksDB's own estimate. What
-    /// is not flushed is in none.
+    /// is not flushed is in none. Balances lie among the accounts, and count with them.
     pub fn bytes_by_column(&self) -> Result<Vec<(StoreColumn, u64)>, StorageError> {
         let database = &self.database;
         let of_state = |column: &Column| {
@@ -145,7 +146,8 @@ impl RocksStore {
             let size = size.map_err(|error| classify(&database.place, family.name(), &error))?;
             Ok((*column, size.unwrap_or(0)))
         };
-        Column::ALL.iter().map(of_state).chain(StoreColumn::BESIDE_STATE.iter().map(of_family)).collect()
+        let of_its_own = Column::ALL.iter().filter(|column| **column != Column::Balances);
+        of_its_own.map(of_state).chain(StoreColumn::BESIDE_STATE.iter().map(of_family)).collect()
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StorageError> {
@@ -193,9 +195,9 @@ impl Reader for RocksStore {
         self.database.get(column, key, &ReadOptions::default())
     }
 
-    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError> {
         // Without a snapshot a commit could fall between two of the keys.
-        self.snapshot()?.multi_get(column, keys)
+        self.snapshot()?.multi_get(places)
     }
 
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {
@@ -239,17 +241,8 @@ impl Reader for RocksSnapshot {
         self.with(|database, options| database.get(column, key, &options))
     }
 
-    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        self.with(|database, options| {
-            let stored: Vec<Vec<u8>> = keys.iter().map(|key| column.stored_key(key)).collect();
-            let sorted = stored.is_sorted();
-            let values = database.rocks.batched_multi_get_cf_opt(database.family(column)?, &stored, sorted, &options);
-            let read = |value: Result<Option<DBPinnableSlice<'_>>, rocksdb::Error>| {
-                let copied = |found: DBPinnableSlice<'_>| Bytes::copy_from_slice(&found);
-                value.map(|found| found.map(copied)).map_err(|error| database.read_failure(column, &error))
-            };
-            values.into_iter().map(read).collect()
-        })
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        self.with(|database, options| database.multi_get(places, &options))
     }
 
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {
@@ -283,6 +276,31 @@ impl Database {
     fn get(&self, column: StoreColumn, key: &[u8], options: &ReadOptions) -> Result<Option<Bytes>, StorageError> {
         let found = self.rocks.get_cf_opt(self.family(column)?, column.stored_key(key), options);
         found.map(|value| value.map(Bytes::from)).map_err(|error| self.read_failure(column, &error))
+    }
+
+    /// One look-up for each family, so that keys which lie together are read together.
+    fn multi_get(
+        &self,
+        places: &[(StoreColumn, &[u8])],
+        options: &ReadOptions,
+    ) -> Result<Vec<Option<Bytes>>, StorageError> {
+        let mut by_family: BTreeMap<Family, Vec<usize>> = BTreeMap::new();
+        for (index, (column, _)) in places.iter().enumerate() {
+            by_family.entry(column.family()).or_default().push(index);
+        }
+        let mut values = vec![None; places.len()];
+        for (family, indexes) in by_family {
+            let mut stored: Vec<(Vec<u8>, usize)> =
+                indexes.into_iter().map(|index| (places[index].0.stored_key(places[index].1), index)).collect();
+            stored.sort_unstable();
+            let keys: Vec<&[u8]> = stored.iter().map(|(key, _)| &key[..]).collect();
+            let found = self.rocks.batched_multi_get_cf_opt(self.handle(family)?, keys, true, options);
+            for ((_, index), value) in stored.iter().zip(found) {
+                let value = value.map_err(|error| self.read_failure(places[*index].0, &error))?;
+                values[*index] = value.map(|found| Bytes::copy_from_slice(&found));
+            }
+        }
+        Ok(values)
     }
 
     fn scan(
@@ -328,8 +346,9 @@ impl Database {
             let Some((key, value)) = cursor.item() else {
                 break;
             };
-            let key = key.get(column.stored_prefix_size()..).unwrap_or_default();
-            pairs.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            if let Some(key) = column.own_key(key) {
+                pairs.push((key, Bytes::copy_from_slice(value)));
+            }
             step(&mut cursor);
         }
         // An iterator that meets damage just ends; its status tells the end from the damage.

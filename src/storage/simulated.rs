@@ -151,8 +151,8 @@ impl<B: Blob> Reader for SimulatedStore<B> {
         self.read(|image| image.get(column, key))
     }
 
-    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        self.read(|image| image.multi_get(column, keys))
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        self.read(|image| image.multi_get(places))
     }
 
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {

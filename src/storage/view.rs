@@ -3,7 +3,6 @@
 //! Rules must not know of disks, so the ledger's view cannot fail. A fault is kept on the side instead, the answer is
 //! "not there", and whoever asked for the execution looks at [`StoreView::fault`] before it believes the result.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -56,17 +55,10 @@ impl<R: Reader> View for StoreView<R> {
     }
 
     fn get_many(&self, places: &[&Place]) -> Vec<Option<Bytes>> {
-        let mut by_column: BTreeMap<Column, Vec<usize>> = BTreeMap::new();
-        for (index, place) in places.iter().enumerate() {
-            by_column.entry(place.column()).or_default().push(index);
-        }
+        let stored: Vec<_> = places.iter().map(|place| (StoreColumn::State(place.column()), place.key())).collect();
+        let mut values = self.record(self.reader.multi_get(&stored));
         // After a fault there are fewer; nobody believes what follows.
-        let mut values = vec![None; places.len()];
-        for (column, indexes) in by_column {
-            let keys: Vec<&[u8]> = indexes.iter().map(|index| places[*index].key()).collect();
-            let read = self.record(self.reader.multi_get(StoreColumn::State(column), &keys));
-            indexes.into_iter().zip(read).for_each(|(index, value)| values[index] = value);
-        }
+        values.resize(places.len(), None);
         values
     }
 

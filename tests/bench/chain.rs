@@ -24,8 +24,8 @@ fn the_audit_stands_by_a_chain_and_what_was_added_to_it() {
     for figure in ["cpu_us_per_transfer", "state_puts_per_transfer", "disk_bytes_per_transfer"] {
         assert!(report["whole"][figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {report}");
     }
-    // Each transfer has a transaction, its outcome, its place by its id, and two balances.
-    for column in ["Blocks", "Outcomes", "TransactionIndex", "State/Balances"] {
+    // Each transfer has a transaction, its outcome, its place by its id, and two balances, which lie among the accounts.
+    for column in ["Blocks", "Outcomes", "TransactionIndex", "State/Accounts"] {
         let columns = report["columns"].as_array().unwrap();
         assert!(columns.iter().any(|each| each["column"] == column && each["bytes"].as_u64() > Some(0)), "{report}");
     }

@@ -135,7 +135,7 @@ fn fill(place: &Path) {
             let height = round * 20 + height;
             let mut batch = Batch::new();
             batch.put(StoreColumn::Blocks, height_key(height), vec![height as u8; 300]);
-            batch.put(StoreColumn::State(Column::Balances), height_key(height), b"balance".to_vec());
+            batch.put(StoreColumn::State(Column::Circulation), height_key(height), b"balance".to_vec());
             batch.put(StoreColumn::Meta, b"applied", height_key(height).to_vec());
             commit(&store, batch);
         }

@@ -25,6 +25,7 @@ fn all_columns() -> Vec<StoreColumn> {
         StoreColumn::Certificates,
         StoreColumn::Outcomes,
         StoreColumn::TransactionIndex,
+        StoreColumn::ObjectIndex,
         StoreColumn::Accumulator,
     ];
     state.chain(node_local).collect()

@@ -14,7 +14,7 @@ use causeway::node::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode,
     PendingTransaction, Snapshot, Status, Submission, Unavailable,
 };
-use causeway::primitives::{AccountId, BlockTime, PublicKey, RequestId, TransactionId};
+use causeway::primitives::{AccountId, BlockTime, ObjectId, PublicKey, RequestId, TransactionId};
 use causeway::wire::pb::{accounts, ledger as pb};
 use commonware_parallel::Sequential;
 use commonware_utils::test_rng;
@@ -236,6 +236,10 @@ impl LedgerHandle for StandIn {
 
     fn citation(&self, _: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>> {
         futures::future::ready(Ok(None)).boxed()
+    }
+
+    fn object_history(&self, _: ObjectId, _: usize) -> BoxFuture<'static, Result<Vec<FinalTransaction>, Unavailable>> {
+        futures::future::ready(Ok(Vec::new())).boxed()
     }
 
     fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>> {

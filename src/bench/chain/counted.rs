@@ -34,9 +34,9 @@ impl<R: Reader> Reader for Counted<R> {
         self.inner.get(column, key)
     }
 
-    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        self.count(keys.len());
-        self.inner.multi_get(column, keys)
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        self.count(places.len());
+        self.inner.multi_get(places)
     }
 
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {

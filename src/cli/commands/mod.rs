@@ -11,6 +11,7 @@ mod invoice_document;
 pub mod invoices;
 pub mod issue;
 pub mod keys;
+pub mod lineage;
 pub mod pay;
 #[cfg(unix)]
 mod peers;

@@ -6,6 +6,7 @@ use crate::cli::output::{Format, money, print_one, with_units};
 use crate::cli::session::{Common, Session};
 use crate::client::json::body_to_json;
 use crate::client::receipt_file::{self, ReceiptFileError};
+use crate::execution::genesis::Genesis;
 use crate::ledger::receipt::{Checkpoint, Receipt, TrustRoot};
 use crate::ledger::{Effect, Reason, Status, Value as Figure};
 use crate::primitives::{Hash, TokenId, TransactionId};
@@ -61,30 +62,43 @@ pub async fn get(
     Ok(())
 }
 
+fn read_genesis(common: &Common) -> Result<Genesis, Failure> {
+    common.read_genesis()?.ok_or_else(|| {
+        Failure::Usage(
+            "give the genesis file with --genesis FILE; its SHA-256 is the id of the ledger that you trust".into(),
+        )
+    })
+}
+
+/// What a verifier trusts: the genesis file, and perhaps a later block.
+///
+/// # Errors
+/// No genesis file was given, or it is none.
+pub(super) fn trust_root(common: &Common, checkpoint: Option<Checkpoint>) -> Result<TrustRoot, Failure> {
+    let genesis = read_genesis(common)?;
+    Ok(TrustRoot {
+        chain_id: genesis.chain_id(),
+        validators: genesis.validators().clone(),
+        epoch_length: genesis.epoch_length(),
+        checkpoint,
+    })
+}
+
 /// Verifies a receipt file. Asks no node.
 ///
 /// # Errors
 /// There is no genesis, or the first link of the receipt that does not hold.
 pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<Checkpoint>) -> Result<(), Failure> {
-    let genesis = common.read_genesis()?.ok_or_else(|| {
-        Failure::Usage(
-            "give the genesis file with --genesis FILE; its SHA-256 is the id of the ledger that you trust".into(),
-        )
-    })?;
+    let trust = trust_root(common, checkpoint)?;
     // What is no receipt and what proves nothing are one answer to who asks whether this file does.
     let refuse = |error: String| Failure::Failed(format!("{} does not verify: {error}", file.display()));
     let receipt = receipt_file::read(file).map_err(|error| match error {
         ReceiptFileError::Unreadable { .. } => error.into(),
         error => refuse(error.to_string()),
     })?;
-    let trust = TrustRoot {
-        chain_id: genesis.chain_id(),
-        validators: genesis.validators().clone(),
-        epoch_length: genesis.epoch_length(),
-        checkpoint,
-    };
     receipt.verify(&trust).map_err(|error| refuse(error.to_string()))?;
     // The genesis knows the scale of its own tokens; of those created later it can only be said that they are minor units.
+    let genesis = read_genesis(common)?;
     let tokens = &genesis.file().tokens;
     let scale_of = |id: &str| tokens.iter().find(|token| token.token_id == id).map(|token| token.scale);
     let mut value = verified_to_json(common.output, &receipt, &scale_of);

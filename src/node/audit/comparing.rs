@@ -1,13 +1,14 @@
 //! The last of the audit's three steps: what was executed, compared with what is stored of it beside the state.
 //!
-//! Outcomes, openings and reserve lines by height, nodes of the history, and the index of transactions. The index is in the order
-//! of ids, which is no order of time: it is compared as a set ([`super::entries`]), and entry by entry only if the sets differ.
+//! Outcomes, openings and reserve lines by height, nodes of the history, and the indexes of transactions and of objects. An index
+//! is in the order of ids, which is no order of time: it is compared as a set ([`super::entries`]), and entry by entry only if
+//! the sets differ.
 
 use super::entries::{EntrySet, SetKey};
 use super::{AuditError, Failure, Fault, PAGE, after, check_entry};
 use crate::execution::Executed;
-use crate::ledger::{MovementKind, Outcome};
-use crate::node::records::{BlockRecord, TransactionPlace, node_key};
+use crate::ledger::MovementKind;
+use crate::node::records::{BlockRecord, node_key, object_key, objects_of, places};
 use crate::primitives::merkle::NodePlace;
 use crate::primitives::{Decode as _, Encode as _, Hash};
 use crate::storage::{Reader, StoreColumn, height_key};
@@ -25,8 +26,10 @@ pub(super) struct Replayed {
 /// What was counted while blocks were compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
-    /// The entries of the index.
-    pub index: EntrySet,
+    /// The entries of the index of transactions.
+    pub transactions: EntrySet,
+    /// The entries of the index of objects.
+    pub objects: EntrySet,
     /// Transfers that were made.
     pub transfers: u64,
 }
@@ -34,7 +37,8 @@ pub(super) struct Counted {
 impl Counted {
     /// Takes in another count.
     pub fn join(&mut self, other: &Self) {
-        self.index.join(&other.index);
+        self.transactions.join(&other.transactions);
+        self.objects.join(&other.objects);
         self.transfers += other.transfers;
     }
 }
@@ -69,7 +73,10 @@ impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
         self.check_nodes(&block.nodes)?;
         let mut counted = Counted::default();
         for (place, outcome) in places(height, &record.outcomes) {
-            counted.index.insert(&self.set_key, outcome.transaction_id.as_bytes(), &place.to_bytes());
+            counted.transactions.insert(&self.set_key, outcome.transaction_id.as_bytes(), &place.to_bytes());
+            for object in objects_of(outcome) {
+                counted.objects.insert(&self.set_key, &object_key(object, place), &[]);
+            }
             let moved = outcome.movements.iter().filter(|movement| movement.kind == MovementKind::Transfer);
             counted.transfers += moved.count() as u64;
         }
@@ -83,9 +90,14 @@ impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
         })
     }
 
-    /// Whether the index of transactions is the one that follows from the blocks up to a height.
-    pub fn check_index(&self, expected: &EntrySet, height: u64) -> Result<(), AuditError> {
-        let column = StoreColumn::TransactionIndex;
+    /// Whether the indexes are those that follow from the blocks up to a height.
+    pub fn check_indexes(&self, expected: &Counted, height: u64) -> Result<(), AuditError> {
+        let indexes =
+            [(StoreColumn::TransactionIndex, &expected.transactions), (StoreColumn::ObjectIndex, &expected.objects)];
+        indexes.into_iter().try_for_each(|(column, expected)| self.check_index(column, expected, height))
+    }
+
+    fn check_index(&self, column: StoreColumn, expected: &EntrySet, height: u64) -> Result<(), AuditError> {
         let (mut found, mut from) = (EntrySet::default(), Vec::new());
         loop {
             let page = self.store.scan(column, &from, PAGE)?;
@@ -97,25 +109,23 @@ impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
             return Ok(());
         }
         for height in 1..=height {
-            self.check_index_of(height).map_err(|failure| failure.at(height))?;
+            self.check_indexes_of(height).map_err(|failure| failure.at(height))?;
         }
         let fault = Fault::Surplus { column, found: found.count(), expected: expected.count() };
         Err(AuditError::State { height, fault })
     }
 
-    /// The index's entries of one block, one by one. Its outcomes were compared before.
-    fn check_index_of(&self, height: u64) -> Result<(), Failure> {
+    /// The indexes' entries of one block, one by one. Its outcomes were compared before.
+    fn check_indexes_of(&self, height: u64) -> Result<(), Failure> {
         let bytes = self.store.get(StoreColumn::Outcomes, &height_key(height))?;
         let bytes = bytes.ok_or(Fault::Missing(StoreColumn::Outcomes))?;
         let record = BlockRecord::from_bytes(&bytes).map_err(Fault::Undecodable)?;
         places(height, &record.outcomes).try_for_each(|(place, outcome)| {
             let key = outcome.transaction_id.as_bytes();
-            check_entry(self.store, StoreColumn::TransactionIndex, key, &place.to_bytes())
+            check_entry(self.store, StoreColumn::TransactionIndex, key, &place.to_bytes())?;
+            objects_of(outcome).into_iter().try_for_each(|object| {
+                check_entry(self.store, StoreColumn::ObjectIndex, &object_key(object, place), &[])
+            })
         })
     }
-}
-
-/// Where each outcome is found: what fell due after the last of the transactions.
-fn places(height: u64, outcomes: &[Outcome]) -> impl Iterator<Item = (TransactionPlace, &Outcome)> {
-    outcomes.iter().enumerate().map(move |(index, outcome)| (TransactionPlace { height, index: index as u32 }, outcome))
 }

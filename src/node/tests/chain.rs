@@ -23,8 +23,8 @@ impl Reader for StallingStore {
         self.store.get(column, key)
     }
 
-    fn multi_get(&self, column: StoreColumn, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        self.store.multi_get(column, keys)
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        self.store.multi_get(places)
     }
 
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {

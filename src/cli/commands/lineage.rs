@@ -1,0 +1,88 @@
+//! `causeway lineage`: where a loan, a receivable or an order comes from, fetched with its proofs and verified offline.
+
+use super::receipts::trust_root;
+use crate::cli::failure::Failure;
+use crate::cli::output::{print_many, print_one};
+use crate::cli::session::{Common, Session};
+use crate::client::lineage::{Lineage, LineageError};
+use crate::primitives::ObjectId;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Fetches lineages, and verifies them offline.
+#[derive(Debug, clap::Subcommand)]
+pub enum LineageCommand {
+    /// Fetches the history of an object and of what it stands on, and shows it or keeps it in a file with its proofs.
+    Get {
+        /// The object: a loan, a receivable, an order, an issuance.
+        object: ObjectId,
+        /// Keep the steps with their receipts in this file, for `lineage verify`.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Verifies a lineage file offline, with the genesis file (--genesis) and nothing else.
+    Verify {
+        /// The lineage file.
+        file: PathBuf,
+    },
+}
+
+/// Fetches.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn get(session: &Session, object: ObjectId, file: Option<&Path>) -> Result<(), Failure> {
+    session.account()?;
+    let lineage = session.client.lineage(object).await?;
+    if let Some(path) = file {
+        lineage.write(path)?;
+        let bytes = std::fs::metadata(path)?.len();
+        let value = json!({ "steps": lineage.steps.len(), "file": path, "bytes": bytes });
+        print_one(session.format(), &value);
+    } else {
+        show(&session.common, &lineage);
+    }
+    if lineage.truncated {
+        session
+            .note("There are more steps than one answer has room for: ask for the objects further down by themselves.");
+    }
+    Ok(())
+}
+
+/// Verifies a lineage file. Asks no node.
+///
+/// # Errors
+/// There is no genesis, or the first step of the lineage that does not hold.
+pub fn verify(common: &Common, file: &Path) -> Result<(), Failure> {
+    let trust = trust_root(common, None)?;
+    let refuse = |error: LineageError| Failure::Failed(format!("{} does not verify: {error}", file.display()));
+    let lineage = Lineage::read(file).map_err(|error| match error {
+        LineageError::File { .. } => error.into(),
+        error => refuse(error),
+    })?;
+    let proven = lineage.verify(&trust).map_err(refuse)?;
+    show(common, &lineage);
+    let value = json!({
+        "verified": true,
+        "chain_id": trust.chain_id.to_string(),
+        "steps": proven.steps,
+        "without_receipt": proven.without_receipt,
+    });
+    print_one(common.output, &value);
+    Ok(())
+}
+
+fn show(common: &Common, lineage: &Lineage) {
+    let row = |step: &crate::client::lineage::LineageStep| -> Value {
+        json!({
+            "object": if step.relation.is_empty() { "asked for" } else { &step.relation },
+            "object_id": step.object.to_string(),
+            "height": step.height,
+            "what_happened": step.events.join(", "),
+            "transaction_id": step.transaction.to_string(),
+            "proof": if step.receipt.is_some() { "receipt" } else { "none: fell due by time" },
+        })
+    };
+    let rows: Vec<Value> = lineage.steps.iter().map(row).collect();
+    print_many(common.output, &rows, &["object", "object_id", "height", "what_happened", "transaction_id", "proof"]);
+}

@@ -1,0 +1,279 @@
+//! Lineage: where a loan comes from, proven step by step, offline.
+//!
+//! A node answers `GetLineage` with the history of an object and of what it stands on. Each step carries the receipt of its
+//! transaction and the reserve lines of its block, so the whole is a file that convinces with the genesis alone.
+//!
+//! # Invariants
+//! * What [`Lineage::verify`] accepts, happened: every receipt verifies, tells of the step's object, and the reserve lines are those
+//!   that its header commits to. Every object but the first is named, by its relation, in a step above it.
+//!
+//! # Deliberately absent
+//! Completeness: a lineage proves what it shows, not that nothing else happened to an object. And proofs of what fell due by time
+//! alone, such as ageing: such a step has no transaction and no receipt, and is counted as unproven.
+
+use super::receipt_file::{self, ReceiptFileError};
+use crate::ledger::block::reserves_root;
+use crate::ledger::receipt::{ReceiptError, TrustRoot};
+use crate::ledger::{Receipt, ReserveLine, Value};
+use crate::primitives::{Decode as _, Encode as _, ObjectId, TransactionId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// What the file says it is.
+pub const LINEAGE_FILE_FORMAT: &str = "causeway-lineage/1";
+/// Largest file: 256 receipts of full size stay below.
+pub const LINEAGE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Why a lineage does not hold, or a file is none.
+#[derive(Debug, Error)]
+pub enum LineageError {
+    /// It could not be read or written.
+    #[error("the lineage file {} could not be {doing}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// Not JSON of the expected shape, or too large.
+    #[error("the lineage file is not of the expected form: {0}")]
+    Form(String),
+    /// A step's receipt is no receipt.
+    #[error("step {step}: {cause}")]
+    Receipt {
+        /// From 0.
+        step: usize,
+        /// What is wrong.
+        cause: ReceiptFileError,
+    },
+    /// A step's receipt proves nothing.
+    #[error("step {step}: {cause}")]
+    Unproven {
+        /// From 0.
+        step: usize,
+        /// The link that does not hold.
+        cause: ReceiptError,
+    },
+    /// A step is not what its receipt proves.
+    #[error("step {step}: {why}")]
+    Step {
+        /// From 0.
+        step: usize,
+        /// What does not fit.
+        why: String,
+    },
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineageStep {
+    /// Whose history it is a step of.
+    pub object: ObjectId,
+    /// The field that named the object in a step above; empty for the object asked for.
+    pub relation: String,
+    /// The transaction, or what fell due.
+    pub transaction: TransactionId,
+    /// The block's height.
+    pub height: u64,
+    /// The names of what happened to the object, for people.
+    pub events: Vec<String>,
+    /// The proof; none of what fell due.
+    pub receipt: Option<Receipt>,
+    /// Every token's line after the block.
+    pub reserve_lines: Vec<ReserveLine>,
+}
+
+/// An object's history and that of what it stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    /// The steps, the object's own first.
+    pub steps: Vec<LineageStep>,
+    /// Whether the node had more.
+    pub truncated: bool,
+}
+
+/// What was proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// Steps with a receipt that holds.
+    pub steps: usize,
+    /// Steps that fell due by time and have none.
+    pub without_receipt: usize,
+}
+
+impl Lineage {
+    /// Verifies every step from the genesis.
+    ///
+    /// # Errors
+    /// The first step that does not hold, and why.
+    pub fn verify(&self, trust: &TrustRoot) -> Result<Proven, LineageError> {
+        let mut named: BTreeSet<(String, ObjectId)> = BTreeSet::new();
+        let mut proven = Proven { steps: 0, without_receipt: 0 };
+        let asked = self.steps.first().map(|first| first.object);
+        for (index, step) in self.steps.iter().enumerate() {
+            let refuse = |why: String| LineageError::Step { step: index, why };
+            let is_asked = Some(step.object) == asked && step.relation.is_empty();
+            if !is_asked && !named.contains(&(step.relation.clone(), step.object)) {
+                return Err(refuse(format!("no step above names {} as its {}", step.object, step.relation)));
+            }
+            let Some(receipt) = &step.receipt else {
+                proven.without_receipt += 1;
+                continue;
+            };
+            receipt.verify(trust).map_err(|cause| LineageError::Unproven { step: index, cause })?;
+            step.fits(receipt).map_err(refuse)?;
+            named.extend(step.names(receipt));
+            proven.steps += 1;
+        }
+        Ok(proven)
+    }
+
+    /// The lineage as the text of a file.
+    ///
+    /// # Errors
+    /// None that has been seen: a tree of texts and numbers has a JSON form.
+    pub fn to_text(&self) -> Result<String, LineageError> {
+        let steps = self.steps.iter().enumerate().map(|(index, step)| FileStep::of(index, step));
+        let file = File {
+            format: LINEAGE_FILE_FORMAT.to_owned(),
+            truncated: self.truncated,
+            steps: steps.collect::<Result<_, _>>()?,
+        };
+        Ok(serde_json::to_string_pretty(&file).map_err(|error| LineageError::Form(error.to_string()))? + "\n")
+    }
+
+    /// The lineage in the text of a file. It is well formed; whether it is true is for [`Self::verify`] to say.
+    ///
+    /// # Errors
+    /// What is wrong, and in which step.
+    pub fn from_text(text: &str) -> Result<Self, LineageError> {
+        let file: File = serde_json::from_str(text).map_err(|error| LineageError::Form(error.to_string()))?;
+        if file.format != LINEAGE_FILE_FORMAT {
+            let why = format!("it is of format '{}', this version reads '{LINEAGE_FILE_FORMAT}'", file.format);
+            return Err(LineageError::Form(why));
+        }
+        let steps = file.steps.into_iter().enumerate().map(|(index, step)| step.into_step(index));
+        Ok(Self { steps: steps.collect::<Result<_, _>>()?, truncated: file.truncated })
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), LineageError> {
+        let failed = |cause| LineageError::File { path: path.to_path_buf(), doing: "written", cause };
+        std::fs::write(path, self.to_text()?).map_err(failed)
+    }
+
+    /// Reads a file. Nothing of it is verified yet.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no lineage.
+    pub fn read(path: &Path) -> Result<Self, LineageError> {
+        let failed = |cause| LineageError::File { path: path.to_path_buf(), doing: "read", cause };
+        let bytes = std::fs::metadata(path).map_err(failed)?.len();
+        if bytes > LINEAGE_FILE_BYTES_MAX {
+            return Err(LineageError::Form(format!("it has {bytes} bytes, at most {LINEAGE_FILE_BYTES_MAX} are read")));
+        }
+        Self::from_text(&std::fs::read_to_string(path).map_err(failed)?)
+    }
+}
+
+impl LineageStep {
+    /// Whether the step is what the receipt proves.
+    fn fits(&self, receipt: &Receipt) -> Result<(), String> {
+        if receipt.transaction.id() != self.transaction || receipt.header.height != self.height {
+            return Err("its receipt is of another transaction or height".to_owned());
+        }
+        if self.effects(receipt).next().is_none() {
+            return Err(format!("its receipt does not tell of {}", self.object));
+        }
+        let told: Vec<&String> = self.effects(receipt).map(|effect| &effect.name).collect();
+        if !told.into_iter().eq(&self.events) {
+            return Err("its receipt tells of other events".to_owned());
+        }
+        if reserves_root(&self.reserve_lines) != receipt.header.reserves_root {
+            return Err("its reserve lines are not those of its block".to_owned());
+        }
+        Ok(())
+    }
+
+    fn effects<'a>(&'a self, receipt: &'a Receipt) -> impl Iterator<Item = &'a crate::ledger::Effect> {
+        let of_object = move |effect: &&crate::ledger::Effect| {
+            effect.fields.iter().any(|(_, value)| *value == Value::Object(self.object))
+        };
+        receipt.outcome.effects.iter().filter(of_object)
+    }
+
+    /// The objects that the step names, each by its field.
+    fn names(&self, receipt: &Receipt) -> Vec<(String, ObjectId)> {
+        let fields = self.effects(receipt).flat_map(|effect| &effect.fields);
+        let objects = fields.filter_map(|(name, value)| match value {
+            Value::Object(object) => Some((name.clone(), *object)),
+            _ => None,
+        });
+        objects.collect()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: String,
+    truncated: bool,
+    steps: Vec<FileStep>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileStep {
+    object_id: String,
+    relation: String,
+    transaction_id: String,
+    height: u64,
+    events: Vec<String>,
+    receipt: Option<serde_json::Value>,
+    reserve_lines: Vec<String>,
+}
+
+impl FileStep {
+    fn of(index: usize, step: &LineageStep) -> Result<Self, LineageError> {
+        let as_value = |receipt: &Receipt| {
+            let text = receipt_file::to_text(receipt).map_err(|cause| LineageError::Receipt { step: index, cause })?;
+            serde_json::from_str(&text).map_err(|error| LineageError::Form(error.to_string()))
+        };
+        Ok(Self {
+            object_id: step.object.to_string(),
+            relation: step.relation.clone(),
+            transaction_id: step.transaction.to_string(),
+            height: step.height,
+            events: step.events.clone(),
+            receipt: step.receipt.as_ref().map(as_value).transpose()?,
+            reserve_lines: step.reserve_lines.iter().map(|line| hex::encode(line.to_bytes())).collect(),
+        })
+    }
+
+    fn into_step(self, index: usize) -> Result<LineageStep, LineageError> {
+        let invalid = |field: &str, why: String| LineageError::Step { step: index, why: format!("{field}: {why}") };
+        let receipt = |value: serde_json::Value| {
+            receipt_file::from_text(&value.to_string()).map_err(|cause| LineageError::Receipt { step: index, cause })
+        };
+        let line = |text: &String| {
+            let bytes = hex::decode(text).map_err(|error| invalid("reserve_lines", error.to_string()))?;
+            ReserveLine::from_bytes(&bytes).map_err(|error| invalid("reserve_lines", error.to_string()))
+        };
+        Ok(LineageStep {
+            object: self.object_id.parse().map_err(|error| invalid("object_id", format!("{error}")))?,
+            relation: self.relation,
+            transaction: self.transaction_id.parse().map_err(|error| invalid("transaction_id", format!("{error}")))?,
+            height: self.height,
+            events: self.events,
+            receipt: self.receipt.map(receipt).transpose()?,
+            reserve_lines: self.reserve_lines.iter().map(line).collect::<Result<_, _>>()?,
+        })
+    }
+}
