@@ -11,6 +11,7 @@
 
 mod connection;
 pub mod decimal;
+pub mod epcis;
 mod error;
 pub mod json;
 pub mod keys;

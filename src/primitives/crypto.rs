@@ -59,6 +59,10 @@ impl Domain {
     pub const FINGERPRINT: Self = Self("causeway/fingerprint/v1");
     /// Salted commitments to documents.
     pub const DOCUMENT: Self = Self("causeway/document/v1");
+    /// What a shipment's events are about.
+    pub const SHIPMENT_OBJECTS: Self = Self("causeway/shipment-objects/v1");
+    /// Salted commitments to where events are read.
+    pub const READ_POINT: Self = Self("causeway/read-point/v1");
 }
 
 /// What the signers of a transaction sign in.

@@ -2,7 +2,6 @@
 //! refused.
 
 use super::*;
-use crate::primitives::Currency;
 use jiff::civil::date;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
