@@ -15,8 +15,8 @@ mod session;
 use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
-    accounts, audit, balance, bench, chain, finance, invoices, issue, keys, lineage, pay, receipts, redeem, reserves,
-    run, tokens,
+    accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, pay, receipts, redeem,
+    reserves, run, tokens,
 };
 use failure::Failure;
 use output::Format;
@@ -86,6 +86,9 @@ enum Command {
     /// Registers, confirms, shows and pays invoices.
     #[command(subcommand, alias = "invoice")]
     Invoices(invoices::InvoicesCommand),
+    /// Shows what trade documents say: orders, invoices, credit notes, logistics events.
+    #[command(subcommand, alias = "document")]
+    Documents(documents::DocumentsCommand),
     /// Asks for, gives and shows financing.
     #[command(subcommand)]
     Finance(finance::FinanceCommand),
@@ -170,6 +173,7 @@ fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Testnet(command) => command.run(common),
         Command::Audit(command) => command.run(common),
         Command::Keys(command) => command.run(common),
+        Command::Documents(command) => command.run(common),
         Command::Receipts(receipts::ReceiptsCommand::Verify { file, checkpoint }) => {
             receipts::verify(common, &file, checkpoint)
         }
@@ -223,6 +227,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         | Command::Testnet(_)
         | Command::Audit(_)
         | Command::Keys(_)
+        | Command::Documents(_)
         | Command::Receipts(receipts::ReceiptsCommand::Verify { .. })
         | Command::Lineage(lineage::LineageCommand::Verify { .. })
         | Command::Completions { .. } => Ok(()),

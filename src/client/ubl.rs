@@ -31,6 +31,7 @@ mod decimal;
 mod element;
 mod error;
 mod invoice;
+mod lacks;
 mod lines;
 mod order;
 mod party;

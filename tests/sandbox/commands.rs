@@ -200,3 +200,42 @@ fn completions_are_printed() {
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("_causeway"));
 }
+
+fn fixture(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn documents_say_what_they_say_and_what_they_lack() {
+    let order = json(["documents", "inspect", &fixture("ubl/order-hkd.xml"), "--output", "json"]);
+    assert_eq!((&order["kind"], &order["number"]), (&"UBL Order".into(), &"PO-7781".into()));
+    assert_eq!(order["totals"]["payable"], "125000");
+    assert_eq!(order["seller"]["legal_entity_id"], "USCC:91440300MA5EXAMPL1");
+    assert_eq!(order["lacks"].as_array().map(Vec::len), Some(0));
+    let events =
+        json(["documents", "inspect", &fixture("epcis/shipment-hkd.jsonld"), "--output", "json", "--pre-hash"]);
+    let shipping = &events["events"][1];
+    assert_eq!((&shipping["step"], &shipping["orders"][0]), (&"shipping".into(), &"PO-7781".into()));
+    assert_eq!(shipping["canonical_event_id"], shipping["event_id"]);
+    assert!(shipping["pre_hash"].as_str().is_some_and(|text| text.starts_with("eventType=ObjectEvent")));
+    let people = run(["documents", "inspect", &fixture("epcis/shipment-hkd.jsonld")]);
+    assert!(people.status.success(), "{}", said(&people));
+    let people = String::from_utf8_lossy(&people.stdout).into_owned();
+    assert!(people.contains("lacks eventID: no id"), "{people}");
+}
+
+#[test]
+fn a_wrong_document_is_refused_with_everything_that_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("order.xml");
+    let order = std::fs::read_to_string(fixture("ubl/order-hkd.xml")).unwrap();
+    let broken =
+        order.replacen("<cbc:IssueDate>2026-10-28</cbc:IssueDate>", "", 1).replacen(">6000.00<", ">6000.01<", 1);
+    std::fs::write(&file, broken).unwrap();
+    let refused = run(["documents", "inspect", text(&file)]);
+    let told = ["2 things are wrong", "Order/cbc:IssueDate is missing", "the sum of the 2 lines is 126000.01"];
+    assert_fails(&refused, 1, &told);
+    std::fs::File::create(&file).unwrap().set_len(100 * 1024 * 1024).unwrap();
+    assert_fails(&run(["documents", "inspect", text(&file)]), 1, &["has 104857600 bytes, at most 16777216 are read"]);
+    assert_fails(&run(["documents", "inspect", "/nowhere/order.xml"]), 1, &["/nowhere/order.xml"]);
+}

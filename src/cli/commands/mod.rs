@@ -6,6 +6,7 @@ pub mod balance;
 pub mod bench;
 mod bench_chain;
 pub mod chain;
+pub mod documents;
 pub mod finance;
 mod invoice_document;
 pub mod invoices;

@@ -104,6 +104,19 @@ fn the_string_that_is_hashed_is_the_standards() {
     );
 }
 
+/// The page's event, its string and its id are what comes out.
+#[test]
+fn the_pages_example_comes_out() {
+    let page = include_str!("../../../docs/trade-documents.md");
+    let (_, rest) = page.split_once("```json\n").expect("the page has an event");
+    let (example, rest) = rest.split_once("```").expect("it ends");
+    let event = &read(example).unwrap_or_else(|error| panic!("{error}")).events[0];
+    let (_, rest) = rest.split_once("```\n").expect("the page has its string");
+    let (string, rest) = rest.split_once("```").expect("it ends");
+    assert_eq!(string.replace('\n', ""), event.pre_hash);
+    assert!(rest.contains(&format!("the event's id `{}`", event.canonical_id())));
+}
+
 #[test]
 fn published_ids_come_out() {
     let document = read(PUBLISHED).unwrap_or_else(|error| panic!("{error}"));

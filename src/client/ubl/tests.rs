@@ -486,3 +486,28 @@ fn is_as_published(name: &str, document: &UblDocument) {
         _ => {}
     }
 }
+
+#[test]
+fn what_a_document_leaves_out_is_told() {
+    let lacks = |text: &str| UblDocument::read(text.as_bytes()).unwrap_or_else(|faults| panic!("{faults:?}")).lacks();
+    for whole in [INVOICE, ORDER, ORDER_CHANGE, ORDER_CANCELLATION, CREDIT_NOTE] {
+        assert_eq!(lacks(whole), [""; 0]);
+    }
+    let rows = [
+        (replaced(INVOICE, " schemeID=\"USCC\"", ""), "cac:AccountingSupplierParty/cac:Party"),
+        (INVOICE.replace("DueDate>", "Other>"), "cbc:DueDate"),
+        (INVOICE.replace("cac:OrderReference>", "cac:Other>"), "cac:OrderReference/cbc:ID"),
+        (CREDIT_NOTE.replace("cac:BillingReference>", "cac:Other>"), "cac:BillingReference"),
+        (ORDER.replace("cac:RequestedDeliveryPeriod>", "cac:Other>"), "cac:Delivery/cac:RequestedDeliveryPeriod"),
+        (ORDER.replace("cac:SettlementPeriod>", "cac:Other>"), "cac:PaymentTerms/cac:SettlementPeriod"),
+        (
+            replaced(ORDER, "<cbc:LineExtensionAmount currencyID=\"HKD\">6000.00</cbc:LineExtensionAmount>", ""),
+            "cbc:LineExtensionAmount",
+        ),
+        (ORDER_CANCELLATION.replace("cbc:CancellationNote>", "cbc:Other>"), "cbc:CancellationNote"),
+    ];
+    for (document, expected) in rows {
+        let told = lacks(&document);
+        assert!(told.len() == 1 && told[0].starts_with(expected), "{expected}: {told:?}");
+    }
+}
