@@ -1,11 +1,10 @@
 //! `causeway documents`: what trade documents say, before anything is signed. No node is asked, and nothing is sent.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::print_one;
+use crate::cli::output::{Format, print_one};
 use crate::cli::session::Common;
 use crate::client::epcis::{self, EpcisDocument, EventId, ShipmentEvent};
 use crate::client::ubl::{self, UblDocument, UblError, UblLine, UblOrderTerms, UblParty, UblTotals};
-use crate::primitives::BlockTime;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -36,8 +35,19 @@ impl DocumentsCommand {
         let bytes = read(&file)?;
         let mut value = if is_json(&bytes) { events(&file, &bytes, pre_hash)? } else { document(&file, &bytes)? };
         value["file"] = file.display().to_string().into();
-        print_one(common.output, &value);
+        print(common.output, value);
         Ok(())
+    }
+}
+
+/// For people each event is a block of its own.
+fn print(format: Format, mut value: Value) {
+    let fields = value.as_object_mut().filter(|_| format == Format::Text);
+    let events = fields.and_then(|fields| fields.remove("events"));
+    print_one(format, &value);
+    for event in events.iter().filter_map(Value::as_array).flatten() {
+        println!();
+        print_one(format, event);
     }
 }
 
@@ -56,10 +66,15 @@ fn is_json(bytes: &[u8]) -> bool {
     text.starts_with(b"{") || text.starts_with(b"[")
 }
 
+/// One line, as every failure: all that is wrong, numbered.
 fn refuse(file: &Path, faults: &[String]) -> Failure {
     let faults = match faults {
         [fault] => fault.clone(),
-        faults => format!("{} things are wrong\n  {}", faults.len(), faults.join("\n  ")),
+        faults => {
+            let numbered: Vec<String> =
+                faults.iter().enumerate().map(|(index, fault)| format!("({}) {fault}", index + 1)).collect();
+            format!("{} things are wrong: {}", faults.len(), numbered.join("; "))
+        }
     };
     Failure::Failed(format!("{}: {faults}", file.display()))
 }
@@ -183,13 +198,13 @@ fn event(event: &ShipmentEvent, pre_hash: bool) -> Value {
         .collect();
     let error = event.error.as_ref().map(|error| {
         json!({
-            "declared_at": BlockTime(error.declared_at_ms).to_string(), "reason": error.reason,
+            "declared_at_ms": error.declared_at_ms, "reason": error.reason,
             "corrective_event_ids": error.corrective_event_ids,
         })
     });
     let mut value = json!({
         "kind": event.kind.name(), "action": event.action.name(), "step": event.step, "disposition": event.disposition,
-        "event_time": BlockTime(event.event_time_ms).to_string(), "event_time_ms": event.event_time_ms,
+        "event_time_ms": event.event_time_ms,
         "utc_offset_minutes": event.utc_offset_minutes, "read_point": event.read_point, "location": event.location,
         "orders": event.order_numbers(), "transactions": transactions, "objects": event.objects,
         "event_hash": event.event_hash.to_string(), "canonical_event_id": event.canonical_id(), "event_id": id,

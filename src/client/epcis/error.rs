@@ -1,6 +1,6 @@
 //! What is wrong with a file of events: one variant for each rule, each with the place and what to do.
 
-use super::{DEPTH_MAX, DOCUMENT_BYTES_MAX, EVENTS_MAX, LIST_MAX, TEXT_BYTES_MAX};
+use super::{DOCUMENT_BYTES_MAX, EVENTS_MAX};
 use thiserror::Error;
 
 /// Why a file is not one that shipments can be recorded from.
@@ -12,7 +12,7 @@ pub enum EpcisError {
         /// Its size.
         bytes: usize,
     },
-    /// Not JSON.
+    /// Not JSON, or past a limit of nesting, of items or of a text's length.
     #[error("the document is not JSON as EPCIS 2.0 writes it: {why}")]
     NotJson {
         /// What the parser said, with line and column.
@@ -24,33 +24,11 @@ pub enum EpcisError {
         /// What it is.
         found: String,
     },
-    /// Nested too deep.
-    #[error("{path} is nested more than {DEPTH_MAX} levels deep, which no event is: export it again")]
-    TooDeep {
-        /// Where.
-        path: String,
-    },
     /// Too many events.
     #[error("the document has {count} events, at most {EVENTS_MAX} are read: split it")]
     TooManyEvents {
         /// How many.
         count: usize,
-    },
-    /// Too many items.
-    #[error("{path} has {count} items, at most {LIST_MAX} are read: split the event")]
-    TooManyItems {
-        /// Where.
-        path: String,
-        /// How many.
-        count: usize,
-    },
-    /// Too long.
-    #[error("{path} has {bytes} bytes, at most {TEXT_BYTES_MAX} are read")]
-    TextTooLong {
-        /// Where.
-        path: String,
-        /// How many.
-        bytes: usize,
     },
     /// A fact is not there.
     #[error("{path} is missing or empty: it must be filled in")]
