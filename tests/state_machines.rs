@@ -1,7 +1,7 @@
 //! `docs/state-machines.md` is drawn from the tables that execution itself goes by.
 //! `CAUSEWAY_GOLDEN=write cargo test --test suite state_machines` draws it anew.
 
-use causeway::domain::trade::{ReceivableState, Step};
+use causeway::domain::trade::{OrderState, OrderStep, ReceivableState, Step};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -58,7 +58,17 @@ fn page() -> String {
         step_name: Step::name,
         after: ReceivableState::after,
     };
-    [INTRODUCTION.to_owned(), receivable.draw()].concat()
+    let order = Machine {
+        title: "Order",
+        about: "Placed by the buyer, agreed by the supplier's signature. Either party cancels what is only proposed; what is agreed is\n\
+                changed and cancelled by both.",
+        states: OrderState::ALL,
+        steps: OrderStep::ALL,
+        state_name: OrderState::name,
+        step_name: OrderStep::name,
+        after: OrderState::after,
+    };
+    [INTRODUCTION.to_owned(), order.draw(), receivable.draw()].concat()
 }
 
 #[test]

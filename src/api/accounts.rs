@@ -144,5 +144,6 @@ fn role_to_pb(role: Role) -> pb::Role {
         Role::Financier => pb::Role::Financier,
         Role::Observer => pb::Role::Observer,
         Role::Operator => pb::Role::Operator,
+        Role::Carrier => pb::Role::Carrier,
     }
 }

@@ -7,7 +7,7 @@
 use super::caller::Caller;
 use crate::domain::financing::FinancingRequest;
 use crate::domain::tokens::{Issuance, Redemption, Token};
-use crate::domain::trade::Receivable;
+use crate::domain::trade::{Order, Receivable};
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
 use crate::ledger::{Account, BalanceAfter, Effect, Outcome, SignedTransaction, Value, View};
 use crate::primitives::{AccountId, PublicKey, TokenId};
@@ -111,6 +111,11 @@ impl<'a> Sight<'a> {
     pub(super) fn of_receivable(self, receivable: &Receivable) -> bool {
         let parties = [receivable.supplier, receivable.buyer, receivable.owner(), receivable.holder()];
         parties.into_iter().any(|party| self.of_account(party))
+    }
+
+    /// An order: buyer and supplier.
+    pub(super) fn of_order(self, order: &Order) -> bool {
+        [order.buyer, order.supplier].into_iter().any(|party| self.of_account(party))
     }
 
     /// A financing request: the supplier and the financier asked.

@@ -160,6 +160,7 @@ impl<'a> Flows<'a> {
             document_commitment: document_commitment(&[0; 32], &number),
             // Transactions expire within a day, so this is today or tomorrow.
             issued_on: BlockTime(self.accounts.expires_at_ms).day().to_string(),
+            order: None,
         }
     }
 

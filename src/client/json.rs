@@ -36,6 +36,8 @@ named! {
     pb::tokens::Issuance => "causeway.tokens.v1.Issuance",
     pb::tokens::Redemption => "causeway.tokens.v1.Redemption",
     pb::trade::Receivable => "causeway.trade.v1.Receivable",
+    pb::trade::Order => "causeway.trade.v1.Order",
+    pb::trade::GetOrderResponse => "causeway.trade.v1.GetOrderResponse",
     pb::financing::FinancingRequest => "causeway.financing.v1.FinancingRequest",
     pb::ledger::GetTransactionResponse => "causeway.ledger.v1.GetTransactionResponse",
     pb::ledger::Block => "causeway.ledger.v1.Block",

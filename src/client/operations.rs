@@ -7,6 +7,14 @@ use crate::wire::pb::ledger::operation::Operation as Kind;
 use crate::wire::pb::{accounts, financing, ledger, payments, tokens, trade};
 use bytes::Bytes;
 
+mod trading;
+
+pub use trading::{
+    accept_order, accept_order_change, appoint_carrier, assign_receivable, cancel_order, declare_event_error,
+    dispute_invoice, issue_credit_note, place_order, propose_order_change, record_shipment_event, register_read_point,
+    retire_read_point, split_receivable,
+};
+
 /// One operation of a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation(Kind);
@@ -312,6 +320,8 @@ pub struct NewInvoice {
     pub document_commitment: Hash,
     /// The day of issue that the document states, as `YYYY-MM-DD`.
     pub issued_on: String,
+    /// The order that it is under.
+    pub order: Option<ObjectId>,
 }
 
 /// Registers an invoice.
@@ -325,6 +335,7 @@ pub fn register_invoice(invoice: NewInvoice) -> Operation {
         fingerprint: bytes(invoice.fingerprint),
         document_commitment: bytes(invoice.document_commitment),
         issued_on: invoice.issued_on,
+        order_id: invoice.order.map(bytes).unwrap_or_default(),
     }))
 }
 

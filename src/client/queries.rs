@@ -170,12 +170,28 @@ impl Client {
 
     /// The receivables that the reader may see, all or in one state.
     pub async fn receivables(&self, state: Option<&str>) -> Result<Vec<trade::Receivable>, ClientError> {
-        let known = ["registered", "confirmed", "financed", "settled", "withdrawn", "rejected"];
+        let known = ["registered", "confirmed", "financed", "settled", "withdrawn", "rejected", "disputed", "split"];
         let state = state_number(state, "RECEIVABLE_STATE_", &known, |name| {
             trade::ReceivableState::from_str_name(name).map(Into::into)
         })?;
         let request = trade::ListReceivablesRequest { state, ..Default::default() };
         all_pages!(self, trade.list_receivables, request, receivables)
+    }
+
+    /// An order, with the events of its shipments.
+    pub async fn order(&self, order: ObjectId) -> Result<trade::GetOrderResponse, ClientError> {
+        let answer = ask!(self, trade.get_order(trade::GetOrderRequest { order_id: bytes(order) }))?;
+        present(answer.order.as_ref(), "order")?;
+        Ok(answer)
+    }
+
+    /// The orders that the reader may see, all or in one state.
+    pub async fn orders(&self, state: Option<&str>) -> Result<Vec<trade::Order>, ClientError> {
+        let state = state_number(state, "ORDER_STATE_", &["proposed", "agreed", "cancelled"], |name| {
+            trade::OrderState::from_str_name(name).map(Into::into)
+        })?;
+        let request = trade::ListOrdersRequest { state, ..Default::default() };
+        all_pages!(self, trade.list_orders, request, orders)
     }
 
     /// A financing request, and the receivable that it is on.

@@ -3,8 +3,8 @@
 use crate::domain::rehearsal::{Performed, Rehearsal};
 use crate::domain::tokens::{ReservePolicy, Token, TokenTerms};
 use crate::domain::trade::{
-    CommitFingerprintKey, ConfirmInvoice, RegisterInvoice, RegisteredFingerprint, RejectInvoice, WithdrawInvoice,
-    key_commitment,
+    CommitFingerprintKey, ConfirmInvoice, DocumentKind, RegisterInvoice, RegisteredDocument, RejectInvoice,
+    WithdrawInvoice, key_commitment,
 };
 use crate::ledger::{Account, Reason, Role};
 use crate::primitives::time::BusinessCalendar;
@@ -64,6 +64,7 @@ impl Market {
             fingerprint: Hash([number; 32]),
             document_commitment: Hash([0xdc; 32]),
             issued_on: OPENING.day(),
+            order: None,
         }
     }
 
@@ -101,7 +102,8 @@ impl Market {
     pub fn registered(&self, fingerprint: Hash) -> Option<ObjectId> {
         let entity = |account| self.stage.read::<Account>(&account).map(|found| found.legal_entity_id);
         let pair = (entity(self.supplier)?, entity(self.buyer)?);
-        self.stage.read::<RegisteredFingerprint>(&(pair, fingerprint)).map(|found| found.receivable)
+        let registered = (pair, (DocumentKind::Invoice, fingerprint));
+        self.stage.read::<RegisteredDocument>(&registered).map(|found| found.object)
     }
 
     /// A receivable that the buyer has confirmed.

@@ -3,7 +3,7 @@
 use super::invariants::{self, BrokenInvariant};
 use super::transaction::{Envelope, Transaction};
 use super::work::work_of;
-use crate::domain::tokens;
+use crate::domain::{tokens, trade};
 use crate::ledger::blinding::{Blinding, Openings};
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
 use crate::ledger::changes::Planned;
@@ -311,6 +311,9 @@ impl BlockExecutor {
                 Due::ForgetRequests(requests) => requests.iter().for_each(|key| changes.delete::<Request>(key)),
                 Due::RedemptionDeadline(redemption) => {
                     tokens::redemption_deadline(&mut changes, redemption, self.place.time);
+                }
+                Due::ConfirmationTerm(receivable) => {
+                    trade::confirmation_term(&mut changes, receivable, self.place.time);
                 }
             }
         }

@@ -49,6 +49,8 @@ const PEOPLE: &[(&str, &[Role], Option<&str>, &str)] = &[
     ("buyer", &[Role::Merchant], Some("bank"), "HKBR:BUYER"),
     ("supplier", &[Role::Merchant], Some("bank"), "HKBR:SUPPLIER"),
     ("financier", &[Role::Financier], Some("bank"), "HKBR:FINANCIER"),
+    ("trader", &[Role::Merchant], Some("bank"), "HKBR:TRADER"),
+    ("carrier", &[Role::Carrier], Some("bank"), "HKBR:CARRIER"),
 ];
 
 /// Someone's account id.

@@ -12,6 +12,8 @@
 //! | a citation | 8, and 1 for each hash of its paths and for each 64 bytes of its outcome |
 //! | an asset of an attestation | 1 |
 //! | an allocation of an issuance | 4, and the most of them where it is approved |
+//! | an event of a shipment | one for each that an order can have |
+//! | a part of a split receivable: its owner, its entry, its owner's open items | 8 |
 //! | a token among those that a new one is counted with | 1, and the most of them |
 //! | what else an operation reads and writes | its entries, its largest case |
 //!
@@ -21,12 +23,13 @@
 use super::operation::Operation;
 use super::transaction::Transaction;
 use crate::domain::financing::{Citation, RequestFinancing};
-use crate::ledger::limits::{ACCOUNT_DEPTH_MAX, ISSUANCE_ALLOCATIONS_MAX, TOKENS_MAX};
+use crate::ledger::limits::{ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, TOKENS_MAX};
 
 const TRANSACTION: u64 = 8;
 const SIGNATURE: u64 = 16;
 const CITATION: u64 = 8;
 const ALLOCATION: u64 = 4;
+const PART: u64 = 8;
 const OUTCOME_BYTES_PER_UNIT: usize = 64;
 
 /// What executing a transaction may cost, in units.
@@ -47,13 +50,24 @@ impl Operation {
             Self::RequestIssuance(request) => 6 + ALLOCATION * request.allocations.len() as u64,
             Self::ApproveIssuance(_) => 14 + ALLOCATION * ISSUANCE_ALLOCATIONS_MAX as u64,
             Self::RequestRedemption(_) | Self::RejectRedemption(_) | Self::RejectIssuance(_) => 12,
-            Self::PayRedemption(_) | Self::RegisterInvoice(_) | Self::AcceptFinancing(_) | Self::PayInvoice(_) => 16,
-            Self::ConfirmInvoice(_) | Self::WithdrawInvoice(_) | Self::RejectInvoice(_) => 12,
+            Self::SplitReceivable(split) => 14 + PART * split.parts.len() as u64,
+            Self::RecordShipmentEvent(_) => 16 + EVENTS_PER_ORDER_MAX as u64,
+            Self::RegisterInvoice(_) | Self::IssueCreditNote(_) => 24,
+            Self::PayRedemption(_) | Self::AcceptFinancing(_) | Self::PayInvoice(_) => 16,
+            Self::WithdrawInvoice(_) | Self::RejectInvoice(_) | Self::AssignReceivable(_) => 16,
+            Self::ConfirmInvoice(_) | Self::DisputeInvoice(_) | Self::PlaceOrder(_) | Self::CancelOrder(_) => 12,
             Self::Transfer(_) => 8,
             Self::RotateKeys(_)
             | Self::CertifyBalance(_)
             | Self::CommitFingerprintKey(_)
             | Self::CertifyAbsence(_)
+            | Self::AcceptOrder(_)
+            | Self::ProposeOrderChange(_)
+            | Self::AcceptOrderChange(_)
+            | Self::RegisterReadPoint(_)
+            | Self::RetireReadPoint(_)
+            | Self::AppointCarrier(_)
+            | Self::DeclareEventError(_)
             | Self::WithdrawFinancing(_) => 6,
             Self::RequestFinancing(RequestFinancing { citations, .. }) => {
                 10 + citations.iter().map(work_of_citation).sum::<u64>()

@@ -33,6 +33,8 @@ pub enum Role {
     Observer,
     /// Runs a validator; reads everything.
     Operator,
+    /// Carries or stores goods: records what happens to those of an order.
+    Carrier,
 }
 codec_tag!(Role {
     Institution = 0,
@@ -44,6 +46,7 @@ codec_tag!(Role {
     Financier = 6,
     Observer = 7,
     Operator = 8,
+    Carrier = 9,
 });
 
 impl Role {
@@ -59,6 +62,7 @@ impl Role {
             Self::Financier => "financier",
             Self::Observer => "observer",
             Self::Operator => "operator",
+            Self::Carrier => "carrier",
         }
     }
 }

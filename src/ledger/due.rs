@@ -1,6 +1,6 @@
 //! What falls due: an ordered queue in state, worked off by every block before its transactions.
 //!
-//! Request ids to forget, redemption deadlines, later holds and ageing: one queue for all of them, by time. A block takes
+//! Request ids to forget, redemption deadlines, buyers' terms, later holds and ageing: one queue for all of them, by time. A block takes
 //! at most [`super::limits::DUE_PER_BLOCK_MAX`] entries whose time is not after its own; the rest wait for the next.
 
 use super::limits::{DUE_PER_BLOCK_MAX, OUTCOME_ENTRIES_MAX, REQUESTS_PER_DUE_ENTRY_MAX};
@@ -26,6 +26,8 @@ pub enum Due {
     ForgetRequests(Vec<(AccountId, RequestId)>),
     /// A redemption that ought to have been paid or rejected by now.
     RedemptionDeadline(ObjectId),
+    /// The end of the term within which a buyer confirms or disputes a receivable, where its silence confirms.
+    ConfirmationTerm(ObjectId),
 }
 
 impl Encode for Due {
@@ -39,6 +41,10 @@ impl Encode for Due {
                 out.push(2);
                 redemption.encode(out);
             }
+            Self::ConfirmationTerm(receivable) => {
+                out.push(3);
+                receivable.encode(out);
+            }
         }
     }
 }
@@ -48,6 +54,7 @@ impl Decode for Due {
         match u8::decode(reader)? {
             1 => reader.list("due requests", REQUESTS_PER_DUE_ENTRY_MAX).map(Self::ForgetRequests),
             2 => ObjectId::decode(reader).map(Self::RedemptionDeadline),
+            3 => ObjectId::decode(reader).map(Self::ConfirmationTerm),
             value => Err(CodecError::Tag { what: "due entry", value: u64::from(value) }),
         }
     }
@@ -64,7 +71,7 @@ impl Due {
     fn work(&self) -> usize {
         match self {
             Self::ForgetRequests(requests) => requests.len(),
-            Self::RedemptionDeadline(_) => DUE_PER_BLOCK_MAX / OUTCOME_ENTRIES_MAX,
+            Self::RedemptionDeadline(_) | Self::ConfirmationTerm(_) => DUE_PER_BLOCK_MAX / OUTCOME_ENTRIES_MAX,
         }
     }
 }

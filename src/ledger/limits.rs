@@ -8,8 +8,8 @@ pub const TRANSACTION_BYTES_MAX: usize = 64 * 1024;
 pub const OPERATIONS_MAX: usize = 64;
 /// Most signatures on a transaction: every signer of eight accounts of 5-of-8 keys.
 pub const SIGNATURES_MAX: usize = 64;
-/// Most accounts that a body names as co-signers besides its sender: no operation binds more than two, so room for a deal of
-/// several.
+/// Most accounts that a body names as co-signers besides its sender: the owners of the parts that a receivable is split into,
+/// and room for a deal of several otherwise.
 pub const CO_SIGNERS_MAX: usize = 8;
 /// Largest block, in bytes: what a 100 Mbit/s link between validators carries in a third of a second.
 pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -55,6 +55,29 @@ pub const TOKEN_SCALE_MAX: u32 = 8;
 pub const ISSUANCE_ALLOCATIONS_MAX: usize = 16;
 /// Most receipts that one financing request cites.
 pub const CITATIONS_MAX: usize = 16;
+/// Most lines of an order: what an `u16` counts, since nothing here grows with them.
+pub const ORDER_LINES_MAX: u16 = u16::MAX;
+/// Most days within which a buyer confirms or disputes an invoice.
+pub const CONFIRMATION_DAYS_MAX: u16 = 180;
+/// Most days after which an order has its invoices due.
+pub const PAYMENT_DAYS_MAX: u16 = 366;
+/// Most carriers and warehouses that record for one order.
+pub const CARRIERS_PER_ORDER_MAX: usize = 8;
+/// Most events of one order: each that is recorded is held against all of them.
+pub const EVENTS_PER_ORDER_MAX: usize = 256;
+/// Farthest that an event's time may lie ahead of the block's: what a reader's clock may be wrong by.
+pub const EVENT_AHEAD_MS_MAX: u64 = 2 * 60 * 1000;
+/// How many days apart two invoices of one amount may be and still look like one that is registered twice: terms of weekly
+/// deliveries lie within, of monthly ones outside.
+pub const NEAR_DUPLICATE_DAYS: u32 = 14;
+/// Most parts of one split: their owners sign, and so many a body can name.
+pub const SPLIT_PARTS_MAX: usize = CO_SIGNERS_MAX;
+/// Most splits between an invoice and a part of it: tiers of suppliers.
+pub const SPLIT_DEPTH_MAX: u8 = 6;
+/// Longest that what is split may be due after its confirmation, in months.
+pub const TERM_MONTHS_MAX: u8 = 6;
+/// The same where the split states an exception.
+pub const TERM_EXCEPTION_MONTHS_MAX: u8 = 12;
 /// Most tokens on one ledger: each block carries a reserve line for each.
 pub const TOKENS_MAX: usize = 256;
 /// How many history roots state keeps, so how many blocks a citation's path stays usable.

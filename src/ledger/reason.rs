@@ -143,11 +143,11 @@ reasons! {
     505 "FINGERPRINT_KEY_NOT_COMMITTED" FingerprintKeyNotCommitted { supplier: AccountId, buyer: AccountId }
         "The supplier and the buyer have not committed a fingerprint key yet. Commit one first, signed by both.";
     506 "FINGERPRINT_KEY_EXISTS" FingerprintKeyExists { commitment: Hash }
-        "Invoices of the pair of legal entities, supplier to buyer, stand under its present fingerprint key, so it is not committed anew.";
+        "Documents of the pair of legal entities, supplier to buyer, stand under its present fingerprint key, so it is not committed anew.";
     507 "LEGAL_ENTITY_REQUIRED" LegalEntityRequired { account: AccountId }
         "The account names no legal entity, and invoices are between legal entities.";
     508 "CURRENCY_MISMATCH" CurrencyMismatch { token: TokenId, token_currency: String, invoice_currency: String }
-        "The token is not pegged to the invoice's currency.";
+        "The token is not pegged to the document's currency.";
     509 "DUE_DATE_PASSED" DueDatePassed { due_at: BlockTime, now: BlockTime }
         "The invoice's due date lies before the block's time.";
     510 "FINGERPRINT_REGISTERED" FingerprintRegistered { fingerprint: Hash, receivable: ObjectId }
@@ -158,6 +158,72 @@ reasons! {
         "A loan would claim more of the receivable than is still owed on it.";
     513 "ISSUE_DATE_IN_THE_FUTURE" IssueDateInTheFuture { issued_on: String, now: BlockTime }
         "The document states a day of issue that lies more than a day after the block's time.";
+    514 "UNKNOWN_ORDER" UnknownOrder { order: ObjectId }
+        "There is no order with this id.";
+    515 "ORDER_ALREADY_PLACED" OrderAlreadyPlaced { fingerprint: Hash, order: ObjectId }
+        "An order of this number is on the ledger already, as the one named.";
+    516 "NOT_A_PARTY_TO_THE_ORDER" NotAPartyToTheOrder { order: ObjectId }
+        "Only the order's buyer and its supplier may do this.";
+    517 "ORDER_NOT_OPEN" OrderNotOpen { order: ObjectId, state: &'static str }
+        "The order is in a state in which this cannot be done: not agreed yet, agreed before, or cancelled.";
+    518 "DELIVERY_DATE_PASSED" DeliveryDatePassed { deliver_by: BlockTime, now: BlockTime }
+        "The order's delivery date lies before the block's time.";
+    519 "ORDER_CHANGE_NOT_PROPOSED" OrderChangeNotProposed { order: ObjectId, number: u64 }
+        "No change of this number waits to be accepted: it was accepted before, or another was proposed in its place.";
+    520 "OWN_PROPOSAL" OwnProposal { order: ObjectId }
+        "Whoever proposes does not accept: the other party does.";
+    521 "AMOUNT_BELOW_INVOICED" AmountBelowInvoiced { amount: Amount, invoiced: Amount }
+        "More than this is invoiced under the order already. Credit or withdraw invoices first.";
+    522 "ORDER_INVOICED" OrderInvoiced { order: ObjectId, invoiced: Amount }
+        "Invoices under the order stand, so it is not cancelled. Change it to what was delivered instead.";
+    523 "ORDER_MISMATCH" OrderMismatch { order: ObjectId, field: &'static str }
+        "The invoice's supplier, buyer or token is not the order's.";
+    524 "ORDER_AMOUNT_EXCEEDED" OrderAmountExceeded { order: ObjectId, amount: Amount, left: Amount }
+        "The invoice is over more than what is left of the order's amount.";
+    525 "DUE_DATE_OUTSIDE_TERMS" DueDateOutsideTerms { due_at: BlockTime, earliest: BlockTime, latest: BlockTime }
+        "The invoice is not due on the day that the order's payment terms give.";
+    526 "CONFIRMATION_TERM_PASSED" ConfirmationTermPassed { receivable: ObjectId, confirm_by: BlockTime, now: BlockTime }
+        "The term within which the buyer could dispute or reject the invoice is over, and by the order its silence confirms.";
+    527 "DISPUTE_EXCEEDS_OUTSTANDING" DisputeExceedsOutstanding { amount: Amount, outstanding: Amount }
+        "More is disputed than what is left of the invoice.";
+    528 "CREDIT_NOTE_ALREADY_REGISTERED" CreditNoteAlreadyRegistered { fingerprint: Hash, receivable: ObjectId }
+        "This credit note is on the ledger already, on the receivable named.";
+    529 "CREDIT_EXCEEDS_UNFINANCED" CreditExceedsUnfinanced { credit: Amount, outstanding: Amount, secured: Amount }
+        "A credit note takes off what is outstanding and no loan claims, and no more.";
+    530 "NOT_THE_OWNER" NotTheOwner { receivable: ObjectId }
+        "Only the receivable's owner may do this.";
+    531 "SPLIT_SUM_MISMATCH" SplitSumMismatch { sum: Amount, outstanding: Amount }
+        "The parts do not add up to what is outstanding.";
+    532 "RECEIVABLE_TOO_DEEP" ReceivableTooDeep { depth_max: u64 }
+        "Parts of parts go no deeper than this.";
+    533 "TERM_TOO_LONG" TermTooLong { due_at: BlockTime, latest: BlockTime, months_max: u64 }
+        "What is due so late after its confirmation is not split. An exception, stated, allows for up to twelve months.";
+    534 "CARRIER_NOT_APPOINTED" CarrierNotAppointed { order: ObjectId, carrier: AccountId }
+        "Only carriers whom a party to the order has appointed record its events.";
+    535 "TOO_MANY_CARRIERS" TooManyCarriers { order: ObjectId, carriers_max: u64 }
+        "So many carriers record for the order already.";
+    536 "READ_POINT_EXISTS" ReadPointExists { read_point: Hash }
+        "The carrier has registered this read point before. A retired one stays retired.";
+    537 "UNKNOWN_READ_POINT" UnknownReadPoint { read_point: Hash }
+        "The carrier has registered no such read point. Another carrier's is not its own.";
+    538 "READ_POINT_RETIRED" ReadPointRetired { read_point: Hash, retired_at: BlockTime }
+        "The read point was taken out of use, and what it is said to have read since does not count.";
+    539 "EVENT_ALREADY_RECORDED" EventAlreadyRecorded { order: ObjectId, event_hash: Hash }
+        "This event of the order is on the ledger already.";
+    540 "EVENT_FROM_THE_FUTURE" EventFromTheFuture { event_time: BlockTime, now: BlockTime }
+        "The event, or the declaration that one is wrong, lies more than two minutes after the block's time.";
+    541 "EVENT_BEFORE_ORDER" EventBeforeOrder { event_time: BlockTime, placed_at: BlockTime }
+        "The event happened before the order was placed, so it is none of the order's.";
+    542 "EVENT_CONTRADICTED" EventContradicted { event_hash: Hash, rule: &'static str }
+        "The event and the one named cannot both be true, by the rule named. If the other is wrong, its carrier declares it so.";
+    543 "TOO_MANY_EVENTS" TooManyEvents { order: ObjectId, events_max: u64 }
+        "So many events of the order are recorded already.";
+    544 "UNKNOWN_EVENT" UnknownEvent { order: ObjectId, event_hash: Hash }
+        "No such event of the order is recorded.";
+    545 "NOT_THE_CARRIER" NotTheCarrier { event_hash: Hash, carrier: AccountId }
+        "Only the carrier that recorded an event declares it wrong.";
+    546 "EVENT_DECLARED_WRONG" EventDeclaredWrong { event_hash: Hash }
+        "The event was declared wrong before.";
 
     600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId }
         "The receivable was assigned to a financier before. It can be financed once.";

@@ -45,7 +45,7 @@ pub enum Column {
     Redemptions,
     /// Commitments to fingerprint keys, by pair of legal entities.
     FingerprintKeys,
-    /// Receivables by pair of legal entities and fingerprint of their invoice.
+    /// What documents became, by pair of legal entities, kind and fingerprint.
     Fingerprints,
     /// Receivables.
     Receivables,
@@ -57,6 +57,14 @@ pub enum Column {
     OpenItems,
     /// Who brought each legal entity onto the ledger.
     LegalEntities,
+    /// Orders.
+    Orders,
+    /// Events of shipments, by order.
+    ShipmentEvents,
+    /// Places at which carriers read, by the commitment to their id.
+    ReadPoints,
+    /// Counts of invoices by pair of legal entities, amount and day.
+    InvoiceAmounts,
 }
 codec_tag!(Column {
     Chain = 0,
@@ -78,6 +86,10 @@ codec_tag!(Column {
     Payouts = 16,
     OpenItems = 17,
     LegalEntities = 18,
+    Orders = 19,
+    ShipmentEvents = 20,
+    ReadPoints = 21,
+    InvoiceAmounts = 22,
 });
 
 /// A type of state entry: where it is kept and under what key.

@@ -57,6 +57,8 @@ impl Domain {
     pub const FINGERPRINT_KEY: Self = Self("causeway/fingerprint-key/v1");
     /// Fingerprints of invoices.
     pub const FINGERPRINT: Self = Self("causeway/fingerprint/v1");
+    /// Ids of a receivable's parts.
+    pub const PART: Self = Self("causeway/part/v1");
     /// Salted commitments to documents.
     pub const DOCUMENT: Self = Self("causeway/document/v1");
     /// What a shipment's events are about.

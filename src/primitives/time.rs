@@ -23,6 +23,13 @@ impl BlockTime {
         }
     }
 
+    /// The same day and time of day so many months later, or the last day of a month that is shorter; `None` past the end of
+    /// the calendar.
+    pub fn checked_add_months(self, months: u8) -> Option<Self> {
+        let date = self.day().date()?.checked_add(jiff::Span::new().months(months)).ok()?;
+        Day::of(date)?.starts_at().checked_add_ms(self.0 % DAY_MS)
+    }
+
     /// Milliseconds from `earlier` to this time; zero if it is not earlier.
     pub const fn ms_since(self, earlier: Self) -> u64 {
         match self.0.checked_sub(earlier.0) {
@@ -244,6 +251,19 @@ mod tests {
         assert_eq!(Day(DAY_MAX + 1).to_string(), "day 2932897");
         assert_eq!(BlockTime(u64::MAX).day(), Day(u32::MAX));
         assert_eq!((Day(3).days_from(Day(10)), Day(1).starts_at()), (7, BlockTime(DAY_MS)));
+    }
+
+    #[test]
+    fn months_end_on_their_last_day() {
+        for (from, months, to) in [
+            ("2026-08-31T10:00:00.250Z", 6, "2027-02-28T10:00:00.250Z"),
+            ("2027-08-31T00:00:00.000Z", 6, "2028-02-29T00:00:00.000Z"),
+            ("2028-02-29T00:00:00.000Z", 12, "2029-02-28T00:00:00.000Z"),
+        ] {
+            assert_eq!(at(from).checked_add_months(months), Some(at(to)), "{from}");
+        }
+        assert_eq!(at("9999-12-01T00:00:00Z").checked_add_months(1), None);
+        assert_eq!(BlockTime(u64::MAX).checked_add_months(1), None);
     }
 
     #[test]

@@ -353,6 +353,7 @@ async fn register_invoice(stage: &mut Stage<'_>, document: &Document, trade: &Tr
         fingerprint: fingerprint(&trade.key, &trade.facts),
         document_commitment: document_commitment(&salt, &document.bytes),
         issued_on: trade.facts.issue_date.to_string(),
+        order: None,
     });
     let receivable = draft.add(operation.clone()).object_id();
     let (number, money) = (&trade.facts.number, stage.money(trade.amount, trade.token));

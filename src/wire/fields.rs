@@ -77,6 +77,17 @@ pub(super) fn day(field: &str, text: &str) -> Result<Day, Malformed> {
     text.parse().map_err(|error: ParseDayError| Malformed::new(field, error.to_string()))
 }
 
+/// A field that may be left empty.
+///
+/// # Errors
+/// It is not empty, and not what it must be.
+pub(super) fn optional<T>(
+    bytes: &[u8],
+    read: impl FnOnce(&[u8]) -> Result<T, Malformed>,
+) -> Result<Option<T>, Malformed> {
+    if bytes.is_empty() { Ok(None) } else { read(bytes).map(Some) }
+}
+
 /// A message that must be set.
 ///
 /// # Errors

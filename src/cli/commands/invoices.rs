@@ -301,6 +301,7 @@ async fn register(
         fingerprint: document.fingerprint(&key, &companies)?,
         document_commitment: document_commitment(&salt, &document.bytes),
         issued_on: invoice.issue_date.to_string(),
+        order: None,
     }));
     let created = [("receivable_id", receivable.object_id().to_string()), ("document_salt", hex::encode(salt))];
     session.submit(builder, &created).await?;

@@ -105,12 +105,12 @@ pub fn bring_legal_entity(changes: &mut Changes<'_>, id: AccountId, account: &Ac
 
 /// What an account of these roles may grant.
 fn grantable_by(id: AccountId, roles: Roles) -> Result<Roles, Reason> {
-    let grants = |role, granted: [Role; 2]| granted.into_iter().filter(move |_| roles.has(role));
+    let grants = |role, granted: &'static [Role]| granted.iter().copied().filter(move |_| roles.has(role));
     if !roles.has(Role::Institution) && !roles.has(Role::Issuer) {
         return Err(Reason::RoleRequired { account: id, role: Role::Institution.name() });
     }
-    let by_institution = grants(Role::Institution, [Role::Merchant, Role::Financier]);
-    let by_issuer = grants(Role::Issuer, [Role::IssuanceMaker, Role::IssuanceChecker]);
+    let by_institution = grants(Role::Institution, &[Role::Merchant, Role::Financier, Role::Carrier]);
+    let by_issuer = grants(Role::Issuer, &[Role::IssuanceMaker, Role::IssuanceChecker]);
     Ok(by_institution.chain(by_issuer).collect())
 }
 

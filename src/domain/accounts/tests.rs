@@ -39,7 +39,7 @@ fn stage() -> (Rehearsal, AccountId, AccountId, AccountId) {
 fn accounts_open_where_roles_allow_it() {
     let (mut ledger, bank, issuer, customer) = stage();
     for (sender, roles, expected) in [
-        (bank, &[Role::Merchant, Role::Financier][..], Ok(())),
+        (bank, &[Role::Merchant, Role::Financier, Role::Carrier][..], Ok(())),
         (bank, &[], Ok(())),
         (issuer, &[Role::IssuanceMaker, Role::IssuanceChecker], Ok(())),
         (bank, &[Role::IssuanceMaker], Err(Reason::RoleNotGrantable { role: "issuance-maker" })),
@@ -287,7 +287,7 @@ proptest! {
             let parent: Account = ledger.read(&account.parent.expect("an opener")).expect("parents stay");
             let mut allowed = BTreeSet::new();
             if parent.roles.has(Role::Institution) {
-                allowed.extend(["merchant", "financier"]);
+                allowed.extend(["merchant", "financier", "carrier"]);
             }
             if parent.roles.has(Role::Issuer) {
                 allowed.extend(["issuance-maker", "issuance-checker"]);

@@ -37,4 +37,4 @@ pub use redemption::{
 };
 pub use reserve_policy::{AssetClass, AssetRule, BASIS_POINTS, ReserveAsset, ReservePolicy};
 pub use reserves::{AttestReserves, Attestation, Payout, Payouts, reserve_line, reserve_lines};
-pub use token::{CreateToken, Token, TokenTerms, create, known, require_known};
+pub use token::{CreateToken, Token, TokenTerms, create, known, known_in, require_known};

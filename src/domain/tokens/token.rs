@@ -66,6 +66,19 @@ pub fn known(changes: &Changes<'_>, token: TokenId) -> Result<Token, Reason> {
     changes.read(&token).ok_or(Reason::UnknownToken { token })
 }
 
+/// The token, if it is on this ledger and pegged to the currency of a document.
+///
+/// # Errors
+/// `UNKNOWN_TOKEN`, `CURRENCY_MISMATCH`.
+pub fn known_in(changes: &Changes<'_>, token: TokenId, currency: Currency) -> Result<Token, Reason> {
+    let found = known(changes, token)?;
+    if found.terms.currency != currency {
+        let (token_currency, invoice_currency) = (found.terms.currency.into(), currency.into());
+        return Err(Reason::CurrencyMismatch { token, token_currency, invoice_currency });
+    }
+    Ok(found)
+}
+
 /// Whether the token is on this ledger, for those who need none of its terms: a calendar alone can be 1,024 holidays.
 ///
 /// # Errors

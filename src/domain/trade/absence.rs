@@ -1,7 +1,7 @@
 //! Certified absence: proof, for someone about to finance an invoice, that the ledger does not have it.
 
-use super::RegisteredFingerprint;
 use super::key::legal_entities_of;
+use super::registered::{DocumentKind, RegisteredDocument};
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason};
 use crate::primitives::{AccountId, Hash};
 
@@ -36,9 +36,10 @@ impl CertifyAbsence {
     /// `UNKNOWN_ACCOUNT`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_REGISTERED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let fingerprint = self.fingerprint;
-        let registered = (legal_entities_of(changes, self.supplier, self.buyer)?, fingerprint);
-        if let Some(RegisteredFingerprint { receivable }) = changes.read(&registered) {
-            return Err(Reason::FingerprintRegistered { fingerprint, receivable });
+        let pair = legal_entities_of(changes, self.supplier, self.buyer)?;
+        let registered = (pair, (DocumentKind::Invoice, fingerprint));
+        if let Some(RegisteredDocument { object }) = changes.read(&registered) {
+            return Err(Reason::FingerprintRegistered { fingerprint, receivable: object });
         }
         let (supplier_legal_entity, buyer_legal_entity) = registered.0;
         // Legal entities and no accounts: whom an effect names by account sees it, and that a financier asks is not for the

@@ -1,29 +1,14 @@
 //! Invoices: registered by the supplier, confirmed by the buyer.
 
-use super::key::{FingerprintKey, legal_entities};
+use super::key::committed_pair;
+use super::near_duplicates;
+use super::order::{OrderTerms, order};
 use super::receivable::{Confirmation, Receivable, receivable};
-use crate::codec_struct;
+use super::registered::{DocumentKind, RegisteredDocument};
 use crate::domain::tokens;
 use crate::ledger::context::{open_account, require_role};
-use crate::ledger::{Changes, Column, Context, Effect, Entry, Malformed, Reason, Role};
+use crate::ledger::{Changes, Context, Effect, Malformed, Reason, Role};
 use crate::primitives::{AccountId, Amount, BlockTime, Currency, Day, Hash, ObjectId, TokenId};
-
-/// Which receivable an invoice became. Removed if it is withdrawn or rejected, never once it was owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegisteredFingerprint {
-    /// The receivable.
-    pub receivable: ObjectId,
-}
-codec_struct!(RegisteredFingerprint { receivable });
-
-impl Entry for RegisteredFingerprint {
-    const COLUMN: Column = Column::Fingerprints;
-    /// The legal entities of supplier and buyer, and the fingerprint.
-    ///
-    /// The pair is in it because a fingerprint says nothing of itself: whoever saw another pair's, in a pool or in a question
-    /// about its absence, could register it with a buyer of its own, and the invoice itself would be shut out for ever.
-    type Key = ((String, String), Hash);
-}
 
 /// Registers an invoice. The sender is its supplier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +29,8 @@ pub struct RegisterInvoice {
     pub document_commitment: Hash,
     /// The day of issue that the document states.
     pub issued_on: Day,
+    /// The order that it is under, if that is on the ledger.
+    pub order: Option<ObjectId>,
 }
 
 impl RegisterInvoice {
@@ -63,20 +50,14 @@ impl RegisterInvoice {
     /// # Errors
     /// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `MISSING_SIGNATURE`, `ROLE_REQUIRED`, `UNKNOWN_TOKEN`, `CURRENCY_MISMATCH`,
     /// `DUE_DATE_PASSED`, `ISSUE_DATE_IN_THE_FUTURE`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_KEY_NOT_COMMITTED`,
-    /// `INVOICE_ALREADY_REGISTERED`, `ALREADY_EXISTS`.
+    /// `INVOICE_ALREADY_REGISTERED`, `ALREADY_EXISTS`; under an order `UNKNOWN_ORDER`, `ORDER_MISMATCH`, `ORDER_NOT_OPEN`,
+    /// `DUE_DATE_OUTSIDE_TERMS`, `ORDER_AMOUNT_EXCEEDED`, `TIME_OUT_OF_RANGE`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (supplier, buyer, now) = (context.sender, self.buyer, context.now);
         let supplier_account = context.signed_in_role(changes, supplier, Role::Merchant)?;
         let buyer_account = open_account(changes, buyer)?;
         require_role(buyer, &buyer_account, Role::Merchant)?;
-        let token = tokens::known(changes, self.token)?;
-        if token.terms.currency != self.currency {
-            return Err(Reason::CurrencyMismatch {
-                token: self.token,
-                token_currency: token.terms.currency.into(),
-                invoice_currency: self.currency.into(),
-            });
-        }
+        let token = tokens::known_in(changes, self.token, self.currency)?;
         if self.due_at <= now {
             return Err(Reason::DueDatePassed { due_at: self.due_at, now });
         }
@@ -85,45 +66,67 @@ impl RegisterInvoice {
         if issued_on > now.day() && issued_on.days_from(now.day()) > 1 {
             return Err(Reason::IssueDateInTheFuture { issued_on: issued_on.to_string(), now });
         }
-        let pair = legal_entities((supplier, &supplier_account), (buyer, &buyer_account))?;
-        if changes.read::<FingerprintKey>(&pair).is_none() {
-            return Err(Reason::FingerprintKeyNotCommitted { supplier, buyer });
+        let pair = committed_pair(changes, (supplier, &supplier_account), (buyer, &buyer_account))?;
+        let likeness = near_duplicates::likeness(&pair, &token, self.amount, issued_on);
+        let registered = (pair, (DocumentKind::Invoice, self.fingerprint));
+        if let Some(RegisteredDocument { object }) = changes.read(&registered) {
+            return Err(Reason::InvoiceAlreadyRegistered { fingerprint: self.fingerprint, receivable: object });
         }
-        let registered = (pair, self.fingerprint);
-        if let Some(RegisteredFingerprint { receivable }) = changes.read(&registered) {
-            return Err(Reason::InvoiceAlreadyRegistered { fingerprint: self.fingerprint, receivable });
-        }
-        self.register(&registered, context, changes)
-    }
-
-    fn register(
-        &self,
-        registered: &((String, String), Hash),
-        context: &Context<'_>,
-        changes: &mut Changes<'_>,
-    ) -> Result<(), Reason> {
         // A request id can return once it is forgotten, and the receivable's id with it.
         let id = context.object_id();
         if changes.has::<Receivable>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }
-        let receivable = Receivable::registered(context.sender, self);
-        changes.put(registered, &RegisteredFingerprint { receivable: id });
+        let mut receivable = Receivable::registered(supplier, self, near_duplicates::near(changes, &likeness));
+        if let Some(order) = self.order {
+            let OrderTerms { confirmation_days, silence, .. } = self.under_order(order, supplier, changes)?;
+            receivable.begin_term(confirmation_days, silence, now)?;
+        }
+        changes.put(&registered, &RegisteredDocument { object: id });
+        near_duplicates::count(changes, &likeness);
         receivable.keep(id, changes);
-        changes.record(
-            Effect::new("trade.invoice_registered")
-                .with("receivable", id)
-                .with("supplier", context.sender)
-                .with("buyer", self.buyer)
-                .with("token", self.token)
-                .with("amount", self.amount)
-                .with("due_at", self.due_at)
-                .with("fingerprint", self.fingerprint)
-                .with("document_commitment", self.document_commitment)
-                .with("issued_on", self.issued_on)
-                .with("state", receivable.state().name()),
-        );
+        self.report(id, &receivable, changes);
         Ok(())
+    }
+
+    /// Counts the invoice on its order, if it fits.
+    fn under_order(&self, id: ObjectId, supplier: AccountId, changes: &mut Changes<'_>) -> Result<OrderTerms, Reason> {
+        let mut found = order(changes, id)?;
+        let matches = [
+            ("supplier", found.supplier == supplier),
+            ("buyer", found.buyer == self.buyer),
+            ("token", found.token == self.token),
+        ];
+        if let Some((field, _)) = matches.into_iter().find(|(_, matches)| !matches) {
+            return Err(Reason::OrderMismatch { order: id, field });
+        }
+        found.require_agreed(id)?;
+        found.terms.require_due(self.issued_on, self.due_at)?;
+        found.invoice(id, self.amount)?;
+        changes.put(&id, &found);
+        Ok(found.terms)
+    }
+
+    fn report(&self, id: ObjectId, receivable: &Receivable, changes: &mut Changes<'_>) {
+        let mut registered = Effect::new("trade.invoice_registered")
+            .with("receivable", id)
+            .with("supplier", receivable.supplier)
+            .with("buyer", self.buyer)
+            .with("token", self.token)
+            .with("amount", self.amount)
+            .with("due_at", self.due_at)
+            .with("fingerprint", self.fingerprint)
+            .with("document_commitment", self.document_commitment)
+            .with("issued_on", self.issued_on)
+            .with("near_duplicates", receivable.near_duplicates)
+            .with("state", receivable.state().name());
+        if let Some(order) = self.order {
+            registered = registered.with("order", order);
+        }
+        if let Some(term) = receivable.term() {
+            registered = registered.with("confirm_by", term.ends_at).with("silence", term.silence.name());
+        }
+        changes.record(registered);
     }
 }
 

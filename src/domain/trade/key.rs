@@ -1,14 +1,14 @@
-//! Fingerprint keys: one for each supplier and buyer, committed by both; another only while no invoice stands under it.
+//! Fingerprint keys: one for each supplier and buyer, committed by both; another only while no document stands under it.
 
-use super::invoice::RegisteredFingerprint;
+use super::registered::{DocumentKind, RegisteredDocument};
 use crate::codec_struct;
 use crate::ledger::{Account, Changes, Column, Context, Effect, Entry, Malformed, Reason, Role, View};
 use crate::primitives::{AccountId, BlockTime, Decode, Encode, Hash};
 
-/// The commitment to the key under which a pair of legal entities fingerprints its invoices.
+/// The commitment to the key under which a pair of legal entities fingerprints its orders, invoices and credit notes.
 ///
 /// One for a pair, because with a second key one invoice would have a second fingerprint. So a lost or leaked key is
-/// replaced only while no invoice of the pair is registered. It is kept by legal entity and
+/// replaced only while no document of the pair is registered. It is kept by legal entity and
 /// not by account: a supplier with five accounts still has one key with each buyer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FingerprintKey {
@@ -55,7 +55,23 @@ pub(super) fn legal_entities_of(
     legal_entities((supplier, &read(supplier)?), (buyer, &read(buyer)?))
 }
 
-/// Commits the key under which a supplier and a buyer fingerprint their invoices.
+/// The legal entities of a supplier and a buyer who have committed their key.
+///
+/// # Errors
+/// Those of [`legal_entities`], `FINGERPRINT_KEY_NOT_COMMITTED`.
+pub(super) fn committed_pair(
+    changes: &Changes<'_>,
+    supplier: (AccountId, &Account),
+    buyer: (AccountId, &Account),
+) -> Result<(String, String), Reason> {
+    let pair = legal_entities(supplier, buyer)?;
+    match changes.has::<FingerprintKey>(&pair) {
+        true => Ok(pair),
+        false => Err(Reason::FingerprintKeyNotCommitted { supplier: supplier.0, buyer: buyer.0 }),
+    }
+}
+
+/// Commits the key under which a supplier and a buyer fingerprint their documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitFingerprintKey {
     /// The supplier.
@@ -89,7 +105,7 @@ impl CommitFingerprintKey {
         let buyer_account = context.signed_in_role(changes, buyer, Role::Merchant)?;
         let pair = legal_entities((supplier, &supplier_account), (buyer, &buyer_account))?;
         if let Some(FingerprintKey { commitment, .. }) = changes.read(&pair)
-            && an_invoice_stands(changes, &pair)
+            && a_document_stands(changes, &pair)
         {
             return Err(Reason::FingerprintKeyExists { commitment });
         }
@@ -106,14 +122,14 @@ impl CommitFingerprintKey {
     }
 }
 
-/// Whether any invoice of the pair is registered: withdrawn and rejected ones are not.
-fn an_invoice_stands(changes: &Changes<'_>, pair: &(String, String)) -> bool {
+/// Whether any document of the pair is registered: what was withdrawn, rejected or cancelled is not.
+fn a_document_stands(changes: &Changes<'_>, pair: &(String, String)) -> bool {
     // The pair leads the keys of its fingerprints, so the first from there on is one of them or there is none.
-    let first = changes.scan(RegisteredFingerprint::COLUMN, &pair.to_bytes(), 1).into_iter().next();
-    first.is_some_and(|(key, _)| match <((String, String), Hash)>::from_bytes(&key) {
+    let first = changes.scan(RegisteredDocument::COLUMN, &pair.to_bytes(), 1).into_iter().next();
+    first.is_some_and(|(key, _)| match <((String, String), (DocumentKind, Hash))>::from_bytes(&key) {
         Ok((found, _)) => found == *pair,
         Err(_) => {
-            changes.note_corruption(RegisteredFingerprint::COLUMN, &key);
+            changes.note_corruption(RegisteredDocument::COLUMN, &key);
             true
         }
     })

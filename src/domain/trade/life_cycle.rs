@@ -158,3 +158,62 @@ impl ReceivableState {
         }
     }
 }
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderState {
+    /// Placed by the buyer; the supplier has not accepted it.
+    Proposed,
+    /// Agreed: both have signed.
+    Agreed,
+    /// Cancelled.
+    Cancelled,
+}
+codec_tag!(OrderState { Proposed = 1, Agreed = 2, Cancelled = 3 });
+
+/// What can happen to an order's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderStep {
+    /// The supplier accepts.
+    Accept,
+    /// Other terms come into force.
+    Change,
+    /// It is cancelled: by either party before it is agreed, by both afterwards.
+    Cancel,
+}
+
+impl OrderStep {
+    /// Every step.
+    pub const ALL: &'static [Self] = &[Self::Accept, Self::Change, Self::Cancel];
+
+    /// The step's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Change => "change",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+impl OrderState {
+    /// The state after a step; `None` where the life cycle has no such step.
+    pub const fn after(self, step: OrderStep) -> Option<Self> {
+        match (self, step) {
+            (Self::Proposed, OrderStep::Accept) | (Self::Agreed, OrderStep::Change) => Some(Self::Agreed),
+            (Self::Proposed | Self::Agreed, OrderStep::Cancel) => Some(Self::Cancelled),
+            (Self::Proposed, OrderStep::Change)
+            | (Self::Agreed, OrderStep::Accept)
+            | (Self::Cancelled, OrderStep::Accept | OrderStep::Change | OrderStep::Cancel) => None,
+        }
+    }
+
+    /// The state's name in reasons, effects and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Agreed => "agreed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

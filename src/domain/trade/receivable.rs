@@ -5,7 +5,10 @@
 
 use super::invoice::RegisterInvoice;
 use super::life_cycle::{ReceivableState, Step};
-use crate::ledger::{Changes, Column, Entry, OpenItem, Reason};
+use super::order::SilenceMeans;
+use crate::ledger::limits::SPLIT_DEPTH_MAX;
+use crate::ledger::{Changes, Column, Due, DueKey, Entry, OpenItem, Reason};
+use crate::primitives::time::DAY_MS;
 use crate::primitives::{AccountId, Amount, BlockTime, Day, Hash, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
 use std::collections::BTreeSet;
@@ -37,6 +40,77 @@ struct Confirmed {
     at: BlockTime,
 }
 codec_struct!(Confirmed { by, at });
+
+/// Until when the buyer confirms or disputes, as the order had it when the invoice was registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfirmationTerm {
+    /// When it ends.
+    pub ends_at: BlockTime,
+    /// How many days it has.
+    pub days: u16,
+    /// What silence means then.
+    pub silence: SilenceMeans,
+}
+codec_struct!(ConfirmationTerm { ends_at, days, silence });
+
+/// Why a buyer disputes an invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisputeGround {
+    /// Nothing came.
+    NotDelivered,
+    /// It came too late.
+    Late,
+    /// Less came, or more.
+    Quantity,
+    /// What came is not as agreed.
+    Quality,
+    /// The price is not as agreed.
+    Price,
+    /// It was not ordered.
+    NotOrdered,
+    /// It was invoiced before.
+    Duplicate,
+    /// Something else, which the parties say between them.
+    Other,
+}
+codec_tag!(DisputeGround {
+    NotDelivered = 1,
+    Late = 2,
+    Quantity = 3,
+    Quality = 4,
+    Price = 5,
+    NotOrdered = 6,
+    Duplicate = 7,
+    Other = 8,
+});
+
+impl DisputeGround {
+    /// The name in effects and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotDelivered => "not-delivered",
+            Self::Late => "late",
+            Self::Quantity => "quantity",
+            Self::Quality => "quality",
+            Self::Price => "price",
+            Self::NotOrdered => "not-ordered",
+            Self::Duplicate => "duplicate",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What a buyer says that it does not owe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    /// How much of the invoice.
+    pub amount: Amount,
+    /// Why.
+    pub ground: DisputeGround,
+    /// What the supplier has credited since.
+    pub credited: Amount,
+}
+codec_struct!(Dispute { amount, ground, credited });
 
 /// A receivable's pledge to a loan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +154,9 @@ pub struct Receivable {
     owner: AccountId,
     state: ReceivableState,
     outstanding: Amount,
+    credited: Amount,
+    term: Option<ConfirmationTerm>,
+    dispute: Option<Dispute>,
     confirmed: Option<Confirmed>,
     pledge: Option<Pledge>,
 }
@@ -99,6 +176,9 @@ codec_struct!(Receivable {
     owner,
     state,
     outstanding,
+    credited,
+    term,
+    dispute,
     confirmed,
     pledge,
 });
@@ -118,7 +198,7 @@ pub fn receivable(changes: &Changes<'_>, id: ObjectId) -> Result<Receivable, Rea
 
 impl Receivable {
     /// An invoice as its supplier registers it: all of it outstanding, none of it owed yet.
-    pub(super) fn registered(supplier: AccountId, invoice: &RegisterInvoice) -> Self {
+    pub(super) fn registered(supplier: AccountId, invoice: &RegisterInvoice, near_duplicates: u16) -> Self {
         Self {
             supplier,
             buyer: invoice.buyer,
@@ -127,14 +207,17 @@ impl Receivable {
             due_at: invoice.due_at,
             fingerprint: invoice.fingerprint,
             document_commitment: invoice.document_commitment,
-            order: None,
+            order: invoice.order,
             issued_on: invoice.issued_on,
-            near_duplicates: 0,
+            near_duplicates,
             parent: None,
             depth: 0,
             owner: supplier,
             state: ReceivableState::Registered,
             outstanding: invoice.amount,
+            credited: Amount::ZERO,
+            term: None,
+            dispute: None,
             confirmed: None,
             pledge: None,
         }
@@ -148,6 +231,21 @@ impl Receivable {
     /// What is still owed.
     pub fn outstanding(&self) -> Amount {
         self.outstanding
+    }
+
+    /// What credit notes took off it.
+    pub fn credited(&self) -> Amount {
+        self.credited
+    }
+
+    /// The term within which the buyer confirms or disputes, if an order sets one.
+    pub fn term(&self) -> Option<&ConfirmationTerm> {
+        self.term.as_ref()
+    }
+
+    /// What the buyer disputes, as long as it does.
+    pub fn dispute(&self) -> Option<&Dispute> {
+        self.dispute.as_ref()
     }
 
     /// To whom it belongs: who may have it financed, and is paid what no loan claims. The supplier at first.
@@ -197,13 +295,51 @@ impl Receivable {
         owner.into_iter().chain(financier).chain([self.buyer]).collect()
     }
 
-    /// Writes it, and moves the counts of open items with whom it binds now and bound before. Nothing else writes one.
+    /// When the buyer's silence will confirm it, if it does.
+    fn silence_due(&self, id: ObjectId) -> Option<DueKey> {
+        let term = self.term.filter(|term| term.silence == SilenceMeans::Confirms)?;
+        (self.state == ReceivableState::Registered).then_some(DueKey { at: term.ends_at, id })
+    }
+
+    /// Writes it, and with it what follows from it: the counts of open items of whom it binds now and bound before, and the
+    /// end of the buyer's term among what falls due. Nothing else writes one.
     pub fn keep(&self, id: ObjectId, changes: &mut Changes<'_>) {
-        let before = changes.read::<Self>(&id).map(|before| before.bound()).unwrap_or_default();
-        let after = self.bound();
+        let before: Option<Self> = changes.read(&id);
+        let (due_before, due) = (before.as_ref().and_then(|before| before.silence_due(id)), self.silence_due(id));
+        let (before, after) = (before.map(|before| before.bound()).unwrap_or_default(), self.bound());
         after.difference(&before).for_each(|account| changes.item_opened(*account, OpenItem::Receivable));
         before.difference(&after).for_each(|account| changes.item_ended(*account, OpenItem::Receivable));
+        if due_before != due {
+            due_before.iter().for_each(|key| changes.delete::<Due>(key));
+            due.iter().for_each(|key| changes.put(key, &Due::ConfirmationTerm(id)));
+        }
         changes.put(&id, self);
+    }
+
+    /// The buyer's term begins.
+    ///
+    /// # Errors
+    /// `TIME_OUT_OF_RANGE`.
+    pub(super) fn begin_term(&mut self, days: u16, silence: SilenceMeans, now: BlockTime) -> Result<(), Reason> {
+        if days > 0 {
+            let ends_at = now.checked_add_ms(u64::from(days) * DAY_MS).ok_or(Reason::TimeOutOfRange { time: now })?;
+            self.term = Some(ConfirmationTerm { ends_at, days, silence });
+        }
+        Ok(())
+    }
+
+    /// Whether the buyer may still say that it does not owe it. A block works off a limited number of due things, so its
+    /// answer can come before its silence's turn.
+    ///
+    /// # Errors
+    /// `CONFIRMATION_TERM_PASSED`.
+    pub(super) fn require_within_term(&self, id: ObjectId, now: BlockTime) -> Result<(), Reason> {
+        match self.silence_due(id).filter(|due| due.at <= now) {
+            Some(DueKey { at: confirm_by, .. }) => {
+                Err(Reason::ConfirmationTermPassed { receivable: id, confirm_by, now })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The buyer owes it from now on.
@@ -213,7 +349,86 @@ impl Receivable {
     pub(super) fn confirm(&mut self, id: ObjectId, by: Confirmation, at: BlockTime) -> Result<(), Reason> {
         self.take(id, Step::Confirm)?;
         self.confirmed = Some(Confirmed { by, at });
+        self.dispute = None;
         Ok(())
+    }
+
+    /// The buyer says that it does not owe so much of it.
+    ///
+    /// # Errors
+    /// `RECEIVABLE_NOT_OPEN`, `DISPUTE_EXCEEDS_OUTSTANDING`.
+    pub(super) fn open_dispute(&mut self, id: ObjectId, amount: Amount, ground: DisputeGround) -> Result<(), Reason> {
+        self.take(id, Step::Dispute)?;
+        let outstanding = self.outstanding;
+        if amount > outstanding {
+            return Err(Reason::DisputeExceedsOutstanding { amount, outstanding });
+        }
+        self.dispute = Some(Dispute { amount, ground, credited: Amount::ZERO });
+        Ok(())
+    }
+
+    /// Takes a credit note off it: never below what a loan claims. One that leaves nothing settles it; one that makes up for
+    /// what was disputed ends the dispute, and the buyer's term begins anew.
+    ///
+    /// # Errors
+    /// `RECEIVABLE_NOT_OPEN`, `CREDIT_EXCEEDS_UNFINANCED`, `TIME_OUT_OF_RANGE`.
+    pub(super) fn credit(&mut self, id: ObjectId, credit: Amount, now: BlockTime) -> Result<(), Reason> {
+        self.state.after(Step::Credit).ok_or(self.not_open(id))?;
+        let (outstanding, secured) = (self.outstanding, self.secured());
+        let left = outstanding.checked_sub(credit).filter(|left| *left >= secured);
+        self.outstanding = left.ok_or(Reason::CreditExceedsUnfinanced { credit, outstanding, secured })?;
+        let overflow = Reason::AmountOverflow { token: self.token };
+        self.credited = self.credited.checked_add(credit).ok_or(overflow.clone())?;
+        if self.outstanding.is_zero() {
+            self.dispute = None;
+            return self.take(id, Step::Credit);
+        }
+        let Some(dispute) = &mut self.dispute else { return Ok(()) };
+        dispute.credited = dispute.credited.checked_add(credit).ok_or(overflow)?;
+        if dispute.credited >= dispute.amount {
+            self.dispute = None;
+            self.take(id, Step::Resolve)?;
+            if let Some(ConfirmationTerm { days, silence, .. }) = self.term {
+                self.begin_term(days, silence, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives it to another owner.
+    ///
+    /// # Errors
+    /// Those of [`Self::pledgeable`].
+    pub(super) fn assign(&mut self, id: ObjectId, owner: AccountId) -> Result<(), Reason> {
+        self.pledgeable(id)?;
+        self.owner = owner;
+        Ok(())
+    }
+
+    /// Splits what is outstanding into parts for these owners, each a receivable of its own. Whether they add up is for the
+    /// caller to have checked.
+    ///
+    /// # Errors
+    /// Those of [`Self::pledgeable`], `RECEIVABLE_TOO_DEEP`.
+    pub(super) fn split(&mut self, id: ObjectId, parts: &[(AccountId, Amount)]) -> Result<Vec<Self>, Reason> {
+        self.pledgeable(id)?;
+        let depth = self.depth + 1;
+        if depth > SPLIT_DEPTH_MAX {
+            return Err(Reason::ReceivableTooDeep { depth_max: SPLIT_DEPTH_MAX.into() });
+        }
+        let part = |(owner, amount): &(AccountId, Amount)| Self {
+            owner: *owner,
+            amount: *amount,
+            outstanding: *amount,
+            credited: Amount::ZERO,
+            parent: Some(id),
+            depth,
+            ..self.clone()
+        };
+        let parts = parts.iter().map(part).collect();
+        self.take(id, Step::Split)?;
+        self.outstanding = Amount::ZERO;
+        Ok(parts)
     }
 
     /// Nobody will ever owe it: the supplier takes it back, or the buyer refuses it.
@@ -223,6 +438,7 @@ impl Receivable {
     pub(super) fn retract(&mut self, id: ObjectId, step: Step) -> Result<(), Reason> {
         self.take(id, step)?;
         self.outstanding = Amount::ZERO;
+        self.dispute = None;
         Ok(())
     }
 

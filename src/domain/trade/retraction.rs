@@ -5,10 +5,13 @@
 //! confirmed invoice is owed and has one way to end, which is to be paid. Nothing can have been financed before, so no
 //! request waits on what is taken back. Why a buyer rejects is said between the parties: it would name goods and people.
 
-use super::invoice::RegisteredFingerprint;
 use super::key::legal_entities_of;
 use super::life_cycle::Step;
+use super::near_duplicates;
+use super::order::uninvoice;
 use super::receivable::{Receivable, receivable};
+use super::registered::{DocumentKind, RegisteredDocument};
+use crate::domain::tokens;
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason};
 use crate::primitives::ObjectId;
 
@@ -61,13 +64,15 @@ impl RejectInvoice {
     /// Plans the rejection.
     ///
     /// # Errors
-    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_BUYER`, those of [`Context::signed_by`], `RECEIVABLE_NOT_OPEN`.
+    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_BUYER`, those of [`Context::signed_by`], `CONFIRMATION_TERM_PASSED`,
+    /// `RECEIVABLE_NOT_OPEN`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.receivable;
         let found = receivable(changes, id)?;
         if context.sender != found.buyer {
             return Err(Reason::NotTheBuyer { receivable: id, buyer: found.buyer });
         }
+        found.require_within_term(id, context.now)?;
         retract((id, found), (Step::Reject, "trade.invoice_rejected"), context, changes)
     }
 }
@@ -79,10 +84,13 @@ fn retract(
     changes: &mut Changes<'_>,
 ) -> Result<(), Reason> {
     context.signed_by(changes, context.sender)?;
-    let before = found.state();
+    let (before, outstanding) = (found.state(), found.outstanding());
     found.retract(id, step)?;
     let pair = legal_entities_of(changes, found.supplier, found.buyer)?;
-    changes.delete::<RegisteredFingerprint>(&(pair, found.fingerprint));
+    let token = tokens::known(changes, found.token)?;
+    near_duplicates::discount(changes, &near_duplicates::likeness(&pair, &token, found.amount, found.issued_on));
+    changes.delete::<RegisteredDocument>(&(pair, (DocumentKind::Invoice, found.fingerprint)));
+    uninvoice(changes, found.order, outstanding);
     found.keep(id, changes);
     changes.record(
         Effect::new(effect)

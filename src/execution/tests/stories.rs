@@ -1,6 +1,10 @@
 //! What several operations and blocks come to together, which no room decides alone.
 
 use crate::domain::tokens::{ApproveIssuance, PayRedemption, Redemption, RejectRedemption, reserve_line};
+use crate::domain::trade::{
+    AcceptOrder, CommitFingerprintKey, Confirmation, OrderTerms, PlaceOrder, Receivable, ReceivableState,
+    RegisterInvoice, SilenceMeans, key_commitment,
+};
 use crate::execution::chronicle::{
     ATTESTATION_AGE_MS_MAX, Chronicle, HOUR_MS, attestation, genesis_file, id, issuance, key, object, public, reason,
     redemption, token, transfer,
@@ -119,6 +123,53 @@ fn the_blocks_own_outcome_stands_after_the_transactions() {
     assert_eq!(outcomes.len(), 2);
     assert_eq!(outcomes[0].transaction_id, reject.id());
     assert_eq!(outcomes[1].effects[0].name, "tokens.redemption_overdue", "due things come first, and are told last");
+}
+
+/// The buyer says nothing, and the order has it that it owes the invoice then: the block says so in the buyer's place.
+#[test]
+fn a_buyers_silence_is_the_blocks_own_outcome() {
+    let mut chronicle = Chronicle::funded();
+    let (supplier, buyer) = (id("supplier"), id("buyer"));
+    let commit = CommitFingerprintKey { supplier, buyer, key_commitment: key_commitment(&[7; 32]) };
+    let mut draft = chronicle.draft(supplier, vec![commit.into()]);
+    draft.cosigners = vec![buyer];
+    chronicle.append(1_000, &[chronicle.sign(&draft)]);
+    let terms = OrderTerms {
+        amount: Amount::new(900),
+        document_commitment: Hash([0x0d; 32]),
+        line_count: 1,
+        deliver_by: None,
+        confirmation_days: 5,
+        silence: SilenceMeans::Confirms,
+        payment_days: None,
+    };
+    let currency = "HKD".parse().expect("a currency");
+    let place = PlaceOrder { supplier, token: token(), currency, fingerprint: Hash([1; 32]), terms };
+    let order = chronicle.make("buyer", vec![place.into()]);
+    chronicle.make("supplier", vec![AcceptOrder { order }.into()]);
+    let invoice = RegisterInvoice {
+        buyer,
+        token: token(),
+        currency,
+        amount: Amount::new(500),
+        due_at: BlockTime(chronicle.now().0 + 30 * 24 * HOUR_MS),
+        fingerprint: Hash([2; 32]),
+        document_commitment: Hash([0xdc; 32]),
+        issued_on: chronicle.now().day(),
+        order: Some(order),
+    };
+    let receivable = chronicle.make("supplier", vec![invoice.into()]);
+    chronicle.append(5 * 24 * HOUR_MS - 1, &[]);
+    let waiting: Receivable = chronicle.read(&receivable).expect("it was registered");
+    assert_eq!(waiting.state(), ReceivableState::Registered, "a millisecond early");
+
+    let outcomes = chronicle.append(1, &[]);
+    let effects: Vec<&str> = outcomes.iter().flat_map(|own| &own.effects).map(|effect| effect.name.as_str()).collect();
+    assert_eq!(effects, ["trade.invoice_confirmed_by_silence"]);
+    let confirmed: Receivable = chronicle.read(&receivable).expect("it was registered");
+    assert_eq!(confirmed.confirmation(), Some(Confirmation::Silence));
+    assert_eq!(confirmed.confirmed_at(), Some(chronicle.now()));
+    chronicle.check_state();
 }
 
 #[test]

@@ -56,5 +56,6 @@ fn role(number: i32) -> Option<Role> {
         pb::Role::Financier => Role::Financier,
         pb::Role::Observer => Role::Observer,
         pb::Role::Operator => Role::Operator,
+        pb::Role::Carrier => Role::Carrier,
     })
 }

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod financing;
+mod orders;
 mod payments;
+mod shipments;
 mod tokens;
 mod trade;
 
@@ -47,6 +49,20 @@ pub(super) fn operation(message: pb::Operation) -> Result<Operation, Malformed> 
         WithdrawInvoice => trade::withdraw_invoice,
         RejectInvoice => trade::reject_invoice,
         CertifyAbsence => trade::certify_absence,
+        PlaceOrder => orders::place_order,
+        AcceptOrder => orders::accept_order,
+        ProposeOrderChange => orders::propose_order_change,
+        AcceptOrderChange => orders::accept_order_change,
+        CancelOrder => orders::cancel_order,
+        RegisterReadPoint => shipments::register_read_point,
+        RetireReadPoint => shipments::retire_read_point,
+        RecordShipmentEvent => shipments::record_shipment_event,
+        DeclareEventError => shipments::declare_event_error,
+        DisputeInvoice => trade::dispute_invoice,
+        IssueCreditNote => trade::issue_credit_note,
+        AssignReceivable => trade::assign_receivable,
+        SplitReceivable => trade::split_receivable,
+        AppointCarrier => shipments::appoint_carrier,
         RequestFinancing => financing::request_financing,
         AcceptFinancing => financing::accept_financing,
         WithdrawFinancing => financing::withdraw_financing,

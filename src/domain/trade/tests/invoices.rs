@@ -1,14 +1,11 @@
-//! The room's rules by example: each reason that it gives, once; the life cycle; the fingerprint's vectors.
+//! Invoices by example: registered, confirmed, taken back; their keys, their absence; the fingerprint's vectors.
 
-use super::fingerprint::normalised_number;
-use super::*;
+use super::name_of;
 use crate::domain::market::{DUE, Market, OPENING, put_token};
+use crate::domain::trade::fingerprint::normalised_number;
+use crate::domain::trade::*;
 use crate::ledger::{Reason, Role, Roles, Value};
 use crate::primitives::{AccountId, Amount, BlockTime, Day, Hash, ObjectId};
-
-fn name_of<T: std::fmt::Debug>(result: Result<T, Reason>) -> &'static str {
-    result.expect_err("it must be declined").name()
-}
 
 #[test]
 fn an_invoice_becomes_a_receivable_that_its_buyer_owes() {

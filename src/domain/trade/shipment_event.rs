@@ -1,0 +1,260 @@
+//! Events of shipments: what happened to the goods of an order, by EPCIS 2.0 and the words of CBV 2.0.
+//!
+//! The event stays with its parties. Here are its canonical hash (CBV 2.0, section 8.9), under which it exists once for an
+//! order, a hash of what it is about, and the facts that rules read.
+//!
+//! # Which events contradict each other
+//! Events arrive in any order, hours or days late; what counts is when they happened. Two events of one order that are about
+//! the same objects contradict each other if one of these holds, and the one that comes second is declined:
+//!
+//! | rule | what |
+//! |---|---|
+//! | `one_place_at_a_time` | they happened at the same moment, at different read points |
+//! | `step_happens_once` | they are the same step and action, of a step that happens once, at another time |
+//! | `steps_have_an_order` | the step of the earlier stage happened later |
+//!
+//! | step | stage | once |
+//! |---|---|---|
+//! | `commissioning` | 1 | yes |
+//! | `picking` | 2 | |
+//! | `packing` | 2 | yes |
+//! | `shipping` | 3 | yes |
+//! | `staging_outbound`, `loading`, `departing`, `transporting`, `arriving`, `unloading` | 3 | |
+//! | `receiving` | 4 | yes |
+//! | `accepting` | 5 | yes |
+//! | `storing`, `inspecting`, `unpacking` | none: at any time | |
+//!
+//! Legs of a journey repeat what stands in stage 3, so within a stage there is no order. An event that its carrier has
+//! declared wrong contradicts nothing.
+//!
+//! # Deliberately absent
+//! The objects: the ledger cannot see that two events are about things that overlap, only that they are about the same.
+
+use crate::ledger::limits::EVENTS_PER_ORDER_MAX;
+use crate::ledger::{Column, Entry, View};
+use crate::primitives::{AccountId, BlockTime, Decode as _, Encode as _, Hash, ObjectId};
+use crate::{codec_struct, codec_tag};
+
+/// What kind of event, by EPCIS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// Something happened to things.
+    Object,
+    /// Things went into a parent, such as a pallet, or out of it.
+    Aggregation,
+    /// Things came to belong to a business transaction, or ceased to.
+    Transaction,
+}
+codec_tag!(EventKind { Object = 1, Aggregation = 2, Transaction = 3 });
+
+impl EventKind {
+    /// The name in effects.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Object => "object",
+            Self::Aggregation => "aggregation",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
+/// What an event does to what it is about, by EPCIS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventAction {
+    /// It begins: to exist, to be inside, to belong.
+    Add,
+    /// It was seen as it is.
+    Observe,
+    /// It ends.
+    Delete,
+}
+codec_tag!(EventAction { Add = 1, Observe = 2, Delete = 3 });
+
+impl EventAction {
+    /// The name in effects.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Observe => "observe",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+macro_rules! steps {
+    ($($variant:ident = $tag:literal $name:literal $stage:expr, $once:literal;)*) => {
+        /// The business step, by CBV 2.0.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum BusinessStep {
+            $(#[doc = concat!("`", $name, "`.")] $variant,)*
+        }
+        codec_tag!(BusinessStep { $($variant = $tag),* });
+
+        impl BusinessStep {
+            /// Its name in CBV 2.0.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The stage of a shipment that it belongs to, if to one.
+            const fn stage(self) -> Option<u8> {
+                match self { $(Self::$variant => $stage,)* }
+            }
+
+            /// Whether it happens once to the same objects.
+            const fn happens_once(self) -> bool {
+                match self { $(Self::$variant => $once,)* }
+            }
+        }
+    };
+}
+steps! {
+    Commissioning = 1 "commissioning" Some(1), true;
+    Picking = 2 "picking" Some(2), false;
+    Packing = 3 "packing" Some(2), true;
+    StagingOutbound = 4 "staging_outbound" Some(3), false;
+    Loading = 5 "loading" Some(3), false;
+    Shipping = 6 "shipping" Some(3), true;
+    Departing = 7 "departing" Some(3), false;
+    Transporting = 8 "transporting" Some(3), false;
+    Arriving = 9 "arriving" Some(3), false;
+    Unloading = 10 "unloading" Some(3), false;
+    Receiving = 11 "receiving" Some(4), true;
+    Accepting = 12 "accepting" Some(5), true;
+    Storing = 13 "storing" None, false;
+    Inspecting = 14 "inspecting" None, false;
+    Unpacking = 15 "unpacking" None, false;
+}
+
+/// Why an event is declared wrong, by CBV 2.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorGround {
+    /// `did_not_occur`.
+    DidNotOccur,
+    /// `incorrect_data`.
+    IncorrectData,
+}
+codec_tag!(ErrorGround { DidNotOccur = 1, IncorrectData = 2 });
+
+impl ErrorGround {
+    /// Its name in CBV 2.0.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DidNotOccur => "did_not_occur",
+            Self::IncorrectData => "incorrect_data",
+        }
+    }
+}
+
+/// That its carrier has declared an event wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventError {
+    /// Why.
+    pub ground: ErrorGround,
+    /// When the carrier declared it, by its own clock.
+    pub declared_at: BlockTime,
+    /// The event that says it right, if there is one: recorded before, after, or never.
+    pub corrective_event: Option<Hash>,
+}
+codec_struct!(EventError { ground, declared_at, corrective_event });
+
+/// An event of a shipment, as state holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShipmentEvent {
+    /// Its canonical hash.
+    pub event_hash: Hash,
+    /// Who recorded it.
+    pub carrier: AccountId,
+    /// The salted commitment to the document that it stands in.
+    pub document_commitment: Hash,
+    /// Its kind.
+    pub kind: EventKind,
+    /// What it does.
+    pub action: EventAction,
+    /// The business step.
+    pub step: BusinessStep,
+    /// When it happened.
+    pub event_time: BlockTime,
+    /// Minutes east of UTC there, plus 720 so that it is never negative: 1200 is UTC+8.
+    pub utc_offset_minutes_plus_720: u16,
+    /// Where it was read: the salted commitment to the reader's id.
+    pub read_point: Hash,
+    /// The hash of what it is about.
+    pub objects_hash: Hash,
+    /// When it was recorded.
+    pub recorded_at: BlockTime,
+    /// That it was declared wrong, if it was.
+    pub error: Option<EventError>,
+}
+codec_struct!(ShipmentEvent {
+    event_hash,
+    carrier,
+    document_commitment,
+    kind,
+    action,
+    step,
+    event_time,
+    utc_offset_minutes_plus_720,
+    read_point,
+    objects_hash,
+    recorded_at,
+    error,
+});
+
+impl Entry for ShipmentEvent {
+    const COLUMN: Column = Column::ShipmentEvents;
+    /// The order, and the event's hash.
+    type Key = (ObjectId, Hash);
+}
+
+impl ShipmentEvent {
+    /// Whether it counts: it was not declared wrong.
+    pub fn counts(&self) -> bool {
+        self.error.is_none()
+    }
+
+    /// The rule by which the two cannot both be true, if there is one.
+    pub(super) fn contradicts(&self, other: &Self) -> Option<&'static str> {
+        if self.objects_hash != other.objects_hash {
+            return None;
+        }
+        let (same_time, same_place) = (self.event_time == other.event_time, self.read_point == other.read_point);
+        if same_time && !same_place {
+            return Some("one_place_at_a_time");
+        }
+        let same_step = self.step == other.step && self.action == other.action;
+        if same_step && self.step.happens_once() && !same_time {
+            return Some("step_happens_once");
+        }
+        let stages = self.step.stage().zip(other.step.stage());
+        let out_of_order = stages.is_some_and(|(own, others)| match own.cmp(&others) {
+            std::cmp::Ordering::Less => self.event_time > other.event_time,
+            std::cmp::Ordering::Equal => false,
+            std::cmp::Ordering::Greater => self.event_time < other.event_time,
+        });
+        out_of_order.then_some("steps_have_an_order")
+    }
+}
+
+/// Every event recorded of an order, those declared wrong among them, in the order of their hashes.
+pub fn recorded_events(view: &dyn View, order: ObjectId) -> Vec<ShipmentEvent> {
+    let prefix = order.to_bytes();
+    let entries = view.scan(ShipmentEvent::COLUMN, &prefix, EVENTS_PER_ORDER_MAX);
+    let of_order = entries.into_iter().take_while(|(key, _)| key.starts_with(&prefix));
+    of_order
+        .filter_map(|(key, value)| match ShipmentEvent::from_bytes(&value) {
+            Ok(event) => Some(event),
+            Err(_) => {
+                view.note_corruption(ShipmentEvent::COLUMN, &key);
+                None
+            }
+        })
+        .collect()
+}
+
+/// The events of an order that count, in the order in which they happened.
+pub fn events_of_order(view: &dyn View, order: ObjectId) -> Vec<ShipmentEvent> {
+    let mut events: Vec<_> = recorded_events(view, order).into_iter().filter(ShipmentEvent::counts).collect();
+    events.sort_by_key(|event| (event.event_time, event.event_hash));
+    events
+}
