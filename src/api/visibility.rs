@@ -123,3 +123,49 @@ impl<'a> Sight<'a> {
         [request.supplier, request.financier].into_iter().any(|party| self.of_account(party))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::market::Market;
+    use crate::domain::trade::{AssignReceivable, OrderTerms, PlaceOrder, SilenceMeans};
+    use crate::ledger::Role;
+    use crate::primitives::{Amount, Hash};
+
+    /// Who sees an order and a receivable: their parties and nobody else, not even a carrier; an owner from when it is one.
+    #[test]
+    fn trade_is_seen_by_its_parties() {
+        let mut market = Market::open();
+        let (buyer, supplier, stranger) = (market.buyer, market.supplier, market.stranger);
+        let carrier = market.stage.open(9, None, &[Role::Carrier]);
+        let terms = OrderTerms {
+            amount: Amount::new(500),
+            document_commitment: Hash([1; 32]),
+            line_count: 1,
+            deliver_by: None,
+            confirmation_days: 0,
+            silence: SilenceMeans::Nothing,
+            payment_days: None,
+        };
+        let currency = "HKD".parse().expect("a currency");
+        let place = PlaceOrder { supplier, token: market.token, currency, fingerprint: Hash([2; 32]), terms };
+        let placed = market.stage.perform(&[buyer], |context, changes| place.plan(context, changes));
+        let order: Order = market.stage.read(&placed.expect("a fresh number").object).expect("it was placed");
+        let id = market.confirmed(1, 500);
+        let seen = |market: &Market| {
+            let receivable: Receivable = market.stage.read(&id).expect("it was registered");
+            [buyer, supplier, stranger, carrier].map(|account| {
+                let sight = Sight::new(Caller::Account(account), &market.stage.view);
+                (sight.of_order(&order), sight.of_receivable(&receivable))
+            })
+        };
+        let (nothing, both) = ((false, false), (true, true));
+        assert_eq!(seen(&market), [both, both, nothing, nothing]);
+        let assign = AssignReceivable { receivable: id, assignee: stranger };
+        let assigned = market.stage.perform(&[supplier, stranger], |context, changes| assign.plan(context, changes));
+        assigned.expect("both signed");
+        assert_eq!(seen(&market), [both, both, (false, true), nothing]);
+        let watcher = Sight::new(Caller::Overseer(carrier), &market.stage.view);
+        assert!(watcher.of_order(&order));
+    }
+}

@@ -29,7 +29,7 @@ impl AcceptFinancing {
     ///
     /// # Errors
     /// `UNKNOWN_FINANCING_REQUEST`, `NOT_THE_FINANCIER`, those of [`Context::signed_by`], `FINANCING_REQUEST_CLOSED`,
-    /// `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_OUTSTANDING`, `ACCOUNT_CLOSED`,
+    /// `NOT_THE_OWNER`, `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_OUTSTANDING`, `ACCOUNT_CLOSED`,
     /// `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.request;
@@ -41,6 +41,10 @@ impl AcceptFinancing {
         context.signed_by(changes, request.financier)?;
         request.accept(id, context.now)?;
         let mut found = receivable(changes, request.receivable)?;
+        // It may have passed to another owner since it was asked for.
+        if found.owner() != request.supplier {
+            return Err(Reason::NotTheOwner { receivable: request.receivable });
+        }
         let (state_before, holder_before) = (found.state(), found.holder());
         let secured = claim_on((request.receivable, &found), request.advance, request.fee)?;
         found.pledge(request.receivable, id, request.financier, secured)?;

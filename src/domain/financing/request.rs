@@ -128,7 +128,7 @@ pub(super) fn claim_on((id, found): (ObjectId, &Receivable), advance: Amount, fe
     within(outstanding).ok_or(Reason::AdvanceExceedsOutstanding { advance, fee, outstanding })
 }
 
-/// Asks a financier to finance a confirmed receivable. The sender is its supplier.
+/// Asks a financier to finance a confirmed receivable. The sender is its owner, for whom this is the supplier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFinancing {
     /// The receivable.
@@ -167,7 +167,7 @@ impl RequestFinancing {
     /// Plans the request.
     ///
     /// # Errors
-    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_SUPPLIER`, `MISSING_SIGNATURE`, `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`,
+    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_OWNER`, `MISSING_SIGNATURE`, `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`,
     /// `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_RECEIVABLE`, `ADVANCE_EXCEEDS_OUTSTANDING`, `FINANCING_EXPIRY_PASSED`,
     /// `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `ROLE_REQUIRED`, `NO_CITATION`, `CITATION_FOREIGN`,
     /// `CITATION_UNPROVEN`, `CITATION_DECLINED`, `CITATION_NOT_THE_SUPPLIERS`, `CITATION_REPEATED`, `AMOUNT_OVERFLOW`,
@@ -175,9 +175,10 @@ impl RequestFinancing {
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.receivable;
         let found = receivable(changes, id)?;
-        let (supplier, now, expires_at) = (found.supplier, context.now, self.expires_at);
+        // Whoever owns it now: the invoice's supplier, or a supplier that it passed on to.
+        let (supplier, now, expires_at) = (found.owner(), context.now, self.expires_at);
         if context.sender != supplier {
-            return Err(Reason::NotTheSupplier { receivable: id, supplier });
+            return Err(Reason::NotTheOwner { receivable: id });
         }
         context.signed_by(changes, supplier)?;
         claim_on((id, &found), self.advance, self.fee)?;

@@ -6,7 +6,7 @@ use crate::domain::financing::{
 };
 use crate::domain::market::{Market, OPENING};
 use crate::domain::rehearsal::Performed;
-use crate::domain::trade::{Receivable, ReceivableState};
+use crate::domain::trade::{AssignReceivable, Receivable, ReceivableState};
 use crate::ledger::{Balance, Header, MovementKind, Reason, Value};
 use crate::primitives::{AccountId, Amount, BlockTime, ChainId, Decode as _, Encode as _, ObjectId};
 use bytes::Bytes;
@@ -189,6 +189,31 @@ fn acceptance_declines_each_for_its_own_reason() {
     assert_eq!(name_of(accept(&mut market, asked, id)), "RECEIVABLE_NOT_OPEN");
 }
 
+/// Whoever owns it now is financed and paid; a request of whoever owned it before is worth nothing.
+#[test]
+fn financing_follows_the_owner() {
+    let mut market = Market::open();
+    let (supplier, buyer, stranger, [financier, _]) =
+        (market.supplier, market.buyer, market.stranger, market.financiers);
+    let receivable = market.confirmed(1, 1_000);
+    let operation = asking(&mut market, receivable);
+    let before = request(&mut market, &operation).expect("it is the supplier's own");
+    let assign = AssignReceivable { receivable, assignee: stranger };
+    let assigned = market.stage.perform(&[supplier, stranger], |context, changes| assign.plan(context, changes));
+    assigned.expect("both signed");
+    assert_eq!(name_of(accept(&mut market, financier, before)), "NOT_THE_OWNER");
+    assert_eq!(name_of(request(&mut market, &operation)), "NOT_THE_OWNER");
+    let paid = paid(buyer, stranger, market.token);
+    let citations = cite(&mut market, &[applied(1, vec![paid])]);
+    let operation = RequestFinancing { citations, ..operation };
+    let id = request_as(stranger, &mut market, &operation).expect("it is the stranger's now");
+    let start = (available(&market, stranger), available(&market, supplier));
+    accept(&mut market, financier, id).expect("the financier has the funds");
+    pay(&mut market, buyer, receivable, 1_000).expect("the buyer has the funds");
+    assert_eq!(available(&market, stranger) - start.0, 900 + 90);
+    assert_eq!(available(&market, supplier), start.1);
+}
+
 #[test]
 fn a_request_can_be_accepted_until_it_expires() {
     for (late_ms, accepted) in [(0, true), (1, false)] {
@@ -240,7 +265,7 @@ fn requests_decline_each_for_its_own_reason() {
     for (name, operation) in rows {
         assert_eq!(name_of(request(&mut market, &operation)), name);
     }
-    assert_eq!(name_of(request_as(buyer, &mut market, &good)), "NOT_THE_SUPPLIER");
+    assert_eq!(name_of(request_as(buyer, &mut market, &good)), "NOT_THE_OWNER");
     assert!(request(&mut market, &RequestFinancing { fee: amount(100), ..good.clone() }).is_ok());
     assert!(good.check().is_ok());
     assert!(RequestFinancing { advance: Amount::ZERO, ..good.clone() }.check().is_err());
