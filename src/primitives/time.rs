@@ -89,6 +89,20 @@ impl Day {
         }
     }
 
+    /// The same day of the month so many months later, or the last day of a month that is shorter; `None` past the year 9999.
+    pub fn checked_add_months(self, months: u32) -> Option<Self> {
+        let months = jiff::Span::new().try_months(months).ok()?;
+        self.date()?.checked_add(months).ok().and_then(Self::of)
+    }
+
+    /// Days from `earlier` to this day; zero if it is not earlier.
+    pub const fn days_since(self, earlier: Self) -> u32 {
+        match self.0.checked_sub(earlier.0) {
+            Some(days) => days,
+            None => 0,
+        }
+    }
+
     /// How many days lie between the two.
     pub const fn days_from(self, other: Self) -> u32 {
         self.0.abs_diff(other.0)
@@ -188,6 +202,26 @@ impl BusinessCalendar {
         weekday < 5 && !holiday
     }
 
+    /// The calendar day that a time falls on; the last there is, past the end of days.
+    pub fn day_of(&self, time: BlockTime) -> Day {
+        Day(u32::try_from(self.local_day(time)).unwrap_or(u32::MAX))
+    }
+
+    /// The first moment after a day: its local midnight. `None` past the end of time.
+    pub fn end_of(&self, day: Day) -> Option<BlockTime> {
+        let local_midnight_ms = (u128::from(day.0) + 1) * u128::from(DAY_MS) + 720 * 60_000;
+        let utc_ms = local_midnight_ms.checked_sub(u128::from(self.utc_offset_minutes_plus_720) * 60_000)?;
+        u64::try_from(utc_ms).ok().map(BlockTime)
+    }
+
+    /// The day itself if it is a business day, or the first one after it: the *following* business day convention. `None` past
+    /// the end of days.
+    pub fn following_business_day(&self, day: Day) -> Option<Day> {
+        let day = u64::from(day.0);
+        let found = (day..day + 3 + self.holidays.len() as u64 * 2).find(|day| self.is_business_day(*day))?;
+        u32::try_from(found).ok().map(Day)
+    }
+
     /// The end of the `count`-th business day after the day of `time`: its local midnight. `None` past the end of time.
     pub fn end_of_business_day_after(&self, time: BlockTime, count: u32) -> Option<BlockTime> {
         let mut day = self.local_day(time);
@@ -195,9 +229,7 @@ impl BusinessCalendar {
             // A run of non-business days is bounded by the holidays listed and a weekend at either end.
             day = (day + 1..day + 4 + self.holidays.len() as u64 * 2).find(|day| self.is_business_day(*day))?;
         }
-        let local_midnight_ms = u128::from(day + 1) * u128::from(DAY_MS) + 720 * 60_000;
-        let utc_ms = local_midnight_ms.checked_sub(u128::from(self.utc_offset_minutes_plus_720) * 60_000)?;
-        u64::try_from(utc_ms).ok().map(BlockTime)
+        self.end_of(Day(u32::try_from(day).ok()?))
     }
 }
 
@@ -233,7 +265,41 @@ mod tests {
     }
 
     #[test]
+    fn a_month_later_is_the_same_day_or_the_last() {
+        for (from, months, to) in [
+            ("2027-01-31", 1, "2027-02-28"),
+            ("2028-01-31", 1, "2028-02-29"),
+            ("2027-01-31", 3, "2027-04-30"),
+            ("2027-11-15", 2, "2028-01-15"),
+            ("2027-06-30", 0, "2027-06-30"),
+        ] {
+            assert_eq!(Day(day(from)).checked_add_months(months), Some(Day(day(to))), "{from} and {months} months");
+        }
+        assert_eq!((Day(u32::MAX).checked_add_months(1), Day(0).checked_add_months(u32::MAX)), (None, None));
+        assert_eq!((Day(9).days_since(Day(2)), Day(2).days_since(Day(9))), (7, 0));
+    }
+
+    #[test]
+    fn what_is_due_on_a_holiday_is_due_on_the_following_business_day() {
+        let holidays = vec![day("2026-12-25"), day("2026-12-28")];
+        let hong_kong = BusinessCalendar { utc_offset_minutes_plus_720: 1200, holidays };
+        for (due, paid_by) in [
+            ("2026-12-24", "2026-12-24"),
+            // Christmas, a weekend, and Monday in its place.
+            ("2026-12-25", "2026-12-29"),
+            ("2026-12-27", "2026-12-29"),
+            ("2026-12-29", "2026-12-29"),
+        ] {
+            assert_eq!(hong_kong.following_business_day(Day(day(due))), Some(Day(day(paid_by))), "{due}");
+        }
+        assert_eq!(hong_kong.day_of(at("2026-12-24T16:00:00Z")), Day(day("2026-12-25")));
+        assert_eq!(hong_kong.end_of(Day(day("2026-12-24"))), Some(at("2026-12-24T16:00:00Z")));
+    }
+
+    #[test]
     fn the_end_of_time_is_no_panic() {
+        assert_eq!(BusinessCalendar::default().day_of(BlockTime(u64::MAX)), Day(u32::MAX));
+        assert!(BusinessCalendar::default().end_of(Day(u32::MAX)).is_some());
         assert_eq!(BusinessCalendar::default().end_of_business_day_after(BlockTime(u64::MAX), 1), None);
         assert_eq!(BlockTime(u64::MAX).checked_add_ms(1), None);
     }

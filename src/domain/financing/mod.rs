@@ -26,7 +26,9 @@
 //! rules.
 
 mod accept;
+pub mod all_in_cost;
 mod citation;
+pub mod interest;
 mod payment;
 mod request;
 #[cfg(test)]
