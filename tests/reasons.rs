@@ -20,13 +20,14 @@ This page is made from `Reason::CATALOGUE` in `src/ledger/reason.rs`; a test hol
 ";
 
 /// The hundreds of the codes, and what they are about.
-const FAMILIES: [(u16, &str); 6] = [
+const FAMILIES: [(u16, &str); 7] = [
     (1, "Any operation"),
     (2, "Accounts"),
     (3, "Tokens and reserves"),
     (4, "Payments"),
     (5, "Trade"),
     (6, "Financing"),
+    (7, "The lender's rules"),
 ];
 
 fn row(entry: &ReasonEntry) -> String {

@@ -1,6 +1,7 @@
 //! `docs/state-machines.md` is drawn from the tables that execution itself goes by.
 //! `CAUSEWAY_GOLDEN=write cargo test --test suite state_machines` draws it anew.
 
+use causeway::domain::financing::{LoanState, LoanStep};
 use causeway::domain::trade::{OrderState, OrderStep, ReceivableState, Step};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -68,7 +69,17 @@ fn page() -> String {
         step_name: OrderStep::name,
         after: OrderState::after,
     };
-    [INTRODUCTION.to_owned(), order.draw(), receivable.draw()].concat()
+    let loan = Machine {
+        title: "Loan",
+        about: "What was advanced on a receivable. Time alone makes it overdue; `default` and `write off` are declared by its\n\
+                originator, 90 days late at the least; `repay` and `recover` are the last payment.",
+        states: LoanState::ALL,
+        steps: LoanStep::ALL,
+        state_name: LoanState::name,
+        step_name: LoanStep::name,
+        after: LoanState::after,
+    };
+    [INTRODUCTION.to_owned(), order.draw(), receivable.draw(), loan.draw()].concat()
 }
 
 #[test]

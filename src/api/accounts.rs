@@ -145,5 +145,7 @@ fn role_to_pb(role: Role) -> pb::Role {
         Role::Observer => pb::Role::Observer,
         Role::Operator => pb::Role::Operator,
         Role::Carrier => pb::Role::Carrier,
+        Role::Governance => pb::Role::Governance,
+        Role::Auditor => pb::Role::Auditor,
     }
 }

@@ -1,20 +1,25 @@
-//! `FinancingService`: financing requests, for their two parties and overseers.
+//! `FinancingService`: programmes, which are published; loans, for their parties and overseers; and what a request would come to.
 
-use super::caller::identify;
+use super::caller::{Caller, identify};
 use super::page::{PageRequest, page};
-use super::status::{malformed, not_found};
-use super::trade::receivable_to_pb;
+use super::status::{malformed, not_found, status};
 use super::visibility::Sight;
-use crate::domain::financing::{FinancingRequest, FinancingRequestState};
-use crate::domain::trade::Receivable;
+use crate::domain::financing::interest::{Compounding, DayCount};
+use crate::domain::financing::{
+    BookLine, Bucket, Loan, LoanState, Offer, Pricing, Programme, ProgrammeState, ProgrammeTerms, outstanding,
+};
+use crate::ledger::history::TIP_KEY;
+use crate::ledger::{Changes, Context, Tip, View};
 use crate::node::service::LedgerHandle;
-use crate::primitives::ObjectId;
-use crate::wire::object_id;
+use crate::primitives::{AccountId, BlockTime, ObjectId, RequestId};
 use crate::wire::pb::financing as pb;
 use crate::wire::pb::financing::financing_service_server::FinancingService;
+use crate::wire::pb::tokens::BusinessCalendar;
+use crate::wire::{object_id, request_financing_from_pb};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 /// The service.
 #[derive(Clone)]
@@ -22,60 +27,242 @@ pub(super) struct Financing(pub Arc<dyn LedgerHandle>);
 
 #[tonic::async_trait]
 impl FinancingService for Financing {
-    async fn get_financing_request(
+    async fn get_programme(
         &self,
-        request: Request<pb::GetFinancingRequestRequest>,
-    ) -> Result<Response<pb::GetFinancingRequestResponse>, Status> {
+        request: Request<pb::GetProgrammeRequest>,
+    ) -> Result<Response<pb::GetProgrammeResponse>, Status> {
         let (caller, snapshot) = identify(&*self.0, &request)?;
-        let sight = Sight::new(caller.required()?, &*snapshot.view);
-        let id = object_id("financing_request_id", &request.get_ref().financing_request_id).map_err(malformed)?;
-        let found = snapshot.view.read::<FinancingRequest>(&id).filter(|found| sight.of_financing_request(found));
-        let found = found.ok_or_else(|| not_found("financing request"))?;
-        // Whoever is asked for money on a receivable sees it, though it is not yet the financier's.
-        let receivable = snapshot.view.read::<Receivable>(&found.receivable);
-        Ok(Response::new(pb::GetFinancingRequestResponse {
-            financing_request: Some(request_to_pb(&id, &found)),
-            receivable: receivable.map(|receivable| receivable_to_pb(&found.receivable, &receivable)),
-        }))
+        caller.required()?;
+        let id = object_id("programme_id", &request.get_ref().programme_id).map_err(malformed)?;
+        let found = snapshot.view.read::<Programme>(&id).ok_or_else(|| not_found("programme"))?;
+        let programme = Some(programme_to_pb(&id, found, &*snapshot.view));
+        Ok(Response::new(pb::GetProgrammeResponse { programme }))
     }
 
-    async fn list_financing_requests(
+    async fn list_programmes(
         &self,
-        request: Request<pb::ListFinancingRequestsRequest>,
-    ) -> Result<Response<pb::ListFinancingRequestsResponse>, Status> {
+        request: Request<pb::ListProgrammesRequest>,
+    ) -> Result<Response<pb::ListProgrammesResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let caller = caller.required()?;
+        let message = request.get_ref();
+        let state = message.state;
+        let asked = PageRequest {
+            filter: format!("programmes/{state}"),
+            page_size: message.page_size,
+            page_token: &message.page_token,
+        };
+        let view = &*snapshot.view;
+        let found = page::<Programme, _>(view, caller, &asked, |id, found| {
+            let shown = programme_to_pb(id, found, view);
+            (state == 0 || shown.state == state).then_some(shown)
+        })?;
+        let (programmes, next_page_token) = (found.items, found.next_page_token);
+        Ok(Response::new(pb::ListProgrammesResponse { programmes, next_page_token }))
+    }
+
+    async fn get_loan(&self, request: Request<pb::GetLoanRequest>) -> Result<Response<pb::GetLoanResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let sight = Sight::new(caller.required()?, &*snapshot.view);
+        let id = object_id("loan_id", &request.get_ref().loan_id).map_err(malformed)?;
+        let found = snapshot.view.read::<Loan>(&id).filter(|found| sight.of_loan(found));
+        let found = found.ok_or_else(|| not_found("loan"))?;
+        Ok(Response::new(pb::GetLoanResponse { loan: Some(loan_to_pb(&id, &found, &*snapshot.view)) }))
+    }
+
+    async fn list_loans(
+        &self,
+        request: Request<pb::ListLoansRequest>,
+    ) -> Result<Response<pb::ListLoansResponse>, Status> {
         let (caller, snapshot) = identify(&*self.0, &request)?;
         let sight = Sight::new(caller.required()?, &*snapshot.view);
         let message = request.get_ref();
         let state = message.state;
         let asked = PageRequest {
-            filter: format!("financing-requests/{state}"),
+            filter: format!("loans/{state}"),
             page_size: message.page_size,
             page_token: &message.page_token,
         };
-        let found = page::<FinancingRequest, _>(&*snapshot.view, caller, &asked, |id, found| {
-            let shown = request_to_pb(id, &found);
-            ((state == 0 || shown.state == state) && sight.of_financing_request(&found)).then_some(shown)
+        let view = &*snapshot.view;
+        let found = page::<Loan, _>(view, caller, &asked, |id, found| {
+            let shown = loan_to_pb(id, &found, view);
+            ((state == 0 || shown.state == state) && sight.of_loan(&found)).then_some(shown)
         })?;
-        let (financing_requests, next_page_token) = (found.items, found.next_page_token);
-        Ok(Response::new(pb::ListFinancingRequestsResponse { financing_requests, next_page_token }))
+        let (loans, next_page_token) = (found.items, found.next_page_token);
+        Ok(Response::new(pb::ListLoansResponse { loans, next_page_token }))
+    }
+
+    async fn assess_financing(
+        &self,
+        request: Request<pb::AssessFinancingRequest>,
+    ) -> Result<Response<pb::AssessFinancingResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let sender = caller.required().map(Caller::account)?.ok_or_else(|| not_found("caller"))?;
+        let message = request.into_inner().request.unwrap_or_default();
+        let operation = request_financing_from_pb(message).map_err(|error| malformed(error.within("request")))?;
+        let tip: Tip = snapshot.view.read(&TIP_KEY).ok_or_else(|| not_found("newest block"))?;
+        let signers = BTreeSet::new();
+        let context = Context {
+            chain_id: self.0.identity().chain_id,
+            height: tip.height + 1,
+            now: tip.time,
+            sender,
+            request_id: RequestId([0; 16]),
+            operation_index: 0,
+            signers: &signers,
+        };
+        let offer = operation.offer(&context, &Changes::new(&*snapshot.view));
+        // As the transaction would be declined, with the same name.
+        let offer = offer.map_err(|reason| status(Code::FailedPrecondition, reason.name(), reason.explanation()))?;
+        Ok(Response::new(offer_to_pb(&offer)))
     }
 }
 
-fn request_to_pb(id: &ObjectId, request: &FinancingRequest) -> pb::FinancingRequest {
-    let state = match request.state() {
-        FinancingRequestState::Requested => pb::FinancingRequestState::Requested,
-        FinancingRequestState::Accepted => pb::FinancingRequestState::Accepted,
-        FinancingRequestState::Withdrawn => pb::FinancingRequestState::Withdrawn,
+fn id_bytes(id: &[u8; 32]) -> Bytes {
+    Bytes::copy_from_slice(id)
+}
+
+fn accounts(ids: &[AccountId]) -> Vec<Bytes> {
+    ids.iter().map(|id| id_bytes(&id.0)).collect()
+}
+
+fn offer_to_pb(offer: &Offer) -> pb::AssessFinancingResponse {
+    let condition = |condition: &crate::domain::financing::Condition| pb::FailingCondition {
+        name: condition.name.to_owned(),
+        found: condition.found.clone(),
+        required: condition.required.clone(),
     };
-    pb::FinancingRequest {
-        financing_request_id: Bytes::copy_from_slice(&id.0),
-        receivable_id: Bytes::copy_from_slice(&request.receivable.0),
-        supplier_account_id: Bytes::copy_from_slice(&request.supplier.0),
-        financier_account_id: Bytes::copy_from_slice(&request.financier.0),
-        advance: request.advance.minor_units(),
-        fee: request.fee.minor_units(),
-        expires_at_ms: request.expires_at.0,
-        citation_count: request.settlements_cited.into(),
+    pb::AssessFinancingResponse {
+        failing: offer.failing.iter().map(condition).collect(),
+        fee: offer.terms.fee.minor_units(),
+        interest: offer.interest.unwrap_or_default().minor_units(),
+        due_on: offer.terms.due_on.to_string(),
+        all_in_cost_bps: offer.terms.all_in_cost_bps,
+    }
+}
+
+fn programme_to_pb(id: &ObjectId, programme: Programme, view: &dyn View) -> pb::Programme {
+    let state = match programme.state() {
+        ProgrammeState::Open => pb::ProgrammeState::Open,
+        ProgrammeState::Closed => pb::ProgrammeState::Closed,
+    };
+    let participants = programme.participants().iter().map(|participant| pb::Participant {
+        lender_account_id: id_bytes(&participant.lender.0),
+        share_bps: participant.share_bps,
+        limit: participant.limit.minor_units(),
+    });
+    pb::Programme {
+        programme_id: id_bytes(&id.0),
+        financier_account_id: id_bytes(&programme.financier.0),
         state: state.into(),
+        participants: participants.collect(),
+        outstanding: outstanding(&Changes::new(view), BookLine::Programme(*id), programme.terms.token).minor_units(),
+        terms: Some(terms_to_pb(programme.terms)),
+    }
+}
+
+fn terms_to_pb(terms: ProgrammeTerms) -> pb::ProgrammeTerms {
+    let (limits, evidence) = (terms.limits, terms.evidence);
+    pb::ProgrammeTerms {
+        name: terms.name,
+        token_id: terms.token.to_string(),
+        buyer_account_ids: accounts(&terms.buyers),
+        supplier_account_ids: accounts(&terms.suppliers),
+        advance_rate_bps: terms.advance_rate_bps,
+        tenor_days_min: terms.tenor_days_min,
+        tenor_days_max: terms.tenor_days_max,
+        pricing: Some(pricing_to_pb(&terms.pricing)),
+        limits: Some(pb::Limits {
+            total: limits.total.minor_units(),
+            per_obligor: limits.per_obligor.minor_units(),
+            per_supplier: limits.per_supplier.minor_units(),
+            per_invoice: limits.per_invoice.minor_units(),
+        }),
+        evidence: Some(pb::EvidenceRequired {
+            buyer_confirmed: evidence.buyer_confirmed,
+            settlements_min: evidence.record.count_min,
+            settlements_sum_min: evidence.record.sum_min.minor_units(),
+            settlements_period_days_min: evidence.record.period_days_min,
+            settlements_late_days_max: evidence.record.late_days_max,
+        }),
+        purposes: terms.purposes,
+        recourse: terms.recourse,
+        participation_bps_max: terms.participation_bps_max,
+        calendar: Some(BusinessCalendar {
+            utc_offset_minutes: i32::from(terms.calendar.utc_offset_minutes_plus_720) - 720,
+            holidays: terms.calendar.holidays,
+        }),
+    }
+}
+
+fn pricing_to_pb(pricing: &Pricing) -> pb::Pricing {
+    let day_count = match pricing.rate.day_count {
+        DayCount::Act365Fixed => pb::DayCount::Act365Fixed,
+        DayCount::Act360 => pb::DayCount::Act360,
+        DayCount::Thirty360 => pb::DayCount::Thirty360,
+    };
+    let compounding = match pricing.rate.compounding {
+        Compounding::Simple => pb::Compounding::Simple,
+        Compounding::Daily => pb::Compounding::Daily,
+        Compounding::Monthly => pb::Compounding::Monthly,
+    };
+    pb::Pricing {
+        rate_bps: pricing.rate.bps,
+        day_count: day_count.into(),
+        compounding: compounding.into(),
+        late_rate_bps: pricing.late_rate_bps,
+        grace_days: pricing.grace_days,
+        fee_bps: pricing.fee_bps,
+        fee_flat: pricing.fee_flat.minor_units(),
+    }
+}
+
+fn loan_to_pb(id: &ObjectId, loan: &Loan, view: &dyn View) -> pb::Loan {
+    let state = match loan.state() {
+        LoanState::Performing => pb::LoanState::Performing,
+        LoanState::Overdue => pb::LoanState::Overdue,
+        LoanState::Defaulted => pb::LoanState::Defaulted,
+        LoanState::WrittenOff => pb::LoanState::WrittenOff,
+        LoanState::Repaid => pb::LoanState::Repaid,
+        LoanState::Recovered => pb::LoanState::Recovered,
+    };
+    let bucket = match loan.bucket() {
+        Bucket::Current => pb::LoanBucket::Current,
+        Bucket::Days1To30 => pb::LoanBucket::Days1To30,
+        Bucket::Days31To60 => pb::LoanBucket::Days31To60,
+        Bucket::Days61To90 => pb::LoanBucket::Days61To90,
+        Bucket::Over90 => pb::LoanBucket::Over90,
+    };
+    let now = view.read::<Tip>(&TIP_KEY).map_or(BlockTime::default(), |tip| tip.time);
+    let programme = view.read::<Programme>(&loan.terms.programme);
+    let today = programme.map_or(loan.terms.due_on, |programme| programme.terms.calendar.day_of(now));
+    let owed = loan.owed(today).unwrap_or_default();
+    let leg = |leg: &crate::domain::financing::Leg| pb::LoanLeg {
+        lender_account_id: id_bytes(&leg.lender.0),
+        lent: leg.lent.minor_units(),
+        principal_received: leg.principal_received.minor_units(),
+        charges_received: leg.charges_received.minor_units(),
+    };
+    let terms = &loan.terms;
+    pb::Loan {
+        loan_id: id_bytes(&id.0),
+        receivable_id: id_bytes(&terms.receivable.0),
+        programme_id: id_bytes(&terms.programme.0),
+        borrower_account_id: id_bytes(&terms.borrower.0),
+        token_id: terms.token.to_string(),
+        advance: terms.advance.minor_units(),
+        fee: terms.fee.minor_units(),
+        principal: owed.principal.minor_units(),
+        interest_owed: owed.interest.minor_units(),
+        fee_owed: owed.fee.minor_units(),
+        all_in_cost_bps: terms.all_in_cost_bps,
+        started_on: terms.started_on.to_string(),
+        due_on: terms.due_on.to_string(),
+        recourse: terms.recourse,
+        state: state.into(),
+        bucket: bucket.into(),
+        legs: loan.legs().iter().map(leg).collect(),
+        written_off: loan.written_off().minor_units(),
+        recovered: loan.recovered().minor_units(),
     }
 }

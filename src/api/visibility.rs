@@ -5,7 +5,7 @@
 //! due in a block concerns nobody as a whole: each effect of it is shown to those whom it names.
 
 use super::caller::Caller;
-use crate::domain::financing::FinancingRequest;
+use crate::domain::financing::Loan;
 use crate::domain::tokens::{Issuance, Redemption, Token};
 use crate::domain::trade::{Order, Receivable};
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
@@ -118,9 +118,10 @@ impl<'a> Sight<'a> {
         [order.buyer, order.supplier].into_iter().any(|party| self.of_account(party))
     }
 
-    /// A financing request: the supplier and the financier asked.
-    pub(super) fn of_financing_request(self, request: &FinancingRequest) -> bool {
-        [request.supplier, request.financier].into_iter().any(|party| self.of_account(party))
+    /// A loan: its borrower and its lenders.
+    pub(super) fn of_loan(self, loan: &Loan) -> bool {
+        let lenders = loan.legs().iter().map(|leg| leg.lender);
+        lenders.chain([loan.terms.borrower]).any(|party| self.of_account(party))
     }
 }
 

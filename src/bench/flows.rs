@@ -1,4 +1,4 @@
-//! Invoices from registration to payment: trios of a buyer, a supplier and a financier, and five transactions for each
+//! Invoices from registration to payment: trios of a buyer, a supplier and a financier, and four transactions for each
 //! invoice, each sent by the one whose turn it is.
 //!
 //! The steps of an invoice depend on each other, and a load does not wait. So invoices come in waves: all of a wave are
@@ -10,7 +10,7 @@ use super::accounts::{Accounts, prepare};
 use super::draws::{Draws, Pairs};
 use super::lane::Prepared;
 use super::{Pace, Skew};
-use crate::client::operations::{self, Citation, NewFinancingRequest, NewInvoice};
+use crate::client::operations::{self, Citation, NewFinancingRequest, NewInvoice, NewProgramme};
 use crate::client::{Client, ClientError, TransactionBuilder};
 use crate::domain::trade::{document_commitment, key_commitment};
 use crate::primitives::crypto::sha256;
@@ -19,7 +19,7 @@ use crate::primitives::{Amount, BlockTime, ObjectId};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 /// The steps of an invoice.
-const STEPS: u64 = 5;
+const STEPS: u64 = 4;
 /// Most trios: each takes a citation of its own in memory.
 const TRIOS_MAX: u64 = 10_000;
 /// How many invoices are registered before the first of them is confirmed: at least this many, ...
@@ -89,6 +89,39 @@ impl<'a> Flows<'a> {
         prepare(draft, &[&accounts.key(buyer), &accounts.key(supplier)], 1)
     }
 
+    /// A trio's second dealing: the financier publishes the programme that its invoices are financed by.
+    ///
+    /// # Errors
+    /// It cannot be signed.
+    pub fn programme(&self, trio: u64) -> Result<Prepared, ClientError> {
+        let [_, _, financier] = members(trio);
+        let mut draft = self.programme_draft(trio);
+        draft.add(operations::publish_programme(NewProgramme {
+            name: "LOAD".to_owned(),
+            token: self.accounts.token,
+            buyers: Vec::new(),
+            suppliers: Vec::new(),
+            advance_rate_bps: 9_000,
+            tenor_days_max: 365,
+            rate_bps: 800,
+            late_rate_bps: 800,
+            fee_bps: 100,
+            limit: Amount::MAX,
+            settlements_min: 1,
+            settlements_late_days_max: 0,
+            recourse: false,
+            participation_bps_max: 0,
+            utc_offset_minutes: 0,
+            holidays: Vec::new(),
+        }));
+        prepare(draft, &[&self.accounts.key(financier)], 0)
+    }
+
+    fn programme_draft(&self, trio: u64) -> TransactionBuilder {
+        let [_, _, financier] = members(trio);
+        self.accounts.draft(self.accounts.id(financier), b"publish", trio)
+    }
+
     /// Fetches what suppliers cite, once every trio has agreed.
     ///
     /// # Errors
@@ -113,7 +146,7 @@ impl<'a> Flows<'a> {
         let drawn = self.pairs.payer(draws);
         let trio = self.pairs.payee(drawn, draws);
         let amount = Amount::new(AMOUNT.start + draws.below(AMOUNT.end - AMOUNT.start));
-        let [buyer, supplier, financier] = members(trio);
+        let [buyer, supplier, _] = members(trio);
         // Who acts, and what the ledger calls what was made before, follows from the place alone.
         let draft = |actor: u64, step: u64| accounts.draft(accounts.id(actor), STEP_NAMES[step as usize], invoice);
         let receivable = created_by(draft(supplier, 0));
@@ -131,16 +164,10 @@ impl<'a> Flows<'a> {
             2 => {
                 let mut draft = draft(supplier, 2);
                 draft.add(operations::request_financing(self.request(trio, receivable, amount)));
-                prepare(draft, &[&accounts.key(supplier)], 0)
-            }
-            3 => {
-                let request = created_by(draft(supplier, 2));
-                let mut draft = draft(financier, 3);
-                draft.add(operations::accept_financing(request));
-                prepare(draft, &[&accounts.key(financier)], 1)
+                prepare(draft, &[&accounts.key(supplier)], 1)
             }
             _ => {
-                let mut draft = draft(buyer, 4);
+                let mut draft = draft(buyer, 3);
                 draft.add(operations::pay_invoice(receivable, amount, ""));
                 prepare(draft, &[&accounts.key(buyer)], 2)
             }
@@ -165,21 +192,19 @@ impl<'a> Flows<'a> {
     }
 
     fn request(&self, trio: u64, receivable: ObjectId, amount: Amount) -> NewFinancingRequest {
-        let [_, _, financier] = members(trio);
-        let part = |percent: u64| Amount::new(amount.minor_units() * percent / 100);
         NewFinancingRequest {
             receivable,
-            financier: self.accounts.id(financier),
-            advance: part(90),
-            fee: part(1),
-            expires_at_ms: self.accounts.expires_at_ms,
+            programme: created_by(self.programme_draft(trio)),
+            // With a fee of 1 % and the interest of two months within what is owed.
+            advance: Amount::new(amount.minor_units() * 90 / 100),
+            purpose: String::new(),
             citations: self.citations.get(trio as usize).cloned().into_iter().collect(),
         }
     }
 }
 
 /// What the steps' request ids are told apart by.
-const STEP_NAMES: [&[u8]; STEPS as usize] = [b"register", b"confirm", b"request", b"accept", b"settle"];
+const STEP_NAMES: [&[u8]; STEPS as usize] = [b"register", b"confirm", b"request", b"settle"];
 
 /// Buyer, supplier and financier of a trio, as places of accounts. The third has the role of a financier.
 fn members(trio: u64) -> [u64; 3] {

@@ -130,6 +130,7 @@ async fn agree_on_flows<'a>(
     let currency = network.client.token(network.token).await?.currency;
     let mut flows = Flows::new(accounts, plan.skew, plan.pace, currency);
     settle_all(network, "agreeing on the keys of invoices", flows.trios(), |trio| flows.agreement(trio)).await?;
+    settle_all(network, "publishing the financiers' programmes", flows.trios(), |trio| flows.programme(trio)).await?;
     flows.fetch_citations(&network.reader()).await?;
     Ok(flows)
 }

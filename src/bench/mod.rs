@@ -230,7 +230,7 @@ pub enum Mix {
         /// How many, 1 to 64.
         legs: usize,
     },
-    /// An invoice's life: registered, confirmed, financing requested and accepted, paid; a transaction for each.
+    /// An invoice's life: registered, confirmed, financed, paid; a transaction for each.
     Financing,
 }
 

@@ -89,7 +89,7 @@ enum Command {
     /// Shows what trade documents say: orders, invoices, credit notes, logistics events.
     #[command(subcommand, alias = "document")]
     Documents(documents::DocumentsCommand),
-    /// Asks for, gives and shows financing.
+    /// Publishes programmes, asks for, pays and shows loans.
     #[command(subcommand)]
     Finance(finance::FinanceCommand),
     /// Fetches receipts, and verifies them offline.

@@ -38,7 +38,9 @@ named! {
     pb::trade::Receivable => "causeway.trade.v1.Receivable",
     pb::trade::Order => "causeway.trade.v1.Order",
     pb::trade::GetOrderResponse => "causeway.trade.v1.GetOrderResponse",
-    pb::financing::FinancingRequest => "causeway.financing.v1.FinancingRequest",
+    pb::financing::Programme => "causeway.financing.v1.Programme",
+    pb::financing::Loan => "causeway.financing.v1.Loan",
+    pb::financing::AssessFinancingResponse => "causeway.financing.v1.AssessFinancingResponse",
     pb::ledger::GetTransactionResponse => "causeway.ledger.v1.GetTransactionResponse",
     pb::ledger::Block => "causeway.ledger.v1.Block",
     pb::ledger::Event => "causeway.ledger.v1.Event",
@@ -160,6 +162,6 @@ mod tests {
             assert!(descriptor(name).is_some(), "{name}");
         }
         assert!(to_json(&pb::accounts::ListBalancesResponse::default()).is_object());
-        assert!(to_json(&pb::financing::FinancingRequest::default()).is_object());
+        assert!(to_json(&pb::financing::Loan::default()).is_object());
     }
 }

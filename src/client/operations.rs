@@ -367,43 +367,147 @@ pub fn certify_absence(supplier: AccountId, buyer: AccountId, fingerprint: Hash)
 #[derive(Clone, Debug, PartialEq)]
 pub struct Citation(pub(super) financing::Citation);
 
-/// A financing request to be made.
+/// A request for financing to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewFinancingRequest {
     /// The receivable.
     pub receivable: ObjectId,
-    /// Who is asked.
-    pub financier: AccountId,
-    /// What the supplier would be paid now.
+    /// The programme.
+    pub programme: ObjectId,
+    /// What to be paid now.
     pub advance: Amount,
-    /// What the financier would receive on top.
-    pub fee: Amount,
-    /// Until when it may be accepted, in ms of the Unix epoch.
-    pub expires_at_ms: u64,
-    /// Settlement receipts of the supplier.
+    /// What the proceeds are for; may be empty.
+    pub purpose: String,
+    /// Settlement receipts of the sender's.
     pub citations: Vec<Citation>,
 }
 
-/// Asks a financier to finance a confirmed receivable.
+impl From<NewFinancingRequest> for financing::RequestFinancing {
+    fn from(request: NewFinancingRequest) -> Self {
+        Self {
+            receivable_id: bytes(request.receivable),
+            programme_id: bytes(request.programme),
+            advance: request.advance.minor_units(),
+            purpose: request.purpose,
+            citations: request.citations.into_iter().map(|citation| citation.0).collect(),
+        }
+    }
+}
+
+/// Asks for a loan under a programme.
 pub fn request_financing(request: NewFinancingRequest) -> Operation {
-    Operation(Kind::RequestFinancing(financing::RequestFinancing {
-        receivable_id: bytes(request.receivable),
-        financier_account_id: bytes(request.financier),
-        advance: request.advance.minor_units(),
-        fee: request.fee.minor_units(),
-        expires_at_ms: request.expires_at_ms,
-        citations: request.citations.into_iter().map(|citation| citation.0).collect(),
-    }))
+    Operation(Kind::RequestFinancing(request.into()))
 }
 
-/// Accepts a financing request.
-pub fn accept_financing(request: ObjectId) -> Operation {
-    Operation(Kind::AcceptFinancing(financing::AcceptFinancing { financing_request_id: bytes(request) }))
+/// A programme to be published: terms that finance anyone, and what else they hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewProgramme {
+    /// Its name, for people.
+    pub name: String,
+    /// The token.
+    pub token: TokenId,
+    /// The buyers whose debts are financed; none for any.
+    pub buyers: Vec<AccountId>,
+    /// The suppliers who are financed; none for any.
+    pub suppliers: Vec<AccountId>,
+    /// How much of what is outstanding is advanced, at most, in basis points.
+    pub advance_rate_bps: u32,
+    /// Days from the loan to the due day, at most.
+    pub tenor_days_max: u32,
+    /// The annual rate in basis points: simple interest on calendar days over 365.
+    pub rate_bps: u32,
+    /// The annual rate after the due day, in basis points.
+    pub late_rate_bps: u32,
+    /// A fee in basis points of the advance.
+    pub fee_bps: u32,
+    /// What may be outstanding, in all and on each party and invoice.
+    pub limit: Amount,
+    /// How many settlement receipts a borrower cites, at least.
+    pub settlements_min: u32,
+    /// By how many days an invoice among them was paid late, at most.
+    pub settlements_late_days_max: u32,
+    /// Whether the borrower owes what the buyer does not pay.
+    pub recourse: bool,
+    /// What other financiers may take of each loan, in all, in basis points.
+    pub participation_bps_max: u32,
+    /// Minutes east of UTC by which its days run.
+    pub utc_offset_minutes: i32,
+    /// Days that are no business days, as days since 1970-01-01.
+    pub holidays: Vec<u32>,
 }
 
-/// Takes a financing request back.
-pub fn withdraw_financing(request: ObjectId) -> Operation {
-    Operation(Kind::WithdrawFinancing(financing::WithdrawFinancing { financing_request_id: bytes(request) }))
+/// Publishes a programme.
+pub fn publish_programme(programme: NewProgramme) -> Operation {
+    let sorted = |mut accounts: Vec<AccountId>| {
+        accounts.sort_unstable();
+        accounts.into_iter().map(bytes).collect()
+    };
+    let limit = programme.limit.minor_units();
+    let terms = financing::ProgrammeTerms {
+        name: programme.name,
+        token_id: programme.token.to_string(),
+        buyer_account_ids: sorted(programme.buyers),
+        supplier_account_ids: sorted(programme.suppliers),
+        advance_rate_bps: programme.advance_rate_bps,
+        tenor_days_min: 0,
+        tenor_days_max: programme.tenor_days_max,
+        pricing: Some(financing::Pricing {
+            rate_bps: programme.rate_bps,
+            day_count: financing::DayCount::Act365Fixed.into(),
+            compounding: financing::Compounding::Simple.into(),
+            late_rate_bps: programme.late_rate_bps,
+            grace_days: 0,
+            fee_bps: programme.fee_bps,
+            fee_flat: 0,
+        }),
+        limits: Some(financing::Limits { total: limit, per_obligor: limit, per_supplier: limit, per_invoice: limit }),
+        evidence: Some(financing::EvidenceRequired {
+            buyer_confirmed: true,
+            settlements_min: programme.settlements_min,
+            settlements_sum_min: 0,
+            settlements_period_days_min: 0,
+            settlements_late_days_max: programme.settlements_late_days_max,
+        }),
+        purposes: Vec::new(),
+        recourse: programme.recourse,
+        participation_bps_max: programme.participation_bps_max,
+        calendar: Some(tokens::BusinessCalendar {
+            utc_offset_minutes: programme.utc_offset_minutes,
+            holidays: programme.holidays,
+        }),
+    };
+    Operation(Kind::PublishProgramme(financing::PublishProgramme { terms: Some(terms) }))
+}
+
+/// Ends new loans under a programme.
+pub fn close_programme(programme: ObjectId) -> Operation {
+    Operation(Kind::CloseProgramme(financing::CloseProgramme { programme_id: bytes(programme) }))
+}
+
+/// Consents to a share of every loan under a programme.
+pub fn join_programme(programme: ObjectId, share_bps: u32, limit: Amount) -> Operation {
+    let (programme_id, limit) = (bytes(programme), limit.minor_units());
+    Operation(Kind::JoinProgramme(financing::JoinProgramme { programme_id, share_bps, limit }))
+}
+
+/// Pays a loan back, in whole or in part.
+pub fn repay_loan(loan: ObjectId, amount: Amount) -> Operation {
+    Operation(Kind::RepayLoan(financing::RepayLoan { loan_id: bytes(loan), amount: amount.minor_units() }))
+}
+
+/// Declares a loan in default.
+pub fn declare_default(loan: ObjectId) -> Operation {
+    Operation(Kind::DeclareDefault(financing::DeclareDefault { loan_id: bytes(loan) }))
+}
+
+/// Writes a loan off.
+pub fn write_off_loan(loan: ObjectId) -> Operation {
+    Operation(Kind::WriteOffLoan(financing::WriteOffLoan { loan_id: bytes(loan) }))
+}
+
+/// Records what came in on a loan that was written off.
+pub fn record_recovery(loan: ObjectId, amount: Amount) -> Operation {
+    Operation(Kind::RecordRecovery(financing::RecordRecovery { loan_id: bytes(loan), amount: amount.minor_units() }))
 }
 
 /// Pays an invoice, in whole or in part.

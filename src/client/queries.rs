@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::error::ClientError;
 use super::ledger_client::Client;
 use super::lineage::{Lineage, LineageStep};
-use super::operations::Citation;
+use super::operations::{Citation, NewFinancingRequest};
 use crate::ledger::ReserveLine;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
@@ -194,28 +194,44 @@ impl Client {
         all_pages!(self, trade.list_orders, request, orders)
     }
 
-    /// A financing request, and the receivable that it is on.
-    pub async fn financing_request(
-        &self,
-        request: ObjectId,
-    ) -> Result<(financing::FinancingRequest, trade::Receivable), ClientError> {
-        let request = financing::GetFinancingRequestRequest { financing_request_id: bytes(request) };
-        let answer = ask!(self, financing.get_financing_request(request))?;
-        let request = present(answer.financing_request, "financing request")?;
-        Ok((request, present(answer.receivable, "receivable")?))
+    /// A programme.
+    pub async fn programme(&self, programme: ObjectId) -> Result<financing::Programme, ClientError> {
+        let request = financing::GetProgrammeRequest { programme_id: bytes(programme) };
+        present(ask!(self, financing.get_programme(request))?.programme, "programme")
     }
 
-    /// The financing requests that the reader may see, all or in one state.
-    pub async fn financing_requests(
-        &self,
-        state: Option<&str>,
-    ) -> Result<Vec<financing::FinancingRequest>, ClientError> {
-        let known = ["requested", "accepted", "withdrawn"];
-        let state = state_number(state, "FINANCING_REQUEST_STATE_", &known, |name| {
-            financing::FinancingRequestState::from_str_name(name).map(Into::into)
+    /// The programmes, all or in one state.
+    pub async fn programmes(&self, state: Option<&str>) -> Result<Vec<financing::Programme>, ClientError> {
+        let state = state_number(state, "PROGRAMME_STATE_", &["open", "closed"], |name| {
+            financing::ProgrammeState::from_str_name(name).map(Into::into)
         })?;
-        let request = financing::ListFinancingRequestsRequest { state, ..Default::default() };
-        all_pages!(self, financing.list_financing_requests, request, financing_requests)
+        let request = financing::ListProgrammesRequest { state, ..Default::default() };
+        all_pages!(self, financing.list_programmes, request, programmes)
+    }
+
+    /// A loan.
+    pub async fn loan(&self, loan: ObjectId) -> Result<financing::Loan, ClientError> {
+        let request = financing::GetLoanRequest { loan_id: bytes(loan) };
+        present(ask!(self, financing.get_loan(request))?.loan, "loan")
+    }
+
+    /// The loans that the reader may see, all or in one state.
+    pub async fn loans(&self, state: Option<&str>) -> Result<Vec<financing::Loan>, ClientError> {
+        let known = ["performing", "overdue", "defaulted", "written-off", "repaid", "recovered"];
+        let state = state_number(state, "LOAN_STATE_", &known, |name| {
+            financing::LoanState::from_str_name(&name.replace('-', "_")).map(Into::into)
+        })?;
+        let request = financing::ListLoansRequest { state, ..Default::default() };
+        all_pages!(self, financing.list_loans, request, loans)
+    }
+
+    /// What a request for financing would come to if the reader sent it now.
+    pub async fn assess_financing(
+        &self,
+        request: NewFinancingRequest,
+    ) -> Result<financing::AssessFinancingResponse, ClientError> {
+        let request = financing::AssessFinancingRequest { request: Some(request.into()) };
+        ask!(self, financing.assess_financing(request))
     }
 
     /// What a node knows about a transaction.
@@ -253,7 +269,7 @@ impl Client {
         receipt_from_pb(message).map_err(|error| ClientError::Malformed(error.to_string()))
     }
 
-    /// A receipt as a financing request cites it.
+    /// A receipt as a request for financing cites it.
     pub async fn citation(&self, transaction: TransactionId) -> Result<Citation, ClientError> {
         let request = ledger::GetCitationRequest { transaction_id: bytes(transaction) };
         present(ask!(self, ledger.get_citation(request))?.citation, "citation").map(Citation)

@@ -3,7 +3,7 @@
 use super::invariants::{self, BrokenInvariant};
 use super::transaction::{Envelope, Transaction};
 use super::work::work_of;
-use crate::domain::{tokens, trade};
+use crate::domain::{financing, tokens, trade};
 use crate::ledger::blinding::{Blinding, Openings};
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
 use crate::ledger::changes::Planned;
@@ -315,6 +315,7 @@ impl BlockExecutor {
                 Due::ConfirmationTerm(receivable) => {
                     trade::confirmation_term(&mut changes, receivable, self.place.time);
                 }
+                Due::LoanAgeing(loan) => financing::age_loan(&mut changes, loan, self.place.time),
             }
         }
         let mut planned = changes.finish();

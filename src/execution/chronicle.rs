@@ -107,6 +107,7 @@ pub(crate) fn genesis_file() -> GenesisFile {
             holidays: Vec::new(),
             redemption_business_days: 1,
         }],
+        lending_parameters: Vec::new(),
     }
 }
 

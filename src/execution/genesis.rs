@@ -6,6 +6,7 @@
 
 use super::apply::settle;
 use crate::domain::accounts::bring_legal_entity;
+use crate::domain::financing::{Parameter, ParameterValue, set_parameter};
 use crate::domain::tokens::{self, AssetClass, AssetRule, ReservePolicy, TokenTerms};
 use crate::ledger::account::KeySet;
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
@@ -79,6 +80,24 @@ pub struct GenesisFile {
     /// The tokens that exist from the start.
     #[serde(default)]
     pub tokens: Vec<TokenSpec>,
+    /// The lender's rules that are in force from the start, or later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lending_parameters: Vec<LendingParameterSpec>,
+}
+
+/// A value of one of the lender's rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LendingParameterSpec {
+    /// Which rule.
+    pub parameter: String,
+    /// The figure, in the rule's unit.
+    pub value: u64,
+    /// The law that sets it.
+    pub law: String,
+    /// From when, in ms of the Unix epoch. Values of one rule stand in the order of their times.
+    #[serde(default)]
+    pub in_force_from_ms: u64,
 }
 
 /// A validator.
@@ -159,6 +178,7 @@ pub struct Genesis {
     validators: ValidatorSet,
     accounts: BTreeMap<AccountId, Account>,
     tokens: Vec<GenesisToken>,
+    lending_parameters: Vec<(Parameter, ParameterValue)>,
 }
 
 /// A token of the genesis, as it is created.
@@ -206,7 +226,8 @@ impl Genesis {
         let validators = read_validators(&file.validators)?;
         let accounts = read_accounts(&file.accounts)?;
         let tokens = read_tokens(&file.tokens, &accounts)?;
-        Ok(Self { chain_id: ChainId(sha256(bytes).0), file, validators, accounts, tokens })
+        let lending_parameters = read_lending_parameters(&file.lending_parameters)?;
+        Ok(Self { chain_id: ChainId(sha256(bytes).0), file, validators, accounts, tokens, lending_parameters })
     }
 
     /// The ledger's id: the hash of the file.
@@ -244,6 +265,10 @@ impl Genesis {
         for (index, token) in self.tokens.iter().enumerate() {
             let created = tokens::create(&mut changes, token.id, token.issuer, &token.terms);
             created.map_err(|reason| invalid(format!("tokens[{index}]"), reason.explanation()))?;
+        }
+        for (index, (parameter, value)) in self.lending_parameters.iter().enumerate() {
+            let set = set_parameter(&mut changes, *parameter, value.clone());
+            set.map_err(|reason| invalid(format!("lending_parameters[{index}]"), reason.explanation()))?;
         }
         changes.put(&VALIDATORS_KEY, &self.validators);
         changes.put(&PARAMETERS_KEY, &Parameters { epoch_length: self.file.epoch_length });
@@ -329,6 +354,19 @@ fn read_accounts(specs: &[AccountSpec]) -> Result<BTreeMap<AccountId, Account>, 
         }
     }
     Ok(accounts)
+}
+
+fn read_lending_parameters(specs: &[LendingParameterSpec]) -> Result<Vec<(Parameter, ParameterValue)>, GenesisError> {
+    let mut parameters = Vec::new();
+    for (index, spec) in specs.iter().enumerate() {
+        let at = |field: &str| format!("lending_parameters[{index}].{field}");
+        let parameter = spec.parameter.parse().map_err(|why: String| invalid(at("parameter"), why))?;
+        let in_force_from = BlockTime(spec.in_force_from_ms);
+        let value = ParameterValue { in_force_from, value: spec.value, law: spec.law.clone() };
+        value.check().map_err(|malformed| invalid(at(&malformed.field), malformed.why))?;
+        parameters.push((parameter, value));
+    }
+    Ok(parameters)
 }
 
 fn read_tokens(

@@ -3,6 +3,7 @@
 //! Checked on the block's writes against the parent's state, so that the cost goes with the block and not with the ledger;
 //! `audit` checks the same over all entries. By induction from the genesis the two are equal.
 
+use crate::domain::financing::{BookLine, Loan, Outstanding};
 use crate::domain::trade::Receivable;
 use crate::ledger::{Account, Balance, Change, Circulation, Column, Lock, OpenItems};
 use crate::primitives::{AccountId, Amount, CodecError, Decode, TokenId};
@@ -51,6 +52,18 @@ pub enum BrokenInvariant {
         /// What is outstanding.
         outstanding: Amount,
     },
+    /// A book of a lender or a programme, and the loans in it, changed by different amounts.
+    #[error("on {line:?} in {token}, the book changed by {kept} and the loans by {lent}")]
+    Books {
+        /// The line.
+        line: Box<BookLine>,
+        /// The token.
+        token: TokenId,
+        /// By how much the book changed, in minor units.
+        kept: i128,
+        /// By how much the loans in it changed, in minor units.
+        lent: i128,
+    },
     /// An entry of value does not decode.
     #[error("an entry of column {column:?} does not decode: {cause}")]
     Undecodable {
@@ -81,6 +94,15 @@ struct Items {
     receivables_open: i128,
     accounts_kept: i128,
     accounts_open: i128,
+    loans_kept: i128,
+    loans_open: i128,
+}
+
+/// What of a book changed, or stands: as its entry has it, and as the loans add up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Book {
+    kept: i128,
+    lent: i128,
 }
 
 /// Sums of value entries by token, and of open items by account; and the first receivable that cannot be.
@@ -88,6 +110,7 @@ struct Items {
 pub struct Ledger {
     totals: BTreeMap<TokenId, Totals>,
     items: BTreeMap<AccountId, Items>,
+    books: BTreeMap<(BookLine, TokenId), Book>,
     /// What loans claim of a receivable, and what is outstanding, where that is less.
     oversecured: Option<(Amount, Amount)>,
 }
@@ -120,10 +143,11 @@ impl Ledger {
                 self.totals.entry(lock.token).or_default().locks += sign * i128::from(lock.amount.minor_units());
             }
             Column::OpenItems => {
-                let OpenItems { receivables, accounts } = OpenItems::from_bytes(value)?;
+                let OpenItems { receivables, accounts, loans } = OpenItems::from_bytes(value)?;
                 let items = self.items.entry(AccountId::from_bytes(key)?).or_default();
                 items.receivables_kept += sign * i128::from(receivables);
                 items.accounts_kept += sign * i128::from(accounts);
+                items.loans_kept += sign * i128::from(loans);
             }
             Column::Receivables => {
                 let receivable = Receivable::from_bytes(value)?;
@@ -141,9 +165,24 @@ impl Ledger {
                     self.items.entry(parent).or_default().accounts_open += sign;
                 }
             }
+            Column::LenderBooks => {
+                let Outstanding { amount } = Outstanding::from_bytes(value)?;
+                let key = <(BookLine, TokenId)>::from_bytes(key)?;
+                self.books.entry(key).or_default().kept += sign * i128::from(amount.minor_units());
+            }
+            Column::Loans => self.count_loan(&Loan::from_bytes(value)?, sign),
             _ => {}
         }
         Ok(())
+    }
+
+    fn count_loan(&mut self, loan: &Loan, sign: i128) {
+        for account in loan.bound() {
+            self.items.entry(account).or_default().loans_open += sign;
+        }
+        for (line, amount) in loan.lines() {
+            self.books.entry((line, loan.terms.token)).or_default().lent += sign * i128::from(amount.minor_units());
+        }
     }
 
     /// Whether the sums agree, token by token and account by account.
@@ -164,13 +203,20 @@ impl Ledger {
             }
         }
         for (account, items) in &self.items {
-            let by_kind =
-                [(items.receivables_kept, items.receivables_open), (items.accounts_kept, items.accounts_open)];
+            let by_kind = [
+                (items.receivables_kept, items.receivables_open),
+                (items.accounts_kept, items.accounts_open),
+                (items.loans_kept, items.loans_open),
+            ];
             if let Some((kept, open)) = by_kind.into_iter().find(|(kept, open)| kept != open) {
                 return Err(BrokenInvariant::OpenItems { account: *account, kept, open });
             }
         }
-        Ok(())
+        let differs = self.books.iter().find(|(_, book)| book.kept != book.lent);
+        differs.map_or(Ok(()), |((line, token), Book { kept, lent })| {
+            let (line, token) = (Box::new(line.clone()), *token);
+            Err(BrokenInvariant::Books { line, token, kept: *kept, lent: *lent })
+        })
     }
 }
 
@@ -184,6 +230,8 @@ const fn counted(column: Column) -> bool {
             | Column::OpenItems
             | Column::Receivables
             | Column::Accounts
+            | Column::Loans
+            | Column::LenderBooks
     )
 }
 

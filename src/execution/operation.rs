@@ -66,9 +66,16 @@ operations! {
     AssignReceivable => trade,
     SplitReceivable => trade,
     RequestFinancing => financing,
-    AcceptFinancing => financing,
-    WithdrawFinancing => financing,
     PayInvoice => financing,
+    PublishProgramme => financing,
+    CloseProgramme => financing,
+    JoinProgramme => financing,
+    RepayLoan => financing,
+    DeclareDefault => financing,
+    WriteOffLoan => financing,
+    RecordRecovery => financing,
+    SetLendingParameter => financing,
+    AttestLenderCapital => financing,
 }
 
 impl Operation {

@@ -15,6 +15,7 @@
 //! | an event of a shipment | one for each that an order can have |
 //! | a part of a split receivable: its owner, its entry, its owner's open items | 8 |
 //! | a token among those that a new one is counted with | 1, and the most of them |
+//! | a lender of a loan, wherever a loan changes | 16, and the most of them |
 //! | what else an operation reads and writes | its entries, its largest case |
 //!
 //! # Invariants
@@ -23,13 +24,18 @@
 use super::operation::Operation;
 use super::transaction::Transaction;
 use crate::domain::financing::{Citation, RequestFinancing};
-use crate::ledger::limits::{ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, TOKENS_MAX};
+use crate::ledger::limits::{
+    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
+};
 
 const TRANSACTION: u64 = 8;
 const SIGNATURE: u64 = 16;
 const CITATION: u64 = 8;
 const ALLOCATION: u64 = 4;
 const PART: u64 = 8;
+/// A lender of a loan: its account, its balance and its books, and the rules that it is held to.
+const LEG: u64 = 16;
+const LEGS_MAX: u64 = 1 + PROGRAMME_PARTICIPANTS_MAX as u64;
 const OUTCOME_BYTES_PER_UNIT: usize = 64;
 
 /// What executing a transaction may cost, in units.
@@ -53,7 +59,7 @@ impl Operation {
             Self::SplitReceivable(split) => 14 + PART * split.parts.len() as u64,
             Self::RecordShipmentEvent(_) => 16 + EVENTS_PER_ORDER_MAX as u64,
             Self::RegisterInvoice(_) | Self::IssueCreditNote(_) => 24,
-            Self::PayRedemption(_) | Self::AcceptFinancing(_) | Self::PayInvoice(_) => 16,
+            Self::PayRedemption(_) => 16,
             Self::WithdrawInvoice(_) | Self::RejectInvoice(_) | Self::AssignReceivable(_) => 16,
             Self::ConfirmInvoice(_) | Self::DisputeInvoice(_) | Self::PlaceOrder(_) | Self::CancelOrder(_) => 12,
             Self::Transfer(_) => 8,
@@ -68,9 +74,15 @@ impl Operation {
             | Self::RetireReadPoint(_)
             | Self::AppointCarrier(_)
             | Self::DeclareEventError(_)
-            | Self::WithdrawFinancing(_) => 6,
+            | Self::SetLendingParameter(_)
+            | Self::AttestLenderCapital(_) => 6,
+            Self::PublishProgramme(_) | Self::CloseProgramme(_) | Self::JoinProgramme(_) => 12,
+            Self::DeclareDefault(_) => 16,
+            Self::PayInvoice(_) | Self::RepayLoan(_) | Self::RecordRecovery(_) | Self::WriteOffLoan(_) => {
+                24 + LEG * LEGS_MAX
+            }
             Self::RequestFinancing(RequestFinancing { citations, .. }) => {
-                10 + citations.iter().map(work_of_citation).sum::<u64>()
+                40 + LEG * LEGS_MAX + citations.iter().map(work_of_citation).sum::<u64>()
             }
         }
     }
@@ -92,7 +104,7 @@ mod tests {
     };
     use crate::ledger::transaction::SignedTransaction;
     use crate::primitives::merkle::Path;
-    use crate::primitives::{Amount, BlockTime, Hash, ObjectId, PublicKey, Signature};
+    use crate::primitives::{Amount, Hash, ObjectId, PublicKey, Signature};
     use bytes::Bytes;
 
     fn transaction(operations: Vec<Operation>, signature_count: usize) -> Transaction {
@@ -132,10 +144,9 @@ mod tests {
         };
         let financing = RequestFinancing {
             receivable: ObjectId([1; 32]),
-            financier: id("financier"),
+            programme: ObjectId([2; 32]),
             advance: Amount::new(1),
-            fee: Amount::ZERO,
-            expires_at: BlockTime(0),
+            purpose: String::new(),
             citations: vec![citation; CITATIONS_MAX],
         };
         for operations in [

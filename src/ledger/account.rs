@@ -35,6 +35,10 @@ pub enum Role {
     Operator,
     /// Carries or stores goods: records what happens to those of an order.
     Carrier,
+    /// Sets what the law sets: the lender's rules. Given by the genesis alone.
+    Governance,
+    /// Attests the capital of lenders. Given by the genesis alone.
+    Auditor,
 }
 codec_tag!(Role {
     Institution = 0,
@@ -47,6 +51,8 @@ codec_tag!(Role {
     Observer = 7,
     Operator = 8,
     Carrier = 9,
+    Governance = 10,
+    Auditor = 11,
 });
 
 impl Role {
@@ -63,6 +69,8 @@ impl Role {
             Self::Observer => "observer",
             Self::Operator => "operator",
             Self::Carrier => "carrier",
+            Self::Governance => "governance",
+            Self::Auditor => "auditor",
         }
     }
 }

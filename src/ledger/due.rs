@@ -28,6 +28,8 @@ pub enum Due {
     RedemptionDeadline(ObjectId),
     /// The end of the term within which a buyer confirms or disputes a receivable, where its silence confirms.
     ConfirmationTerm(ObjectId),
+    /// A loan whose time has come to be more overdue than it was.
+    LoanAgeing(ObjectId),
 }
 
 impl Encode for Due {
@@ -45,6 +47,10 @@ impl Encode for Due {
                 out.push(3);
                 receivable.encode(out);
             }
+            Self::LoanAgeing(loan) => {
+                out.push(4);
+                loan.encode(out);
+            }
         }
     }
 }
@@ -55,6 +61,7 @@ impl Decode for Due {
             1 => reader.list("due requests", REQUESTS_PER_DUE_ENTRY_MAX).map(Self::ForgetRequests),
             2 => ObjectId::decode(reader).map(Self::RedemptionDeadline),
             3 => ObjectId::decode(reader).map(Self::ConfirmationTerm),
+            4 => ObjectId::decode(reader).map(Self::LoanAgeing),
             value => Err(CodecError::Tag { what: "due entry", value: u64::from(value) }),
         }
     }
@@ -71,7 +78,9 @@ impl Due {
     fn work(&self) -> usize {
         match self {
             Self::ForgetRequests(requests) => requests.len(),
-            Self::RedemptionDeadline(_) | Self::ConfirmationTerm(_) => DUE_PER_BLOCK_MAX / OUTCOME_ENTRIES_MAX,
+            Self::RedemptionDeadline(_) | Self::ConfirmationTerm(_) | Self::LoanAgeing(_) => {
+                DUE_PER_BLOCK_MAX / OUTCOME_ENTRIES_MAX
+            }
         }
     }
 }

@@ -78,6 +78,16 @@ pub const SPLIT_DEPTH_MAX: u8 = 6;
 pub const TERM_MONTHS_MAX: u8 = 6;
 /// The same where the split states an exception.
 pub const TERM_EXCEPTION_MONTHS_MAX: u8 = 12;
+/// Most buyers, and most suppliers, that a programme names.
+pub const PROGRAMME_PARTIES_MAX: usize = 64;
+/// Most financiers that lend under a programme besides its publisher: each is a leg of every disbursement and repayment.
+pub const PROGRAMME_PARTICIPANTS_MAX: usize = 8;
+/// Most purposes that a programme permits.
+pub const PROGRAMME_PURPOSES_MAX: usize = 16;
+/// Longest tenor, and most days of grace, of a programme: ten years.
+pub const PROGRAMME_DAYS_MAX: u32 = 3_653;
+/// Most values of one of the lender's rules: past ones stay, so a change in each month of five years.
+pub const PARAMETER_VALUES_MAX: usize = 64;
 /// Most tokens on one ledger: each block carries a reserve line for each.
 pub const TOKENS_MAX: usize = 256;
 /// How many history roots state keeps, so how many blocks a citation's path stays usable.

@@ -6,13 +6,13 @@
 //! the counts, which costs one read whatever the account did in its life.
 //!
 //! # Invariants
-//! * The counts are those of a recount: who is bound by receivables that have not ended, and who has open accounts under it.
+//! * The counts are those of a recount: who is bound by receivables and loans that have not ended, and who has open
+//!   accounts under it.
 //!   Every block is held to it (`execution/invariants.rs`).
 //! * An account of which nothing is open has no entry.
 //!
 //! # Deliberately absent
-//! What binds nobody. A financing request or an issuance that waits is neither accepted nor approved once a party to it is
-//! closed, and nothing is owed on it; if it counted, anyone could keep a financier open by asking it. And what another rule
+//! What binds nobody. An issuance that waits is not approved once a party to it is closed, and nothing is owed on it. And what another rule
 //! covers: a redemption's lock keeps the balance from being empty, and issuers and custodians are never closed.
 
 use super::changes::Changes;
@@ -27,6 +27,8 @@ pub enum OpenItem {
     Receivable,
     /// An account under it.
     Account,
+    /// A loan that it made or had, and that has not ended.
+    Loan,
 }
 
 /// How much is open of an account.
@@ -36,8 +38,10 @@ pub struct OpenItems {
     pub receivables: u64,
     /// Open accounts under it.
     pub accounts: u64,
+    /// Loans that it made or had, and that have not ended.
+    pub loans: u64,
 }
-codec_struct!(OpenItems { receivables, accounts });
+codec_struct!(OpenItems { receivables, accounts, loans });
 
 impl Entry for OpenItems {
     const COLUMN: Column = Column::OpenItems;
@@ -49,6 +53,7 @@ impl OpenItems {
         match item {
             OpenItem::Receivable => &mut self.receivables,
             OpenItem::Account => &mut self.accounts,
+            OpenItem::Loan => &mut self.loans,
         }
     }
 }
@@ -72,7 +77,7 @@ impl Changes<'_> {
         };
         *items.of(item) = count;
         match items {
-            OpenItems { receivables: 0, accounts: 0 } => self.delete::<OpenItems>(&account),
+            OpenItems { receivables: 0, accounts: 0, loans: 0 } => self.delete::<OpenItems>(&account),
             items => self.put(&account, &items),
         }
     }
@@ -92,12 +97,12 @@ mod tests {
         changes.item_opened(one, OpenItem::Receivable);
         changes.item_opened(one, OpenItem::Account);
         changes.item_opened(other, OpenItem::Account);
-        assert_eq!(changes.read(&one), Some(OpenItems { receivables: 2, accounts: 1 }));
+        assert_eq!(changes.read(&one), Some(OpenItems { receivables: 2, accounts: 1, loans: 0 }));
         changes.item_ended(one, OpenItem::Receivable);
         changes.item_ended(one, OpenItem::Account);
-        assert_eq!(changes.read(&one), Some(OpenItems { receivables: 1, accounts: 0 }));
+        assert_eq!(changes.read(&one), Some(OpenItems { receivables: 1, accounts: 0, loans: 0 }));
         changes.item_ended(one, OpenItem::Receivable);
         assert_eq!(changes.read::<OpenItems>(&one), None);
-        assert_eq!(changes.read(&other), Some(OpenItems { receivables: 0, accounts: 1 }));
+        assert_eq!(changes.read(&other), Some(OpenItems { receivables: 0, accounts: 1, loans: 0 }));
     }
 }

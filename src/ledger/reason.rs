@@ -4,7 +4,7 @@
 //! fields. `docs/reasons.md` is made from it and a test holds the two together.
 //!
 //! Codes go by the hundred: 1xx any operation, 2xx accounts, 3xx tokens and reserves, 4xx payments, 5xx trade,
-//! 6xx financing.
+//! 6xx financing, 7xx the lender's rules.
 
 use super::outcome::Value;
 use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId, TokenId};
@@ -96,6 +96,8 @@ reasons! {
         "Accounts of this legal entity are opened by whoever opened the first. Else an open account of it vouches: name it and have it sign.";
     209 "NEW_KEYS_DID_NOT_SIGN" NewKeysDidNotSign { account: AccountId }
         "Too few of the new keys signed, so they may be mistyped, and nobody could use the account again. Sign with both sets.";
+    210 "ACCOUNT_HAS_OPEN_LOANS" AccountHasOpenLoans { account: AccountId, open: u64 }
+        "The account made or had loans that have not ended. They end by being repaid, or recovered after a write-off.";
 
     300 "TOKEN_EXISTS" TokenExists { token: TokenId }
         "A token with this id exists already.";
@@ -226,13 +228,9 @@ reasons! {
         "The event was declared wrong before.";
 
     600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId }
-        "The receivable was assigned to a financier before. It can be financed once.";
+        "The receivable secures a loan. It can be financed again once that is repaid, if something of it is still owed.";
     601 "RECEIVABLE_NOT_CONFIRMED" ReceivableNotConfirmed { receivable: ObjectId }
         "The buyer has not confirmed the invoice.";
-    602 "UNKNOWN_FINANCING_REQUEST" UnknownFinancingRequest { request: ObjectId }
-        "There is no financing request with this id.";
-    603 "FINANCING_REQUEST_CLOSED" FinancingRequestClosed { request: ObjectId, state: &'static str }
-        "The financing request was accepted, withdrawn or has expired.";
     604 "CITATION_FOREIGN" CitationForeign { citation_index: u64 }
         "The cited receipt's header is of another ledger.";
     605 "CITATION_UNPROVEN" CitationUnproven { citation_index: u64 }
@@ -243,18 +241,53 @@ reasons! {
         "The cited receipt paid nothing to this supplier.";
     608 "CITATION_REPEATED" CitationRepeated { citation_index: u64 }
         "The same receipt is cited twice.";
-    609 "ADVANCE_EXCEEDS_RECEIVABLE" AdvanceExceedsReceivable { advance: Amount, face: Amount }
-        "The advance and its fee exceed what the receivable is worth.";
-    610 "NOT_THE_FINANCIER" NotTheFinancier { request: ObjectId, financier: AccountId }
-        "The request was made to another financier.";
-    611 "NO_CITATION" NoCitation { receivable: ObjectId }
-        "A financing request cites at least one settlement receipt as the supplier's record.";
     612 "AMOUNT_EXCEEDS_OUTSTANDING" AmountExceedsOutstanding { outstanding: Amount, amount: Amount }
         "The payment is more than what is still owed on the invoice.";
-    613 "ADVANCE_EXCEEDS_OUTSTANDING" AdvanceExceedsOutstanding { advance: Amount, fee: Amount, outstanding: Amount }
-        "Part of the invoice is paid already, and the advance and its fee exceed what is still owed. Ask for less.";
-    614 "FINANCING_EXPIRY_PASSED" FinancingExpiryPassed { expires_at: BlockTime, now: BlockTime }
-        "The financing request would expire before the block's time. Ask again with a later expiry.";
+    615 "UNKNOWN_PROGRAMME" UnknownProgramme { programme: ObjectId }
+        "There is no programme with this id.";
+    616 "PROGRAMME_CLOSED" ProgrammeClosed { programme: ObjectId }
+        "The programme makes no more loans.";
+    617 "NOT_THE_FINANCIER" NotTheFinancier { programme: ObjectId, financier: AccountId }
+        "Only the financier that published the programme may do this.";
+    618 "PARTICIPATION_EXCEEDED" ParticipationExceeded { programme: ObjectId, participation_bps_max: u64 }
+        "The other lenders' shares would come to more than the programme allows, or there would be more than 8 of them.";
+    619 "PROGRAMME_CONDITIONS_NOT_MET" ProgrammeConditionsNotMet { programme: ObjectId, count: u64, conditions: String }
+        "The request fails conditions of the programme. Each is named, with what was found and what it must be.";
+    620 "UNKNOWN_LOAN" UnknownLoan { loan: ObjectId }
+        "There is no loan with this id.";
+    621 "NOT_THE_BORROWER" NotTheBorrower { loan: ObjectId, borrower: AccountId }
+        "Only the loan's borrower may do this.";
+    622 "NOT_THE_ORIGINATOR" NotTheOriginator { loan: ObjectId, originator: AccountId }
+        "Only the financier that made the loan may do this.";
+    623 "LOAN_NOT_OPEN" LoanNotOpen { loan: ObjectId, state: &'static str }
+        "The loan is in a state in which this cannot be done.";
+    624 "AMOUNT_EXCEEDS_OWED" AmountExceedsOwed { loan: ObjectId, owed: Amount, amount: Amount }
+        "The payment is more than what is owed on the loan today.";
+    625 "LOAN_NOT_LATE_ENOUGH" LoanNotLateEnough { loan: ObjectId, days_late: u64, days_late_min: u64 }
+        "A loan is declared in default when it is more than 90 days late.";
+    626 "LOAN_NOT_WRITTEN_OFF" LoanNotWrittenOff { loan: ObjectId, state: &'static str }
+        "What comes in on a loan that was not written off is a repayment, and not a recovery.";
+
+    700 "ALL_IN_COST_ABOVE_CAP" AllInCostAboveCap { cost_bps: u64, limit_bps: u64, law: String }
+        "The loan's rate and fees come to more a year than the law in force allows.";
+    701 "OWN_SHARE_BELOW_FLOOR" OwnShareBelowFloor { share_bps: u64, limit_bps: u64, law: String }
+        "The originator would lend less of its own than the law in force asks for.";
+    702 "PARAMETER_NOT_LATER" ParameterNotLater { in_force_from: BlockTime, later_than: BlockTime }
+        "A value of a lender's rule takes effect in the future, and after every value that was set before.";
+    703 "TOO_MANY_PARAMETER_VALUES" TooManyParameterValues { values_max: u64 }
+        "The rule has as many values as it can hold.";
+    704 "LENDER_CAPITAL_NOT_ATTESTED" LenderCapitalNotAttested { lender: AccountId, age_days_max: u64, law: String }
+        "The lender's capital is not attested in the loan's token, or the attestation is too old.";
+    705 "FUNDING_ABOVE_LIMIT" FundingAboveLimit { lender: AccountId, funding: &'static str, figure_bps: u64, limit_bps: u64, law: String }
+        "What the lender owes, by its kind, is a higher part of its net assets than the law in force allows.";
+    706 "BORROWER_SHARE_ABOVE_LIMIT" BorrowerShareAboveLimit { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
+        "What the lender would have lent to this borrower is a higher part of its net assets than the law in force allows.";
+    707 "OBLIGOR_SHARE_ABOVE_LIMIT" ObligorShareAboveLimit { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
+        "What the lender would have lent on this buyer's debts is a higher part of its net assets than the law in force allows.";
+    708 "CAPITAL_ADEQUACY_BELOW_MINIMUM" CapitalAdequacyBelowMinimum { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
+        "With the loan, the lender's capital would be a lower part of its risk-weighted assets than the law in force asks for.";
+    709 "LEVERAGE_RATIO_BELOW_MINIMUM" LeverageRatioBelowMinimum { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
+        "With the loan, the lender's capital would be a lower part of its exposures than the law in force asks for.";
 }
 
 impl Reason {

@@ -49,8 +49,6 @@ pub enum Column {
     Fingerprints,
     /// Receivables.
     Receivables,
-    /// Financing requests.
-    FinancingRequests,
     /// Paid redemptions that no attestation covers yet, by token.
     Payouts,
     /// Counts of what is open of an account.
@@ -65,6 +63,16 @@ pub enum Column {
     ReadPoints,
     /// Counts of invoices by pair of legal entities, amount and day.
     InvoiceAmounts,
+    /// Programmes.
+    Programmes,
+    /// Loans.
+    Loans,
+    /// What is outstanding by lender and by programme.
+    LenderBooks,
+    /// The latest attestation of each lender's capital.
+    LenderCapital,
+    /// The lender's rules, with the values that were and will be in force.
+    LendingParameters,
 }
 codec_tag!(Column {
     Chain = 0,
@@ -82,7 +90,6 @@ codec_tag!(Column {
     FingerprintKeys = 12,
     Fingerprints = 13,
     Receivables = 14,
-    FinancingRequests = 15,
     Payouts = 16,
     OpenItems = 17,
     LegalEntities = 18,
@@ -90,6 +97,11 @@ codec_tag!(Column {
     ShipmentEvents = 20,
     ReadPoints = 21,
     InvoiceAmounts = 22,
+    Programmes = 23,
+    Loans = 24,
+    LenderBooks = 25,
+    LenderCapital = 26,
+    LendingParameters = 27,
 });
 
 /// A type of state entry: where it is kept and under what key.

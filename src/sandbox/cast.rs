@@ -1,7 +1,8 @@
 //! Who takes part in a network made here, and with which tokens. Names and numbers are invented.
 
 use crate::client::operations::{AssetClass, AssetRule};
-use crate::execution::genesis::{AccountSpec, AssetRuleSpec, TokenSpec};
+use crate::domain::financing::Parameter;
+use crate::execution::genesis::{AccountSpec, AssetRuleSpec, LendingParameterSpec, TokenSpec};
 use crate::ledger::account::Role;
 use crate::primitives::PublicKey;
 
@@ -58,6 +59,8 @@ pub fn genesis_parties() -> Vec<GenesisParty> {
         party!("bank-east", [Institution], "HKBR:70000004", None, "the buyer's bank"),
         party!("bank-west", [Institution], "HKBR:70000005", None, "the supplier's and the financier's bank"),
         party!("observer", [Observer], "", None, "the regulator: reads everything"),
+        party!("governance", [Governance], "", None, "sets what the law sets for lenders"),
+        party!("auditor", [Auditor], "", None, "attests the capital of lenders"),
         party!("operator", [Operator], "", None, "runs the validators: reads everything"),
     ]
 }
@@ -138,6 +141,18 @@ pub fn genesis_tokens() -> Vec<TokenSpec> {
         redemption_business_days: 1,
     };
     vec![token("HKDX", "HKD", "issuer"), token("USDX", "USD", "usd-issuer")]
+}
+
+/// The lender's rules of the genesis: the cap on the all-in annual cost of a loan, and the least that an originator lends
+/// itself.
+pub fn lending_parameters() -> Vec<LendingParameterSpec> {
+    let rule = |parameter: Parameter, value| LendingParameterSpec {
+        parameter: parameter.name().to_owned(),
+        value,
+        law: "the sandbox's rules".to_owned(),
+        in_force_from_ms: 0,
+    };
+    vec![rule(Parameter::AllInCostMax, 2_400), rule(Parameter::OwnShareMin, 3_000)]
 }
 
 const HOLIDAYS: [&str; 4] = ["2026-12-25", "2026-12-26", "2027-01-01", "2027-05-01"];

@@ -5,7 +5,7 @@ use super::cast::{self, CUSTOMERS};
 use super::invoice::Document;
 use super::stage::{Expect, Stage};
 use crate::client::operations::{
-    self, AssetClass, NewFinancingRequest, NewInvoice, NewToken, Remittance, ReserveAsset,
+    self, AssetClass, NewFinancingRequest, NewInvoice, NewProgramme, NewToken, Remittance, ReserveAsset,
 };
 use crate::client::{Settled, now_ms};
 use crate::domain::tokens::payout_commitment;
@@ -369,6 +369,33 @@ async fn register_invoice(stage: &mut Stage<'_>, document: &Document, trade: &Tr
     Ok(receivable)
 }
 
+/// The financier's terms for whoever meets them: 90 % for the token's year at 8 %, a fee of 0.5 %, three receipts of settlements.
+async fn publish_programme(stage: &mut Stage<'_>, trade: &Trade) -> Result<ObjectId, SandboxError> {
+    let mut draft = stage.draft("financier")?;
+    let programme = operations::publish_programme(NewProgramme {
+        name: "RECEIVABLES".to_owned(),
+        token: trade.token,
+        buyers: Vec::new(),
+        suppliers: Vec::new(),
+        advance_rate_bps: 9_000,
+        tenor_days_max: 365,
+        rate_bps: 800,
+        late_rate_bps: 1_200,
+        fee_bps: 50,
+        limit: trade.amount,
+        settlements_min: 3,
+        settlements_late_days_max: 0,
+        recourse: true,
+        participation_bps_max: 0,
+        utc_offset_minutes: cast::UTC_OFFSET_MINUTES.into(),
+        holidays: Vec::new(),
+    });
+    let programme = draft.add(programme).object_id();
+    let sentence = "the financier publishes a programme: who meets its terms is financed at once";
+    stage.settle("publish-programme", sentence, draft, &[], Expect::Applied).await?;
+    Ok(programme)
+}
+
 async fn finance(
     stage: &mut Stage<'_>,
     trade: &Trade,
@@ -380,24 +407,19 @@ async fn finance(
     for transaction in paid {
         citations.push(reader.citation(*transaction).await?);
     }
+    let programme = publish_programme(stage, trade).await?;
     let advance = trade.amount.scale_down(90, 100).ok_or_else(overflow)?;
-    let fee = trade.amount.scale_down(1, 100).ok_or_else(overflow)?;
-    let request = NewFinancingRequest {
-        receivable,
-        financier: stage.account("financier")?,
-        advance,
-        fee,
-        expires_at_ms: now_ms() + 30 * MINUTE_MS,
-        citations,
-    };
+    let request = NewFinancingRequest { receivable, programme, advance, purpose: String::new(), citations };
+    let without = NewFinancingRequest { citations: Vec::new(), ..request.clone() };
     let mut draft = stage.draft("supplier")?;
-    let requested = draft.add(operations::request_financing(request.clone())).object_id();
-    let sentence = format!("the supplier asks for {}, citing the three receipts", stage.money(advance, trade.token));
-    stage.settle("request-financing", &sentence, draft, &[], Expect::Applied).await?;
-    let mut draft = stage.draft("financier")?;
-    draft.add(operations::accept_financing(requested));
-    let sentence = "the financier accepts: money and receivable change hands in one transaction";
-    stage.settle("accept-financing", sentence, draft, &[], Expect::Applied).await?;
+    draft.add(operations::request_financing(without));
+    let sentence = format!("the supplier asks for {} and shows nothing", stage.money(advance, trade.token));
+    let expect = Expect::Declined("PROGRAMME_CONDITIONS_NOT_MET");
+    stage.settle("finance-without-record", &sentence, draft, &[], expect).await?;
+    let mut draft = stage.draft("supplier")?;
+    draft.add(operations::request_financing(request.clone()));
+    let sentence = "the supplier cites the three receipts: approved, paid and secured in one transaction";
+    stage.settle("request-financing", sentence, draft, &[], Expect::Applied).await?;
     let mut draft = stage.draft("supplier")?;
     draft.add(operations::request_financing(request));
     let expect = Expect::Declined("RECEIVABLE_ALREADY_FINANCED");

@@ -253,6 +253,7 @@ fn genesis_text(
         validators: node_keys.iter().enumerate().map(validator).collect(),
         accounts: parties.iter().zip(party_keys).map(|(party, key)| party.to_spec(*key)).collect(),
         tokens: cast::genesis_tokens(),
+        lending_parameters: cast::lending_parameters(),
     };
     Ok(serde_json::to_string_pretty(&file)? + "\n")
 }

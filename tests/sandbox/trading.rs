@@ -98,19 +98,21 @@ fn an_invoice_goes_its_way(desk: &Desk<'_>) {
     let paid = desk.applies("buyer", &["pay", "10.00", "HKDX", "--to", "supplier"]);
     assert_eq!(desk.does("buyer", &["transaction", field(&paid, "transaction_id")])["status"], "APPLIED");
     assert_eq!(desk.does("buyer", &["transaction", &"0".repeat(64)])["status"], "UNKNOWN");
-    let request = ["--receivable", receivable, "--financier", "financier", "--advance", "40000.00", "--fee", "400.00"];
-    let request = [&["finance", "request"], &request[..], &["--cite", field(&paid, "transaction_id")]].concat();
-    let requested = desk.applies("supplier", &request);
-    let id = field(&requested, "financing_request_id");
-    let offered = desk.does("financier", &["finance", "show", id]);
-    assert_eq!(
-        (&offered["receivable"]["amount"], &offered["receivable"]["state"]),
-        (&4_860_000.into(), &"CONFIRMED".into())
-    );
-    assert_eq!(offered["receivable"]["token_id"], "HKDX");
-    desk.refuses("financier", &["invoices", "show", receivable], 1, &["NOT_FOUND"]);
-    desk.applies("financier", &["finance", "accept", id]);
-    assert_eq!(desk.does("financier", &["finance", "show", id])["state"], "ACCEPTED");
+    let terms = ["--name", "BY-HAND", "--token", "HKDX", "--limit", "100000.00", "--rate-bps", "800"];
+    let published = desk.applies("financier", &[&["finance", "publish"], &terms[..]].concat());
+    let programme = field(&published, "programme_id");
+    assert_eq!(desk.does("supplier", &["finance", "programme", programme])["state"], "OPEN");
+    let asked = ["--receivable", receivable, "--programme", programme, "--advance"];
+    let cited = ["--cite", field(&paid, "transaction_id")];
+    let too_much = desk.does("supplier", &[&["finance", "assess"], &asked[..], &["48000.00"], &cited[..]].concat());
+    assert_eq!(too_much["failing"][0]["name"], "advance", "{too_much}");
+    let request = [&["finance", "request"], &asked[..], &["40000.00"], &cited[..]].concat();
+    let financed = desk.applies("supplier", &request);
+    let loan = desk.does("financier", &["finance", "show", field(&financed, "loan_id")]);
+    assert_eq!((&loan["principal"], &loan["state"]), (&4_000_000.into(), &"PERFORMING".into()), "{loan}");
+    assert_eq!(desk.does("financier", &["invoices", "show", receivable])["state"], "FINANCED");
+    desk.refuses("buyer", &["finance", "show", field(&financed, "loan_id")], 1, &["NOT_FOUND"]);
+    desk.applies("supplier", &["finance", "repay", field(&financed, "loan_id"), "1000.00"]);
     let too_much =
         run([&["invoices", "pay", receivable, "99999.00"][..], &["--as", "buyer", "--sandbox", text(desk.data_dir)]]
             .concat());

@@ -69,6 +69,7 @@ impl Founding {
             validators: validators.iter().enumerate().map(spec).collect(),
             accounts: PARTIES.iter().map(|party| account(seed, party)).collect(),
             tokens: vec![token()],
+            lending_parameters: Vec::new(),
         };
         let internal = |error: &dyn std::fmt::Display| BenchError::Internal(format!("the chain's genesis: {error}"));
         let text = serde_json::to_string_pretty(&file).map_err(|error| internal(&error))? + "\n";

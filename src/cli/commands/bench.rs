@@ -97,7 +97,7 @@ pub struct LoadArguments {
     #[arg(long, value_name = "LAW", default_value = "uniform", value_parser = skew, help_heading = "Load")]
     skew: Skew,
     /// What a transaction is: 'transfers' (one transfer), 'multi-leg:N' (N transfers, all or none), or 'financing' (a step in an
-    /// invoice's life: registered, confirmed, financing requested and accepted, paid).
+    /// invoice's life: registered, confirmed, financed, paid).
     #[arg(long, value_name = "MIX", default_value = "transfers", value_parser = mix, help_heading = "Load")]
     mix: Mix,
     /// How many transactions to sign before the clock starts; by default what the rate takes, or 10,000 transfers a second.

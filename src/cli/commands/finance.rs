@@ -1,59 +1,153 @@
-//! `causeway finance`: money for a confirmed invoice, on the record of settlement receipts.
+//! `causeway finance`: money for a confirmed invoice by a financier's published programme, on the record of settlement receipts.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, money, print_many, print_one, with_money};
+use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
-use crate::client::operations::{self, NewFinancingRequest};
-use crate::client::{now_ms, receipt_file};
-use crate::primitives::{Amount, ObjectId, TokenId, TransactionId};
+use crate::client::operations::{self, NewFinancingRequest, NewProgramme};
+use crate::client::receipt_file;
+use crate::primitives::{ObjectId, TokenId, TransactionId};
 use serde_json::Value;
 use std::path::Path;
 
-/// Asks for, gives and shows financing.
+/// What is asked for under a programme.
+#[derive(Debug, clap::Args)]
+pub struct Asked {
+    /// The receivable.
+    #[arg(long)]
+    receivable: ObjectId,
+    /// The programme.
+    #[arg(long)]
+    programme: ObjectId,
+    /// What to be paid now.
+    #[arg(long, allow_negative_numbers = true)]
+    advance: String,
+    /// What the proceeds are for, as a code of purposes.
+    #[arg(long, default_value = "")]
+    purpose: String,
+    /// A settlement to cite: a receipt file, or a transaction id. Up to 16.
+    #[arg(long = "cite", value_name = "FILE|ID")]
+    citations: Vec<String>,
+}
+
+/// The terms of a programme: simple interest on calendar days over 365.
+#[derive(Debug, clap::Args)]
+pub struct Published {
+    /// Its name, for people.
+    #[arg(long)]
+    name: String,
+    /// The token of its loans.
+    #[arg(long)]
+    token: TokenId,
+    /// What may be outstanding under it, in all and on each party and invoice.
+    #[arg(long)]
+    limit: String,
+    /// The annual rate, in basis points.
+    #[arg(long)]
+    rate_bps: u32,
+    /// The annual rate after the due day, in basis points; the rate, if it is left out.
+    #[arg(long)]
+    late_rate_bps: Option<u32>,
+    /// A fee, in basis points of the advance.
+    #[arg(long, default_value_t = 0)]
+    fee_bps: u32,
+    /// How much of what is outstanding is advanced, at most, in basis points.
+    #[arg(long, default_value_t = 9_000)]
+    advance_rate_bps: u32,
+    /// Days to the due day, at most.
+    #[arg(long, default_value_t = 180)]
+    tenor_days_max: u32,
+    /// How many settlement receipts a borrower cites, at least.
+    #[arg(long, default_value_t = 1)]
+    settlements_min: u32,
+    /// By how many days an invoice among them was paid late, at most.
+    #[arg(long, default_value_t = 0)]
+    settlements_late_days_max: u32,
+    /// A buyer whose debts are financed, by its id or a participant's name; any, if none is given.
+    #[arg(long = "buyer")]
+    buyers: Vec<String>,
+    /// A supplier who is financed, by its id or a participant's name; any, if none is given.
+    #[arg(long = "supplier")]
+    suppliers: Vec<String>,
+    /// The borrower owes what the buyer does not pay.
+    #[arg(long)]
+    recourse: bool,
+    /// What other financiers may take of each loan, in all, in basis points.
+    #[arg(long, default_value_t = 0)]
+    participation_bps_max: u32,
+    /// Minutes east of UTC by which its days run.
+    #[arg(long, default_value_t = 480, allow_negative_numbers = true)]
+    utc_offset_minutes: i32,
+}
+
+/// Publishes programmes, asks for, pays and shows loans.
 #[derive(Debug, clap::Subcommand)]
 pub enum FinanceCommand {
-    /// Asks a financier for an advance on a receivable, citing settlement receipts. The supplier does, and hands the cited
-    /// receipts to the financier: the ledger checks that they are final and keeps their number, and not the receipts.
-    Request {
-        /// The receivable.
+    /// Publishes a programme. The financier does; whoever meets its terms is financed at once.
+    Publish(Box<Published>),
+    /// Ends new loans under a programme. Its financier does.
+    Close {
+        /// The programme.
+        programme: ObjectId,
+    },
+    /// Consents to a share of every loan under another's programme, in place of an earlier consent. A financier does.
+    Join {
+        /// The programme.
+        programme: ObjectId,
+        /// The share of each loan, in basis points; 0 to leave.
         #[arg(long)]
-        receivable: ObjectId,
-        /// The financier, by its id or a participant's name.
+        share_bps: u32,
+        /// What to have outstanding under it, at most.
         #[arg(long)]
-        financier: String,
-        /// What to be paid now.
-        #[arg(long, allow_negative_numbers = true)]
-        advance: String,
-        /// What the financier receives on top when the buyer pays.
-        #[arg(long, allow_negative_numbers = true)]
-        fee: String,
-        /// A settlement to cite: a receipt file, or a transaction id. 1 to 16.
-        #[arg(long = "cite", value_name = "FILE|ID", required = true)]
-        citations: Vec<String>,
-        /// For how many minutes the request may be accepted.
-        #[arg(long, default_value_t = 60)]
-        minutes: u64,
+        limit: String,
     },
-    /// Accepts a request: the advance is paid and the receivable assigned, together. The financier does.
-    Accept {
-        /// The request.
-        request: ObjectId,
+    /// Shows a programme.
+    Programme {
+        /// The programme.
+        programme: ObjectId,
     },
-    /// Takes a request back. The supplier does.
-    Withdraw {
-        /// The request.
-        request: ObjectId,
+    /// Lists the programmes.
+    Programmes {
+        /// Only those that are open or closed.
+        #[arg(long)]
+        state: Option<String>,
     },
-    /// Shows a request and the receivable that it is on: what is owed, by whom, when. The receipts that it cites are handed
-    /// over by the supplier; `causeway receipts verify` checks them.
+    /// Says what a request would come to, and every condition that stands against it. Nothing happens.
+    Assess(Asked),
+    /// Asks for a loan on a receivable under a programme, citing settlement receipts. Its owner does, and is paid at once.
+    Request(Asked),
+    /// Pays a loan back, in whole or in part. Its borrower does.
+    Repay {
+        /// The loan.
+        loan: ObjectId,
+        /// How much.
+        amount: String,
+    },
+    /// Declares a loan in default that is more than 90 days late. Its originator does.
+    DeclareDefault {
+        /// The loan.
+        loan: ObjectId,
+    },
+    /// Writes off what is owed on a loan in default. Its originator does.
+    WriteOff {
+        /// The loan.
+        loan: ObjectId,
+    },
+    /// Records what came in, outside of the ledger, on a loan that was written off. Its originator does.
+    Recover {
+        /// The loan.
+        loan: ObjectId,
+        /// How much.
+        amount: String,
+    },
+    /// Shows a loan: what is owed, by whom, when, and to whom.
     Show {
-        /// The request.
-        request: ObjectId,
+        /// The loan.
+        loan: ObjectId,
     },
-    /// Lists the requests that the acting account may see.
+    /// Lists the loans that the acting account may see.
     List {
-        /// Only those that are requested, accepted or withdrawn.
+        /// Only those that are performing, overdue, defaulted, written-off, repaid or recovered.
         #[arg(long)]
         state: Option<String>,
     },
@@ -66,78 +160,137 @@ impl FinanceCommand {
     /// See [`Failure`].
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
-            Self::Request { receivable, financier, advance, fee, citations, minutes } => {
-                let token: TokenId = session.client.receivable(receivable).await?.token_id.parse()?;
-                let mut cited = Vec::new();
-                for citation in &citations {
-                    cited.push(session.client.citation(cited_transaction(citation)?).await?);
-                }
+            Self::Publish(published) => publish(session, *published).await,
+            Self::Close { programme } => session.submit_one(operations::close_programme(programme)).await,
+            Self::Join { programme, share_bps, limit } => {
+                let token = programme_token(session, programme).await?;
+                let limit = session.amount_or_zero(&limit, token).await?;
                 let mut builder = session.draft()?;
-                let request = operations::request_financing(NewFinancingRequest {
-                    receivable,
-                    financier: session.common.find_account(&financier)?,
-                    advance: session.amount(&advance, token).await?,
-                    fee: session.amount_or_zero(&fee, token).await?,
-                    expires_at_ms: now_ms().saturating_add(minutes.saturating_mul(60_000)),
-                    citations: cited,
-                });
-                let request = builder.add(request).object_id();
-                session.submit_in(token, builder, &[("financing_request_id", request.to_string())]).await
+                builder.add(operations::join_programme(programme, share_bps, limit));
+                session.submit_in(token, builder, &[]).await
             }
-            Self::Accept { request } => {
-                let (_, receivable) = session.client.financing_request(request).await?;
+            Self::Programme { programme } => {
+                let value = to_json(&session.client.programme(programme).await?);
+                print_one(session.format(), &value);
+                Ok(())
+            }
+            Self::Programmes { state } => {
+                session.account()?;
+                let found = session.client.programmes(state.as_deref()).await?;
+                let values: Vec<Value> = found.iter().map(to_json).collect();
+                print_many(
+                    session.format(),
+                    &values,
+                    &["programme_id", "financier_account_id", "outstanding", "state"],
+                );
+                Ok(())
+            }
+            Self::Assess(asked) => {
+                let (_, request) = request(session, asked).await?;
+                print_one(session.format(), &to_json(&session.client.assess_financing(request).await?));
+                Ok(())
+            }
+            Self::Request(asked) => {
+                let (token, request) = request(session, asked).await?;
                 let mut builder = session.draft()?;
-                builder.add(operations::accept_financing(request));
-                session.submit_in(receivable.token_id.parse()?, builder, &[]).await
+                let loan = builder.add(operations::request_financing(request)).object_id();
+                session.submit_in(token, builder, &[("loan_id", loan.to_string())]).await
             }
-            Self::Withdraw { request } => session.submit_one(operations::withdraw_financing(request)).await,
-            Self::Show { request } => {
-                let (request, receivable) = session.client.financing_request(request).await?;
-                let (mut value, mut on) = (to_json(&request), to_json(&receivable));
-                if session.format() == Format::Text {
-                    let scale = session.scale(receivable.token_id.parse()?).await?;
-                    let unit =
-                        |value, fields: &[&str]| with_money(Format::Text, value, fields, &receivable.token_id, scale);
-                    value = unit(value, &["advance", "fee"]);
-                    on = unit(on, &["amount", "outstanding", "secured"]);
-                }
-                value["receivable"] = on;
+            Self::Repay { loan, amount } => pay(session, loan, &amount, operations::repay_loan).await,
+            Self::Recover { loan, amount } => pay(session, loan, &amount, operations::record_recovery).await,
+            Self::DeclareDefault { loan } => session.submit_one(operations::declare_default(loan)).await,
+            Self::WriteOff { loan } => session.submit_one(operations::write_off_loan(loan)).await,
+            Self::Show { loan } => {
+                let found = session.client.loan(loan).await?;
+                let value = with_units(session, &found.token_id, to_json(&found)).await?;
                 print_one(session.format(), &value);
                 Ok(())
             }
             Self::List { state } => {
                 session.account()?;
                 let mut values = Vec::new();
-                for request in session.client.financing_requests(state.as_deref()).await? {
-                    values.push(with_token(session, &request.receivable_id, to_json(&request)).await);
+                for found in session.client.loans(state.as_deref()).await? {
+                    values.push(with_units(session, &found.token_id, to_json(&found)).await?);
                 }
-                let columns = ["financing_request_id", "receivable_id", "advance", "fee", "state"];
-                print_many(session.format(), &values, &columns);
+                print_many(session.format(), &values, &["loan_id", "receivable_id", "principal", "due_on", "state"]);
                 Ok(())
             }
         }
     }
 }
 
-/// Decimals for people, where the receivable and so its token can be seen; minor units otherwise.
-async fn with_token(session: &Session, receivable: &[u8], mut value: Value) -> Value {
-    if session.format() == Format::Json {
-        return value;
+async fn publish(session: &Session, published: Published) -> Result<(), Failure> {
+    let token = published.token;
+    let accounts = |names: Vec<String>| {
+        names.iter().map(|name| session.common.find_account(name)).collect::<Result<Vec<_>, Failure>>()
+    };
+    let programme = NewProgramme {
+        name: published.name,
+        token,
+        buyers: accounts(published.buyers)?,
+        suppliers: accounts(published.suppliers)?,
+        advance_rate_bps: published.advance_rate_bps,
+        tenor_days_max: published.tenor_days_max,
+        rate_bps: published.rate_bps,
+        late_rate_bps: published.late_rate_bps.unwrap_or(published.rate_bps),
+        fee_bps: published.fee_bps,
+        limit: session.amount(&published.limit, token).await?,
+        settlements_min: published.settlements_min,
+        settlements_late_days_max: published.settlements_late_days_max,
+        recourse: published.recourse,
+        participation_bps_max: published.participation_bps_max,
+        utc_offset_minutes: published.utc_offset_minutes,
+        holidays: Vec::new(),
+    };
+    let mut builder = session.draft()?;
+    let programme = builder.add(operations::publish_programme(programme)).object_id();
+    session.submit_in(token, builder, &[("programme_id", programme.to_string())]).await
+}
+
+async fn programme_token(session: &Session, programme: ObjectId) -> Result<TokenId, Failure> {
+    let terms = session.client.programme(programme).await?.terms.unwrap_or_default();
+    Ok(terms.token_id.parse()?)
+}
+
+async fn request(session: &Session, asked: Asked) -> Result<(TokenId, NewFinancingRequest), Failure> {
+    let token: TokenId = session.client.receivable(asked.receivable).await?.token_id.parse()?;
+    let mut citations = Vec::new();
+    for citation in &asked.citations {
+        citations.push(session.client.citation(cited_transaction(citation)?).await?);
     }
-    let Some(receivable) = ObjectId::from_slice(receivable) else { return value };
-    let amounts = ["advance", "fee"];
-    if let Ok(found) = session.client.receivable(receivable).await
-        && let Ok(token) = found.token_id.parse()
-        && let Ok(scale) = session.scale(token).await
-    {
-        return with_money(Format::Text, value, &amounts, &found.token_id, scale);
-    }
-    for amount in amounts {
-        if let Some(minor) = value[amount].as_u64() {
-            value[amount] = money(Amount::new(minor), None, None).into();
+    let request = NewFinancingRequest {
+        receivable: asked.receivable,
+        programme: asked.programme,
+        advance: session.amount(&asked.advance, token).await?,
+        purpose: asked.purpose,
+        citations,
+    };
+    Ok((token, request))
+}
+
+async fn pay(
+    session: &Session,
+    loan: ObjectId,
+    amount: &str,
+    operation: fn(ObjectId, crate::primitives::Amount) -> operations::Operation,
+) -> Result<(), Failure> {
+    let token: TokenId = session.client.loan(loan).await?.token_id.parse()?;
+    let amount = session.amount(amount, token).await?;
+    let mut builder = session.draft()?;
+    builder.add(operation(loan, amount));
+    session.submit_in(token, builder, &[]).await
+}
+
+/// Decimals for people; minor units otherwise.
+async fn with_units(session: &Session, token: &str, value: Value) -> Result<Value, Failure> {
+    let amounts = ["advance", "fee", "principal", "interest_owed", "fee_owed", "written_off", "recovered"];
+    match session.format() {
+        Format::Json => Ok(value),
+        Format::Text => {
+            let scale = session.scale(token.parse()?).await?;
+            Ok(with_money(Format::Text, value, &amounts, token, scale))
         }
     }
-    value
 }
 
 fn cited_transaction(text: &str) -> Result<TransactionId, Failure> {

@@ -46,9 +46,12 @@ fn signed_by_it_or_its_parent(context: &Context<'_>, changes: &Changes<'_>, acco
 }
 
 fn require_nothing_open(changes: &Changes<'_>, account: AccountId) -> Result<(), Reason> {
-    let OpenItems { receivables, accounts } = changes.read(&account).unwrap_or_default();
+    let OpenItems { receivables, accounts, loans } = changes.read(&account).unwrap_or_default();
     if receivables > 0 {
         return Err(Reason::AccountHasOpenClaims { account, open: receivables });
+    }
+    if loans > 0 {
+        return Err(Reason::AccountHasOpenLoans { account, open: loans });
     }
     if accounts > 0 {
         return Err(Reason::AccountHasAccountsUnderIt { account, open: accounts });

@@ -169,7 +169,7 @@ fn an_account_closes_once_nothing_is_open_of_it() {
     assert_eq!(close(&mut ledger, customer), Some(Reason::AccountHasOpenClaims { account: customer, open: 1 }));
     ledger.edit(|changes| changes.item_ended(customer, OpenItem::Receivable));
     let opened = ledger.perform(&[bank], |context, changes| opening(&[]).plan(context, changes)).expect("a bank opens");
-    assert_eq!(ledger.read(&bank), Some(OpenItems { receivables: 0, accounts: 2 }));
+    assert_eq!(ledger.read(&bank), Some(OpenItems { receivables: 0, accounts: 2, loans: 0 }));
     assert_eq!(close(&mut ledger, bank), Some(Reason::AccountHasAccountsUnderIt { account: bank, open: 2 }));
     assert_eq!(close(&mut ledger, customer), None);
     assert_eq!(close(&mut ledger, opened.account), None);

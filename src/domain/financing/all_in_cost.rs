@@ -75,9 +75,9 @@ fn power(base: u128, exponent: u32) -> u128 {
     let (mut result, mut square, mut left) = (ONE, base, exponent);
     while left > 0 {
         if left & 1 == 1 {
-            result = result * square >> 62;
+            result = (result * square) >> 62;
         }
-        square = square * square >> 62;
+        square = (square * square) >> 62;
         left >>= 1;
     }
     result

@@ -3,14 +3,18 @@
 //! A citation carries the outcome and its way up: outcome, `outcomes_root`, header, `history_root`. State keeps the
 //! history roots of recent heights, so each step is a hash and nothing has to be looked up in old blocks.
 //!
-//! What counts as a settlement is money that another legal entity paid the supplier. Moving money between one's own
-//! accounts is none, and neither is the advance of an earlier financing: a loan must not be the record for the next.
+//! What counts as a settlement is money that another legal entity paid the borrower. Moving money between one's own
+//! accounts is none, and neither is the advance of an earlier loan: a loan must not be the record for the next.
+//!
+//! A payment of an invoice says when the invoice was due; how late it was paid is counted in days begun after that.
 
-use super::accept::DISBURSED;
+use super::payment::INVOICE_PAID;
+use super::request::SHARE_DISBURSED;
 use crate::ledger::{
     Account, Changes, Context, Header, HistoryRoot, Malformed, Movement, MovementKind, Outcome, Reason, Value,
 };
-use crate::primitives::{AccountId, Amount, Decode as _, TokenId, merkle};
+use crate::primitives::time::DAY_MS;
+use crate::primitives::{AccountId, Amount, BlockTime, Decode as _, TokenId, merkle};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
@@ -27,13 +31,31 @@ pub struct Citation {
     pub history_path: merkle::Path,
 }
 
-/// What a supplier's citations add up to.
+/// What a borrower's citations add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SettlementRecord {
     /// How many transactions were cited.
     pub count: u16,
-    /// What they paid the supplier in the receivable's token. Settlements in other tokens count, but do not add up.
+    /// What they paid the borrower in the receivable's token. Settlements in other tokens count, but do not add up.
     pub sum: Amount,
+    /// The times of the first and the last of them; none without any.
+    pub span: Option<(BlockTime, BlockTime)>,
+    /// By how many days the latest of the invoices among them was paid late.
+    pub late_days_max: u32,
+}
+
+impl SettlementRecord {
+    /// How many full days lie between the first and the last.
+    pub fn period_days(&self) -> u32 {
+        let ms = self.span.map_or(0, |(first, last)| last.ms_since(first));
+        u32::try_from(ms / DAY_MS).unwrap_or(u32::MAX)
+    }
+
+    fn take_up(&mut self, time: BlockTime, late_days: u32) {
+        self.count += 1;
+        self.span = Some(self.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+        self.late_days_max = self.late_days_max.max(late_days);
+    }
 }
 
 impl Citation {
@@ -62,11 +84,11 @@ impl Citation {
         Ok(())
     }
 
-    /// The cited outcome, if it is of this ledger's history and was applied.
+    /// The cited outcome and its block's time, if it is of this ledger's history and was applied.
     ///
     /// # Errors
     /// `CITATION_FOREIGN`, `CITATION_UNPROVEN`, `CITATION_DECLINED`, with the citation's index.
-    fn prove(&self, index: u64, context: &Context<'_>, changes: &Changes<'_>) -> Result<Outcome, Reason> {
+    fn prove(&self, index: u64, context: &Context<'_>, changes: &Changes<'_>) -> Result<(Outcome, BlockTime), Reason> {
         let unproven = || Reason::CitationUnproven { citation_index: index };
         let header = Header::from_bytes(&self.header).map_err(|_| unproven())?;
         if header.chain_id != context.chain_id {
@@ -82,7 +104,7 @@ impl Citation {
         if !outcome.is_applied() {
             return Err(Reason::CitationDeclined { citation_index: index });
         }
-        Ok(outcome)
+        Ok((outcome, header.time))
     }
 }
 
@@ -100,7 +122,7 @@ pub(super) fn settlement_record(
     let mut cited = BTreeSet::new();
     let mut record = SettlementRecord::default();
     for (index, citation) in (0u64..).zip(citations) {
-        let outcome = citation.prove(index, context, changes)?;
+        let (outcome, time) = citation.prove(index, context, changes)?;
         let mut settlements = settlements_of(&outcome, supplier, changes).peekable();
         if settlements.peek().is_none() {
             return Err(Reason::CitationNotTheSuppliers { citation_index: index, supplier });
@@ -112,9 +134,21 @@ pub(super) fn settlement_record(
         if !cited.insert(outcome.transaction_id) {
             return Err(Reason::CitationRepeated { citation_index: index });
         }
-        record.count += 1;
+        record.take_up(time, late_days(&outcome, supplier, time));
     }
     Ok(record)
+}
+
+/// By how many days begun the latest of the supplier's invoices that it paid was late.
+fn late_days(outcome: &Outcome, supplier: AccountId, time: BlockTime) -> u32 {
+    let paid = outcome.effects.iter().filter(|effect| effect.name == INVOICE_PAID);
+    let of_the_supplier = paid.filter(|effect| effect.field("supplier") == Some(&Value::Account(supplier)));
+    let due = of_the_supplier.filter_map(|effect| match effect.field("due_at") {
+        Some(Value::Time(due_at)) => Some(*due_at),
+        _ => None,
+    });
+    let days = due.map(|due_at| u32::try_from(time.ms_since(due_at).div_ceil(DAY_MS)).unwrap_or(u32::MAX));
+    days.max().unwrap_or_default()
 }
 
 /// The movements of an outcome that are settlements of the supplier's.
@@ -127,9 +161,9 @@ fn settlements_of<'a>(
     let lenders: BTreeSet<AccountId> = outcome
         .effects
         .iter()
-        .filter(|effect| effect.name == DISBURSED)
-        .filter_map(|effect| match effect.field("financier") {
-            Some(Value::Account(financier)) => Some(*financier),
+        .filter(|effect| effect.name == SHARE_DISBURSED)
+        .filter_map(|effect| match effect.field("lender") {
+            Some(Value::Account(lender)) => Some(*lender),
             _ => None,
         })
         .collect();

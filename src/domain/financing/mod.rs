@@ -1,40 +1,52 @@
-//! Financing: receivables turned into money at once, against the supplier's record of settlements.
+//! Financing: receivables turned into money at once, by rules that a financier published beforehand.
 //!
 //! # Life cycle
-//! A supplier asks a financier to finance a confirmed receivable and cites settlement receipts of its own, each with its
-//! way into the ledger's history. The financier accepts: in one transaction the advance is paid to the supplier and the
-//! receivable assigned to the financier. The buyer then pays the invoice, in whole or in parts: the financier receives
-//! advance and fee first, the supplier the rest.
-//!
-//! ```text
-//! requested --accept--> accepted
-//!     +-----withdraw--> withdrawn
-//! ```
-//!
-//! A request that is past its expiry stays `requested` and can no longer be accepted: time decides, no entry changes.
-//! Several requests may be open for one receivable, to several financiers; the first to accept has it.
+//! A financier publishes a [programme](programme); others may join it with a share of every loan. Whoever owns a confirmed
+//! receivable asks under a programme and cites settlement receipts as its record. If every condition holds, and no rule of
+//! law is broken, the [loan](loan) is made, disbursed by all of its lenders and secured by the receivable in that one
+//! operation; else the request is declined, with every condition that failed. The buyer then pays the invoice, in whole or
+//! in parts: the lenders receive what the loan is owed first, the owner the rest.
 //!
 //! # Invariants
-//! * A receivable has at most one financier, ever.
-//! * Advance and receivable change hands together or not at all.
-//! * What a buyer pays reaches financier and supplier in full, the financier until advance and fee are repaid.
-//! * Every citation of a request was proven from state alone when the request was made.
+//! * A receivable secures at most one loan at a time, and never more than what is owed on it.
+//! * An advance and its security change hands together, from every lender or from none.
+//! * What is paid reaches lenders and owner in full, the lenders until the loan is repaid, each its share.
+//! * What is outstanding by lender and by programme is counted as loans change, and each block is held to a recount.
+//! * Every citation was proven from state alone when the request was made.
 //!
 //! # Deliberately absent
-//! Old blocks and receipts: a validator that joined by snapshot decides as any other. The judgement whether to lend,
-//! which is the financier's, until programmes decide by rules. Caps on cost and leverage, which come with the lender's
-//! rules.
+//! Old blocks and receipts: a validator that joined by snapshot decides as any other. Discretion: a financier's judgement is
+//! in its programme's terms. Loans to natural persons, minors and students among them: what secures a loan is a receivable
+//! between legal entities, so nobody else can ask for one. Collection from an account that does not sign: recourse is a debt,
+//! and its borrower pays it.
 
-mod accept;
 pub mod all_in_cost;
+mod assessment;
+mod book;
+mod capital;
 mod citation;
+mod collection;
 pub mod interest;
+mod loan;
 mod payment;
+mod programme;
 mod request;
+mod rules;
+mod shares;
 #[cfg(test)]
 mod tests;
 
-pub use accept::AcceptFinancing;
+pub use assessment::{Condition, Exposure, Proposal, assess};
+pub use book::{BookLine, Outstanding, outstanding};
+pub use capital::{AttestLenderCapital, CapitalFigures, LenderCapital, LenderKind};
 pub use citation::{Citation, SettlementRecord};
-pub use payment::PayInvoice;
-pub use request::{FinancingRequest, FinancingRequestState, RequestFinancing, WithdrawFinancing, financing_request};
+pub use collection::{DeclareDefault, RecordRecovery, WriteOffLoan};
+pub use loan::{Bucket, Loan, LoanState, LoanStep, LoanTerms, Owed, age_loan, loan};
+pub use payment::{PayInvoice, RepayLoan};
+pub use programme::{
+    CloseProgramme, EvidenceRequired, JoinProgramme, Limits, Participant, Pricing, Programme, ProgrammeState,
+    ProgrammeTerms, PublishProgramme, RecordRequired, programme,
+};
+pub use request::{Offer, RequestFinancing};
+pub use rules::{Parameter, ParameterValue, ParameterValues, SetLendingParameter, in_force, set_parameter};
+pub use shares::Leg;

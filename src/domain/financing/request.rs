@@ -1,276 +1,263 @@
-//! Financing requests: made and taken back by the supplier.
+//! Requests: a receivable turned into money in one operation, or every condition named that stands against it.
 
-use super::citation::{Citation, SettlementRecord, settlement_record};
-use crate::domain::trade::{Receivable, receivable};
-use crate::ledger::context::{open_account, require_role};
-use crate::ledger::limits::CITATIONS_MAX;
-use crate::ledger::{Changes, Column, Context, Effect, Entry, Malformed, Reason, Role};
-use crate::primitives::{AccountId, Amount, BlockTime, ObjectId};
-use crate::{codec_struct, codec_tag};
+use super::all_in_cost::{Flow, all_in_cost_bps};
+use super::assessment::{Condition, Exposure, Proposal, assess};
+use super::book::{BookLine, outstanding};
+use super::capital;
+use super::citation::{Citation, settlement_record};
+use super::interest::Rate;
+use super::loan::{Bucket, Loan, LoanTerms, ages_at};
+use super::programme::{Programme, programme};
+use super::rules::{Parameter, in_force};
+use super::shares::{self, Leg};
+use crate::domain::trade::{Confirmation, Receivable, receivable};
+use crate::ledger::context::open_account;
+use crate::ledger::limits::{CITATIONS_MAX, REFERENCE_BYTES_MAX};
+use crate::ledger::malformed::{Malformed, require, require_text};
+use crate::ledger::{Account, Changes, Context, Effect, Reason};
+use crate::primitives::{Amount, BlockTime, Day, ObjectId};
 
-/// Where a financing request stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FinancingRequestState {
-    /// Waits for the financier, and can be accepted until its expiry.
-    Requested,
-    /// Accepted: the advance was paid and the receivable assigned.
-    Accepted,
-    /// Taken back by the supplier.
-    Withdrawn,
-}
-codec_tag!(FinancingRequestState { Requested = 1, Accepted = 2, Withdrawn = 3 });
+/// The name of the effect that each lender's part of an advance leaves, by which citations tell a loan from a settlement.
+pub(super) const SHARE_DISBURSED: &str = "financing.share_disbursed";
 
-impl FinancingRequestState {
-    /// The state's name in reasons, effects and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Accepted => "accepted",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-}
-
-/// How the reason names a request whose time has passed. It is no state: no entry says it, the time does.
-const EXPIRED: &str = "expired";
-
-/// A financing request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FinancingRequest {
-    /// Which receivable.
-    pub receivable: ObjectId,
-    /// Who asks.
-    pub supplier: AccountId,
-    /// Who is asked.
-    pub financier: AccountId,
-    /// What the supplier is paid now.
-    pub advance: Amount,
-    /// What the financier receives on top of it when the buyer pays.
-    pub fee: Amount,
-    /// Until when it may be accepted, inclusively.
-    pub expires_at: BlockTime,
-    /// How many settlements were cited, all proven.
-    pub settlements_cited: u16,
-    /// What they paid the supplier in the receivable's token.
-    pub settlements_sum: Amount,
-    state: FinancingRequestState,
-}
-codec_struct!(FinancingRequest {
-    receivable,
-    supplier,
-    financier,
-    advance,
-    fee,
-    expires_at,
-    settlements_cited,
-    settlements_sum,
-    state,
-});
-
-impl Entry for FinancingRequest {
-    const COLUMN: Column = Column::FinancingRequests;
-    type Key = ObjectId;
-}
-
-/// The financing request of an id.
+/// Asks for a loan under a programme, secured by a confirmed receivable. The sender is the receivable's owner.
 ///
-/// # Errors
-/// `UNKNOWN_FINANCING_REQUEST`.
-pub fn financing_request(changes: &Changes<'_>, id: ObjectId) -> Result<FinancingRequest, Reason> {
-    changes.read(&id).ok_or(Reason::UnknownFinancingRequest { request: id })
-}
-
-impl FinancingRequest {
-    /// Where it stands.
-    pub fn state(&self) -> FinancingRequestState {
-        self.state
-    }
-
-    /// Closes an open request.
-    ///
-    /// # Errors
-    /// `FINANCING_REQUEST_CLOSED` if it was accepted or withdrawn before, or has expired by `now`.
-    pub(super) fn accept(&mut self, id: ObjectId, now: BlockTime) -> Result<(), Reason> {
-        self.close(id, FinancingRequestState::Accepted)?;
-        if now > self.expires_at {
-            return Err(Reason::FinancingRequestClosed { request: id, state: EXPIRED });
-        }
-        Ok(())
-    }
-
-    /// Takes an open request back; an expired one too, which tidies up and harms nobody.
-    fn withdraw(&mut self, id: ObjectId) -> Result<(), Reason> {
-        self.close(id, FinancingRequestState::Withdrawn)
-    }
-
-    fn close(&mut self, id: ObjectId, state: FinancingRequestState) -> Result<(), Reason> {
-        match self.state {
-            FinancingRequestState::Requested => {
-                self.state = state;
-                Ok(())
-            }
-            FinancingRequestState::Accepted | FinancingRequestState::Withdrawn => {
-                Err(Reason::FinancingRequestClosed { request: id, state: self.state.name() })
-            }
-        }
-    }
-}
-
-/// What a financier of this advance and fee would claim, if the receivable can be financed so.
-///
-/// # Errors
-/// Those of [`Receivable::pledgeable`], `ADVANCE_EXCEEDS_RECEIVABLE`, `ADVANCE_EXCEEDS_OUTSTANDING`.
-pub(super) fn claim_on((id, found): (ObjectId, &Receivable), advance: Amount, fee: Amount) -> Result<Amount, Reason> {
-    found.pledgeable(id)?;
-    let (face, outstanding) = (found.amount, found.outstanding());
-    let within = |limit: Amount| advance.checked_add(fee).filter(|claim| *claim <= limit);
-    within(face).ok_or(Reason::AdvanceExceedsReceivable { advance, face })?;
-    within(outstanding).ok_or(Reason::AdvanceExceedsOutstanding { advance, fee, outstanding })
-}
-
-/// Asks a financier to finance a confirmed receivable. The sender is its owner, for whom this is the supplier.
+/// If every condition holds, the loan is made, disbursed by all of its lenders and secured in this operation; else nothing is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFinancing {
     /// The receivable.
     pub receivable: ObjectId,
-    /// Who is asked.
-    pub financier: AccountId,
-    /// What the supplier would be paid now.
+    /// The programme.
+    pub programme: ObjectId,
+    /// What to be paid now.
     pub advance: Amount,
-    /// What the financier would receive on top when the buyer pays.
-    pub fee: Amount,
-    /// Until when it may be accepted.
-    pub expires_at: BlockTime,
-    /// Settlement receipts of this supplier, 1 to 16, each once.
+    /// What the proceeds are for, as a code of purposes; may be empty.
+    pub purpose: String,
+    /// Settlement receipts of the sender's, each once.
     pub citations: Vec<Citation>,
 }
 
+/// What a request comes to.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Every condition of the programme that stands against it.
+    pub failing: Vec<Condition>,
+    /// The loan as it would be made.
+    pub terms: LoanTerms,
+    /// What it would bear in interest if it is repaid on its due day; none if that does not fit an amount.
+    pub interest: Option<Amount>,
+    receivable: Receivable,
+    programme: Programme,
+}
+
 impl RequestFinancing {
-    /// Holds the operation to its static bounds. A request without citations is well formed: it is declined, with
-    /// `NO_CITATION`.
+    /// Holds the operation to its static bounds.
     ///
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), Malformed> {
-        if self.advance.is_zero() {
-            return Err(Malformed::new("advance", "it must be positive"));
-        }
-        if self.citations.len() > CITATIONS_MAX {
-            return Err(Malformed::new("citations", format!("there must be at most {CITATIONS_MAX}")));
-        }
+        require(!self.advance.is_zero(), "advance", "it must be positive")?;
+        require_text("purpose", &self.purpose, 0, REFERENCE_BYTES_MAX)?;
+        require(self.citations.len() <= CITATIONS_MAX, "citations", format!("there must be at most {CITATIONS_MAX}"))?;
         for (index, citation) in self.citations.iter().enumerate() {
             citation.check().map_err(|malformed| malformed.within(format_args!("citations[{index}]")))?;
         }
         Ok(())
     }
 
-    /// Plans the request.
+    /// Plans the loan.
     ///
     /// # Errors
-    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_OWNER`, `MISSING_SIGNATURE`, `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`,
-    /// `RECEIVABLE_NOT_OPEN`, `ADVANCE_EXCEEDS_RECEIVABLE`, `ADVANCE_EXCEEDS_OUTSTANDING`, `FINANCING_EXPIRY_PASSED`,
-    /// `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `ROLE_REQUIRED`, `NO_CITATION`, `CITATION_FOREIGN`,
-    /// `CITATION_UNPROVEN`, `CITATION_DECLINED`, `CITATION_NOT_THE_SUPPLIERS`, `CITATION_REPEATED`, `AMOUNT_OVERFLOW`,
-    /// `ALREADY_EXISTS`.
+    /// `MISSING_SIGNATURE`, those of [`Self::offer`], `PROGRAMME_CONDITIONS_NOT_MET`, those of the lender's rules,
+    /// `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`, `ALREADY_EXISTS`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        let id = self.receivable;
-        let found = receivable(changes, id)?;
-        // Whoever owns it now: the invoice's supplier, or a supplier that it passed on to.
-        let (supplier, now, expires_at) = (found.owner(), context.now, self.expires_at);
-        if context.sender != supplier {
-            return Err(Reason::NotTheOwner { receivable: id });
+        context.signed_by(changes, context.sender)?;
+        let offer = self.offer(context, changes)?;
+        if !offer.failing.is_empty() {
+            return Err(Reason::ProgrammeConditionsNotMet {
+                programme: self.programme,
+                count: offer.failing.len() as u64,
+                conditions: offer.failing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            });
         }
-        context.signed_by(changes, supplier)?;
-        claim_on((id, &found), self.advance, self.fee)?;
-        if expires_at < now {
-            return Err(Reason::FinancingExpiryPassed { expires_at, now });
-        }
-        // The advance would be paid, and the claim repaid, from an account to itself.
-        if self.financier == supplier || self.financier == found.buyer {
-            return Err(Reason::SameAccount { account: self.financier });
-        }
-        let financier_account = open_account(changes, self.financier)?;
-        require_role(self.financier, &financier_account, Role::Financier)?;
-        if self.citations.is_empty() {
-            return Err(Reason::NoCitation { receivable: id });
-        }
-        let record = settlement_record(&self.citations, (supplier, found.token), context, changes)?;
-        self.open(record, context, changes)
-    }
-
-    fn open(&self, record: SettlementRecord, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        // A request id can return once it is forgotten, and the financing request's id with it.
+        let (token, advance) = (offer.terms.token, self.advance);
+        let legs = shares::fixed(offer.programme.financier, offer.programme.participants(), advance);
+        let legs = legs.ok_or(Reason::AmountOverflow { token })?;
+        require_lawful(&offer, &legs, context.now, changes)?;
+        // A request id can return once it is forgotten, and the loan's id with it.
         let id = context.object_id();
-        if changes.read::<FinancingRequest>(&id).is_some() {
+        if changes.has::<Loan>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }
-        let request = FinancingRequest {
-            receivable: self.receivable,
-            supplier: context.sender,
-            financier: self.financier,
-            advance: self.advance,
-            fee: self.fee,
-            expires_at: self.expires_at,
-            settlements_cited: record.count,
-            settlements_sum: record.sum,
-            state: FinancingRequestState::Requested,
-        };
-        changes.put(&id, &request);
-        changes.record(
-            Effect::new("financing.requested")
-                .with("request", id)
-                .with("receivable", request.receivable)
-                .with("supplier", request.supplier)
-                .with("financier", request.financier)
-                .with("advance", request.advance)
-                .with("fee", request.fee)
-                .with("expires_at", request.expires_at)
-                .with("settlements_cited", request.settlements_cited)
-                .with("settlements_sum", request.settlements_sum)
-                .with("state", request.state.name()),
-        );
-        Ok(())
-    }
-}
-
-/// Takes a financing request back. The sender is the supplier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WithdrawFinancing {
-    /// The request.
-    pub request: ObjectId,
-}
-
-impl WithdrawFinancing {
-    /// Holds the operation to its static bounds, of which there are none beyond its types.
-    ///
-    /// # Errors
-    /// None.
-    pub fn check(&self) -> Result<(), Malformed> {
-        Ok(())
+        disburse(id, offer, legs, changes)
     }
 
-    /// Plans the withdrawal.
+    /// What the request comes to: the loan and all that stands against it. Writes nothing, so it answers a question too.
     ///
     /// # Errors
-    /// `UNKNOWN_FINANCING_REQUEST`, `NOT_THE_SUPPLIER`, those of [`Context::signed_by`], `FINANCING_REQUEST_CLOSED`.
-    pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        let id = self.request;
-        let mut request = financing_request(changes, id)?;
-        let (receivable, supplier) = (request.receivable, request.supplier);
-        if context.sender != supplier {
-            return Err(Reason::NotTheSupplier { receivable, supplier });
+    /// `UNKNOWN_RECEIVABLE`, `NOT_THE_OWNER`, `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`,
+    /// `RECEIVABLE_NOT_OPEN`, `UNKNOWN_PROGRAMME`, `PROGRAMME_CLOSED`, `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`,
+    /// `CITATION_FOREIGN`, `CITATION_UNPROVEN`, `CITATION_DECLINED`, `CITATION_NOT_THE_SUPPLIERS`, `CITATION_REPEATED`,
+    /// `TIME_OUT_OF_RANGE`, `AMOUNT_OVERFLOW`.
+    pub fn offer(&self, context: &Context<'_>, changes: &Changes<'_>) -> Result<Offer, Reason> {
+        let id = self.receivable;
+        let found = receivable(changes, id)?;
+        let borrower = context.sender;
+        if borrower != found.owner() {
+            return Err(Reason::NotTheOwner { receivable: id });
         }
-        context.signed_by(changes, supplier)?;
-        request.withdraw(id)?;
-        changes.put(&id, &request);
-        changes.record(
-            Effect::new("financing.withdrawn")
-                .with("request", id)
-                .with("receivable", receivable)
-                .with("supplier", supplier)
-                .with("financier", request.financier)
-                .with("state", request.state.name()),
-        );
-        Ok(())
+        found.pledgeable(id)?;
+        let programme = programme(changes, self.programme)?;
+        programme.require_open(self.programme)?;
+        let lenders = || programme.participants().iter().map(|participant| participant.lender);
+        // The advance would be paid, and the claim repaid, from an account to itself.
+        if let Some(account) = lenders().chain([programme.financier]).find(|one| [borrower, found.buyer].contains(one))
+        {
+            return Err(Reason::SameAccount { account });
+        }
+        for lender in lenders().chain([programme.financier]) {
+            open_account(changes, lender)?;
+        }
+        let record = settlement_record(&self.citations, (borrower, found.token), context, changes)?;
+        let (terms, interest) = self.loan_terms(&found, &programme, context, changes)?;
+        let claim = interest.and_then(|interest| interest.checked_add(self.advance)?.checked_add(terms.fee));
+        let started = terms.due_on >= terms.started_on;
+        let proposal = Proposal {
+            supplier: found.supplier,
+            buyer: found.buyer,
+            token: found.token,
+            outstanding: found.outstanding(),
+            advance: self.advance,
+            claim,
+            tenor_days: started.then_some(terms.due_on.days_since(terms.started_on)),
+            buyer_confirmed: found.confirmation() == Some(Confirmation::Buyer),
+            purpose: self.purpose.clone(),
+            record,
+            exposure: self.exposure(&terms, &programme, changes),
+        };
+        let failing = assess(&programme.terms, &proposal);
+        Ok(Offer { failing, terms, interest, receivable: found, programme })
     }
+
+    /// The loan's terms, and what it bears in interest to its due day.
+    fn loan_terms(
+        &self,
+        found: &Receivable,
+        programme: &Programme,
+        context: &Context<'_>,
+        changes: &Changes<'_>,
+    ) -> Result<(LoanTerms, Option<Amount>), Reason> {
+        let (terms, borrower) = (&programme.terms, context.sender);
+        let out_of_range = Reason::TimeOutOfRange { time: found.due_at };
+        let started_on = terms.calendar.day_of(context.now);
+        let due_on = terms.calendar.following_business_day(terms.calendar.day_of(found.due_at)).ok_or(out_of_range)?;
+        let overflow = Reason::AmountOverflow { token: found.token };
+        let fee = terms.pricing.fee(self.advance).ok_or(overflow)?;
+        let interest = terms.pricing.rate.interest(self.advance, started_on, due_on);
+        let entity = |account| open_account(changes, account).map(|Account { legal_entity_id, .. }| legal_entity_id);
+        let loan = LoanTerms {
+            receivable: self.receivable,
+            programme: self.programme,
+            borrower,
+            borrower_entity: entity(borrower)?,
+            obligor_entity: entity(found.buyer)?,
+            token: found.token,
+            advance: self.advance,
+            fee,
+            pricing: terms.pricing,
+            recourse: terms.recourse,
+            purpose: self.purpose.clone(),
+            all_in_cost_bps: all_in_cost_of(self.advance, (terms.pricing.rate, fee), started_on, due_on),
+            started_on,
+            due_on,
+        };
+        Ok((loan, interest))
+    }
+
+    fn exposure(&self, terms: &LoanTerms, programme: &Programme, changes: &Changes<'_>) -> Exposure {
+        let with = |line, more: Amount| outstanding(changes, line, terms.token).checked_add(more);
+        let id = self.programme;
+        let participants = programme.participants().iter().map(|participant| {
+            let part = self.advance.scale_down(participant.share_bps.into(), super::programme::WHOLE_BPS.into());
+            let line = BookLine::ProgrammeLender(id, participant.lender);
+            (participant.lender, part.and_then(|part| with(line, part)), participant.limit)
+        });
+        Exposure {
+            total: with(BookLine::Programme(id), self.advance),
+            obligor: with(BookLine::ProgrammeObligor(id, terms.obligor_entity.clone()), self.advance),
+            supplier: with(BookLine::ProgrammeBorrower(id, terms.borrower_entity.clone()), self.advance),
+            participants: participants.collect(),
+        }
+    }
+}
+
+/// The all-in annual cost of an advance that is repaid with interest and fee on its due day.
+pub(super) fn all_in_cost_of(advance: Amount, (rate, fee): (Rate, Amount), started_on: Day, due_on: Day) -> u32 {
+    let interest = rate.interest(advance, started_on, due_on);
+    let repaid = interest.and_then(|interest| interest.checked_add(fee)?.checked_add(advance));
+    let drawn = [Flow { on: started_on, amount: advance }];
+    let repaid = Flow { on: due_on.max(started_on), amount: repaid.unwrap_or(Amount::MAX) };
+    all_in_cost_bps(&drawn, &[repaid])
+}
+
+/// Holds a loan to the lender's rules that are in force.
+fn require_lawful(offer: &Offer, legs: &[Leg], now: BlockTime, changes: &Changes<'_>) -> Result<(), Reason> {
+    let Offer { terms, programme, .. } = offer;
+    if let Some(cap) = in_force(changes, Parameter::AllInCostMax, now) {
+        cap.require_cost(terms.all_in_cost_bps)?;
+    }
+    if let Some(floor) = in_force(changes, Parameter::OwnShareMin, now) {
+        floor.require_own_share(programme.own_share_bps())?;
+    }
+    legs.iter().try_for_each(|leg| capital::require_capital((leg.lender, leg.lent), terms, now, changes))
+}
+
+/// Pays the advance, each lender its part, and secures it by the receivable: all legs or none.
+fn disburse(id: ObjectId, offer: Offer, legs: Vec<Leg>, changes: &mut Changes<'_>) -> Result<(), Reason> {
+    let Offer { terms, interest, receivable: mut found, programme, .. } = offer;
+    let overflow = Reason::AmountOverflow { token: terms.token };
+    let claim = interest.and_then(|interest| interest.checked_add(terms.advance)?.checked_add(terms.fee));
+    let (claim, originator) = (claim.ok_or(overflow)?, programme.financier);
+    let (state_before, holder_before) = (found.state(), found.holder());
+    found.pledge(terms.receivable, id, originator, claim)?;
+    for leg in &legs {
+        changes.transfer(terms.token, leg.lender, terms.borrower, leg.lent)?;
+        changes.record(
+            Effect::new(SHARE_DISBURSED)
+                .with("loan", id)
+                .with("lender", leg.lender)
+                .with("borrower", terms.borrower)
+                .with("token", terms.token)
+                .with("amount", leg.lent),
+        );
+    }
+    let ages_at = ages_at(Bucket::Current, terms.due_on, &programme.terms.calendar);
+    let loan = Loan::disbursed(terms, legs, ages_at);
+    loan.keep(id, changes)?;
+    let terms = &loan.terms;
+    found.keep(terms.receivable, changes);
+    changes.record(
+        Effect::new("financing.disbursed")
+            .with("loan", id)
+            .with("receivable", terms.receivable)
+            .with("programme", terms.programme)
+            .with("borrower", terms.borrower)
+            .with("originator", originator)
+            .with("token", terms.token)
+            .with("advance", terms.advance)
+            .with("fee", terms.fee)
+            .with("rate_bps", terms.pricing.rate.bps)
+            .with("all_in_cost_bps", terms.all_in_cost_bps)
+            .with("started_on", terms.started_on.to_string())
+            .with("due_on", terms.due_on.to_string())
+            .with("recourse", terms.recourse)
+            .with("loan_state", loan.state().name())
+            .with("outstanding", found.outstanding())
+            .with("secured", found.secured())
+            .with("holder_before", holder_before)
+            .with("holder", found.holder())
+            .with("state_before", state_before.name())
+            .with("state", found.state().name()),
+    );
+    Ok(())
 }

@@ -1,5 +1,8 @@
 //! The room's rules by example, each reason once; and random histories, for what holds whatever happens.
 
+mod desk;
 mod histories;
-mod rules;
+mod lawful;
+mod repayment;
+mod requests;
 mod settlements;

@@ -1,9 +1,13 @@
-//! Random histories of every operation, some as they should be and some not: whatever is asked, the leader and a validator
+//! Random histories of every operation that does not wait for months, some as they should be and some not: whatever is asked, the leader and a validator
 //! come to the same bytes, the invariants hold of all entries, the digest is that of all entries, and executing everything
 //! again from the genesis comes to the same once more.
 
 use crate::domain::accounts::{CloseAccount, OpenAccount, RotateKeys};
-use crate::domain::financing::{AcceptFinancing, Citation, PayInvoice, RequestFinancing, WithdrawFinancing};
+use crate::domain::financing::interest::{Compounding, DayCount, Rate};
+use crate::domain::financing::{
+    Citation, CloseProgramme, EvidenceRequired, Limits, PayInvoice, Pricing, ProgrammeTerms, PublishProgramme,
+    RecordRequired, RepayLoan, RequestFinancing,
+};
 use crate::domain::tokens::{
     ApproveIssuance, AssetClass, AssetRule, CertifyBalance, CreateToken, PayRedemption, RejectIssuance,
     RejectRedemption, ReservePolicy, TokenTerms,
@@ -32,7 +36,7 @@ use std::sync::Arc;
 
 const NAMES: [&str; 9] =
     ["bank", "issuer", "maker", "checker", "custodian", "buyer", "supplier", "financier", "carrier"];
-const KINDS: u64 = 37;
+const KINDS: u64 = 38;
 
 /// Numbers that decide everything; proptest shrinks them.
 struct Dice<'a>(std::slice::Iter<'a, u64>);
@@ -76,7 +80,7 @@ fn wish(chronicle: &Chronicle, dice: &mut Dice<'_>) -> Wish {
         12..=16 | 21 | 22 => of_trade(kind, later, chronicle, dice),
         23..=32 => of_orders(kind, chronicle, dice),
         33..=36 => of_receivables(kind, chronicle, dice),
-        _ => of_financing(kind, later, chronicle, dice),
+        _ => of_financing(kind, chronicle, dice),
     }
 }
 
@@ -252,23 +256,56 @@ fn of_receivables(kind: u64, chronicle: &Chronicle, dice: &mut Dice<'_>) -> Wish
     }
 }
 
-fn of_financing(kind: u64, later: BlockTime, chronicle: &Chronicle, dice: &mut Dice<'_>) -> Wish {
-    let request = dice.object(chronicle, Column::FinancingRequests);
+/// Terms under which most of what the dice ask for is financed.
+fn programme_terms() -> ProgrammeTerms {
+    let all = Amount::new(1_000_000);
+    ProgrammeTerms {
+        name: "PROGRAMME".to_owned(),
+        token: token(),
+        buyers: Vec::new(),
+        suppliers: Vec::new(),
+        advance_rate_bps: 9_000,
+        tenor_days_min: 0,
+        tenor_days_max: 60,
+        pricing: Pricing {
+            rate: Rate { bps: 3_650, day_count: DayCount::Act365Fixed, compounding: Compounding::Daily },
+            late_rate_bps: 7_300,
+            grace_days: 0,
+            fee_bps: 200,
+            fee_flat: Amount::new(1),
+        },
+        limits: Limits { total: all, per_obligor: all, per_supplier: all, per_invoice: all },
+        evidence: EvidenceRequired {
+            buyer_confirmed: true,
+            record: RecordRequired { count_min: 1, ..RecordRequired::default() },
+        },
+        purposes: Vec::new(),
+        recourse: true,
+        participation_bps_max: 0,
+        calendar: BusinessCalendar { utc_offset_minutes_plus_720: 1_200, holidays: Vec::new() },
+    }
+}
+
+fn of_financing(kind: u64, chronicle: &Chronicle, dice: &mut Dice<'_>) -> Wish {
+    let programme = dice.object(chronicle, Column::Programmes);
     let receivable = dice.object(chronicle, Column::Receivables);
     match kind {
         17 => {
             let financing = RequestFinancing {
                 receivable,
-                financier: id("financier"),
+                programme,
                 advance: Amount::new(1 + dice.roll(60)),
-                fee: Amount::new(dice.roll(10)),
-                expires_at: later,
+                purpose: String::new(),
                 citations: citation(chronicle, dice).into_iter().collect(),
             };
             (dice.who("supplier"), vec![], financing.into())
         }
-        18 => (dice.who("financier"), vec![], AcceptFinancing { request }.into()),
-        19 => (dice.who("supplier"), vec![], WithdrawFinancing { request }.into()),
+        18 => {
+            let (loan, amount) = (dice.object(chronicle, Column::Loans), Amount::new(1 + dice.roll(30)));
+            (dice.who("supplier"), vec![], RepayLoan { loan, amount }.into())
+        }
+        19 => (dice.who("financier"), vec![], PublishProgramme { terms: programme_terms() }.into()),
+        37 => (dice.who("financier"), vec![], CloseProgramme { programme }.into()),
         _ => {
             let (amount, end_to_end_id) = (Amount::new(1 + dice.roll(120)), String::new());
             (dice.who("buyer"), vec![], PayInvoice { receivable, amount, end_to_end_id }.into())
@@ -342,6 +379,7 @@ fn market() -> Chronicle {
         chronicle.make("buyer", vec![ConfirmInvoice { receivable: *receivable }.into()]);
     }
     chronicle.make("buyer", vec![transfer("buyer", "supplier", 10).into()]);
+    chronicle.make("financier", vec![PublishProgramme { terms: programme_terms() }.into()]);
     chronicle
 }
 

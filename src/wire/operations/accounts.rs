@@ -57,5 +57,7 @@ fn role(number: i32) -> Option<Role> {
         pb::Role::Observer => Role::Observer,
         pb::Role::Operator => Role::Operator,
         pb::Role::Carrier => Role::Carrier,
+        pb::Role::Governance => Role::Governance,
+        pb::Role::Auditor => Role::Auditor,
     })
 }

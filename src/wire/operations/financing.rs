@@ -1,22 +1,33 @@
 //! Operations of financing.
 
-use crate::domain::financing::{AcceptFinancing, Citation, PayInvoice, RequestFinancing, WithdrawFinancing};
-use crate::ledger::limits::CITATIONS_MAX;
+use super::tokens::calendar;
+use crate::domain::financing::interest::{Compounding, DayCount, Rate};
+use crate::domain::financing::{
+    AttestLenderCapital, CapitalFigures, Citation, CloseProgramme, DeclareDefault, EvidenceRequired, JoinProgramme,
+    LenderKind, Limits, Parameter, ParameterValue, PayInvoice, Pricing, ProgrammeTerms, PublishProgramme,
+    RecordRecovery, RecordRequired, RepayLoan, RequestFinancing, SetLendingParameter, WriteOffLoan,
+};
+use crate::ledger::limits::{CITATIONS_MAX, PROGRAMME_PARTIES_MAX};
 use crate::ledger::malformed::{Malformed, require};
-use crate::wire::fields::{account_id, amount, object_id, time};
+use crate::primitives::AccountId;
+use crate::wire::fields::{account_id, amount, object_id, required, time, token_id};
 use crate::wire::pb::financing as pb;
 use crate::wire::receipt::path_from_pb;
+use bytes::Bytes;
 
-pub(super) fn request_financing(message: pb::RequestFinancing) -> Result<RequestFinancing, Malformed> {
+/// A request for financing, held to its static bounds.
+///
+/// # Errors
+/// The first field that breaks one.
+pub fn request_financing(message: pb::RequestFinancing) -> Result<RequestFinancing, Malformed> {
     let count = message.citations.len();
     require(count <= CITATIONS_MAX, "citations", format!("there are {count} and must be at most {CITATIONS_MAX}"))?;
     let cited = |(index, message)| citation(message).map_err(|error| error.within(format_args!("citations[{index}]")));
     let operation = RequestFinancing {
         receivable: object_id("receivable_id", &message.receivable_id)?,
-        financier: account_id("financier_account_id", &message.financier_account_id)?,
+        programme: object_id("programme_id", &message.programme_id)?,
         advance: amount(message.advance),
-        fee: amount(message.fee),
-        expires_at: time("expires_at_ms", message.expires_at_ms)?,
+        purpose: message.purpose,
         citations: message.citations.into_iter().enumerate().map(cited).collect::<Result<_, _>>()?,
     };
     operation.check()?;
@@ -32,14 +43,6 @@ fn citation(message: pb::Citation) -> Result<Citation, Malformed> {
     })
 }
 
-pub(super) fn accept_financing(message: pb::AcceptFinancing) -> Result<AcceptFinancing, Malformed> {
-    Ok(AcceptFinancing { request: object_id("financing_request_id", &message.financing_request_id)? })
-}
-
-pub(super) fn withdraw_financing(message: pb::WithdrawFinancing) -> Result<WithdrawFinancing, Malformed> {
-    Ok(WithdrawFinancing { request: object_id("financing_request_id", &message.financing_request_id)? })
-}
-
 pub(super) fn pay_invoice(message: pb::PayInvoice) -> Result<PayInvoice, Malformed> {
     let operation = PayInvoice {
         receivable: object_id("receivable_id", &message.receivable_id)?,
@@ -48,4 +51,157 @@ pub(super) fn pay_invoice(message: pb::PayInvoice) -> Result<PayInvoice, Malform
     };
     operation.check()?;
     Ok(operation)
+}
+
+pub(super) fn publish_programme(message: pb::PublishProgramme) -> Result<PublishProgramme, Malformed> {
+    let terms = terms(required("terms", message.terms)?).map_err(|error| error.within("terms"))?;
+    let operation = PublishProgramme { terms };
+    operation.check()?;
+    Ok(operation)
+}
+
+fn terms(message: pb::ProgrammeTerms) -> Result<ProgrammeTerms, Malformed> {
+    Ok(ProgrammeTerms {
+        name: message.name,
+        token: token_id("token_id", &message.token_id)?,
+        buyers: parties("buyer_account_ids", &message.buyer_account_ids)?,
+        suppliers: parties("supplier_account_ids", &message.supplier_account_ids)?,
+        advance_rate_bps: message.advance_rate_bps,
+        tenor_days_min: message.tenor_days_min,
+        tenor_days_max: message.tenor_days_max,
+        pricing: pricing(required("pricing", message.pricing)?).map_err(|error| error.within("pricing"))?,
+        limits: limits(required("limits", message.limits)?),
+        evidence: evidence(required("evidence", message.evidence)?),
+        purposes: message.purposes,
+        recourse: message.recourse,
+        participation_bps_max: message.participation_bps_max,
+        calendar: calendar(required("calendar", message.calendar)?)?,
+    })
+}
+
+fn parties(field: &str, messages: &[Bytes]) -> Result<Vec<AccountId>, Malformed> {
+    let count = messages.len();
+    let bound = format!("there are {count} and must be at most {PROGRAMME_PARTIES_MAX}");
+    require(count <= PROGRAMME_PARTIES_MAX, field, bound)?;
+    messages.iter().enumerate().map(|(index, id)| account_id(&format!("{field}[{index}]"), id)).collect()
+}
+
+fn pricing(message: pb::Pricing) -> Result<Pricing, Malformed> {
+    let day_count = match message.day_count() {
+        pb::DayCount::Act365Fixed => DayCount::Act365Fixed,
+        pb::DayCount::Act360 => DayCount::Act360,
+        pb::DayCount::Thirty360 => DayCount::Thirty360,
+        pb::DayCount::Unspecified => return Err(Malformed::new("day_count", "it is not a day count")),
+    };
+    let compounding = match message.compounding() {
+        pb::Compounding::Simple => Compounding::Simple,
+        pb::Compounding::Daily => Compounding::Daily,
+        pb::Compounding::Monthly => Compounding::Monthly,
+        pb::Compounding::Unspecified => return Err(Malformed::new("compounding", "it must say whether")),
+    };
+    Ok(Pricing {
+        rate: Rate { bps: message.rate_bps, day_count, compounding },
+        late_rate_bps: message.late_rate_bps,
+        grace_days: message.grace_days,
+        fee_bps: message.fee_bps,
+        fee_flat: amount(message.fee_flat),
+    })
+}
+
+fn limits(message: pb::Limits) -> Limits {
+    Limits {
+        total: amount(message.total),
+        per_obligor: amount(message.per_obligor),
+        per_supplier: amount(message.per_supplier),
+        per_invoice: amount(message.per_invoice),
+    }
+}
+
+fn evidence(message: pb::EvidenceRequired) -> EvidenceRequired {
+    EvidenceRequired {
+        buyer_confirmed: message.buyer_confirmed,
+        record: RecordRequired {
+            count_min: message.settlements_min,
+            sum_min: amount(message.settlements_sum_min),
+            period_days_min: message.settlements_period_days_min,
+            late_days_max: message.settlements_late_days_max,
+        },
+    }
+}
+
+pub(super) fn close_programme(message: pb::CloseProgramme) -> Result<CloseProgramme, Malformed> {
+    Ok(CloseProgramme { programme: object_id("programme_id", &message.programme_id)? })
+}
+
+pub(super) fn join_programme(message: pb::JoinProgramme) -> Result<JoinProgramme, Malformed> {
+    let operation = JoinProgramme {
+        programme: object_id("programme_id", &message.programme_id)?,
+        share_bps: message.share_bps,
+        limit: amount(message.limit),
+    };
+    operation.check()?;
+    Ok(operation)
+}
+
+pub(super) fn repay_loan(message: pb::RepayLoan) -> Result<RepayLoan, Malformed> {
+    let operation = RepayLoan { loan: object_id("loan_id", &message.loan_id)?, amount: amount(message.amount) };
+    operation.check()?;
+    Ok(operation)
+}
+
+pub(super) fn declare_default(message: pb::DeclareDefault) -> Result<DeclareDefault, Malformed> {
+    Ok(DeclareDefault { loan: object_id("loan_id", &message.loan_id)? })
+}
+
+pub(super) fn write_off_loan(message: pb::WriteOffLoan) -> Result<WriteOffLoan, Malformed> {
+    Ok(WriteOffLoan { loan: object_id("loan_id", &message.loan_id)? })
+}
+
+pub(super) fn record_recovery(message: pb::RecordRecovery) -> Result<RecordRecovery, Malformed> {
+    let operation = RecordRecovery { loan: object_id("loan_id", &message.loan_id)?, amount: amount(message.amount) };
+    operation.check()?;
+    Ok(operation)
+}
+
+pub(super) fn set_lending_parameter(message: pb::SetLendingParameter) -> Result<SetLendingParameter, Malformed> {
+    let parameter = match message.parameter() {
+        pb::LendingParameter::AllInCostMax => Parameter::AllInCostMax,
+        pb::LendingParameter::OwnShareMin => Parameter::OwnShareMin,
+        pb::LendingParameter::LoanFundingMax => Parameter::LoanFundingMax,
+        pb::LendingParameter::BondFundingMax => Parameter::BondFundingMax,
+        pb::LendingParameter::BorrowerShareMax => Parameter::BorrowerShareMax,
+        pb::LendingParameter::ObligorShareMax => Parameter::ObligorShareMax,
+        pb::LendingParameter::CapitalAdequacyMin => Parameter::CapitalAdequacyMin,
+        pb::LendingParameter::LeverageRatioMin => Parameter::LeverageRatioMin,
+        pb::LendingParameter::CapitalAttestationAgeMax => Parameter::CapitalAttestationAgeMax,
+        pb::LendingParameter::Unspecified => return Err(Malformed::new("parameter", "it is not a lending parameter")),
+    };
+    let in_force_from = time("in_force_from_ms", message.in_force_from_ms)?;
+    let value = ParameterValue { in_force_from, value: message.value, law: message.law };
+    let operation = SetLendingParameter { parameter, value };
+    operation.check()?;
+    Ok(operation)
+}
+
+pub(super) fn attest_lender_capital(message: pb::AttestLenderCapital) -> Result<AttestLenderCapital, Malformed> {
+    let kind = match message.kind() {
+        pb::LenderKind::SmallLoan => LenderKind::SmallLoan,
+        pb::LenderKind::ConsumerFinance => LenderKind::ConsumerFinance,
+        pb::LenderKind::Other => LenderKind::Other,
+        pb::LenderKind::Unspecified => return Err(Malformed::new("kind", "it is not a kind of lender")),
+    };
+    Ok(AttestLenderCapital {
+        lender: account_id("lender_account_id", &message.lender_account_id)?,
+        token: token_id("token_id", &message.token_id)?,
+        figures: CapitalFigures {
+            kind,
+            as_of: time("as_of_ms", message.as_of_ms)?,
+            net_assets: amount(message.net_assets),
+            loan_funding: amount(message.loan_funding),
+            bond_funding: amount(message.bond_funding),
+            capital: amount(message.capital),
+            risk_weighted_assets: amount(message.risk_weighted_assets),
+            exposures: amount(message.exposures),
+        },
+    })
 }

@@ -8,6 +8,8 @@ mod shipments;
 mod tokens;
 mod trade;
 
+pub use financing::request_financing;
+
 use super::pb::ledger as pb;
 use crate::execution::Operation;
 use crate::ledger::malformed::Malformed;
@@ -64,8 +66,15 @@ pub(super) fn operation(message: pb::Operation) -> Result<Operation, Malformed> 
         SplitReceivable => trade::split_receivable,
         AppointCarrier => shipments::appoint_carrier,
         RequestFinancing => financing::request_financing,
-        AcceptFinancing => financing::accept_financing,
-        WithdrawFinancing => financing::withdraw_financing,
         PayInvoice => financing::pay_invoice,
+        PublishProgramme => financing::publish_programme,
+        CloseProgramme => financing::close_programme,
+        JoinProgramme => financing::join_programme,
+        RepayLoan => financing::repay_loan,
+        DeclareDefault => financing::declare_default,
+        WriteOffLoan => financing::write_off_loan,
+        RecordRecovery => financing::record_recovery,
+        SetLendingParameter => financing::set_lending_parameter,
+        AttestLenderCapital => financing::attest_lender_capital,
     }
 }

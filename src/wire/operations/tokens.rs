@@ -57,7 +57,7 @@ fn asset_class(field: &str, number: i32) -> Result<AssetClass, Malformed> {
     }
 }
 
-fn calendar(message: pb::BusinessCalendar) -> Result<BusinessCalendar, Malformed> {
+pub(super) fn calendar(message: pb::BusinessCalendar) -> Result<BusinessCalendar, Malformed> {
     let offset = message.utc_offset_minutes;
     let bounds = "it must be -720 to 840 minutes east of UTC";
     require((-720..=840).contains(&offset), "calendar.utc_offset_minutes", bounds)?;

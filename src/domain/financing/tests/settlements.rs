@@ -33,10 +33,16 @@ pub fn declined(id: u8) -> Outcome {
     Outcome::declined(TransactionId([id; 32]), Decline::new(0, &reason))
 }
 
-/// An outcome of an advance that a financier paid.
+/// An outcome of an advance that a lender paid.
 pub fn disbursed(id: u8, financier: AccountId, supplier: AccountId, token: TokenId) -> Outcome {
-    let effects = vec![Effect::new("financing.disbursed").with("financier", financier)];
+    let effects = vec![Effect::new("financing.share_disbursed").with("lender", financier)];
     Outcome { effects, ..applied(id, vec![paid(financier, supplier, token)]) }
+}
+
+/// An outcome of a payment of an invoice that was due then.
+pub fn settled(id: u8, market: &Market, due_at: BlockTime) -> Outcome {
+    let effect = Effect::new("financing.invoice_paid").with("supplier", market.supplier).with("due_at", due_at);
+    Outcome { effects: vec![effect], ..applied(id, vec![paid(market.stranger, market.supplier, market.token)]) }
 }
 
 fn header(chain_id: ChainId, height: u64, outcomes: &[Hash]) -> Header {

@@ -1,0 +1,149 @@
+//! Assessment: whether a proposal meets a programme's terms. Every condition that fails is named with its figures, not the
+//! first only, so that whoever is declined knows all that is missing.
+//!
+//! It is a function of its arguments alone: the same answers a question beforehand as decides in a block.
+
+use super::citation::SettlementRecord;
+use super::programme::{ProgrammeTerms, WHOLE_BPS};
+use crate::primitives::{AccountId, Amount, TokenId};
+use std::fmt;
+
+/// What is asked for, and what is known about it.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// Who delivered.
+    pub supplier: AccountId,
+    /// Who owes.
+    pub buyer: AccountId,
+    /// The receivable's token.
+    pub token: TokenId,
+    /// What is owed on the receivable.
+    pub outstanding: Amount,
+    /// What is asked for.
+    pub advance: Amount,
+    /// Advance, fee and interest to the due day; none if they do not fit an amount.
+    pub claim: Option<Amount>,
+    /// Days to the due day; none if it has passed.
+    pub tenor_days: Option<u32>,
+    /// Whether the buyer itself confirmed.
+    pub buyer_confirmed: bool,
+    /// What the proceeds are for.
+    pub purpose: String,
+    /// The borrower's record.
+    pub record: SettlementRecord,
+    /// What would be outstanding with it.
+    pub exposure: Exposure,
+}
+
+/// What would be outstanding under the programme with the loan; none where that does not fit an amount.
+#[derive(Clone, Debug, Default)]
+pub struct Exposure {
+    /// In all.
+    pub total: Option<Amount>,
+    /// On the buyer.
+    pub obligor: Option<Amount>,
+    /// To the borrower.
+    pub supplier: Option<Amount>,
+    /// By each participant, with its limit.
+    pub participants: Vec<(AccountId, Option<Amount>, Amount)>,
+}
+
+/// A condition that does not hold, with what was found and what it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Its stable name.
+    pub name: &'static str,
+    /// What was found.
+    pub found: String,
+    /// What it must be.
+    pub required: String,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}, must be {}", self.name, self.found, self.required)
+    }
+}
+
+/// Every condition of the programme that the proposal fails, in the order in which the terms are written.
+pub fn assess(terms: &ProgrammeTerms, proposal: &Proposal) -> Vec<Condition> {
+    let mut failing = Failing::default();
+    let eligible = |parties: &[AccountId], party| parties.is_empty() || parties.binary_search(&party).is_ok();
+    failing.unless(proposal.token == terms.token, "token", proposal.token, terms.token);
+    failing.unless(eligible(&terms.buyers, proposal.buyer), "buyer", proposal.buyer, "one of the programme's");
+    failing.unless(
+        eligible(&terms.suppliers, proposal.supplier),
+        "supplier",
+        proposal.supplier,
+        "one of the programme's",
+    );
+    let advance_max = proposal.outstanding.scale_down(terms.advance_rate_bps.into(), WHOLE_BPS.into());
+    failing.at_most("advance", Some(proposal.advance), advance_max.unwrap_or_default());
+    failing.at_most("claim", proposal.claim, proposal.outstanding);
+    tenor(&mut failing, terms, proposal);
+    let limits = &terms.limits;
+    failing.at_most("per_invoice", Some(proposal.advance), limits.per_invoice);
+    failing.at_most("per_supplier", proposal.exposure.supplier, limits.per_supplier);
+    failing.at_most("per_obligor", proposal.exposure.obligor, limits.per_obligor);
+    failing.at_most("total", proposal.exposure.total, limits.total);
+    for (lender, exposure, limit) in &proposal.exposure.participants {
+        let within = exposure.is_some_and(|exposure| exposure <= *limit);
+        failing.unless(within, "participant", lender, format_args!("within its limit of {limit}"));
+    }
+    evidence(&mut failing, terms, proposal);
+    let permitted = terms.purposes.is_empty() || terms.purposes.contains(&proposal.purpose);
+    failing.unless(permitted, "purpose", format_args!("'{}'", proposal.purpose), "one of the programme's");
+    failing.0
+}
+
+fn tenor(failing: &mut Failing, terms: &ProgrammeTerms, proposal: &Proposal) {
+    let (min, max) = (terms.tenor_days_min, terms.tenor_days_max);
+    match proposal.tenor_days {
+        None => failing.unless(false, "tenor_days", "past the due day", format_args!("{min} to {max}")),
+        Some(days) => failing.unless((min..=max).contains(&days), "tenor_days", days, format_args!("{min} to {max}")),
+    }
+}
+
+fn evidence(failing: &mut Failing, terms: &ProgrammeTerms, proposal: &Proposal) {
+    let required = &terms.evidence;
+    let confirmed = proposal.buyer_confirmed || !required.buyer_confirmed;
+    failing.unless(confirmed, "confirmation", "the buyer's silence", "the buyer's own");
+    let (record, required) = (&proposal.record, &required.record);
+    let at_least = |min: u32| format!("{min} at least");
+    let count = u32::from(record.count);
+    failing.unless(count >= required.count_min, "settlements", count, at_least(required.count_min));
+    let sum = record.sum >= required.sum_min;
+    failing.unless(sum, "settlements_sum", record.sum, format_args!("{} at least", required.sum_min));
+    let period = record.period_days();
+    failing.unless(
+        period >= required.period_days_min,
+        "settlements_period_days",
+        period,
+        at_least(required.period_days_min),
+    );
+    let late = record.late_days_max;
+    failing.unless(
+        late <= required.late_days_max,
+        "settlements_late_days",
+        late,
+        format_args!("{} at most", required.late_days_max),
+    );
+}
+
+#[derive(Default)]
+struct Failing(Vec<Condition>);
+
+impl Failing {
+    fn unless(&mut self, holds: bool, name: &'static str, found: impl fmt::Display, required: impl fmt::Display) {
+        if !holds {
+            self.0.push(Condition { name, found: found.to_string(), required: required.to_string() });
+        }
+    }
+
+    fn at_most(&mut self, name: &'static str, found: Option<Amount>, limit: Amount) {
+        match found {
+            Some(found) => self.unless(found <= limit, name, found, format_args!("{limit} at most")),
+            None => self.unless(false, name, "beyond every amount", format_args!("{limit} at most")),
+        }
+    }
+}

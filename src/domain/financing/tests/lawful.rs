@@ -1,0 +1,170 @@
+//! The lender's rules: each at its last unit, on its day, with both values in force on theirs.
+
+use super::desk::{Desk, amount, name_of};
+use crate::domain::financing::{
+    AttestLenderCapital, CapitalFigures, LenderKind, Parameter, ParameterValue, SetLendingParameter, set_parameter,
+};
+use crate::domain::market::OPENING;
+use crate::domain::rehearsal::Performed;
+use crate::ledger::{Reason, Role, Roles};
+use crate::primitives::time::DAY_MS;
+use crate::primitives::{AccountId, BlockTime};
+
+fn value(in_force_from: u64, value: u64, law: &str) -> ParameterValue {
+    ParameterValue { in_force_from: BlockTime(in_force_from), value, law: law.to_owned() }
+}
+
+/// Puts a rule there that was always in force, as a genesis does.
+fn rule(desk: &mut Desk, parameter: Parameter, figure: u64) {
+    desk.market.stage.edit(|changes| set_parameter(changes, parameter, value(0, figure, "a law")).expect("the first"));
+}
+
+fn in_office(desk: &mut Desk, role: Role) -> AccountId {
+    desk.market.stage.open(40 + role.tag(), None, &[role])
+}
+
+fn set(desk: &mut Desk, sender: AccountId, from: u64, figure: u64) -> Result<Performed, Reason> {
+    let operation =
+        SetLendingParameter { parameter: Parameter::AllInCostMax, value: value(from, figure, "a later law") };
+    desk.market.stage.perform(&[sender], |context, changes| operation.plan(context, changes))
+}
+
+fn figures(kind: LenderKind) -> CapitalFigures {
+    CapitalFigures {
+        kind,
+        as_of: OPENING,
+        net_assets: amount(100_000),
+        loan_funding: amount(100_000),
+        bond_funding: amount(400_000),
+        capital: amount(8_000),
+        risk_weighted_assets: amount(90_000),
+        exposures: amount(190_000),
+    }
+}
+
+fn attest(desk: &mut Desk, figures: CapitalFigures) -> Result<Performed, Reason> {
+    let auditor = in_office(desk, Role::Auditor);
+    let (lender, token) = (desk.market.financiers[0], desk.market.token);
+    let operation = AttestLenderCapital { lender, token, figures };
+    desk.market.stage.perform(&[auditor], |context, changes| operation.plan(context, changes))
+}
+
+fn lend(desk: &mut Desk, units: u64) -> Result<Performed, Reason> {
+    let receivable = desk.market.confirmed(1, 20_000);
+    let operation = desk.asking(receivable, units);
+    desk.request(&operation)
+}
+
+#[test]
+fn a_cost_above_the_cap_is_declined_with_the_figure_the_limit_and_the_law() {
+    let mut desk = Desk::open();
+    // 10,193 for 10,000 after 31 days.
+    rule(&mut desk, Parameter::AllInCostMax, 2_400);
+    let expected = 2_524;
+    let declined = lend(&mut desk, 10_000);
+    let Err(Reason::AllInCostAboveCap { cost_bps, limit_bps, law }) = declined else { panic!("{declined:?}") };
+    assert_eq!((cost_bps, limit_bps, law.as_str()), (expected, 2_400, "a law"));
+    let mut desk = Desk::open();
+    rule(&mut desk, Parameter::AllInCostMax, expected);
+    lend(&mut desk, 10_000).expect("the cap itself is allowed");
+}
+
+#[test]
+fn a_rule_changes_on_its_day_and_only_by_governance() {
+    let mut desk = Desk::open();
+    rule(&mut desk, Parameter::AllInCostMax, 10_000);
+    let (now, stranger) = (desk.market.stage.now.0, desk.market.stranger);
+    let governance = in_office(&mut desk, Role::Governance);
+    assert_eq!(name_of(set(&mut desk, stranger, now + 10, 100)), "ROLE_REQUIRED");
+    assert_eq!(name_of(set(&mut desk, governance, now, 100)), "PARAMETER_NOT_LATER");
+    set(&mut desk, governance, now + 10, 100).expect("in the future");
+    assert_eq!(name_of(set(&mut desk, governance, now + 10, 100)), "PARAMETER_NOT_LATER");
+    desk.market.stage.now = BlockTime(now + 10);
+    assert_eq!(name_of(lend(&mut desk, 10_000)), "ALL_IN_COST_ABOVE_CAP");
+    desk.market.stage.now = BlockTime(now + 9);
+    let receivable = desk.market.confirmed(2, 20_000);
+    let operation = desk.asking(receivable, 10_000);
+    desk.request(&operation).expect("the day before, the earlier value is in force");
+    for later in 0..62 {
+        set(&mut desk, governance, now + 11 + later, 100).expect("up to 64 values");
+    }
+    assert_eq!(name_of(set(&mut desk, governance, now + 100, 100)), "TOO_MANY_PARAMETER_VALUES");
+}
+
+#[test]
+fn an_originator_keeps_its_floor() {
+    let mut desk = Desk::open();
+    let other = desk.market.financiers[1];
+    rule(&mut desk, Parameter::OwnShareMin, 3_001);
+    assert_eq!(name_of(desk.join(other, 7_000, 100_000)), "OWN_SHARE_BELOW_FLOOR");
+    desk.join(other, 6_999, 100_000).expect("the floor itself");
+    let mut desk = Desk::open();
+    desk.join(other, 7_000, 100_000).expect("no rule yet");
+    rule(&mut desk, Parameter::OwnShareMin, 3_001);
+    assert_eq!(name_of(lend(&mut desk, 10_000)), "OWN_SHARE_BELOW_FLOOR");
+}
+
+/// Each limit on a lender's figures, just kept and just broken, for an advance of 10,000.
+#[test]
+fn capital_bounds_what_is_lent() {
+    use LenderKind::{ConsumerFinance, Other, SmallLoan};
+    for (parameter, limit, kind, declined) in [
+        (Parameter::LoanFundingMax, 10_000, SmallLoan, None),
+        (Parameter::LoanFundingMax, 9_999, SmallLoan, Some("FUNDING_ABOVE_LIMIT")),
+        (Parameter::BondFundingMax, 40_000, SmallLoan, None),
+        (Parameter::BondFundingMax, 39_999, SmallLoan, Some("FUNDING_ABOVE_LIMIT")),
+        (Parameter::BorrowerShareMax, 1_000, SmallLoan, None),
+        (Parameter::BorrowerShareMax, 999, SmallLoan, Some("BORROWER_SHARE_ABOVE_LIMIT")),
+        (Parameter::ObligorShareMax, 1_000, SmallLoan, None),
+        (Parameter::ObligorShareMax, 999, SmallLoan, Some("OBLIGOR_SHARE_ABOVE_LIMIT")),
+        (Parameter::CapitalAdequacyMin, 800, ConsumerFinance, None),
+        (Parameter::CapitalAdequacyMin, 801, ConsumerFinance, Some("CAPITAL_ADEQUACY_BELOW_MINIMUM")),
+        (Parameter::LeverageRatioMin, 400, ConsumerFinance, None),
+        (Parameter::LeverageRatioMin, 401, ConsumerFinance, Some("LEVERAGE_RATIO_BELOW_MINIMUM")),
+        // A rule binds the kind of lender that it is for.
+        (Parameter::BorrowerShareMax, 0, ConsumerFinance, None),
+        (Parameter::LeverageRatioMin, 10_000, SmallLoan, None),
+        (Parameter::LoanFundingMax, 0, Other, None),
+    ] {
+        let mut desk = Desk::open();
+        rule(&mut desk, parameter, limit);
+        attest(&mut desk, figures(kind)).expect("by an auditor");
+        let found = lend(&mut desk, 10_000).err().map(|reason| reason.name());
+        assert_eq!(found, declined, "{} of {limit}", parameter.name());
+    }
+}
+
+#[test]
+fn what_was_lent_since_the_attestation_counts() {
+    let mut desk = Desk::open();
+    rule(&mut desk, Parameter::LeverageRatioMin, 400);
+    attest(&mut desk, figures(LenderKind::ConsumerFinance)).expect("by an auditor");
+    lend(&mut desk, 10_000).expect("8,000 of 200,000");
+    let receivable = desk.market.confirmed(2, 20_000);
+    let operation = desk.asking(receivable, 1);
+    assert_eq!(name_of(desk.request(&operation)), "LEVERAGE_RATIO_BELOW_MINIMUM");
+}
+
+#[test]
+fn capital_is_attested_by_an_auditor_and_ages() {
+    let mut desk = Desk::open();
+    rule(&mut desk, Parameter::CapitalAttestationAgeMax, 2);
+    assert_eq!(name_of(lend(&mut desk, 10_000)), "LENDER_CAPITAL_NOT_ATTESTED");
+    let good = figures(LenderKind::Other);
+    let future = CapitalFigures { as_of: BlockTime(OPENING.0 + 1), ..good };
+    assert_eq!(name_of(attest(&mut desk, future)), "ATTESTATION_FROM_THE_FUTURE");
+    attest(&mut desk, good).expect("by an auditor");
+    assert_eq!(name_of(attest(&mut desk, good)), "ATTESTATION_NOT_NEWER");
+    let auditor = in_office(&mut desk, Role::Auditor);
+    desk.market.alter(auditor, |account| account.roles = Roles::NONE);
+    let operation = AttestLenderCapital { lender: desk.market.financiers[0], token: desk.market.token, figures: good };
+    let unqualified = desk.market.stage.perform(&[auditor], |context, changes| operation.plan(context, changes));
+    assert_eq!(name_of(unqualified), "ROLE_REQUIRED");
+    desk.market.stage.now = BlockTime(OPENING.0 + 2 * DAY_MS);
+    let receivable = desk.market.confirmed(2, 20_000);
+    let operation = desk.asking(receivable, 10_000);
+    desk.market.stage.now.0 += 1;
+    assert_eq!(name_of(desk.request(&operation)), "LENDER_CAPITAL_NOT_ATTESTED");
+    desk.market.stage.now.0 -= 1;
+    desk.request(&operation).expect("two days to the millisecond");
+}
