@@ -16,6 +16,7 @@
 //! | a part of a split receivable: its owner, its entry, its owner's open items | 8 |
 //! | a token among those that a new one is counted with | 1, and the most of them |
 //! | a lender of a loan, wherever a loan changes | 16, and the most of them |
+//! | interest that a loan bears | 256 |
 //! | what else an operation reads and writes | its entries, its largest case |
 //!
 //! # Invariants
@@ -35,6 +36,8 @@ const ALLOCATION: u64 = 4;
 const PART: u64 = 8;
 /// A lender of a loan: its account, its balance and its books, and the rules that it is held to.
 const LEG: u64 = 16;
+/// Reckoning interest that compounds daily over the longest tenor, as often as an operation does.
+const INTEREST: u64 = 256;
 const LEGS_MAX: u64 = 1 + PROGRAMME_PARTICIPANTS_MAX as u64;
 const OUTCOME_BYTES_PER_UNIT: usize = 64;
 
@@ -77,12 +80,12 @@ impl Operation {
             | Self::SetLendingParameter(_)
             | Self::AttestLenderCapital(_) => 6,
             Self::PublishProgramme(_) | Self::CloseProgramme(_) | Self::JoinProgramme(_) => 12,
-            Self::DeclareDefault(_) => 16,
+            Self::DeclareDefault(_) => 16 + INTEREST,
             Self::PayInvoice(_) | Self::RepayLoan(_) | Self::RecordRecovery(_) | Self::WriteOffLoan(_) => {
-                24 + LEG * LEGS_MAX
+                24 + INTEREST + LEG * LEGS_MAX
             }
             Self::RequestFinancing(RequestFinancing { citations, .. }) => {
-                40 + LEG * LEGS_MAX + citations.iter().map(work_of_citation).sum::<u64>()
+                40 + INTEREST + LEG * LEGS_MAX + citations.iter().map(work_of_citation).sum::<u64>()
             }
         }
     }
