@@ -182,7 +182,7 @@ impl Play {
         for account in [supplier, buyer, stranger, one, two] {
             let open = self.receivables.iter().filter(|id| self.found(**id).bound().contains(&account)).count() as u64;
             let counted: OpenItems = self.market.stage.read(&account).unwrap_or_default();
-            assert_eq!(counted, OpenItems { receivables: open, accounts: 0 });
+            assert_eq!(counted, OpenItems { receivables: open, accounts: 0, loans: 0 });
         }
     }
 }
