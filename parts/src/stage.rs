@@ -215,6 +215,7 @@ fn genesis_file() -> GenesisFile {
             holidays: Vec::new(),
             redemption_business_days: 1,
         }],
+        lending_parameters: Vec::new(),
     }
 }
 
