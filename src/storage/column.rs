@@ -14,6 +14,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::StorageError;
 use crate::ledger::view::Column;
 use crate::primitives::AccountId;
 
@@ -106,15 +107,22 @@ impl StoreColumn {
         stored
     }
 
-    /// The caller's key of one that the family holds in the column's range; `None` if it is another column's.
-    pub(super) fn own_key(self, stored: &[u8]) -> Option<Bytes> {
-        let key = stored.get(usize::from(self.tag().is_some())..)?;
-        let Some(tag) = self.tag_after_account() else {
-            return Some(Bytes::copy_from_slice(key));
+    /// The caller's key of one that the family holds in the column's range; `None` if it is that of the column beside it.
+    ///
+    /// # Errors
+    /// It is of no column: no committer wrote it.
+    pub(super) fn own_key(self, stored: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        let foreign = || StorageError::corrupt(self, format!("the key {} is of no column", hex::encode(stored)));
+        let key = stored.get(usize::from(self.tag().is_some())..).ok_or_else(foreign)?;
+        let Some(own) = self.tag_after_account() else {
+            return Ok(Some(Bytes::copy_from_slice(key)));
         };
-        let (account, rest) = key.split_at_checked(AccountId::SIZE)?;
-        let rest = rest.strip_prefix(&[tag])?;
-        Some([account, rest].concat().into())
+        let (account, rest) = key.split_at_checked(AccountId::SIZE).ok_or_else(foreign)?;
+        match rest.split_first() {
+            Some((tag, rest)) if *tag == own => Ok(Some([account, rest].concat().into())),
+            Some((tag, _)) if [Column::Accounts.tag(), Column::Balances.tag()].contains(tag) => Ok(None),
+            _ => Err(foreign()),
+        }
     }
 
     /// The first stored key beyond the column, or `None` if the column reaches the family's end.

@@ -48,7 +48,7 @@ impl Reader for Image {
     fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<Pair>, StorageError> {
         let start = Bound::Included(Bytes::from(column.stored_key(from)));
         let pairs = self.family(column.family()).range((start, end_of(column)));
-        Ok(pairs.filter_map(|pair| to_caller(column, pair)).take(limit).collect())
+        pairs.filter_map(|pair| to_caller(column, pair).transpose()).take(limit).collect()
     }
 
     fn scan_back(&self, column: StoreColumn, before: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, StorageError> {
@@ -59,7 +59,7 @@ impl Reader for Image {
             None => end_of(column),
         };
         let pairs = self.family(column.family()).range((start, end));
-        Ok(pairs.rev().filter_map(|pair| to_caller(column, pair)).take(limit).collect())
+        pairs.rev().filter_map(|pair| to_caller(column, pair).transpose()).take(limit).collect()
     }
 }
 
@@ -67,6 +67,6 @@ fn end_of(column: StoreColumn) -> Bound<Bytes> {
     column.stored_end().map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)))
 }
 
-fn to_caller(column: StoreColumn, (key, value): (&Bytes, &Bytes)) -> Option<Pair> {
-    Some((column.own_key(key)?, value.clone()))
+fn to_caller(column: StoreColumn, (key, value): (&Bytes, &Bytes)) -> Result<Option<Pair>, StorageError> {
+    Ok(column.own_key(key)?.map(|key| (key, value.clone())))
 }

@@ -346,7 +346,7 @@ impl Database {
             let Some((key, value)) = cursor.item() else {
                 break;
             };
-            if let Some(key) = column.own_key(key) {
+            if let Some(key) = column.own_key(key)? {
                 pairs.push((key, Bytes::copy_from_slice(value)));
             }
             step(&mut cursor);
