@@ -25,8 +25,8 @@ def check(report):
         assert header.height == step["height"] <= report["height"], f"{name}: the receipt is of height {header.height}"
         assert 0 <= step["finality_ms"] < 60_000, f"{name}: final after {step['finality_ms']} ms"
         declined += outcome.declined is not None
-    # An issuance past the reserves, an invoice registered again, and one financed again.
-    assert declined == 3, f"{declined} steps were declined, and the scenario has three that must be"
+    # An issuance past the reserves, an invoice registered again, a loan without a record, and one on an invoice that has one.
+    assert declined == 4, f"{declined} steps were declined, and the scenario has four that must be"
     verified = f"{len(steps)} receipts verified, {declined} of them of declined transactions"
     return f"sandbox: {report['validators']} validators, height {report['height']}, {verified}"
 

@@ -184,6 +184,8 @@ fn terms_to_pb(terms: ProgrammeTerms) -> pb::ProgrammeTerms {
             settlements_sum_min: evidence.record.sum_min.minor_units(),
             settlements_period_days_min: evidence.record.period_days_min,
             settlements_late_days_max: evidence.record.late_days_max,
+            order_agreed: evidence.order_agreed,
+            shipment_step: evidence.shipment_step.map_or(0, |step| i32::from(step.tag())),
         }),
         purposes: terms.purposes,
         recourse: terms.recourse,

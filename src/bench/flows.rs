@@ -109,6 +109,8 @@ impl<'a> Flows<'a> {
             limit: Amount::MAX,
             settlements_min: 1,
             settlements_late_days_max: 0,
+            order_agreed: false,
+            shipment_step: None,
             recourse: false,
             participation_bps_max: 0,
             utc_offset_minutes: 0,

@@ -32,6 +32,7 @@ mod event;
 mod identifier;
 mod json;
 mod namespaces;
+mod recording;
 mod value;
 mod vocabulary;
 
@@ -39,6 +40,7 @@ mod vocabulary;
 mod tests;
 
 pub use error::EpcisError;
+pub use recording::RecordingError;
 
 /// Largest document.
 pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -1,6 +1,7 @@
 //! The operations of a transaction, out of the ledger's own types. What each does, who signs and why it is declined stands
 //! beside its message in `proto/causeway/*/v1/operations.proto`.
 
+pub use crate::domain::trade::BusinessStep;
 use crate::ledger::account::Role;
 use crate::primitives::{AccountId, Amount, Hash, ObjectId, PublicKey, TokenId};
 use crate::wire::pb::ledger::operation::Operation as Kind;
@@ -426,6 +427,10 @@ pub struct NewProgramme {
     pub settlements_min: u32,
     /// By how many days an invoice among them was paid late, at most.
     pub settlements_late_days_max: u32,
+    /// Whether the invoice must be under an order that both parties agreed to.
+    pub order_agreed: bool,
+    /// A step of that order's shipment that a carrier must have recorded, if one must.
+    pub shipment_step: Option<BusinessStep>,
     /// Whether the borrower owes what the buyer does not pay.
     pub recourse: bool,
     /// What other financiers may take of each loan, in all, in basis points.
@@ -467,6 +472,8 @@ pub fn publish_programme(programme: NewProgramme) -> Operation {
             settlements_sum_min: 0,
             settlements_period_days_min: 0,
             settlements_late_days_max: programme.settlements_late_days_max,
+            order_agreed: programme.order_agreed,
+            shipment_step: programme.shipment_step.map_or(0, |step| i32::from(step.tag())),
         }),
         purposes: Vec::new(),
         recourse: programme.recourse,

@@ -3,8 +3,8 @@
 use crate::domain::rehearsal::{Performed, Rehearsal};
 use crate::domain::tokens::{ReservePolicy, Token, TokenTerms};
 use crate::domain::trade::{
-    CommitFingerprintKey, ConfirmInvoice, DocumentKind, RegisterInvoice, RegisteredDocument, RejectInvoice,
-    WithdrawInvoice, key_commitment,
+    AcceptOrder, CommitFingerprintKey, ConfirmInvoice, DocumentKind, OrderTerms, PlaceOrder, RegisterInvoice,
+    RegisteredDocument, RejectInvoice, SilenceMeans, WithdrawInvoice, key_commitment,
 };
 use crate::ledger::{Account, Reason, Role};
 use crate::primitives::time::BusinessCalendar;
@@ -51,6 +51,25 @@ impl Market {
         let supplier = self.supplier;
         let operation = CommitFingerprintKey { supplier, buyer, key_commitment: key_commitment(&[7; 32]) };
         self.stage.perform(&[supplier, buyer], |context, changes| operation.plan(context, changes))
+    }
+
+    /// An order over so much that buyer and supplier have agreed to, by a number that makes its fingerprint.
+    pub fn ordered(&mut self, number: u8, units: u64) -> ObjectId {
+        let terms = OrderTerms {
+            amount: Amount::new(units),
+            document_commitment: Hash([0x0d; 32]),
+            line_count: 1,
+            deliver_by: None,
+            confirmation_days: 10,
+            silence: SilenceMeans::Nothing,
+            payment_days: None,
+        };
+        let (supplier, buyer, currency) = (self.supplier, self.buyer, "HKD".parse().expect("a currency"));
+        let placing = PlaceOrder { supplier, token: self.token, currency, fingerprint: Hash([number; 32]), terms };
+        let placed = self.stage.perform(&[buyer], |context, changes| placing.plan(context, changes));
+        let accepting = AcceptOrder { order: placed.expect("a fresh number").object };
+        self.stage.perform(&[supplier], |context, changes| accepting.plan(context, changes)).expect("it was placed");
+        accepting.order
     }
 
     /// An invoice of the supplier's to the buyer, by a number that makes its fingerprint.

@@ -85,7 +85,10 @@ impl Operation {
                 24 + INTEREST + LEG * LEGS_MAX
             }
             Self::RequestFinancing(RequestFinancing { citations, .. }) => {
-                40 + INTEREST + LEG * LEGS_MAX + citations.iter().map(work_of_citation).sum::<u64>()
+                40 + INTEREST
+                    + LEG * LEGS_MAX
+                    + EVENTS_PER_ORDER_MAX as u64
+                    + citations.iter().map(work_of_citation).sum::<u64>()
             }
         }
     }

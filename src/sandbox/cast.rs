@@ -81,7 +81,7 @@ pub struct Customer {
 }
 
 /// The banks' customers.
-pub const CUSTOMERS: [Customer; 3] = [
+pub const CUSTOMERS: [Customer; 4] = [
     Customer {
         name: "buyer",
         bank: "bank-east",
@@ -102,6 +102,13 @@ pub const CUSTOMERS: [Customer; 3] = [
         role: Role::Financier,
         legal_entity_id: "HKBR:70000012",
         description: "finances the supplier's invoices",
+    },
+    Customer {
+        name: "carrier",
+        bank: "bank-west",
+        role: Role::Carrier,
+        legal_entity_id: "HKBR:70000013",
+        description: "moves the goods, and records where they were read",
     },
 ];
 

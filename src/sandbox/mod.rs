@@ -10,6 +10,7 @@ mod addresses;
 mod banner;
 pub mod cast;
 pub mod cluster;
+mod delivery;
 pub mod directory;
 mod figures;
 mod invoice;

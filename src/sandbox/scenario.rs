@@ -2,10 +2,11 @@
 
 use super::SandboxError;
 use super::cast::{self, CUSTOMERS};
+use super::delivery;
 use super::invoice::Document;
 use super::stage::{Expect, Stage};
 use crate::client::operations::{
-    self, AssetClass, NewFinancingRequest, NewInvoice, NewProgramme, NewToken, Remittance, ReserveAsset,
+    self, AssetClass, BusinessStep, NewFinancingRequest, NewInvoice, NewProgramme, NewToken, Remittance, ReserveAsset,
 };
 use crate::client::{Settled, now_ms};
 use crate::domain::tokens::payout_commitment;
@@ -18,12 +19,12 @@ const MINUTE_MS: u64 = 60 * 1000;
 
 /// What the trade of the scenario is about.
 #[derive(Clone, Debug)]
-struct Trade {
-    token: TokenId,
-    amount: Amount,
-    facts: InvoiceFacts,
-    due_at_ms: u64,
-    key: [u8; 32],
+pub(super) struct Trade {
+    pub token: TokenId,
+    pub amount: Amount,
+    pub facts: InvoiceFacts,
+    pub due_at_ms: u64,
+    pub key: [u8; 32],
 }
 
 /// Opens the accounts of the banks' customers, those that are not open yet.
@@ -122,8 +123,9 @@ pub async fn play(stage: &mut Stage<'_>, document: &Document) -> Result<(), Sand
     fund(stage, document).await?;
     let paid = pay_three_times(stage).await?;
     let trade = prepare_trade(stage, document).await?;
-    let receivable = register_invoice(stage, document, &trade).await?;
-    finance(stage, &trade, receivable, &paid).await?;
+    let order = delivery::agree_on_order(stage, &trade).await?;
+    let receivable = register_invoice(stage, document, &trade, order).await?;
+    finance(stage, &trade, (order, receivable), &paid).await?;
     certify_absence(stage, &trade).await?;
     lose_a_validator(stage).await?;
     pay_invoice(stage, &trade, receivable).await?;
@@ -340,7 +342,12 @@ async fn agree_on_key(stage: &mut Stage<'_>) -> Result<[u8; 32], SandboxError> {
     Ok(key)
 }
 
-async fn register_invoice(stage: &mut Stage<'_>, document: &Document, trade: &Trade) -> Result<ObjectId, SandboxError> {
+async fn register_invoice(
+    stage: &mut Stage<'_>,
+    document: &Document,
+    trade: &Trade,
+    order: ObjectId,
+) -> Result<ObjectId, SandboxError> {
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(|error| SandboxError::Internal(error.to_string()))?;
     let mut draft = stage.draft("supplier")?;
@@ -353,7 +360,7 @@ async fn register_invoice(stage: &mut Stage<'_>, document: &Document, trade: &Tr
         fingerprint: fingerprint(&trade.key, &trade.facts),
         document_commitment: document_commitment(&salt, &document.bytes),
         issued_on: trade.facts.issue_date.to_string(),
-        order: None,
+        order: Some(order),
     });
     let receivable = draft.add(operation.clone()).object_id();
     let (number, money) = (&trade.facts.number, stage.money(trade.amount, trade.token));
@@ -385,6 +392,8 @@ async fn publish_programme(stage: &mut Stage<'_>, trade: &Trade) -> Result<Objec
         limit: trade.amount,
         settlements_min: 3,
         settlements_late_days_max: 0,
+        order_agreed: true,
+        shipment_step: Some(BusinessStep::Shipping),
         recourse: true,
         participation_bps_max: 0,
         utc_offset_minutes: cast::UTC_OFFSET_MINUTES.into(),
@@ -399,7 +408,7 @@ async fn publish_programme(stage: &mut Stage<'_>, trade: &Trade) -> Result<Objec
 async fn finance(
     stage: &mut Stage<'_>,
     trade: &Trade,
-    receivable: ObjectId,
+    (order, receivable): (ObjectId, ObjectId),
     paid: &[TransactionId],
 ) -> Result<(), SandboxError> {
     let reader = stage.reading_as("supplier")?;
@@ -416,10 +425,12 @@ async fn finance(
     let sentence = format!("the supplier asks for {} and shows nothing", stage.money(advance, trade.token));
     let expect = Expect::Declined("PROGRAMME_CONDITIONS_NOT_MET");
     stage.settle("finance-without-record", &sentence, draft, &[], expect).await?;
+    let shipped = delivery::ship(stage, order).await?;
     let mut draft = stage.draft("supplier")?;
     draft.add(operations::request_financing(request.clone()));
     let sentence = "the supplier cites the three receipts: approved, paid and secured in one transaction";
     stage.settle("request-financing", sentence, draft, &[], Expect::Applied).await?;
+    delivery::tell(stage, shipped.elapsed());
     let mut draft = stage.draft("supplier")?;
     draft.add(operations::request_financing(request));
     let expect = Expect::Declined("RECEIVABLE_ALREADY_FINANCED");

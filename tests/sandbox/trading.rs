@@ -49,10 +49,51 @@ pub fn by_hand(data_dir: &Path) {
     let desk = Desk { data_dir };
     let known = desk.does("supplier", &["accounts", "counterparty", "buyer"]);
     assert_eq!((field(&known, "legal_entity_id"), known.get("keys")), ("HKBR:70000010", None), "{known}");
+    a_loans_lineage_is_proven(&desk);
     a_key_is_committed_once(&desk);
     an_invoice_goes_its_way(&desk);
     a_token_is_made_and_redeemed(&desk);
     receipts_are_kept_and_never_overwritten(&desk);
+}
+
+/// From the scenario's loan down to the programme, the invoice, the order and the carrier's event, offline; and nothing to
+/// whom it does not concern.
+fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
+    let loans = desk.does("financier", &["finance", "list"]);
+    let loan = field(&loans[0], "loan_id").to_owned();
+    let file = desk.data_dir.join("lineage.json");
+    let kept = desk.does("financier", &["lineage", "get", &loan, "--file", text(&file)]);
+    let lineage: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let steps = lineage["steps"].as_array().unwrap();
+    assert_eq!(kept["steps"].as_u64(), Some(steps.len() as u64), "{kept}");
+    for (relation, event) in [
+        ("", "financing.disbursed"),
+        ("programme", "financing.programme_published"),
+        ("receivable", "trade.invoice_confirmed"),
+        ("order", "trade.order_accepted"),
+        ("order", "trade.shipment_event_recorded"),
+    ] {
+        let told = |step: &&Value| {
+            step["relation"] == relation
+                && step["events"].as_array().is_some_and(|events| events.contains(&event.into()))
+        };
+        assert!(steps.iter().any(|step| told(&step)), "{relation} {event}: {lineage:#}");
+    }
+    let genesis = desk.data_dir.join("genesis.json");
+    let verify = ["lineage", "verify", text(&file), "--genesis", text(&genesis), "--output", "json"];
+    let verified = json(verify);
+    assert_eq!((&verified["verified"], &verified["steps"]), (&Value::Bool(true), &kept["steps"]), "{verified}");
+    desk.refuses("carrier", &["lineage", "get", &loan], 1, &["NOT_FOUND"]);
+
+    let forged = |change: &dyn Fn(&mut Value), named: &str| {
+        let mut forged = lineage.clone();
+        change(&mut forged["steps"][0]);
+        std::fs::write(&file, forged.to_string()).unwrap();
+        assert_fails(&run(verify), 1, &["step 0", named]);
+    };
+    forged(&|step| step["events"] = serde_json::json!(["financing.repaid"]), "other events");
+    forged(&|step| step["reserve_lines"] = serde_json::json!([]), "reserve lines");
+    forged(&|step| step["object_id"] = steps[1]["transaction_id"].clone(), "does not tell of");
 }
 
 fn a_key_is_committed_once(desk: &Desk<'_>) {

@@ -4,7 +4,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
-use crate::client::operations::{self, NewFinancingRequest, NewProgramme};
+use crate::client::operations::{self, BusinessStep, NewFinancingRequest, NewProgramme};
 use crate::client::receipt_file;
 use crate::primitives::{ObjectId, TokenId, TransactionId};
 use serde_json::Value;
@@ -63,6 +63,12 @@ pub struct Published {
     /// By how many days an invoice among them was paid late, at most.
     #[arg(long, default_value_t = 0)]
     settlements_late_days_max: u32,
+    /// The invoice must be under an order that both parties agreed to.
+    #[arg(long)]
+    order_agreed: bool,
+    /// A step of that order's shipment that a carrier must have recorded, by its name in CBV 2.0, such as 'shipping'.
+    #[arg(long, value_name = "STEP", value_parser = read_step)]
+    shipment_step: Option<BusinessStep>,
     /// A buyer whose debts are financed, by its id or a participant's name; any, if none is given.
     #[arg(long = "buyer")]
     buyers: Vec<String>,
@@ -237,6 +243,8 @@ async fn publish(session: &Session, published: Published) -> Result<(), Failure>
         limit: session.amount(&published.limit, token).await?,
         settlements_min: published.settlements_min,
         settlements_late_days_max: published.settlements_late_days_max,
+        order_agreed: published.order_agreed,
+        shipment_step: published.shipment_step,
         recourse: published.recourse,
         participation_bps_max: published.participation_bps_max,
         utc_offset_minutes: published.utc_offset_minutes,
@@ -245,6 +253,12 @@ async fn publish(session: &Session, published: Published) -> Result<(), Failure>
     let mut builder = session.draft()?;
     let programme = builder.add(operations::publish_programme(programme)).object_id();
     session.submit_in(token, builder, &[("programme_id", programme.to_string())]).await
+}
+
+fn read_step(name: &str) -> Result<BusinessStep, String> {
+    let names = || BusinessStep::ALL.iter().map(|step| step.name()).collect::<Vec<_>>().join(", ");
+    let found = BusinessStep::ALL.iter().find(|step| step.name() == name).copied();
+    found.ok_or_else(|| format!("it must be one of {}", names()))
 }
 
 async fn programme_token(session: &Session, programme: ObjectId) -> Result<TokenId, Failure> {

@@ -2,7 +2,7 @@
 
 use super::receipts::trust_root;
 use crate::cli::failure::Failure;
-use crate::cli::output::{print_many, print_one};
+use crate::cli::output::{Format, print_many, print_one};
 use crate::cli::session::{Common, Session};
 use crate::client::lineage::{Lineage, LineageError};
 use crate::primitives::ObjectId;
@@ -61,13 +61,15 @@ pub fn verify(common: &Common, file: &Path) -> Result<(), Failure> {
         error => refuse(error),
     })?;
     let proven = lineage.verify(&trust).map_err(refuse)?;
-    show(common, &lineage);
     let value = json!({
         "verified": true,
         "chain_id": trust.chain_id.to_string(),
         "steps": proven.steps,
         "without_receipt": proven.without_receipt,
     });
+    if common.output == Format::Text {
+        show(common, &lineage);
+    }
     print_one(common.output, &value);
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use super::citation::SettlementRecord;
 use super::programme::{ProgrammeTerms, WHOLE_BPS};
+use crate::domain::trade::BusinessStep;
 use crate::primitives::{AccountId, Amount, TokenId};
 use std::fmt;
 
@@ -27,6 +28,10 @@ pub struct Proposal {
     pub tenor_days: Option<u32>,
     /// Whether the buyer itself confirmed.
     pub buyer_confirmed: bool,
+    /// Whether it is under an order that both parties agreed to.
+    pub order_agreed: bool,
+    /// The steps of that order's shipment that count.
+    pub shipment_steps: Vec<BusinessStep>,
     /// What the proceeds are for.
     pub purpose: String,
     /// The borrower's record.
@@ -108,6 +113,12 @@ fn evidence(failing: &mut Failing, terms: &ProgrammeTerms, proposal: &Proposal) 
     let required = &terms.evidence;
     let confirmed = proposal.buyer_confirmed || !required.buyer_confirmed;
     failing.unless(confirmed, "confirmation", "the buyer's silence", "the buyer's own");
+    let agreed = proposal.order_agreed || !required.order_agreed;
+    failing.unless(agreed, "order", "none that is agreed", "agreed by buyer and supplier");
+    if let Some(step) = required.shipment_step {
+        let recorded = proposal.shipment_steps.contains(&step);
+        failing.unless(recorded, "shipment_step", "not recorded", step.name());
+    }
     let (record, required) = (&proposal.record, &required.record);
     let at_least = |min: u32| format!("{min} at least");
     let count = u32::from(record.count);

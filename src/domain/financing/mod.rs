@@ -1,9 +1,9 @@
 //! Financing: receivables turned into money at once, by rules that a financier published beforehand.
 //!
 //! # Life cycle
-//! A financier publishes a [programme](programme); others may join it with a share of every loan. Whoever owns a confirmed
+//! A financier publishes a [programme]; others may join it with a share of every loan. Whoever owns a confirmed
 //! receivable asks under a programme and cites settlement receipts as its record. If every condition holds, and no rule of
-//! law is broken, the [loan](loan) is made, disbursed by all of its lenders and secured by the receivable in that one
+//! law is broken, the [loan] is made, disbursed by all of its lenders and secured by the receivable in that one
 //! operation; else the request is declined, with every condition that failed. The buyer then pays the invoice, in whole or
 //! in parts: the lenders receive what the loan is owed first, the owner the rest.
 //!

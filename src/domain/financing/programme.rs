@@ -18,6 +18,7 @@
 use super::interest::{RATE_BPS_MAX, Rate};
 use super::rules::{Parameter, in_force};
 use crate::domain::tokens;
+use crate::domain::trade::BusinessStep;
 use crate::ledger::limits::{
     PROGRAMME_DAYS_MAX, PROGRAMME_PARTICIPANTS_MAX, PROGRAMME_PARTIES_MAX, PROGRAMME_PURPOSES_MAX, REFERENCE_BYTES_MAX,
 };
@@ -63,10 +64,14 @@ codec_struct!(RecordRequired { count_min, sum_min, period_days_min, late_days_ma
 pub struct EvidenceRequired {
     /// That the buyer confirmed the invoice itself, and did not become its debtor by silence.
     pub buyer_confirmed: bool,
+    /// That the invoice is under an order that both parties agreed to.
+    pub order_agreed: bool,
+    /// A step of that order's shipment that a carrier appointed to it recorded, and has not declared wrong since.
+    pub shipment_step: Option<BusinessStep>,
     /// The borrower's record.
     pub record: RecordRequired,
 }
-codec_struct!(EvidenceRequired { buyer_confirmed, record });
+codec_struct!(EvidenceRequired { buyer_confirmed, order_agreed, shipment_step, record });
 
 /// What a loan costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

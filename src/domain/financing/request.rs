@@ -10,7 +10,7 @@ use super::loan::{Bucket, Loan, LoanTerms, ages_at};
 use super::programme::{Programme, programme};
 use super::rules::{Parameter, in_force};
 use super::shares::{self, Leg};
-use crate::domain::trade::{Confirmation, Receivable, receivable};
+use crate::domain::trade::{BusinessStep, Confirmation, OrderState, Receivable, events_of_order, order, receivable};
 use crate::ledger::context::open_account;
 use crate::ledger::limits::{CITATIONS_MAX, REFERENCE_BYTES_MAX};
 use crate::ledger::malformed::{Malformed, require, require_text};
@@ -131,6 +131,10 @@ impl RequestFinancing {
             claim,
             tenor_days: started.then_some(terms.due_on.days_since(terms.started_on)),
             buyer_confirmed: found.confirmation() == Some(Confirmation::Buyer),
+            order_agreed: found
+                .order
+                .is_some_and(|id| order(changes, id).is_ok_and(|order| order.state() == OrderState::Agreed)),
+            shipment_steps: shipment_steps(&found, &programme, changes),
             purpose: self.purpose.clone(),
             record,
             exposure: self.exposure(&terms, &programme, changes),
@@ -189,6 +193,12 @@ impl RequestFinancing {
             participants: participants.collect(),
         }
     }
+}
+
+/// The steps of the order's shipment that count, where the programme asks for one.
+fn shipment_steps(found: &Receivable, programme: &Programme, changes: &Changes<'_>) -> Vec<BusinessStep> {
+    let asked = found.order.filter(|_| programme.terms.evidence.shipment_step.is_some());
+    asked.map(|order| events_of_order(changes, order).iter().map(|event| event.step).collect()).unwrap_or_default()
 }
 
 /// The all-in annual cost of an advance that is repaid with interest and fee on its due day.

@@ -277,6 +277,8 @@ fn programme_terms() -> ProgrammeTerms {
         limits: Limits { total: all, per_obligor: all, per_supplier: all, per_invoice: all },
         evidence: EvidenceRequired {
             buyer_confirmed: true,
+            order_agreed: false,
+            shipment_step: None,
             record: RecordRequired { count_min: 1, ..RecordRequired::default() },
         },
         purposes: Vec::new(),

@@ -71,7 +71,7 @@ fn terms(message: pb::ProgrammeTerms) -> Result<ProgrammeTerms, Malformed> {
         tenor_days_max: message.tenor_days_max,
         pricing: pricing(required("pricing", message.pricing)?).map_err(|error| error.within("pricing"))?,
         limits: limits(required("limits", message.limits)?),
-        evidence: evidence(required("evidence", message.evidence)?),
+        evidence: evidence(required("evidence", message.evidence)?)?,
         purposes: message.purposes,
         recourse: message.recourse,
         participation_bps_max: message.participation_bps_max,
@@ -117,16 +117,25 @@ fn limits(message: pb::Limits) -> Limits {
     }
 }
 
-fn evidence(message: pb::EvidenceRequired) -> EvidenceRequired {
-    EvidenceRequired {
+fn evidence(message: pb::EvidenceRequired) -> Result<EvidenceRequired, Malformed> {
+    let shipment_step = match message.shipment_step {
+        0 => None,
+        number => {
+            let unknown = || Malformed::new("evidence.shipment_step", "it is not a business step");
+            Some(super::shipments::step(number).ok_or_else(unknown)?)
+        }
+    };
+    Ok(EvidenceRequired {
         buyer_confirmed: message.buyer_confirmed,
+        order_agreed: message.order_agreed,
+        shipment_step,
         record: RecordRequired {
             count_min: message.settlements_min,
             sum_min: amount(message.settlements_sum_min),
             period_days_min: message.settlements_period_days_min,
             late_days_max: message.settlements_late_days_max,
         },
-    }
+    })
 }
 
 pub(super) fn close_programme(message: pb::CloseProgramme) -> Result<CloseProgramme, Malformed> {

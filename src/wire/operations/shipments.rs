@@ -73,7 +73,7 @@ fn action(number: i32) -> Option<EventAction> {
     })
 }
 
-fn step(number: i32) -> Option<BusinessStep> {
+pub(super) fn step(number: i32) -> Option<BusinessStep> {
     Some(match pb::BusinessStep::try_from(number).ok()? {
         pb::BusinessStep::Unspecified => return None,
         pb::BusinessStep::Commissioning => BusinessStep::Commissioning,

@@ -51,6 +51,8 @@ pub fn terms(market: &Market) -> ProgrammeTerms {
         limits: Limits { total: all, per_obligor: all, per_supplier: all, per_invoice: all },
         evidence: EvidenceRequired {
             buyer_confirmed: true,
+            order_agreed: false,
+            shipment_step: None,
             record: RecordRequired { count_min: 1, sum_min: amount(100), ..RecordRequired::default() },
         },
         purposes: Vec::new(),

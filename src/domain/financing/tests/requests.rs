@@ -2,12 +2,15 @@
 
 use super::desk::{Desk, amount, name_of, publish, terms};
 use super::settlements::{applied, cite, cite_on, declined, disbursed, paid, record, settled};
-use crate::domain::financing::{BookLine, Citation, LoanState, RequestFinancing, outstanding};
+use crate::domain::financing::{BookLine, Citation, LoanState, ProgrammeTerms, RequestFinancing, outstanding};
 use crate::domain::market::{DUE, Market, put_token};
-use crate::domain::trade::ReceivableState;
-use crate::ledger::{Changes, Header, Reason, Value};
+use crate::domain::trade::{
+    AppointCarrier, BusinessStep, DeclareEventError, ErrorGround, EventAction, EventKind, ReceivableState,
+    RecordShipmentEvent, RegisterInvoice, RegisterReadPoint,
+};
+use crate::ledger::{Changes, Header, Reason, Role, Value};
 use crate::primitives::time::DAY_MS;
-use crate::primitives::{Amount, BlockTime, ChainId, Decode as _, Encode as _, ObjectId};
+use crate::primitives::{Amount, BlockTime, ChainId, Decode as _, Encode as _, Hash, ObjectId};
 use bytes::Bytes;
 
 #[test]
@@ -115,6 +118,71 @@ fn conditions_hold_to_their_last_unit() {
             }
             Err(other) => panic!("{name}: {other:?}"),
         }
+    }
+}
+
+/// The order agreed and its shipment on the way are evidence, until the carrier declares its event wrong.
+#[test]
+fn an_order_and_its_shipment_are_evidence() {
+    let asking_for_both = |terms: &mut ProgrammeTerms| {
+        terms.evidence.order_agreed = true;
+        terms.evidence.shipment_step = Some(BusinessStep::Shipping);
+    };
+    let mut desk = Desk::open_with(asking_for_both);
+    let without = desk.market.confirmed(1, 20_000);
+    let operation = desk.asking(without, 1_000);
+    let conditions = conditions_of(desk.request(&operation));
+    assert!(conditions.contains("order: ") && conditions.contains("; shipment_step: "), "{conditions}");
+
+    let market = &mut desk.market;
+    let (buyer, supplier) = (market.buyer, market.supplier);
+    let order = market.ordered(9, 50_000);
+    let carrier = market.stage.open(8, None, &[Role::Carrier]);
+    let read_point = Hash([0xd0; 32]);
+    let appoint = AppointCarrier { order, carrier };
+    market.stage.perform(&[supplier], |context, changes| appoint.plan(context, changes)).expect("a party appoints");
+    let dock = RegisterReadPoint { read_point };
+    market.stage.perform(&[carrier], |context, changes| dock.plan(context, changes)).expect("a new reader");
+    let invoice = RegisterInvoice { order: Some(order), ..market.invoice(2, 20_000) };
+    let receivable = market.register(invoice).expect("within the order");
+    market.confirm_as(buyer, receivable).expect("it was registered");
+    let operation = desk.asking(receivable, 1_000);
+    let conditions = conditions_of(desk.request(&operation));
+    assert!(conditions.starts_with("shipment_step: ") && !conditions.contains("order: "), "{conditions}");
+
+    let event = RecordShipmentEvent {
+        order,
+        event_hash: Hash([1; 32]),
+        document_commitment: Hash([2; 32]),
+        kind: EventKind::Object,
+        action: EventAction::Observe,
+        step: BusinessStep::Shipping,
+        event_time: desk.market.stage.now,
+        utc_offset_minutes_plus_720: 1_200,
+        read_point,
+        objects_hash: Hash([3; 32]),
+    };
+    let wrong = DeclareEventError {
+        order,
+        event_hash: event.event_hash,
+        ground: ErrorGround::IncorrectData,
+        declared_at: desk.market.stage.now,
+        corrective_event: None,
+    };
+    let stage = &mut desk.market.stage;
+    stage.perform(&[carrier], |context, changes| event.plan(context, changes)).expect("it just happened");
+    stage.perform(&[carrier], |context, changes| wrong.plan(context, changes)).expect("its own event");
+    assert!(conditions_of(desk.request(&operation)).starts_with("shipment_step: "), "it was declared wrong");
+    let right = RecordShipmentEvent { event_hash: Hash([4; 32]), ..event };
+    let stage = &mut desk.market.stage;
+    stage.perform(&[carrier], |context, changes| right.plan(context, changes)).expect("the wrong one is gone");
+    desk.request(&operation).expect("all that is asked for is there");
+}
+
+fn conditions_of<T: std::fmt::Debug>(result: Result<T, Reason>) -> String {
+    match result {
+        Err(Reason::ProgrammeConditionsNotMet { conditions, .. }) => conditions,
+        other => panic!("{other:?}"),
     }
 }
 
