@@ -70,6 +70,8 @@ pub(super) async fn lineage(
             answer.truncated = true;
         }
         for step in &history {
+            // A receipt of a full block takes milliseconds: others' calls go in between.
+            tokio::task::yield_now().await;
             ahead.extend(below(&next, step).filter(|found| seen.insert(found.object)));
             answer.steps.push(step_to_pb(node, sight, &next, step).await?);
         }

@@ -298,11 +298,16 @@ async fn pay(
 /// Decimals for people; minor units otherwise.
 async fn with_units(session: &Session, token: &str, value: Value) -> Result<Value, Failure> {
     let amounts = ["advance", "fee", "principal", "interest_owed", "fee_owed", "written_off", "recovered"];
+    let of_leg = ["lent", "principal_received", "charges_received"];
     match session.format() {
         Format::Json => Ok(value),
         Format::Text => {
             let scale = session.scale(token.parse()?).await?;
-            Ok(with_money(Format::Text, value, &amounts, token, scale))
+            let mut value = with_money(Format::Text, value, &amounts, token, scale);
+            for leg in value.get_mut("legs").and_then(Value::as_array_mut).into_iter().flatten() {
+                *leg = with_money(Format::Text, leg.take(), &of_leg, token, scale);
+            }
+            Ok(value)
         }
     }
 }
