@@ -10,10 +10,10 @@
 //! * At most [`STEPS_MAX`] steps are answered, of which each costs a receipt.
 
 use super::ledger::visible_receipt;
-use super::status::{no_block, not_found, unavailable};
+use super::status::{not_found, unavailable};
 use super::visibility::Sight;
 use crate::ledger::{Effect, Value};
-use crate::node::service::{FinalTransaction, LedgerHandle, Unavailable};
+use crate::node::service::{FinalTransaction, HistoryStep, LedgerHandle, Unavailable};
 use crate::primitives::{Encode as _, ObjectId};
 use crate::wire::pb::ledger as pb;
 use crate::wire::{effect_to_pb, receipt_to_pb};
@@ -62,7 +62,7 @@ pub(super) async fn lineage(
         let room = STEPS_MAX - answer.steps.len();
         let most = if next.whole { room + 1 } else { 1 };
         let mut history = node.object_history(next.object, most).await.map_err(unavailable)?;
-        if next.relation.is_empty() && !history.iter().any(|step| sight.of_outcome(step.outcome())) {
+        if next.relation.is_empty() && !history.iter().any(|step| sight.of_outcome(step.done.outcome())) {
             return Err(not_found("object"));
         }
         if history.len() > room {
@@ -72,7 +72,7 @@ pub(super) async fn lineage(
         for step in &history {
             // A receipt of a full block takes milliseconds: others' calls go in between.
             tokio::task::yield_now().await;
-            ahead.extend(below(&next, step).filter(|found| seen.insert(found.object)));
+            ahead.extend(below(&next, &step.done).filter(|found| seen.insert(found.object)));
             answer.steps.push(step_to_pb(node, sight, &next, step).await?);
         }
     }
@@ -100,22 +100,22 @@ async fn step_to_pb(
     node: &dyn LedgerHandle,
     sight: Sight<'_>,
     of: &Ahead,
-    step: &FinalTransaction,
+    step: &HistoryStep,
 ) -> Result<pb::LineageStep, Status> {
-    let id = step.outcome().transaction_id;
+    let HistoryStep { done, reserve_lines } = step;
+    let id = done.outcome().transaction_id;
     let receipt = node.receipt(id, None).await.map_err(unavailable)?;
     // What fell due has no receipt; a transaction has one as soon as a certificate covers it.
     if receipt.is_none() && node.transaction(id).await.map_err(unavailable)?.is_some() {
         return Err(unavailable(Unavailable));
     }
-    let block = node.block(step.height()).await.map_err(no_block)?;
     Ok(pb::LineageStep {
         object_id: Bytes::copy_from_slice(&of.object.0),
         relation: of.relation.clone(),
         transaction_id: Bytes::copy_from_slice(&id.0),
-        height: step.height(),
-        effects: effects_on(of.object, step).map(effect_to_pb).collect(),
+        height: done.height(),
+        effects: effects_on(of.object, done).map(effect_to_pb).collect(),
         receipt: receipt.map(|receipt| receipt_to_pb(&visible_receipt(sight, receipt))),
-        reserve_lines: block.reserve_lines.iter().map(|line| line.to_bytes().into()).collect(),
+        reserve_lines: reserve_lines.iter().map(|line| line.to_bytes().into()).collect(),
     })
 }

@@ -39,6 +39,7 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
+pub use crate::domain::trade::{EventAction, EventKind};
 pub use error::EpcisError;
 pub use recording::RecordingError;
 
@@ -62,39 +63,6 @@ pub struct EpcisDocument {
     pub document_sha256: Hash,
 }
 
-/// What kind of event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
-    /// Something happened to things.
-    Object,
-    /// Things went into a parent, such as a pallet, or out of it.
-    Aggregation,
-    /// Things came to belong to a business transaction, or ceased to.
-    Transaction,
-}
-
-/// What the event does to what it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// It begins: to exist, to be inside, to belong.
-    Add,
-    /// It was seen as it is.
-    Observe,
-    /// It ends.
-    Delete,
-}
-
-impl Action {
-    /// Its name in the standard.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Add => "ADD",
-            Self::Observe => "OBSERVE",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
 /// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShipmentEvent {
@@ -107,7 +75,7 @@ pub struct ShipmentEvent {
     /// Its kind.
     pub kind: EventKind,
     /// What it does.
-    pub action: Action,
+    pub action: EventAction,
     /// When it happened, in ms of the Unix epoch.
     pub event_time_ms: u64,
     /// How far local time was ahead of UTC there.
@@ -240,6 +208,16 @@ impl ShipmentEvent {
             event_hash,
             pre_hash,
         })
+    }
+
+    /// Its type as EPCIS writes it: `ObjectEvent`, `AggregationEvent`, `TransactionEvent`.
+    pub const fn type_name(&self) -> &'static str {
+        event::type_name(self.kind)
+    }
+
+    /// Its action as EPCIS writes it: `ADD`, `OBSERVE`, `DELETE`.
+    pub const fn action_name(&self) -> &'static str {
+        event::action_name(self.action)
     }
 
     /// The event's id by CBV 2.0.

@@ -14,7 +14,7 @@
 use super::receipt_file::{self, ReceiptFileError};
 use crate::ledger::block::reserves_root;
 use crate::ledger::receipt::{ReceiptError, TrustRoot};
-use crate::ledger::{Receipt, ReserveLine, Value};
+use crate::ledger::{Effect, Receipt, ReserveLine, Value};
 use crate::primitives::{Decode as _, Encode as _, ObjectId, TransactionId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -202,10 +202,9 @@ impl LineageStep {
         Ok(())
     }
 
-    fn effects<'a>(&'a self, receipt: &'a Receipt) -> impl Iterator<Item = &'a crate::ledger::Effect> {
-        let of_object = move |effect: &&crate::ledger::Effect| {
-            effect.fields.iter().any(|(_, value)| *value == Value::Object(self.object))
-        };
+    fn effects<'a>(&'a self, receipt: &'a Receipt) -> impl Iterator<Item = &'a Effect> {
+        let of_object =
+            move |effect: &&Effect| effect.fields.iter().any(|(_, value)| *value == Value::Object(self.object));
         receipt.outcome.effects.iter().filter(of_object)
     }
 

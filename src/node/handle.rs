@@ -12,8 +12,8 @@ use super::newest::NewestBlocks;
 use super::proofs;
 use super::records::TransactionPlace;
 use super::service::{
-    BlockError, BlockRecord, Ending, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode,
-    NamedValidator, PendingTransaction, Snapshot, Status, Submission, Unavailable,
+    BlockError, BlockRecord, Ending, Fate, FinalTransaction, HistoryStep, Identity, KnownTransaction, LedgerHandle,
+    Mode, NamedValidator, PendingTransaction, Snapshot, Status, Submission, Unavailable,
 };
 use super::transactions::TransactionDesk;
 use crate::admission::Refusal;
@@ -159,6 +159,14 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     fn found_all(&self, ids: &[TransactionId]) -> Result<Vec<Option<FinalTransaction>>, NodeError> {
         let places = transaction_places(self.chain.store(), ids)?;
         places.into_iter().map(|place| place.map(|place| self.at(place)).transpose()).collect()
+    }
+
+    fn object_history(&self, object: ObjectId, limit: usize) -> Result<Vec<HistoryStep>, NodeError> {
+        let step = |place: TransactionPlace| {
+            let reserve_lines = self.newest.record(self.chain.store(), place.height)?.reserve_lines.clone();
+            Ok(HistoryStep { done: self.at(place)?, reserve_lines })
+        };
+        object_places(self.chain.store(), object, limit)?.into_iter().map(step).collect()
     }
 
     fn at(&self, place: TransactionPlace) -> Result<FinalTransaction, NodeError> {
@@ -383,13 +391,11 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
         &self,
         object: ObjectId,
         limit: usize,
-    ) -> BoxFuture<'static, Result<Vec<FinalTransaction>, Unavailable>> {
+    ) -> BoxFuture<'static, Result<Vec<HistoryStep>, Unavailable>> {
         let parts = self.parts.clone();
         async move {
             parts.alive()?;
-            let places = object_places(parts.chain.store(), object, limit);
-            let found = places.and_then(|places| places.into_iter().map(|place| parts.at(place)).collect());
-            found.map_err(|error| parts.unavailable(error))
+            parts.object_history(object, limit).map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }

@@ -198,6 +198,15 @@ impl fmt::Debug for FinalTransaction {
     }
 }
 
+/// A step of an object's history.
+#[derive(Clone, Debug)]
+pub struct HistoryStep {
+    /// The final transaction, or what fell due.
+    pub done: FinalTransaction,
+    /// How every token stood after its block.
+    pub reserve_lines: Arc<Vec<ReserveLine>>,
+}
+
 /// What became of a transaction so far.
 #[derive(Clone, Debug)]
 pub enum Fate {
@@ -297,12 +306,12 @@ pub trait LedgerHandle: Send + Sync + 'static {
     /// A final transaction's outcome with its way into the newest history root.
     fn citation(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>>;
 
-    /// The final transactions, and what fell due, that an object's history is made of, in the ledger's order: the first so many.
+    /// What an object's history is made of, in the ledger's order: the first so many steps.
     fn object_history(
         &self,
         object: ObjectId,
         limit: usize,
-    ) -> BoxFuture<'static, Result<Vec<FinalTransaction>, Unavailable>>;
+    ) -> BoxFuture<'static, Result<Vec<HistoryStep>, Unavailable>>;
 
     /// A final block.
     fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>>;

@@ -9,12 +9,17 @@ use crate::domain::trade::{
     InvoiceFacts, OrderTerms, PlaceOrder, RecordShipmentEvent, SilenceMeans, document_commitment, fingerprint,
 };
 use crate::primitives::ObjectId;
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// The order's number, as the event names it.
-const ORDER_NUMBER: &str = "PO-2026-0104";
 /// The gate at which the carrier reads, by its GS1 location number.
 const READ_POINT: &str = "urn:epc:id:sgln:4099999.00001.G1";
+
+/// The order's number, for the buyer, the ledger's fingerprint and the carrier's event alike.
+fn order_number(trade: &Trade) -> String {
+    let plain = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '-';
+    format!("PO-{}", trade.facts.number.chars().filter(plain).collect::<String>())
+}
 
 fn salt() -> Result<[u8; 32], SandboxError> {
     let mut salt = [0; 32];
@@ -27,7 +32,7 @@ fn salt() -> Result<[u8; 32], SandboxError> {
 /// # Errors
 /// A step does not go as it must.
 pub(super) async fn agree_on_order(stage: &mut Stage<'_>, trade: &Trade) -> Result<ObjectId, SandboxError> {
-    let facts = InvoiceFacts { number: format!("{ORDER_NUMBER}/{}", trade.facts.number), ..trade.facts.clone() };
+    let facts = InvoiceFacts { number: order_number(trade), ..trade.facts.clone() };
     let document = format!("{} over {} {}", facts.number, trade.amount, trade.token);
     let mut draft = stage.draft("buyer")?;
     let order = draft
@@ -62,14 +67,12 @@ pub(super) async fn agree_on_order(stage: &mut Stage<'_>, trade: &Trade) -> Resu
 ///
 /// # Errors
 /// A step does not go as it must.
-pub(super) async fn ship(stage: &mut Stage<'_>, order: ObjectId) -> Result<Instant, SandboxError> {
-    let gate_salt = salt()?;
+pub(super) async fn ship(stage: &mut Stage<'_>, trade: &Trade, order: ObjectId) -> Result<Instant, SandboxError> {
+    let event = departure(&order_number(trade), order)?;
     let mut draft = stage.draft("carrier")?;
-    // The commitment is to the place in its canonical form, which the document's reader knows.
-    draft.add(operations::register_read_point(departure(order, &gate_salt)?.read_point));
+    draft.add(operations::register_read_point(event.read_point));
     let sentence = "the carrier registers the gate at which it reads";
     stage.settle("register-read-point", sentence, draft, &[], Expect::Applied).await?;
-    let event = departure(order, &gate_salt)?;
     let mut draft = stage.draft("carrier")?;
     draft.add(operations::record_shipment_event(&event));
     let sent = Instant::now();
@@ -79,8 +82,8 @@ pub(super) async fn ship(stage: &mut Stage<'_>, order: ObjectId) -> Result<Insta
 }
 
 /// The event of the carrier's document, read as any client reads one.
-fn departure(order: ObjectId, gate_salt: &[u8; 32]) -> Result<RecordShipmentEvent, SandboxError> {
-    let internal = |error: &dyn std::fmt::Display| SandboxError::Internal(error.to_string());
+fn departure(order_number: &str, order: ObjectId) -> Result<RecordShipmentEvent, SandboxError> {
+    let internal = |error: &dyn Display| SandboxError::Internal(error.to_string());
     let now = i64::try_from(now_ms()).map_err(|error| internal(&error))?;
     let now = jiff::Timestamp::from_millisecond(now).map_err(|error| internal(&error))?;
     let document = format!(
@@ -90,13 +93,16 @@ fn departure(order: ObjectId, gate_salt: &[u8; 32]) -> Result<RecordShipmentEven
     "type": "ObjectEvent", "eventTime": "{now}", "eventTimeZoneOffset": "+08:00", "action": "OBSERVE",
     "bizStep": "shipping", "disposition": "in_transit", "epcList": ["urn:epc:id:sscc:4099999.0000000042"],
     "readPoint": {{ "id": "{READ_POINT}" }},
-    "bizTransactionList": [ {{ "type": "po", "bizTransaction": "urn:epcglobal:cbv:bt:4099999000018:{ORDER_NUMBER}" }} ]
+    "bizTransactionList": [ {{ "type": "po", "bizTransaction": "urn:epcglobal:cbv:bt:4099999000018:{order_number}" }} ]
   }} ] }} }}"#
     );
     let read = EpcisDocument::read(document.as_bytes()).map_err(|error| internal(&error))?;
     let event = read.events.first().ok_or_else(|| internal(&"the carrier's document has no event"))?;
+    if !event.order_numbers().iter().any(|number| *number == order_number) {
+        return Err(internal(&format!("the carrier's event is not about the order {order_number}")));
+    }
     let commitment = document_commitment(&salt()?, document.as_bytes());
-    event.recording(order, commitment, gate_salt).map_err(|error| internal(&error))
+    event.recording(order, commitment, &salt()?).map_err(|error| internal(&error))
 }
 
 /// Tells how long it took from the event to the money.

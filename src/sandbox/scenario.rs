@@ -425,7 +425,7 @@ async fn finance(
     let sentence = format!("the supplier asks for {} and shows nothing", stage.money(advance, trade.token));
     let expect = Expect::Declined("PROGRAMME_CONDITIONS_NOT_MET");
     stage.settle("finance-without-record", &sentence, draft, &[], expect).await?;
-    let shipped = delivery::ship(stage, order).await?;
+    let shipped = delivery::ship(stage, trade, order).await?;
     let mut draft = stage.draft("supplier")?;
     draft.add(operations::request_financing(request.clone()));
     let sentence = "the supplier cites the three receipts: approved, paid and secured in one transaction";

@@ -10,8 +10,8 @@ use rocksdb::{
 
 use super::column::Family;
 
-/// Uncompressed blocks, indexes and filters of all families together, as they come to be read. Filters and indexes of ten
-/// million accounts take some 90 MB; in 64 MiB they and the entries drove each other out.
+/// Uncompressed blocks, indexes and filters of all families together, as they come to be read. Of ten million accounts the
+/// filters alone are 25 MB (10 bits for each account and balance); in 64 MiB they and the entries drove each other out.
 const BLOCK_CACHE_BYTES: usize = 256 << 20;
 /// Memory that all families' unflushed writes may take together.
 const WRITE_BUFFERS_BYTES: usize = 64 << 20;

@@ -11,8 +11,8 @@ use causeway::ledger::receipt::Receipt;
 use causeway::ledger::view::MemoryView;
 use causeway::ledger::{Block, Openings, SignedTransaction};
 use causeway::node::service::{
-    BlockError, BlockRecord, Ending, Fate, FinalTransaction, Identity, KnownTransaction, LedgerHandle, Mode,
-    PendingTransaction, Snapshot, Status, Submission, Unavailable,
+    BlockError, BlockRecord, Ending, Fate, FinalTransaction, HistoryStep, Identity, KnownTransaction, LedgerHandle,
+    Mode, PendingTransaction, Snapshot, Status, Submission, Unavailable,
 };
 use causeway::primitives::{AccountId, BlockTime, ObjectId, PublicKey, RequestId, TransactionId};
 use causeway::wire::pb::{accounts, ledger as pb};
@@ -238,7 +238,7 @@ impl LedgerHandle for StandIn {
         futures::future::ready(Ok(None)).boxed()
     }
 
-    fn object_history(&self, _: ObjectId, _: usize) -> BoxFuture<'static, Result<Vec<FinalTransaction>, Unavailable>> {
+    fn object_history(&self, _: ObjectId, _: usize) -> BoxFuture<'static, Result<Vec<HistoryStep>, Unavailable>> {
         futures::future::ready(Ok(Vec::new())).boxed()
     }
 

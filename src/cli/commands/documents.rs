@@ -203,7 +203,7 @@ fn event(event: &ShipmentEvent, pre_hash: bool) -> Value {
         })
     });
     let mut value = json!({
-        "kind": event.kind.name(), "action": event.action.name(), "step": event.step, "disposition": event.disposition,
+        "kind": event.type_name(), "action": event.action_name(), "step": event.step, "disposition": event.disposition,
         "event_time_ms": event.event_time_ms,
         "utc_offset_minutes": event.utc_offset_minutes, "read_point": event.read_point, "location": event.location,
         "orders": event.order_numbers(), "transactions": transactions, "objects": event.objects,

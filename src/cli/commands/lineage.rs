@@ -1,10 +1,10 @@
 //! `causeway lineage`: where a loan, a receivable or an order comes from, fetched with its proofs and verified offline.
 
-use super::receipts::trust_root;
+use super::receipts::{read_genesis, trust_root};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one};
 use crate::cli::session::{Common, Session};
-use crate::client::lineage::{Lineage, LineageError};
+use crate::client::lineage::{Lineage, LineageError, LineageStep};
 use crate::primitives::ObjectId;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub async fn get(session: &Session, object: ObjectId, file: Option<&Path>) -> Re
 /// # Errors
 /// There is no genesis, or the first step of the lineage that does not hold.
 pub fn verify(common: &Common, file: &Path) -> Result<(), Failure> {
-    let trust = trust_root(common, None)?;
+    let trust = trust_root(&read_genesis(common)?, None);
     let refuse = |error: LineageError| Failure::Failed(format!("{} does not verify: {error}", file.display()));
     let lineage = Lineage::read(file).map_err(|error| match error {
         LineageError::File { .. } => error.into(),
@@ -75,7 +75,7 @@ pub fn verify(common: &Common, file: &Path) -> Result<(), Failure> {
 }
 
 fn show(common: &Common, lineage: &Lineage) {
-    let row = |step: &crate::client::lineage::LineageStep| -> Value {
+    let row = |step: &LineageStep| -> Value {
         json!({
             "object": if step.relation.is_empty() { "asked for" } else { &step.relation },
             "object_id": step.object.to_string(),

@@ -62,7 +62,11 @@ pub async fn get(
     Ok(())
 }
 
-fn read_genesis(common: &Common) -> Result<Genesis, Failure> {
+/// The genesis file that a verifier is given.
+///
+/// # Errors
+/// None was given, or it is none.
+pub(super) fn read_genesis(common: &Common) -> Result<Genesis, Failure> {
     common.read_genesis()?.ok_or_else(|| {
         Failure::Usage(
             "give the genesis file with --genesis FILE; its SHA-256 is the id of the ledger that you trust".into(),
@@ -70,18 +74,14 @@ fn read_genesis(common: &Common) -> Result<Genesis, Failure> {
     })
 }
 
-/// What a verifier trusts: the genesis file, and perhaps a later block.
-///
-/// # Errors
-/// No genesis file was given, or it is none.
-pub(super) fn trust_root(common: &Common, checkpoint: Option<Checkpoint>) -> Result<TrustRoot, Failure> {
-    let genesis = read_genesis(common)?;
-    Ok(TrustRoot {
+/// What a verifier trusts: the genesis, and perhaps a later block.
+pub(super) fn trust_root(genesis: &Genesis, checkpoint: Option<Checkpoint>) -> TrustRoot {
+    TrustRoot {
         chain_id: genesis.chain_id(),
         validators: genesis.validators().clone(),
         epoch_length: genesis.epoch_length(),
         checkpoint,
-    })
+    }
 }
 
 /// Verifies a receipt file. Asks no node.
@@ -89,7 +89,8 @@ pub(super) fn trust_root(common: &Common, checkpoint: Option<Checkpoint>) -> Res
 /// # Errors
 /// There is no genesis, or the first link of the receipt that does not hold.
 pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<Checkpoint>) -> Result<(), Failure> {
-    let trust = trust_root(common, checkpoint)?;
+    let genesis = read_genesis(common)?;
+    let trust = trust_root(&genesis, checkpoint);
     // What is no receipt and what proves nothing are one answer to who asks whether this file does.
     let refuse = |error: String| Failure::Failed(format!("{} does not verify: {error}", file.display()));
     let receipt = receipt_file::read(file).map_err(|error| match error {
@@ -98,7 +99,6 @@ pub fn verify(common: &Common, file: &std::path::Path, checkpoint: Option<Checkp
     })?;
     receipt.verify(&trust).map_err(|error| refuse(error.to_string()))?;
     // The genesis knows the scale of its own tokens; of those created later it can only be said that they are minor units.
-    let genesis = read_genesis(common)?;
     let tokens = &genesis.file().tokens;
     let scale_of = |id: &str| tokens.iter().find(|token| token.token_id == id).map(|token| token.scale);
     let mut value = verified_to_json(common.output, &receipt, &scale_of);

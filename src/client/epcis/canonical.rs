@@ -6,7 +6,7 @@
 //! so an error declaration has the id of the event that it declares wrong.
 
 use super::EventKind;
-use super::event::{Event, Extension, Quantity, Typed};
+use super::event::{Event, Extension, Quantity, Typed, action_name, lists, type_name};
 use super::value::Value;
 use super::vocabulary::Word;
 use crate::primitives::BlockTime;
@@ -25,11 +25,11 @@ pub(super) enum Form {
 pub(super) fn pre_hash(event: &Event, form: Form) -> String {
     let mut out = format!(
         "eventType={}eventTime={}eventTimeZoneOffset={}",
-        event.kind.name(),
+        type_name(event.kind),
         BlockTime(event.time_ms),
         event.offset
     );
-    let (things, quantities) = event.kind.lists();
+    let (things, quantities) = lists(event.kind);
     let epcs = event.epcs.iter().map(|epc| format!("epc={}", form.of(epc))).collect();
     let parent = event.parent.as_ref().map(|parent| format!("parentID={}", form.of(parent)));
     // The order of the standard: a list of things, the parent, what is inside it.
@@ -41,7 +41,7 @@ pub(super) fn pre_hash(event: &Event, form: Form) -> String {
         out.extend(parent);
     }
     out += &list(quantities, event.quantities.iter().map(|quantity| form.quantity(quantity)).collect());
-    out += &format!("action={}", event.action.name());
+    out += &format!("action={}", action_name(event.action));
     out.extend(event.step.as_ref().map(|step| format!("bizStep={}", form.of(&step.value))));
     out.extend(event.disposition.as_ref().map(|word| format!("disposition={}", form.of(&word.value))));
     let words = |name: &str, words: &[Word]| {

@@ -6,7 +6,7 @@ use super::value::Value;
 use super::vocabulary::{
     BUSINESS_STEPS, BUSINESS_TRANSACTIONS, DISPOSITIONS, ERROR_REASONS, PARTIES, Vocabulary, Word,
 };
-use super::{Action, EpcisError, ErrorDeclaration, EventKind};
+use super::{EpcisError, ErrorDeclaration, EventAction, EventKind};
 
 /// What an event says.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Event {
     pub(super) offset: String,
     pub(super) offset_minutes: i16,
     pub(super) id: Option<String>,
-    pub(super) action: Action,
+    pub(super) action: EventAction,
     pub(super) parent: Option<Value>,
     /// The things: of an aggregation, those inside the parent.
     pub(super) epcs: Vec<Value>,
@@ -81,59 +81,55 @@ const COMMON: [&str; 14] = [
 /// Fields without meaning for machines.
 const COMMENTS: [&str; 2] = ["comment", "rdfs:comment"];
 
-impl EventKind {
-    const ALL: [Self; 3] = [Self::Object, Self::Aggregation, Self::Transaction];
-
-    /// Its name in the standard.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Object => "ObjectEvent",
-            Self::Aggregation => "AggregationEvent",
-            Self::Transaction => "TransactionEvent",
-        }
+/// A kind's type, as the standard writes it.
+pub(super) const fn type_name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Object => "ObjectEvent",
+        EventKind::Aggregation => "AggregationEvent",
+        EventKind::Transaction => "TransactionEvent",
     }
+}
 
-    /// The fields that say what it is about.
-    const fn object_fields(self) -> &'static [&'static str] {
-        match self {
-            Self::Object => &["epcList", "quantityList", "ilmd"],
-            Self::Aggregation => &["parentID", "childEPCs", "childQuantityList"],
-            Self::Transaction => &["parentID", "epcList", "quantityList"],
-        }
+/// The fields that say what an event of this kind is about.
+const fn object_fields(kind: EventKind) -> &'static [&'static str] {
+    match kind {
+        EventKind::Object => &["epcList", "quantityList", "ilmd"],
+        EventKind::Aggregation => &["parentID", "childEPCs", "childQuantityList"],
+        EventKind::Transaction => &["parentID", "epcList", "quantityList"],
     }
+}
 
-    /// The names of its lists of things and of quantities.
-    pub(super) const fn lists(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Aggregation => ("childEPCs", "childQuantityList"),
-            Self::Object | Self::Transaction => ("epcList", "quantityList"),
-        }
+/// The names of its lists of things and of quantities.
+pub(super) const fn lists(kind: EventKind) -> (&'static str, &'static str) {
+    match kind {
+        EventKind::Aggregation => ("childEPCs", "childQuantityList"),
+        EventKind::Object | EventKind::Transaction => ("epcList", "quantityList"),
     }
+}
 
-    fn read(place: &Place<'_>) -> Result<Self, EpcisError> {
-        let kind = place.required("type")?;
-        let text = kind.text()?;
-        Self::ALL.into_iter().find(|known| known.name() == text).ok_or_else(|| {
-            kind.invalid("ObjectEvent, AggregationEvent or TransactionEvent, the kinds that a shipment is recorded by")
-        })
-    }
+fn read_kind(place: &Place<'_>) -> Result<EventKind, EpcisError> {
+    let kind = place.required("type")?;
+    let text = kind.text()?;
+    EventKind::ALL.iter().copied().find(|known| type_name(*known) == text).ok_or_else(|| {
+        kind.invalid("ObjectEvent, AggregationEvent or TransactionEvent, the kinds that a shipment is recorded by")
+    })
 }
 
 impl Event {
     /// Reads an event; `namespaces` are its document's.
     pub(super) fn read(place: &Place<'_>, mut namespaces: Namespaces) -> Result<Self, EpcisError> {
-        let kind = EventKind::read(place)?;
+        let kind = read_kind(place)?;
         namespaces.declare(place)?;
         let extensions = extensions_of(place, kind, &namespaces)?;
         let (time_ms, (offset, offset_minutes)) = (event_time(&place.required("eventTime")?)?, utc_offset(place)?);
-        let (things, quantities) = kind.lists();
+        let (things, quantities) = lists(kind);
         let event = Self {
             kind,
             time_ms,
             offset,
             offset_minutes,
             id: place.get("eventID").map(|id| id.text().map(str::to_owned)).transpose()?,
-            action: Action::read(&place.required("action")?)?,
+            action: read_action(&place.required("action")?)?,
             parent: place.get("parentID").map(|parent| Value::uri(&parent)).transpose()?,
             epcs: list_of(place, things, Value::uri)?,
             quantities: list_of(place, quantities, Quantity::read)?,
@@ -161,13 +157,13 @@ impl Event {
 
     /// An event is about something, and a transaction event about a transaction.
     fn require_objects(&self, place: &Place<'_>) -> Result<(), EpcisError> {
-        let (things, _) = self.kind.lists();
+        let (things, _) = lists(self.kind);
         let is_about_nothing = self.epcs.is_empty() && self.quantities.is_empty();
         // What is taken out of a parent or off a transaction may be all of it.
-        if is_about_nothing && (self.kind == EventKind::Object || self.action != Action::Delete) {
+        if is_about_nothing && (self.kind == EventKind::Object || self.action != EventAction::Delete) {
             return Err(EpcisError::Missing { path: place.path_of(things) });
         }
-        let needs_parent = self.kind == EventKind::Aggregation && self.action != Action::Observe;
+        let needs_parent = self.kind == EventKind::Aggregation && self.action != EventAction::Observe;
         if needs_parent && self.parent.is_none() {
             return Err(EpcisError::Missing { path: place.path_of("parentID") });
         }
@@ -178,15 +174,19 @@ impl Event {
     }
 }
 
-impl Action {
-    fn read(place: &Place<'_>) -> Result<Self, EpcisError> {
-        match place.text()? {
-            "ADD" => Ok(Self::Add),
-            "OBSERVE" => Ok(Self::Observe),
-            "DELETE" => Ok(Self::Delete),
-            _ => Err(place.invalid("ADD, OBSERVE or DELETE")),
-        }
+/// An action, as the standard writes it.
+pub(super) const fn action_name(action: EventAction) -> &'static str {
+    match action {
+        EventAction::Add => "ADD",
+        EventAction::Observe => "OBSERVE",
+        EventAction::Delete => "DELETE",
     }
+}
+
+fn read_action(place: &Place<'_>) -> Result<EventAction, EpcisError> {
+    let text = place.text()?;
+    let found = EventAction::ALL.iter().copied().find(|known| action_name(*known) == text);
+    found.ok_or_else(|| place.invalid("ADD, OBSERVE or DELETE"))
 }
 
 impl Quantity {
@@ -273,12 +273,12 @@ fn extensions_of(place: &Place<'_>, kind: EventKind, namespaces: &Namespaces) ->
             return Err(EpcisError::Unhashable { path: field.path, what, why });
         }
         let known = COMMON.contains(&name) || COMMENTS.contains(&name) || matches!(name, "readPoint" | "bizLocation");
-        if known || kind.object_fields().contains(&name) {
+        if known || object_fields(kind).contains(&name) {
             continue;
         }
         match namespaces.resolve(&field, name)? {
             Some((namespace, local)) => Extension::read(&field, &namespace, local, namespaces, &mut extensions)?,
-            None => return Err(EpcisError::UnknownField { path: field.path, kind: kind.name() }),
+            None => return Err(EpcisError::UnknownField { path: field.path, kind: type_name(kind) }),
         }
     }
     Ok(extensions)

@@ -1,13 +1,16 @@
 //! From an event's document to the operation that records it.
 
-use super::{Action, EventKind, ShipmentEvent};
-use crate::domain::trade::{BusinessStep, EventAction as LedgerAction, EventKind as LedgerKind, RecordShipmentEvent};
+use super::ShipmentEvent;
+use crate::domain::trade::{BusinessStep, RecordShipmentEvent};
 use crate::primitives::{BlockTime, Hash, ObjectId};
 use thiserror::Error;
 
 /// Why an event cannot be recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RecordingError {
+    /// It is no event, but word that an earlier one is wrong.
+    #[error("the event declares the one with its hash wrong: that is recorded by declaring the error, not as an event")]
+    ErrorDeclaration,
     /// No business step, or one that a shipment does not have.
     #[error("bizStep is {found}: it must be one of {}", names())]
     Step {
@@ -41,6 +44,9 @@ impl ShipmentEvent {
         document_commitment: Hash,
         read_point_salt: &[u8; 32],
     ) -> Result<RecordShipmentEvent, RecordingError> {
+        if self.error.is_some() {
+            return Err(RecordingError::ErrorDeclaration);
+        }
         let said = self.step.as_deref().unwrap_or("missing");
         let step = BusinessStep::ALL.iter().find(|step| step.name() == said).copied();
         let minutes = self.utc_offset_minutes;
@@ -49,16 +55,8 @@ impl ShipmentEvent {
             order,
             event_hash: self.event_hash,
             document_commitment,
-            kind: match self.kind {
-                EventKind::Object => LedgerKind::Object,
-                EventKind::Aggregation => LedgerKind::Aggregation,
-                EventKind::Transaction => LedgerKind::Transaction,
-            },
-            action: match self.action {
-                Action::Add => LedgerAction::Add,
-                Action::Observe => LedgerAction::Observe,
-                Action::Delete => LedgerAction::Delete,
-            },
+            kind: self.kind,
+            action: self.action,
             step: step.ok_or_else(|| RecordingError::Step { found: said.to_owned() })?,
             event_time: BlockTime(self.event_time_ms),
             utc_offset_minutes_plus_720: utc_offset.ok_or(RecordingError::Offset { minutes })?,

@@ -2,6 +2,8 @@
 //! way in which a file is refused.
 
 use super::*;
+use crate::domain::trade::BusinessStep;
+use crate::primitives::ObjectId;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +46,7 @@ fn a_shipment_is_read() {
     let document = read(SHIPMENT).expect("our own fixture");
     assert_eq!(document.document_sha256, sha256(SHIPMENT.as_bytes()));
     let [packing, shipping, labelling] = &document.events[..] else { panic!("three events") };
-    assert_eq!((packing.kind, packing.action), (EventKind::Aggregation, Action::Add));
+    assert_eq!((packing.kind, packing.action), (EventKind::Aggregation, EventAction::Add));
     assert_eq!((packing.step.as_deref(), packing.utc_offset_minutes), (Some("packing"), 480));
     assert_eq!(packing.event_time_ms, 1_794_619_800_000);
     assert_eq!(packing.order_numbers(), ["PO-7781"]);
@@ -56,7 +58,7 @@ fn a_shipment_is_read() {
             "quantityElementepcClass=https://id.gs1.org/01/04099999678907quantity=100uom=EA",
         ]
     );
-    assert_eq!((shipping.kind, shipping.action), (EventKind::Object, Action::Observe));
+    assert_eq!((shipping.kind, shipping.action), (EventKind::Object, EventAction::Observe));
     assert_eq!(shipping.id, EventId::Hash(SHIPPING_ID.to_owned()));
     assert_eq!(shipping.canonical_id(), SHIPPING_ID);
     assert_eq!(shipping.read_point.as_deref(), Some("https://id.gs1.org/414/4099999000012/254/D2"));
@@ -455,5 +457,37 @@ fn gs1s_examples_are_read_and_their_ids_come_out() {
                 EventId::Opaque(id) => panic!("{name}: {id}"),
             }
         }
+    }
+}
+
+#[test]
+fn what_is_recorded_is_what_the_event_says() {
+    let salt = [5; 32];
+    let recorded = |text: &str| {
+        let event = read(text).unwrap_or_else(|error| panic!("{text}: {error}")).events.remove(0);
+        (event.recording(ObjectId([1; 32]), Hash([2; 32]), &salt), event)
+    };
+    let whole = r#""bizStep":"shipping","readPoint":{"id":"urn:epc:id:sgln:4099999.00001.D2"},"#;
+    let (operation, said) = recorded(&event(whole));
+    let operation = operation.expect("nothing is missing");
+    assert_eq!((operation.event_hash, operation.objects_hash), (said.event_hash, said.objects_hash()));
+    assert_eq!((operation.step, operation.kind), (BusinessStep::Shipping, EventKind::Object));
+    assert_eq!((operation.event_time.0, operation.utc_offset_minutes_plus_720), (said.event_time_ms, 720));
+    assert_eq!(Some(operation.read_point), said.read_point_commitment(&salt));
+    assert_eq!(operation.check(), Ok(()));
+
+    let read_point = r#""readPoint":{"id":"urn:epc:id:sgln:4099999.00001.D2"},"#;
+    let other_step = whole.replace("shipping", "killing");
+    let declared =
+        format!(r#"{whole}"errorDeclaration":{{"declarationTime":"2026-11-17T10:00:00Z","reason":"did_not_occur"}},"#);
+    let far_west = event(whole).replace("+00:00", "-13:00");
+    for (text, error) in [
+        (event(read_point), RecordingError::Step { found: "missing".to_owned() }),
+        (event(&other_step), RecordingError::Step { found: "killing".to_owned() }),
+        (event(r#""bizStep":"shipping","#), RecordingError::ReadPoint),
+        (event(&declared), RecordingError::ErrorDeclaration),
+        (far_west, RecordingError::Offset { minutes: -780 }),
+    ] {
+        assert_eq!(recorded(&text).0, Err(error), "{text}");
     }
 }
