@@ -436,7 +436,9 @@ impl<'a, R: Reader> Auditor<'a, R> {
             let (column, key) = (StoreColumn::Accumulator, hex::encode(ACCUMULATOR_KEY));
             return Err(Fault::Differs { column, key }.into());
         }
-        Ok(invariants::check_all(self.state.read().entries()).map_err(Fault::Invariant)?)
+        let entries = self.state.entries();
+        let entries = entries.iter().map(|(column, key, value)| (*column, key, value));
+        Ok(invariants::check_all(entries).map_err(Fault::Invariant)?)
     }
 
     fn report(&self) -> AuditReport {
@@ -446,7 +448,7 @@ impl<'a, R: Reader> Auditor<'a, R> {
             transactions: self.transactions,
             transfers: self.counted.transfers,
             certificates: self.certificates,
-            state_entries: self.state.read().entries().count() as u64,
+            state_entries: self.state.len() as u64,
             state_digest: self.accumulator.digest(),
         }
     }
