@@ -81,7 +81,7 @@ pub struct Customer {
 }
 
 /// The banks' customers.
-pub const CUSTOMERS: [Customer; 4] = [
+pub static CUSTOMERS: [Customer; 4] = [
     Customer {
         name: "buyer",
         bank: "bank-east",
@@ -111,6 +111,36 @@ pub const CUSTOMERS: [Customer; 4] = [
         description: "moves the goods, and records where they were read",
     },
 ];
+
+/// Customers whom some stories need besides.
+pub const CO_FINANCIER: Customer = Customer {
+    name: "co-financier",
+    bank: "bank-east",
+    role: Role::Financier,
+    legal_entity_id: "HKBR:70000014",
+    description: "lends too",
+};
+/// The supplier's own supplier.
+pub const TIER_TWO: Customer = Customer {
+    name: "tier-2",
+    bank: "bank-west",
+    role: Role::Merchant,
+    legal_entity_id: "HKBR:70000015",
+    description: "makes parts for the supplier",
+};
+/// The supplier of that one.
+pub const TIER_THREE: Customer = Customer {
+    name: "tier-3",
+    bank: "bank-east",
+    role: Role::Merchant,
+    legal_entity_id: "HKBR:70000016",
+    description: "makes the material of the parts",
+};
+
+/// Every customer that may have an account.
+pub fn customers() -> impl Iterator<Item = &'static Customer> {
+    CUSTOMERS.iter().chain([&CO_FINANCIER, &TIER_TWO, &TIER_THREE])
+}
 
 /// How long an attestation counts: a day.
 pub const ATTESTATION_AGE_MS_MAX: u64 = 24 * 60 * 60 * 1000;

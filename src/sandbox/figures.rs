@@ -7,7 +7,7 @@
 //! Signing happens inside the measured time, on the same processors as the validators.
 
 use super::SandboxError;
-use super::scenario::{self, token};
+use super::scenes::{lose_a_validator, market::token};
 use super::stage::Stage;
 use crate::client::{Client, ClientError, KeyPair, TransactionBuilder, operations};
 use crate::ledger::Status;
@@ -74,7 +74,7 @@ pub async fn measure(stage: &mut Stage<'_>) -> Result<(), SandboxError> {
     say(stage, "64 clients", &format!("{rate:.0} payments/s ({count} in {:.1} s) · {latencies}", took.as_secs_f64()));
     say(stage, "memory at rest", &memory_at_rest);
     say(stage, "memory after load", &memory_mb(stage));
-    scenario::lose_a_validator(stage).await
+    lose_a_validator(stage).await
 }
 
 fn say(stage: &Stage<'_>, what: &str, figure: &str) {

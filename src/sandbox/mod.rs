@@ -10,25 +10,26 @@ mod addresses;
 mod banner;
 pub mod cast;
 pub mod cluster;
-mod delivery;
 pub mod directory;
+mod documents;
 mod figures;
-mod invoice;
 mod ready_file;
 mod report;
-mod scenario;
+mod scenes;
 mod stage;
 pub mod testnet;
 
 use crate::client::{ClientError, KeyFileError, ParticipantError};
 use crate::execution::genesis::{Genesis, GenesisError};
 pub use report::plain_table;
+pub use scenes::Scenario;
 
 use cluster::Cluster;
 use directory::{SandboxDirectory, SandboxFile};
-use invoice::Document;
+use documents::Documents;
 use ready_file::ReadyFile;
 use report::{Output, Report};
+use scenes::market;
 use stage::Stage;
 use std::path::{Path, PathBuf};
 use testnet::{Plan, Ports, TestnetError};
@@ -214,35 +215,6 @@ impl std::str::FromStr for PortChoice {
     }
 }
 
-/// What is played once the accounts are open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scenario {
-    /// Settlement, financing and redemption from end to end.
-    Default,
-    /// The figures of this machine.
-    Figures,
-    /// Nothing: accounts and funds only.
-    None,
-}
-
-impl Scenario {
-    /// The names on the command line.
-    pub const NAMES: [&str; 3] = ["default", "figures", "none"];
-}
-
-impl std::str::FromStr for Scenario {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "default" => Ok(Self::Default),
-            "figures" => Ok(Self::Figures),
-            "none" => Ok(Self::None),
-            _ => Err(format!("'{text}' is no scenario; scenarios are {}", Self::NAMES.join(", "))),
-        }
-    }
-}
-
 /// What a user may choose.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -271,7 +243,10 @@ pub async fn run(options: Options) -> Result<(), SandboxError> {
     // What can be wrong with the question is found before a directory is made for it.
     let validators = options.validators.unwrap_or(4);
     testnet::require_count(validators)?;
-    let documents = Document::candidates()?;
+    let documents = match options.scenario.takes_documents() {
+        true => Documents::named()?,
+        false => Documents::default(),
+    };
     options.ready_file.as_deref().map_or(Ok(()), ReadyFile::require_writable)?;
     let planned = match options.data_dir.join("genesis.json").exists() {
         true => None,
@@ -394,7 +369,7 @@ async fn drive(
     directory: &SandboxDirectory,
     cluster: &mut Cluster,
     output: &Output,
-    documents: Vec<Document>,
+    documents: Documents,
     is_new: bool,
     ready_file: Option<&ReadyFile>,
 ) -> Result<(), SandboxError> {
@@ -408,23 +383,21 @@ async fn drive(
     SandboxFile { endpoints: endpoints.clone(), validators: cluster.size() }.write(directory.path())?;
 
     let mut stage = Stage::enter(directory, cluster, genesis, output).await?;
-    scenario::open_accounts(&mut stage, &documents).await?;
-    let document = scenario::choose(&stage, documents).await?;
+    stage.report.scenario = options.scenario.name();
+    market::open_accounts(&mut stage, documents.invoices.first()).await?;
+    let invoice = scenes::choose(&stage, &documents).await?;
+    let is_story = options.scenario.is_story();
     // Whoever tries the commands finds an invoice to register, and the scenario leaves the one that it plays with.
-    if options.scenario == Scenario::Default || is_new {
-        document.keep_sample(directory)?;
+    if is_story || is_new {
+        invoice.keep_sample(directory)?;
     }
-    if is_new && options.scenario != Scenario::Default {
-        scenario::fund(&mut stage, &document).await?;
+    if is_new && !is_story {
+        market::fund_all(&mut stage, &invoice).await?;
     }
     banner::print(output, directory, stage.cluster, quorum);
     ready_file.map_or(Ok(()), |file| file.write(&endpoints, directory.path()))?;
-    match options.scenario {
-        Scenario::Default => scenario::play(&mut stage, &document).await?,
-        Scenario::Figures => figures::measure(&mut stage).await?,
-        Scenario::None => {}
-    }
-    finish(&mut stage, options).await?;
+    scenes::play(options.scenario, &mut stage, &documents, &invoice).await?;
+    finish(&mut stage).await?;
     if options.exit {
         return Ok(());
     }
@@ -466,13 +439,10 @@ fn what_is_left(left: usize, validators: usize, quorum: usize) -> String {
 }
 
 /// Verifies every receipt from its file, and prints the sum of it all.
-async fn finish(stage: &mut Stage<'_>, options: &Options) -> Result<(), SandboxError> {
+async fn finish(stage: &mut Stage<'_>) -> Result<(), SandboxError> {
     let verified = stage.verify_receipts()?;
     let height = stage.height().await?;
-    let balances = match options.json {
-        true => Vec::new(),
-        false => stage.balances().await?,
-    };
+    let balances = stage.balances().await?;
     let report: &Report = &stage.report;
     stage.output.finish(report, stage.cluster, stage.directory, height, verified, &balances);
     Ok(())

@@ -2,7 +2,8 @@
 
 use super::cluster::Cluster;
 use super::directory::SandboxDirectory;
-use crate::client::Settled;
+use crate::client::{Settled, decimal};
+use crate::primitives::Amount;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use std::path::PathBuf;
 
@@ -58,19 +59,48 @@ pub struct BalanceLine {
     pub name: String,
     /// Of which token.
     pub token: String,
+    /// That token's decimals.
+    pub scale: u32,
     /// What it may spend.
-    pub available: String,
+    pub available: u64,
     /// What locks set aside.
-    pub locked: String,
+    pub locked: u64,
+    /// What it had, available and locked, when the story began; none where no story was told.
+    pub before: Option<u64>,
+}
+
+/// Where a receivable, and the loan on it, stood at a moment.
+#[derive(Clone, Debug)]
+pub struct StateLine {
+    /// After what.
+    pub moment: String,
+    /// Which receivable, for people.
+    pub which: String,
+    /// The receivable's state.
+    pub receivable: String,
+    /// What is owed on it, or would be.
+    pub outstanding: Amount,
+    /// The loan's state, with how late it is if it is late; none without a loan.
+    pub loan: Option<String>,
+    /// What the loan's lenders are owed: principal, interest and fees.
+    pub owed: Amount,
+    /// The decimals of both amounts.
+    pub scale: u32,
 }
 
 /// What happened.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// Which scenario it was.
+    pub scenario: &'static str,
     /// The transactions, in order.
     pub steps: Vec<StepRecord>,
     /// The validator that was killed and came back.
     pub restart: Option<Restart>,
+    /// Where the receivables stood, moment by moment.
+    pub states: Vec<StateLine>,
+    /// From a carrier's event being sent to the loan's receipt, in ms.
+    pub event_to_money_ms: Option<f64>,
 }
 
 /// Lines for people, or JSON for programs.
@@ -106,12 +136,15 @@ impl Output {
         balances: &[BalanceLine],
     ) {
         if self.json {
-            println!("{:#}", report.to_json(cluster, directory, height));
+            println!("{:#}", report.to_json(cluster, directory, height, balances));
             return;
         }
         if !report.steps.is_empty() {
             println!("\n{}", report.steps_table());
             println!("{}", report.summary(height, verified));
+        }
+        if !report.states.is_empty() {
+            println!("\n{}", report.states_table());
         }
         if !balances.is_empty() {
             println!("\n{}", balances_table(balances));
@@ -120,7 +153,13 @@ impl Output {
 }
 
 impl Report {
-    fn to_json(&self, cluster: &Cluster, directory: &SandboxDirectory, height: u64) -> serde_json::Value {
+    fn to_json(
+        &self,
+        cluster: &Cluster,
+        directory: &SandboxDirectory,
+        height: u64,
+        balances: &[BalanceLine],
+    ) -> serde_json::Value {
         let steps = self.steps.iter().map(|step| {
             serde_json::json!({
                 "name": step.name,
@@ -136,7 +175,29 @@ impl Report {
         let restart = self.restart.as_ref().map(
             |restart| serde_json::json!({ "validator": restart.validator, "back_after_ms": restart.back_after_ms }),
         );
+        let states = self.states.iter().map(|line| {
+            serde_json::json!({
+                "moment": line.moment,
+                "which": line.which,
+                "receivable": line.receivable,
+                "outstanding": line.outstanding.minor_units(),
+                "loan": line.loan,
+                "owed": line.owed.minor_units(),
+            })
+        });
+        let states = states.collect::<Vec<_>>();
+        let balances = balances.iter().map(|line| {
+            serde_json::json!({
+                "name": line.name,
+                "token": line.token,
+                "available": line.available,
+                "locked": line.locked,
+                "before": line.before,
+            })
+        });
+        let balances = balances.collect::<Vec<_>>();
         serde_json::json!({
+            "scenario": self.scenario,
             "validators": cluster.size(),
             "endpoints": cluster.endpoints(),
             "data_dir": directory.path(),
@@ -144,7 +205,31 @@ impl Report {
             "height": height,
             "steps": steps,
             "restart": restart,
+            "states": states,
+            "balances": balances,
+            "event_to_money_ms": self.event_to_money_ms,
         })
+    }
+
+    fn states_table(&self) -> Table {
+        let mut table = plain_table();
+        table.set_header(["when", "receivable", "state", "outstanding", "loan", "owed to lenders"]);
+        for line in &self.states {
+            let owed = match &line.loan {
+                Some(_) => decimal::format(line.owed, line.scale),
+                None => String::new(),
+            };
+            table.add_row([
+                line.moment.clone(),
+                line.which.clone(),
+                line.receivable.clone(),
+                decimal::format(line.outstanding, line.scale),
+                line.loan.clone().unwrap_or_default(),
+                owed,
+            ]);
+        }
+        align_right(&mut table, &[3, 5]);
+        table
     }
 
     fn steps_table(&self) -> Table {
@@ -178,13 +263,24 @@ impl Report {
     }
 }
 
+/// What everyone has; where a story was told, of those alone whom it moved, and by how much.
 fn balances_table(balances: &[BalanceLine]) -> Table {
     let mut table = plain_table();
-    table.set_header(["who", "token", "available", "locked"]);
+    let told = balances.iter().any(|line| line.before.is_some());
+    table.set_header(["who", "token", "available", "locked"].into_iter().chain(told.then_some("change")));
     for line in balances {
-        table.add_row([&line.name, &line.token, &line.available, &line.locked]);
+        let text = |amount: u64| decimal::format(Amount::new(amount), line.scale);
+        let now = line.available.saturating_add(line.locked);
+        let change = match line.before {
+            Some(before) if before == now => continue,
+            Some(before) if before > now => Some(format!("-{}", text(before - now))),
+            Some(before) => Some(format!("+{}", text(now - before))),
+            None => told.then(String::new),
+        };
+        let row = [line.name.clone(), line.token.clone(), text(line.available), text(line.locked)];
+        table.add_row(row.into_iter().chain(change));
     }
-    align_right(&mut table, &[2, 3]);
+    align_right(&mut table, &[2, 3, 4]);
     table
 }
 

@@ -1,18 +1,21 @@
 //! The stage on which a scenario plays: the running network, its participants, and the receipts of what they did.
 
 use super::SandboxError;
+use super::cast;
 use super::cluster::Cluster;
 use super::directory::SandboxDirectory;
-use super::report::{BalanceLine, Output, Report, StepRecord};
+use super::report::{BalanceLine, Output, Report, StateLine, StepRecord};
 use super::testnet::create_key;
 use crate::client::{
-    Client, KeyPair, Operation, Participant, Reader, Settled, TransactionBuilder, decimal, operations, receipt_file,
+    Client, KeyPair, Operation, Participant, Reader, Settled, TransactionBuilder, decimal, now_ms, operations,
+    receipt_file,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::receipt::TrustRoot;
-use crate::ledger::{Reason, Status};
+use crate::ledger::{Effect, Reason, Status, Value};
 use crate::primitives::ids::Origin;
-use crate::primitives::{AccountId, Amount, ChainId, TokenId};
+use crate::primitives::{AccountId, Amount, ChainId, ObjectId, TokenId};
+use crate::wire::pb::financing::{Loan, LoanBucket, LoanState};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +45,8 @@ pub struct Stage<'a> {
     genesis: Genesis,
     people: BTreeMap<String, Participant>,
     scales: BTreeMap<TokenId, u32>,
+    /// What everyone had of each token when the story began.
+    before: BTreeMap<(String, String), u64>,
 }
 
 /// A transaction of one participant, in the making.
@@ -77,7 +82,28 @@ impl<'a> Stage<'a> {
             }
         }
         let people = read_people(directory)?;
-        Ok(Self { directory, cluster, output, report: Report::default(), client, genesis, people, scales })
+        Ok(Self {
+            directory,
+            cluster,
+            output,
+            report: Report::default(),
+            client,
+            genesis,
+            people,
+            scales,
+            before: BTreeMap::new(),
+        })
+    }
+
+    /// Now, by the ledger's clock.
+    pub fn now_ms(&self) -> u64 {
+        now_ms()
+    }
+
+    /// The name of whoever has this account, for people.
+    pub fn name_of(&self, account: AccountId) -> String {
+        let found = self.people.values().find(|person| person.account == account);
+        found.map_or_else(|| account.to_string(), |person| person.name.clone())
     }
 
     /// The ledger.
@@ -163,7 +189,7 @@ impl<'a> Stage<'a> {
         let mut draft = self.draft(customer.bank)?;
         let keys = operations::Keys::single(key.public_key());
         let origin = draft.add(operations::open_account(keys, &[customer.role], legal_entity_id));
-        let sentence = format!("{} opens an account for the {}", customer.bank, customer.name);
+        let sentence = format!("{} opens the account of {}", customer.bank, customer.name);
         self.settle(&format!("open-{}", customer.name), &sentence, draft, &[], Expect::Applied).await?;
         let participant = Participant { name: customer.name.to_owned(), account: origin.account_id(), key };
         participant.write_file(&directory, "key.pem", "passphrase")?;
@@ -193,12 +219,14 @@ impl<'a> Stage<'a> {
         // Read as the sender, so that its receipt opens its balances.
         let settled = self.reading_as(&draft.sender)?.submit_and_wait(&signed).await;
         let settled = settled.map_err(|cause| SandboxError::Step { step: step.to_owned(), cause: Box::new(cause) })?;
-        let (found, as_expected) = match (&settled.outcome().status, expect) {
-            (Status::Applied, Expect::Applied) => ("applied".to_owned(), true),
-            (Status::Applied, Expect::Declined(_)) => ("applied".to_owned(), false),
+        let (found, rule, as_expected) = match (&settled.outcome().status, expect) {
+            (Status::Applied, Expect::Applied) => ("applied".to_owned(), None, true),
+            (Status::Applied, Expect::Declined(_)) => ("applied".to_owned(), None, false),
             (Status::Declined(decline), _) => {
-                let reason = Reason::entry(decline.code).map_or("UNKNOWN", |entry| entry.name);
-                (format!("declined: {reason}"), matches!(expect, Expect::Declined(expected) if expected == reason))
+                let entry = Reason::entry(decline.code);
+                let reason = entry.map_or("UNKNOWN", |entry| entry.name);
+                let as_expected = matches!(expect, Expect::Declined(expected) if expected == reason);
+                (format!("declined: {reason}"), entry.map(|entry| entry.explanation), as_expected)
             }
         };
         if !as_expected {
@@ -212,8 +240,118 @@ impl<'a> Stage<'a> {
         receipt_file::write(&path, &settled.receipt).map_err(|error| SandboxError::Internal(error.to_string()))?;
         let record = StepRecord::new(step, sentence, &found, &settled, path);
         self.output.step(self.report.steps.len() + 1, &record);
+        if let Some(rule) = rule {
+            self.tell(rule);
+        }
         self.report.steps.push(record);
         Ok(settled)
+    }
+
+    /// Has somebody do one thing, which must be applied.
+    ///
+    /// # Errors
+    /// Those of [`Self::settle`].
+    pub async fn apply(
+        &mut self,
+        who: &str,
+        step: &str,
+        sentence: &str,
+        operation: Operation,
+    ) -> Result<Settled, SandboxError> {
+        let mut draft = self.draft(who)?;
+        draft.add(operation);
+        self.settle(step, sentence, draft, &[], Expect::Applied).await
+    }
+
+    /// The same of what creates something: its id.
+    ///
+    /// # Errors
+    /// Those of [`Self::settle`].
+    pub async fn create(
+        &mut self,
+        who: &str,
+        step: &str,
+        sentence: &str,
+        operation: Operation,
+    ) -> Result<ObjectId, SandboxError> {
+        let mut draft = self.draft(who)?;
+        let created = draft.add(operation).object_id();
+        self.settle(step, sentence, draft, &[], Expect::Applied).await?;
+        Ok(created)
+    }
+
+    /// Has somebody try one thing, which must be declined for a reason.
+    ///
+    /// # Errors
+    /// Those of [`Self::settle`].
+    pub async fn decline(
+        &mut self,
+        who: &str,
+        step: &str,
+        sentence: &str,
+        operation: Operation,
+        reason: &'static str,
+    ) -> Result<Settled, SandboxError> {
+        let mut draft = self.draft(who)?;
+        draft.add(operation);
+        self.settle(step, sentence, draft, &[], Expect::Declined(reason)).await
+    }
+
+    /// Begins a part of the story.
+    pub fn chapter(&self, title: &str) {
+        self.output.note(&format!("\n{title}\n"));
+    }
+
+    /// Tells something beside the steps.
+    pub fn tell(&self, sentence: &str) {
+        self.output.note(&format!("     {sentence}"));
+    }
+
+    /// Begins the story: what everyone has from here on is compared with what it has now.
+    ///
+    /// # Errors
+    /// No node answers.
+    pub async fn begin_story(&mut self) -> Result<(), SandboxError> {
+        let lines = self.balances().await?;
+        self.before = lines.into_iter().map(|line| ((line.name, line.token), line.available + line.locked)).collect();
+        Ok(())
+    }
+
+    /// Reads a loan as the regulator does, who sees all of them.
+    ///
+    /// # Errors
+    /// No node answers.
+    pub async fn loan(&self, loan: ObjectId) -> Result<Loan, SandboxError> {
+        Ok(self.reading_as("observer")?.loan(loan).await?)
+    }
+
+    /// Notes where a receivable, and the loan that was made on it, stand after something.
+    ///
+    /// # Errors
+    /// No node answers.
+    pub async fn note_state(
+        &mut self,
+        moment: &str,
+        which: &str,
+        receivable: ObjectId,
+        loan: Option<ObjectId>,
+    ) -> Result<(), SandboxError> {
+        let found = self.reading_as("observer")?.receivable(receivable).await?;
+        let loan = match loan {
+            Some(loan) => Some(self.loan(loan).await?),
+            None => None,
+        };
+        let scale = found.token_id.parse().map_or(0, |token| self.scale(token));
+        self.report.states.push(StateLine {
+            moment: moment.to_owned(),
+            which: which.to_owned(),
+            receivable: short_name(found.state().as_str_name(), "RECEIVABLE_STATE_"),
+            outstanding: Amount::new(found.outstanding),
+            loan: loan.as_ref().map(standing),
+            owed: loan.as_ref().map_or(Amount::ZERO, owed),
+            scale,
+        });
+        Ok(())
     }
 
     /// The height that the nodes are at.
@@ -224,17 +362,22 @@ impl<'a> Stage<'a> {
         Ok(self.client.status().await?.height)
     }
 
+    /// What whoever verifies believes: the genesis file and nothing else.
+    pub fn trust(&self) -> TrustRoot {
+        TrustRoot {
+            chain_id: self.genesis.chain_id(),
+            validators: self.genesis.validators().clone(),
+            epoch_length: self.genesis.epoch_length(),
+            checkpoint: None,
+        }
+    }
+
     /// Verifies every receipt from its file, with the genesis file and nothing else.
     ///
     /// # Errors
     /// The first that does not verify.
     pub fn verify_receipts(&self) -> Result<usize, SandboxError> {
-        let trust = TrustRoot {
-            chain_id: self.genesis.chain_id(),
-            validators: self.genesis.validators().clone(),
-            epoch_length: self.genesis.epoch_length(),
-            checkpoint: None,
-        };
+        let trust = self.trust();
         for step in &self.report.steps {
             let refuse = |why: String| SandboxError::Receipt { path: step.receipt.clone(), why };
             let receipt = receipt_file::read(&step.receipt).map_err(|error| refuse(error.to_string()))?;
@@ -250,22 +393,73 @@ impl<'a> Stage<'a> {
     pub async fn balances(&self) -> Result<Vec<BalanceLine>, SandboxError> {
         let client = self.reading_as("observer")?;
         let mut lines = Vec::new();
-        for name in ["bank-east", "bank-west", "buyer", "supplier", "financier"] {
+        let banks = ["bank-east", "bank-west"];
+        for name in banks.into_iter().chain(cast::customers().map(|customer| customer.name)) {
             if !self.knows(name) {
                 continue;
             }
             for balance in client.balances(self.account(name)?).await?.balances {
-                let text = |amount: u64| decimal::format(Amount::new(amount), balance.scale);
+                let before = self.before.get(&(name.to_owned(), balance.token_id.clone())).copied();
                 lines.push(BalanceLine {
                     name: name.to_owned(),
-                    token: balance.token_id.clone(),
-                    available: text(balance.available),
-                    locked: text(balance.locked),
+                    token: balance.token_id,
+                    scale: balance.scale,
+                    available: balance.available,
+                    locked: balance.locked,
+                    // Whoever had nothing of it when the story began is in no list of that time.
+                    before: before.or((!self.before.is_empty()).then_some(0)),
                 });
             }
         }
         Ok(lines)
     }
+}
+
+/// The effects of a name that a receipt tells of.
+pub fn effects<'r>(settled: &'r Settled, name: &'r str) -> impl Iterator<Item = &'r Effect> {
+    settled.outcome().effects.iter().filter(move |effect| effect.name == name)
+}
+
+/// An amount of the first effect of a name that a receipt tells of.
+///
+/// # Errors
+/// It tells of none.
+pub fn amount_of(settled: &Settled, effect: &str, field: &str) -> Result<Amount, SandboxError> {
+    match effects(settled, effect).find_map(|effect| effect.field(field)) {
+        Some(Value::Amount(amount)) => Ok(*amount),
+        _ => Err(SandboxError::Internal(format!("the receipt tells no amount '{field}' of {effect}"))),
+    }
+}
+
+/// What a loan's lenders are owed as of the newest block.
+pub fn owed(loan: &Loan) -> Amount {
+    Amount::new(loan.principal.saturating_add(loan.interest_owed).saturating_add(loan.fee_owed))
+}
+
+/// A loan's state, with how late it is if it is late.
+fn standing(loan: &Loan) -> String {
+    let state = short_name(loan.state().as_str_name(), "LOAN_STATE_");
+    match (loan.state(), loan.bucket()) {
+        (LoanState::Repaid | LoanState::Recovered, _) | (_, LoanBucket::Unspecified | LoanBucket::Current) => state,
+        (_, bucket) => format!("{state}, {}", bucket_name(bucket)),
+    }
+}
+
+/// How late a loan is, for people.
+pub fn bucket_name(bucket: LoanBucket) -> &'static str {
+    match bucket {
+        LoanBucket::Unspecified => "unknown",
+        LoanBucket::Current => "current",
+        LoanBucket::Days1To30 => "1-30 days late",
+        LoanBucket::Days31To60 => "31-60 days late",
+        LoanBucket::Days61To90 => "61-90 days late",
+        LoanBucket::Over90 => "over 90 days late",
+    }
+}
+
+/// An enumeration's name on the wire as people write it.
+fn short_name(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_lowercase().replace('_', "-")
 }
 
 fn read_people(directory: &SandboxDirectory) -> Result<BTreeMap<String, Participant>, SandboxError> {

@@ -4,5 +4,6 @@ mod audit;
 mod commands;
 mod network;
 pub mod programs;
+mod scenes;
 mod trading;
 mod words;

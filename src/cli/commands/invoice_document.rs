@@ -211,11 +211,14 @@ pub fn read_key(session: &Session, named: Option<&Path>) -> Result<[u8; 32], Fai
 mod tests {
     use super::*;
 
-    const OWN: &str = include_str!("../../sandbox/invoice.xml");
+    const OWN: &str = include_str!("../../sandbox/documents/invoice.xml");
 
     fn document() -> InvoiceDocument {
-        let text =
-            OWN.replace("{number}", "1").replace("{issue_date}", "2026-11-01").replace("{due_date}", "2026-12-01");
+        let text = OWN
+            .replace("{number}", "1")
+            .replace("{order_number}", "PO-1")
+            .replace("{issue_date}", "2026-11-01")
+            .replace("{due_date}", "2026-12-01");
         let invoice = UblInvoice::read(text.as_bytes()).expect("an invoice");
         InvoiceDocument { path: "invoice.xml".into(), bytes: text.into_bytes(), invoice }
     }

@@ -76,7 +76,9 @@ pub struct SandboxCommand {
     /// A file to write once the network serves and every account is open.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// Which scenario to play: 'default', 'figures' (what this machine settles), or 'none'.
+    /// What to play: 'default' (all of it, and a validator's loss), 'closed-loop' (from the order over the goods' departure to
+    /// the money, and back), 'double-financing' (one invoice, two financiers), 'joint-loan' (two lenders), 'voucher' (a
+    /// receivable in parts, down the tiers), 'figures' (what this machine settles), or 'none'.
     #[arg(long, value_name = "NAME", default_value = "default")]
     scenario: Scenario,
     /// End after the scenario.

@@ -1,0 +1,153 @@
+//! How a receivable becomes money in these stories: a programme that is published, a request that its rules grant, the buyer's
+//! payment that reaches the lenders first, and the proof of where a loan comes from.
+
+use super::trade::Trade;
+use crate::client::Settled;
+use crate::client::operations::{self, Citation, NewFinancingRequest, NewProgramme, Operation};
+use crate::primitives::{Amount, ObjectId};
+use crate::sandbox::SandboxError;
+use crate::sandbox::cast;
+use crate::sandbox::stage::{Stage, amount_of, effects};
+use std::time::Duration;
+
+/// A programme's plainest terms: up to 90 % of what is outstanding, for a year at most, at 8 % and, once it is late, 12 %, with
+/// a fee of 0.5 %, and without asking for more than the buyer's confirmation.
+pub fn plain_terms(name: &str, trade: &Trade) -> NewProgramme {
+    NewProgramme {
+        name: name.to_owned(),
+        token: trade.token,
+        buyers: Vec::new(),
+        suppliers: Vec::new(),
+        advance_rate_bps: 9_000,
+        tenor_days_max: 365,
+        rate_bps: 800,
+        late_rate_bps: 1_200,
+        fee_bps: 50,
+        limit: trade.amount,
+        settlements_min: 0,
+        settlements_late_days_max: 0,
+        order_agreed: false,
+        shipment_step: None,
+        recourse: true,
+        participation_bps_max: 0,
+        utc_offset_minutes: cast::UTC_OFFSET_MINUTES.into(),
+        holidays: Vec::new(),
+    }
+}
+
+/// A financier publishes a programme.
+///
+/// # Errors
+/// It is not published.
+pub async fn publish(stage: &mut Stage<'_>, who: &str, terms: NewProgramme) -> Result<ObjectId, SandboxError> {
+    let sentence = format!("the {who} publishes a programme: who meets its terms is financed at once");
+    let step = if who == "financier" { "publish-programme".to_owned() } else { format!("publish-programme-{who}") };
+    stage.create(who, &step, &sentence, operations::publish_programme(terms)).await
+}
+
+/// What asks for a loan.
+pub fn requesting(
+    (receivable, programme): (ObjectId, ObjectId),
+    advance: Amount,
+    citations: Vec<Citation>,
+) -> NewFinancingRequest {
+    NewFinancingRequest { receivable, programme, advance, purpose: String::new(), citations }
+}
+
+/// An owner of a receivable asks for a loan on it, and has it. Gives the loan.
+///
+/// # Errors
+/// It is not granted.
+pub async fn borrow(
+    stage: &mut Stage<'_>,
+    (who, step): (&str, &str),
+    sentence: &str,
+    request: NewFinancingRequest,
+) -> Result<ObjectId, SandboxError> {
+    let mut draft = stage.draft(who)?;
+    let loan = draft.add(operations::request_financing(request)).object_id();
+    stage.settle(step, sentence, draft, &[], crate::sandbox::stage::Expect::Applied).await?;
+    Ok(loan)
+}
+
+/// The same of who must not have it, for a reason.
+///
+/// # Errors
+/// It is granted, or declined for another reason.
+pub async fn borrow_in_vain(
+    stage: &mut Stage<'_>,
+    (who, step): (&str, &str),
+    sentence: &str,
+    request: NewFinancingRequest,
+    reason: &'static str,
+) -> Result<(), SandboxError> {
+    let operation: Operation = operations::request_financing(request);
+    stage.decline(who, step, sentence, operation, reason).await.map(drop)
+}
+
+/// The buyer pays an invoice, or a part of one, and it is told who received what.
+///
+/// # Errors
+/// It does not.
+pub async fn pay_invoice(
+    stage: &mut Stage<'_>,
+    step: &str,
+    trade: &Trade,
+    (receivable, amount): (ObjectId, Amount),
+) -> Result<Settled, SandboxError> {
+    let sentence = format!("the buyer pays {}", stage.money(amount, trade.token));
+    let payment = operations::pay_invoice(receivable, amount, &format!("PAY-{}", trade.facts.number));
+    let settled = stage.apply("buyer", step, &sentence, payment).await?;
+    tell_division(stage, trade, &settled)?;
+    Ok(settled)
+}
+
+/// Tells of the payment of an invoice who received what, as its receipt has it.
+fn tell_division(stage: &Stage<'_>, trade: &Trade, settled: &Settled) -> Result<(), SandboxError> {
+    let money = |amount: Amount| stage.money(amount, trade.token);
+    if effects(settled, "financing.loan_repaid").next().is_some() {
+        let of = |field: &str| amount_of(settled, "financing.loan_repaid", field);
+        stage.tell(&format!(
+            "The lenders first: {}, of which fee {}, interest {}, principal {}.",
+            money(of("amount")?),
+            money(of("fee")?),
+            money(of("interest")?),
+            money(of("principal")?)
+        ));
+    }
+    let to_owner = amount_of(settled, "financing.invoice_paid", "to_owner")?;
+    if !to_owner.is_zero() {
+        stage.tell(&format!("What is left reaches the receivable's owner: {}.", money(to_owner)));
+    }
+    Ok(())
+}
+
+/// Reads where a loan comes from, verifies every step of it offline, and keeps it as a file.
+///
+/// # Errors
+/// A step does not hold.
+pub async fn prove_lineage(stage: &Stage<'_>, loan: ObjectId) -> Result<(), SandboxError> {
+    let internal = |error: crate::client::lineage::LineageError| SandboxError::Internal(error.to_string());
+    let lineage = stage.reading_as("financier")?.lineage(loan).await?;
+    let proven = lineage.verify(&stage.trust()).map_err(internal)?;
+    stage.tell("Where the loan comes from, as the node tells it and the receipts prove it:");
+    for step in &lineage.steps {
+        let of = if step.relation.is_empty() { "loan" } else { &step.relation };
+        stage.tell(&format!("  block {:>4}  {of:<12} {}", step.height, step.events.join(", ")));
+    }
+    let path = stage.directory.receipt(stage.height().await?, "lineage");
+    lineage.write(&path).map_err(internal)?;
+    let without = match proven.without_receipt {
+        0 => String::new(),
+        count => format!(", and {count} fell due by time and have no receipt"),
+    };
+    stage.tell(&format!("{} steps proven offline{without}; kept in {}", proven.steps, path.display()));
+    Ok(())
+}
+
+/// Tells how long it took from the carrier's event to the money.
+pub fn tell_time(stage: &mut Stage<'_>, took: Duration) {
+    let took_ms = took.as_secs_f64() * 1_000.0;
+    stage.report.event_to_money_ms = Some(took_ms);
+    stage.tell(&format!("From the carrier's event to the money on the supplier's account: {took_ms:.0} ms."));
+}
