@@ -15,8 +15,8 @@ mod session;
 use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
-    accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, pay, receipts, redeem,
-    reserves, run, tokens,
+    accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, orders, pay,
+    read_points, receipts, redeem, reserves, run, tokens,
 };
 use failure::Failure;
 use output::Format;
@@ -83,7 +83,13 @@ enum Command {
     /// Requests, settles and shows redemptions.
     #[command(subcommand)]
     Redeem(redeem::RedeemCommand),
-    /// Registers, confirms, shows and pays invoices.
+    /// Places, accepts, changes, cancels and shows orders.
+    #[command(subcommand, alias = "order")]
+    Orders(orders::OrdersCommand),
+    /// Registers places at which a carrier reads, and takes them out of use.
+    #[command(subcommand, alias = "read-point")]
+    ReadPoints(read_points::ReadPointsCommand),
+    /// Registers, confirms, disputes, credits, passes on, shows and pays invoices.
     #[command(subcommand, alias = "invoice")]
     Invoices(invoices::InvoicesCommand),
     /// Shows what trade documents say: orders, invoices, credit notes, logistics events.
@@ -106,7 +112,7 @@ enum Command {
     /// Shows and follows blocks.
     #[command(subcommand)]
     Blocks(chain::BlocksCommand),
-    /// Follows events.
+    /// Follows the ledger's events; records, takes back and shows those of shipments.
     #[command(subcommand)]
     Events(chain::EventsCommand),
     /// Shows how the nodes are.
@@ -209,6 +215,8 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Pay(command) => command.run(&session).await,
         Command::Redeem(command) => command.run(&session).await,
         Command::Invoices(command) => command.run(&session).await,
+        Command::Orders(command) => command.run(&session).await,
+        Command::ReadPoints(command) => command.run(&session).await,
         Command::Finance(command) => command.run(&session).await,
         Command::Receipts(receipts::ReceiptsCommand::Get { transaction, without_balances, checkpoint_height }) => {
             receipts::get(&session, transaction, without_balances, checkpoint_height).await
@@ -306,6 +314,29 @@ mod tests {
         };
         for variable in variables.chain([crate::client::passphrase::PASSPHRASE_VARIABLE.into()]) {
             assert!(known(&variable), "{variable}");
+        }
+    }
+
+    /// What the help of a trade's commands shows can be typed, with ids in place of the words in capitals.
+    #[test]
+    fn every_command_of_a_trade_shows_an_example_that_can_be_typed() {
+        let (cli, id) = (Cli::command(), "0".repeat(64));
+        let groups = ["orders", "invoices", "events", "read-points"].map(|name| cli.find_subcommand(name));
+        for command in groups.iter().flatten().flat_map(|group| group.get_subcommands()) {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<&str> = help.lines().filter(|line| line.starts_with("  causeway ")).collect();
+            assert!(!examples.is_empty(), "{name} shows no example");
+            for example in examples {
+                assert_eq!(example.split_whitespace().nth(2), Some(name), "{example}");
+                let typed = example.split_whitespace().map(|word| match word {
+                    "ORDER" | "RECEIVABLE" | "HASH" => id.as_str(),
+                    word => word,
+                });
+                if let Err(error) = Cli::try_parse_from(typed) {
+                    panic!("{example}: {error}");
+                }
+            }
         }
     }
 

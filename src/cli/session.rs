@@ -416,6 +416,20 @@ impl Session {
         Ok(decimal::parse(text, self.scale(token).await?)?)
     }
 
+    /// Who has how much of a token, each as ACCOUNT=AMOUNT.
+    ///
+    /// # Errors
+    /// One is of another form, or is no account or no amount.
+    pub async fn allocations(&self, texts: &[String], token: TokenId) -> Result<Vec<(AccountId, Amount)>, Failure> {
+        let mut allocations = Vec::new();
+        for text in texts {
+            let form = || Failure::Usage(format!("'{text}' is not of the form ACCOUNT=AMOUNT"));
+            let (account, amount) = text.split_once('=').ok_or_else(form)?;
+            allocations.push((self.common.find_account(account)?, self.amount(amount, token).await?));
+        }
+        Ok(allocations)
+    }
+
     /// A token's decimals.
     ///
     /// # Errors

@@ -258,6 +258,16 @@ impl ShipmentEvent {
     }
 }
 
+/// A read point's id in canonical form, as `readPoint.id` of an event gives it.
+///
+/// # Errors
+/// It is no URI, or has no one form.
+pub fn canonical_read_point(id: &str) -> Result<String, EpcisError> {
+    let node = Node::Text(id.to_owned());
+    let place = Place { node: &node, path: "the read point's id".to_owned() };
+    Ok(value::Value::uri(&place)?.canonical)
+}
+
 /// The commitment to a read point by its id in canonical form.
 pub fn read_point_commitment(salt: &[u8; 32], id: &str) -> Hash {
     hash(Domain::READ_POINT, &[salt, id.as_bytes()].concat())
@@ -291,6 +301,13 @@ fn unescaped(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// The digest in an event id that is a hash.
+fn digest_of(id: &str) -> Option<&str> {
+    let (digest, version) = id.strip_prefix("ni:///sha-256;")?.split_once('?')?;
+    // What CBV 2.1 hashes otherwise is refused before.
+    matches!(version, "ver=CBV2.0" | "ver=CBV2.1").then_some(digest)
+}
+
 fn ni(hash: Hash) -> String {
     format!("ni:///sha-256;{}?ver=CBV2.0", hex::encode(hash.0))
 }
@@ -302,11 +319,7 @@ impl EventId {
         if !id.starts_with("ni:") {
             return Ok(Self::Opaque(id.clone()));
         }
-        let digest = id.strip_prefix("ni:///sha-256;").and_then(|rest| rest.split_once('?')).filter(|(_, version)| {
-            // What CBV 2.1 hashes otherwise is refused before.
-            matches!(*version, "ver=CBV2.0" | "ver=CBV2.1")
-        });
-        let Some((digest, _)) = digest else {
+        let Some(digest) = digest_of(id) else {
             let (what, why) = ("this id", "only SHA-256 by CBV 2.0 can be checked: ni:///sha-256;...?ver=CBV2.0");
             return Err(EpcisError::Unhashable { path: path.to_owned(), what, why });
         };

@@ -37,6 +37,7 @@ named! {
     pb::tokens::Redemption => "causeway.tokens.v1.Redemption",
     pb::trade::Receivable => "causeway.trade.v1.Receivable",
     pb::trade::Order => "causeway.trade.v1.Order",
+    pb::trade::ShipmentEvent => "causeway.trade.v1.ShipmentEvent",
     pb::trade::GetOrderResponse => "causeway.trade.v1.GetOrderResponse",
     pb::financing::Programme => "causeway.financing.v1.Programme",
     pb::financing::Loan => "causeway.financing.v1.Loan",

@@ -121,6 +121,16 @@ macro_rules! readers {
             /// # Errors
             /// The first thing that is wrong with it.
             pub fn read(bytes: &[u8]) -> Result<Self, UblError> {
+                // `Faults::settle` never gives none.
+                let missing = || UblError::Missing { path: Self::ELEMENT.to_owned() };
+                Self::read_thoroughly(bytes).map_err(|faults| faults.into_iter().next().unwrap_or_else(missing))
+            }
+
+            /// Reads one, or tells all that is wrong.
+            ///
+            /// # Errors
+            /// Everything that is wrong with it, at least one thing. Where its form is broken, that alone.
+            pub fn read_thoroughly(bytes: &[u8]) -> Result<Self, Vec<UblError>> {
                 read_one(bytes)
             }
         }
@@ -128,15 +138,12 @@ macro_rules! readers {
 }
 readers!(UblOrder, UblOrderChange, UblOrderCancellation, UblOrderResponse, UblInvoice, UblCreditNote);
 
-fn read_one<T: Document>(bytes: &[u8]) -> Result<T, UblError> {
-    let (root, document_sha256) = read_root(bytes)?;
+fn read_one<T: Document>(bytes: &[u8]) -> Result<T, Vec<UblError>> {
+    let (root, document_sha256) = read_root(bytes).map_err(|fault| vec![fault])?;
     if root.name != T::ELEMENT {
-        return Err(UblError::OtherDocument { found: found(&root.name), expected: T::ELEMENT });
+        return Err(vec![UblError::OtherDocument { found: found(&root.name), expected: T::ELEMENT }]);
     }
-    T::from_root(&Place::root(&root), document_sha256).map_err(|faults| {
-        // `Faults::settle` never gives none.
-        faults.into_iter().next().unwrap_or(UblError::Missing { path: T::ELEMENT.to_owned() })
-    })
+    T::from_root(&Place::root(&root), document_sha256)
 }
 
 fn read_root(bytes: &[u8]) -> Result<(element::Element, Hash), UblError> {

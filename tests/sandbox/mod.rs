@@ -2,6 +2,8 @@
 
 mod audit;
 mod commands;
+mod desk;
+mod documents;
 mod network;
 pub mod programs;
 mod scenes;

@@ -2,8 +2,9 @@
 //!
 //! One test, because a network takes seconds to start and everything here wants one.
 
+use super::desk::Desk;
 use super::programs::{assert_fails, causeway, json, run, said, text};
-use super::{audit, trading, words};
+use super::{audit, documents, trading, words};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -126,7 +127,10 @@ fn resume(data_dir: &Path, height: u64) {
     assert_eq!(object["reason"], "NOT_THE_CALLERS_ACCOUNT", "{object}");
     assert!(object["error"].is_string() && object["hint"].is_string(), "{object}");
     words::fit(data_dir);
-    trading::by_hand(data_dir);
+    let desk = Desk::beside(data_dir);
+    trading::by_hand(&desk);
+    documents::by_documents(&desk);
+    desk.has_applied_every_operation_of("trade");
     assert!(serving.stop().success());
     assert!(!ready_file.exists(), "a sandbox that has stopped is not ready");
     let log = std::fs::read_to_string(data_dir.join("nodes/validator-1/node.log")).unwrap();

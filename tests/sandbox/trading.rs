@@ -1,59 +1,20 @@
 //! A trade by hand: every command that two companies need of each other, as themselves and with nobody's help, on a network
 //! that serves.
 
+use super::desk::{Desk, field};
 use super::programs::{assert_fails, json, run, said, text};
 use serde_json::Value;
 use std::path::Path;
 
-struct Desk<'a> {
-    data_dir: &'a Path,
-}
-
-impl Desk<'_> {
-    fn arguments<'b>(&'b self, who: &'b str, command: &[&'b str]) -> Vec<&'b str> {
-        [command, &["--as", who, "--sandbox", text(self.data_dir), "--output", "json"]].concat()
-    }
-
-    /// A command that must do what it says.
-    fn does(&self, who: &str, command: &[&str]) -> Value {
-        json(self.arguments(who, command))
-    }
-
-    /// A transaction that must be applied.
-    fn applies(&self, who: &str, command: &[&str]) -> Value {
-        let settled = self.does(who, command);
-        assert_eq!(settled["status"], "APPLIED", "{command:?}: {settled}");
-        settled
-    }
-
-    /// A command that comes to nothing, and is told why.
-    fn refuses(&self, who: &str, command: &[&str], code: i32, named: &[&str]) {
-        assert_fails(&run(self.arguments(who, command)), code, named);
-    }
-
-    /// A transaction that the ledger declines, for this reason.
-    fn declines(&self, who: &str, command: &[&str], reason: &str) {
-        let output = run(self.arguments(who, command));
-        assert_eq!(output.status.code(), Some(3), "{command:?}: {}", said(&output));
-        let settled: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(settled["reason"], reason, "{command:?}");
-    }
-}
-
-fn field<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_else(|| panic!("{name} is not in {value}"))
-}
-
 /// An invoice registered, confirmed, financed and paid; a token made, backed, issued and redeemed; all from the command line.
-pub fn by_hand(data_dir: &Path) {
-    let desk = Desk { data_dir };
+pub fn by_hand(desk: &Desk<'_>) {
     let known = desk.does("supplier", &["accounts", "counterparty", "buyer"]);
     assert_eq!((field(&known, "legal_entity_id"), known.get("keys")), ("HKBR:70000010", None), "{known}");
-    a_loans_lineage_is_proven(&desk);
-    a_key_is_committed_once(&desk);
-    an_invoice_goes_its_way(&desk);
-    a_token_is_made_and_redeemed(&desk);
-    receipts_are_kept_and_never_overwritten(&desk);
+    a_loans_lineage_is_proven(desk);
+    a_key_is_committed_once(desk);
+    an_invoice_goes_its_way(desk);
+    a_token_is_made_and_redeemed(desk);
+    receipts_are_kept_and_never_overwritten(desk);
 }
 
 /// From the scenario's loan down to the programme, the invoice, the order and the carrier's event, offline; and nothing to

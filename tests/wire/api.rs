@@ -34,12 +34,18 @@ const GET_BLOCK: &str = "/causeway.ledger.v1.LedgerService/GetBlock";
 
 async fn served() -> (StandIn, Channel) {
     let ledger = StandIn::open();
+    let channel = serving(&ledger).await;
+    (ledger, channel)
+}
+
+/// A connection to a server of this ledger.
+pub async fn serving(ledger: &StandIn) -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     let handle = Arc::new(ledger.clone());
     tokio::spawn(serve(listener, handle, ServerConfig::default(), std::future::pending()));
     let channel = Channel::from_shared(format!("http://{address}")).expect("an address");
-    (ledger, channel.connect().await.expect("the server answers"))
+    channel.connect().await.expect("the server answers")
 }
 
 fn now_ms() -> u64 {
@@ -47,7 +53,7 @@ fn now_ms() -> u64 {
 }
 
 /// A call signed by `by` as `reader` for `path`, valid for so long.
-fn signed_call<T>(
+pub fn signed_call<T>(
     ledger: &StandIn,
     reader: AccountId,
     by: &KeyPair,
@@ -74,7 +80,7 @@ fn as_bank_a<T>(ledger: &StandIn, path: &str, message: T) -> Request<T> {
 }
 
 /// A status' code and reason, which every refusal of ours has in our domain.
-fn refusal(status: &Status) -> (Code, String) {
+pub fn refusal(status: &Status) -> (Code, String) {
     let details = status.get_error_details();
     let info = details.error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
     assert_eq!(info.domain, causeway::api::ERROR_DOMAIN);

@@ -5,4 +5,5 @@ mod bodies;
 mod pool;
 mod stand_in;
 mod tls;
+mod trade;
 mod vectors;

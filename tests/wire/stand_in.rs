@@ -38,20 +38,26 @@ pub fn account(name: &str) -> AccountId {
     genesis_account_id(name)
 }
 
-fn genesis_file() -> Vec<u8> {
-    let account = |name: &str, number: u8, role: &str| {
-        serde_json::json!({
-            "name": name, "keys": [key(number).public_key().to_string()], "threshold": 1,
-            "roles": [role], "legal_entity_id": format!("TEST:{}", name.replace('-', "").to_uppercase()),
-        })
-    };
+/// An account of the genesis as its file has it, of a company of its own.
+pub fn genesis_account(name: &str, number: u8, role: &str) -> serde_json::Value {
+    serde_json::json!({
+        "name": name, "keys": [key(number).public_key().to_string()], "threshold": 1,
+        "roles": [role], "legal_entity_id": format!("TEST:{}", name.replace('-', "").to_uppercase()),
+    })
+}
+
+fn genesis_file(more: Vec<serde_json::Value>, tokens: serde_json::Value) -> Vec<u8> {
+    let mut accounts = vec![
+        genesis_account("bank-a", 1, "institution"),
+        genesis_account("bank-b", 2, "institution"),
+        genesis_account("watcher", 3, "observer"),
+    ];
+    accounts.extend(more);
     let file = serde_json::json!({
         "format": 1, "network": "wire-tests", "time_ms": GENESIS_TIME_MS, "epoch_length": 65_536,
         "validators": [{ "name": "one", "public_key": key(99).public_key().to_string() }],
-        "accounts": [
-            account("bank-a", 1, "institution"), account("bank-b", 2, "institution"), account("watcher", 3, "observer"),
-        ],
-        "tokens": [],
+        "accounts": accounts,
+        "tokens": tokens,
     });
     file.to_string().into_bytes()
 }
@@ -82,7 +88,12 @@ pub struct StandIn {
 
 impl StandIn {
     pub fn open() -> Self {
-        let file = genesis_file();
+        Self::open_with(Vec::new(), serde_json::json!([]))
+    }
+
+    /// With these accounts and tokens besides.
+    pub fn open_with(accounts: Vec<serde_json::Value>, tokens: serde_json::Value) -> Self {
+        let file = genesis_file(accounts, tokens);
         let genesis = Genesis::parse(&file).expect("the genesis is good");
         let built = genesis.build().expect("the genesis builds");
         let mut state = MemoryView::default();

@@ -1,5 +1,6 @@
-//! `causeway blocks` and `causeway events`: the chain as it grows.
+//! `causeway blocks` and `causeway events follow`: the chain as it grows.
 
+use super::shipment_events::ShipmentEventsCommand;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, money, print_line, print_one, with_units};
 use crate::cli::session::Session;
@@ -72,10 +73,11 @@ fn stream_failure(status: tonic::Status) -> Failure {
     Failure::Failed(format!("the stream ended: {}", crate::client::Refusal::from_status(&status)))
 }
 
-/// Follows events.
+/// Follows the ledger's events; records, takes back and shows those of shipments.
 #[derive(Debug, clap::Subcommand)]
 pub enum EventsCommand {
-    /// Prints events as they become final, until Ctrl-C. What the acting account may not see is left out.
+    /// Prints the ledger's events as they become final, until Ctrl-C. What the acting account may not see is left out.
+    #[command(after_help = "Example:\n  causeway events follow --as supplier --cursor 0 --count 10")]
     Follow {
         /// The cursor of the last event seen; 0 for the first of all; from the next one on if not given.
         #[arg(long, default_value = "")]
@@ -84,6 +86,9 @@ pub enum EventsCommand {
         #[arg(long)]
         count: Option<u64>,
     },
+    /// What happened to an order's goods.
+    #[command(flatten)]
+    Shipment(ShipmentEventsCommand),
 }
 
 impl EventsCommand {
@@ -92,35 +97,41 @@ impl EventsCommand {
     /// # Errors
     /// See [`Failure`].
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
-        let Self::Follow { cursor, count } = self;
-        session.account()?;
-        let mut stream = session.client.follow_events(&cursor).await?;
-        let mut known = Known { scales: BTreeMap::new(), names: session.common.participants_by_account() };
-        let mut seen = 0;
-        while count.is_none_or(|count| seen < count) {
-            let Some(message) = stream.message().await.map_err(stream_failure)? else { break };
-            match StreamItem::from(message) {
-                StreamItem::Event(event) => {
-                    let value = to_json(&event);
-                    let text = match session.format() {
-                        Format::Json => String::new(),
-                        Format::Text => {
-                            known.learn(session, &value).await?;
-                            known.event_text(&value)
-                        }
-                    };
-                    print_line(session.format(), &value, &text);
-                    seen += 1;
-                }
-                StreamItem::Gap(gap) => {
-                    print_line(session.format(), &to_json(&gap), "events were dropped");
-                    return Err(Failure::Failed("the reader was too slow: resume with the last --cursor seen".into()));
-                }
-                StreamItem::Nothing => return Err(ClientError::Malformed("an event is empty".into()).into()),
-            }
+        match self {
+            Self::Follow { cursor, count } => follow_events(session, &cursor, count).await,
+            Self::Shipment(command) => command.run(session).await,
         }
-        Ok(())
     }
+}
+
+async fn follow_events(session: &Session, cursor: &str, count: Option<u64>) -> Result<(), Failure> {
+    session.account()?;
+    let mut stream = session.client.follow_events(cursor).await?;
+    let mut known = Known { scales: BTreeMap::new(), names: session.common.participants_by_account() };
+    let mut seen = 0;
+    while count.is_none_or(|count| seen < count) {
+        let Some(message) = stream.message().await.map_err(stream_failure)? else { break };
+        match StreamItem::from(message) {
+            StreamItem::Event(event) => {
+                let value = to_json(&event);
+                let text = match session.format() {
+                    Format::Json => String::new(),
+                    Format::Text => {
+                        known.learn(session, &value).await?;
+                        known.event_text(&value)
+                    }
+                };
+                print_line(session.format(), &value, &text);
+                seen += 1;
+            }
+            StreamItem::Gap(gap) => {
+                print_line(session.format(), &to_json(&gap), "events were dropped");
+                return Err(Failure::Failed("the reader was too slow: resume with the last --cursor seen".into()));
+            }
+            StreamItem::Nothing => return Err(ClientError::Malformed("an event is empty".into()).into()),
+        }
+    }
+    Ok(())
 }
 
 /// The decimals of every token.

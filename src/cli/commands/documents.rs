@@ -51,8 +51,31 @@ fn print(format: Format, mut value: Value) {
     }
 }
 
+/// A UBL document as one of the parties has it.
+#[derive(Debug)]
+pub(super) struct UblFile<T> {
+    /// The file.
+    pub path: PathBuf,
+    /// The bytes that commitments are to.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub content: T,
+}
+
+impl<T> UblFile<T> {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read; or everything that is wrong with it.
+    pub fn read(path: &Path, reader: impl Fn(&[u8]) -> Result<T, Vec<UblError>>) -> Result<Self, Failure> {
+        let bytes = read(path)?;
+        let content = reader(&bytes).map_err(|faults| refuse_ubl(path, &faults))?;
+        Ok(Self { path: path.to_path_buf(), bytes, content })
+    }
+}
+
 /// The file's bytes; one that is too large for any document is not read.
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |cause: std::io::Error| Failure::file(file, &cause);
     let size = usize::try_from(std::fs::metadata(file).map_err(unreadable)?.len()).unwrap_or(usize::MAX);
     if size > ubl::DOCUMENT_BYTES_MAX {
@@ -67,7 +90,7 @@ fn is_json(bytes: &[u8]) -> bool {
 }
 
 /// One line, as every failure: all that is wrong, numbered.
-fn refuse(file: &Path, faults: &[String]) -> Failure {
+pub(super) fn refuse(file: &Path, faults: &[String]) -> Failure {
     let faults = match faults {
         [fault] => fault.clone(),
         faults => {
@@ -79,9 +102,12 @@ fn refuse(file: &Path, faults: &[String]) -> Failure {
     Failure::Failed(format!("{}: {faults}", file.display()))
 }
 
+fn refuse_ubl(file: &Path, faults: &[UblError]) -> Failure {
+    refuse(file, &faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
 fn document(file: &Path, bytes: &[u8]) -> Result<Value, Failure> {
-    let document = UblDocument::read(bytes)
-        .map_err(|faults| refuse(file, &faults.iter().map(ToString::to_string).collect::<Vec<_>>()))?;
+    let document = UblDocument::read(bytes).map_err(|faults| refuse_ubl(file, &faults))?;
     let mut value = match &document {
         UblDocument::Order(order) => merged(
             json!({

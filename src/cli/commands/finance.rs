@@ -1,5 +1,6 @@
 //! `causeway finance`: money for a confirmed invoice by a financier's published programme, on the record of settlement receipts.
 
+use super::names::by_name;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
@@ -256,9 +257,7 @@ async fn publish(session: &Session, published: Published) -> Result<(), Failure>
 }
 
 fn read_step(name: &str) -> Result<BusinessStep, String> {
-    let names = || BusinessStep::ALL.iter().map(|step| step.name()).collect::<Vec<_>>().join(", ");
-    let found = BusinessStep::ALL.iter().find(|step| step.name() == name).copied();
-    found.ok_or_else(|| format!("it must be one of {}", names()))
+    by_name(BusinessStep::ALL, BusinessStep::name, name)
 }
 
 async fn programme_token(session: &Session, programme: ObjectId) -> Result<TokenId, Failure> {

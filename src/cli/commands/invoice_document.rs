@@ -1,23 +1,20 @@
-//! An invoice's document and its fingerprint key, held to what the ledger says before anything is signed.
+//! An invoice's document, held to what the ledger says before anything is signed.
 //!
 //! # Invariants
 //! * Nobody confirms by a document whose amount, currency, due date or parties are not those of the receivable.
-//! * A document that names another company than an account's is never registered or confirmed under that account.
 //!
 //! # Deliberately absent
 //! The ledger's own rules. It never sees the document, so what only a reader of it can notice is noticed here or nowhere.
 
+use super::documents::UblFile;
+use super::pair::Companies;
 use crate::cli::failure::Failure;
 use crate::cli::output::money;
-use crate::cli::session::Session;
-use crate::client::ubl::{UblInvoice, UblParty};
+use crate::client::ubl::UblInvoice;
 use crate::domain::trade::fingerprint;
-use crate::primitives::{AccountId, Amount, BlockTime, Hash};
+use crate::primitives::{Amount, BlockTime, Hash};
 use jiff::civil::Date;
 use std::path::{Path, PathBuf};
-
-/// The file that `commit-key` writes if it is not told otherwise.
-pub const KEY_FILE_DEFAULT: &str = "fingerprint-key.hex";
 
 /// A document as one of the parties has it.
 #[derive(Debug)]
@@ -27,26 +24,6 @@ pub struct InvoiceDocument {
     pub bytes: Vec<u8>,
     /// What it says.
     pub invoice: UblInvoice,
-}
-
-/// The companies behind the accounts of supplier and buyer.
-#[derive(Debug)]
-pub struct Companies {
-    supplier: String,
-    buyer: String,
-}
-
-impl Companies {
-    /// Asks the ledger for them.
-    ///
-    /// # Errors
-    /// One of the accounts is not there.
-    pub async fn of(session: &Session, supplier: AccountId, buyer: AccountId) -> Result<Self, Failure> {
-        Ok(Self {
-            supplier: session.client.counterparty(supplier).await?.legal_entity_id,
-            buyer: session.client.counterparty(buyer).await?.legal_entity_id,
-        })
-    }
 }
 
 /// What a receivable says that its document must say too.
@@ -68,12 +45,10 @@ impl InvoiceDocument {
     /// Reads a UBL file.
     ///
     /// # Errors
-    /// It cannot be read, or is no invoice.
+    /// It cannot be read, or is no invoice: everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = std::fs::read(path).map_err(|cause| Failure::file(path, &cause))?;
-        let invoice = UblInvoice::read(&bytes);
-        let invoice = invoice.map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
-        Ok(Self { path: path.to_path_buf(), bytes, invoice })
+        let UblFile { path, bytes, content: invoice } = UblFile::read(path, UblInvoice::read_thoroughly)?;
+        Ok(Self { path, bytes, invoice })
     }
 
     /// When it is due: at the start of the day that was agreed on, or else of the day that it names.
@@ -97,37 +72,30 @@ impl InvoiceDocument {
     /// Holds its parties to the companies of their accounts.
     ///
     /// # Errors
-    /// It names another company, or none and that was not said to be so.
+    /// Those of [`Companies::require`].
     pub fn require_parties(&self, companies: &Companies, without_company_ids: bool) -> Result<(), Failure> {
-        let parties = [
-            ("supplier", &self.invoice.supplier, &companies.supplier),
-            ("buyer", &self.invoice.buyer, &companies.buyer),
-        ];
-        let mut unnamed = Vec::new();
-        for (role, named, company) in parties {
-            match standing_of(named, company) {
-                Standing::Same => {}
-                Standing::Unnamed => unnamed.push(role),
-                Standing::Other(other) => {
-                    let whose = if company.is_empty() { "names no company" } else { company };
-                    return Err(Failure::Failed(format!(
-                        "{}: its {role} is {} ({other}), and the {role}'s account is of another company: {whose}. \
-                         Nothing was sent",
-                        self.path.display(),
-                        named.name,
-                    )));
-                }
-            }
+        companies.require(&self.path, &self.invoice.supplier, &self.invoice.buyer, without_company_ids)
+    }
+
+    /// Holds a receivable's fingerprint to the document.
+    ///
+    /// # Errors
+    /// It is of another document, or under another key; what not to do then.
+    pub fn require_fingerprint(
+        &self,
+        on_ledger: &[u8],
+        key: &[u8; 32],
+        companies: &Companies,
+        advice: &str,
+    ) -> Result<(), Failure> {
+        match self.fingerprint(key, companies)?.0[..] == *on_ledger {
+            true => Ok(()),
+            false => Err(Failure::Failed(format!(
+                "the registered fingerprint is not that of {}: its number or issue date differs, or the key is not the \
+                 pair's. {advice}",
+                self.path.display()
+            ))),
         }
-        if unnamed.is_empty() || without_company_ids {
-            return Ok(());
-        }
-        Err(Failure::Failed(format!(
-            "{} gives no company id with its register (cac:PartyLegalEntity/cbc:CompanyID and @schemeID) for the {}, so it \
-             cannot be held to the account's. Compare them yourself, and go on with --without-company-ids",
-            self.path.display(),
-            unnamed.join(" and the "),
-        )))
     }
 
     /// Holds what a receivable says to what the document says.
@@ -159,52 +127,6 @@ impl InvoiceDocument {
         }
         Ok(())
     }
-}
-
-/// How a document's party stands to an account's company.
-#[derive(Debug, PartialEq, Eq)]
-enum Standing {
-    Same,
-    Other(String),
-    /// The document does not say enough to tell.
-    Unnamed,
-}
-
-fn standing_of(party: &UblParty, company: &str) -> Standing {
-    match (party.legal_entity_id(), &party.legal_id) {
-        (Some(named), _) if named == company => Standing::Same,
-        (Some(named), _) => Standing::Other(named),
-        // A number without its register may be of any; one that is not even the account's number is not its company's.
-        (None, Some(number)) if company.split_once(':').is_some_and(|(_, own)| own != number) => {
-            Standing::Other(number.clone())
-        }
-        (None, _) => Standing::Unnamed,
-    }
-}
-
-/// The pair's key: of the file that was named, or of the one that lies here or beside the acting participant's own key.
-///
-/// # Errors
-/// There is none, or it is no key.
-pub fn read_key(session: &Session, named: Option<&Path>) -> Result<[u8; 32], Failure> {
-    let places: Vec<PathBuf> = match named {
-        Some(path) => vec![path.to_path_buf()],
-        None => {
-            let own = session.common.participant_directory().map(|directory| directory.join(KEY_FILE_DEFAULT));
-            [Some(PathBuf::from(KEY_FILE_DEFAULT)), own].into_iter().flatten().filter(|path| path.exists()).collect()
-        }
-    };
-    let path = places.first().ok_or_else(|| {
-        Failure::Usage(
-            "there is no fingerprint key here: give the pair's with --key-file FILE; `causeway invoices commit-key` makes it"
-                .into(),
-        )
-    })?;
-    let text = std::fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
-    let mut key = [0; 32];
-    hex::decode_to_slice(text.trim(), &mut key)
-        .map_err(|_| Failure::Failed(format!("{} is not a key of 64 hexadecimal digits", path.display())))?;
-    Ok(key)
 }
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
 //! `causeway invoices`: invoices as receivables that exist once.
 
-use super::invoice_document::{Companies, InvoiceDocument, KEY_FILE_DEFAULT, Owed, read_key};
+use super::documents::UblFile;
+use super::invoice_document::{InvoiceDocument, Owed};
+use super::order_document::{require_named, require_order};
+use super::pair::{Companies, KEY_FILE_DEFAULT, PairFlags, read_key};
+use super::receivables::ReceivablesCommand;
+use super::salts::SaltFlag;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::{Session, require_new};
@@ -8,16 +13,45 @@ use crate::client::json::to_json;
 use crate::client::keys::write_new_private_file;
 use crate::client::now_ms;
 use crate::client::operations::{self, NewInvoice};
-use crate::domain::trade::{document_commitment, key_commitment};
-use crate::primitives::{AccountId, Amount, Hash, ObjectId, TokenId};
+use crate::client::ubl::UblOrder;
+use crate::domain::trade::key_commitment;
+use crate::primitives::{Amount, Hash, ObjectId, TokenId};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Registers, confirms, takes back, shows and pays invoices.
+/// What a supplier says beside its invoice.
+#[derive(Debug, clap::Args)]
+pub struct Registration {
+    /// The UBL 2.1 invoice.
+    file: PathBuf,
+    /// The buyer, by its id or a participant's name.
+    #[arg(long)]
+    buyer: String,
+    /// The token in which it will be paid.
+    #[arg(long)]
+    token: TokenId,
+    /// The order that it is under.
+    #[arg(long)]
+    order: Option<ObjectId>,
+    /// The UBL Order as it was placed: that the order on the ledger is this one, and the invoice names it, is then checked.
+    #[arg(long, value_name = "FILE", requires = "order")]
+    order_document: Option<PathBuf>,
+    /// When it is due, as YYYY-MM-DD; the file's due date if not given.
+    #[arg(long, value_name = "DATE")]
+    due: Option<jiff::civil::Date>,
+    #[command(flatten)]
+    pair: PairFlags,
+    #[command(flatten)]
+    salt: SaltFlag,
+}
+
+/// Registers, confirms, disputes, credits, passes on, shows and pays invoices.
 #[derive(Debug, clap::Subcommand)]
 pub enum InvoicesCommand {
-    /// Makes the key under which a supplier and a buyer fingerprint their invoices, and commits it. The supplier sends it,
-    /// the buyer signs too (--co-signer). Another takes its place only while none of their invoices is registered.
+    /// Makes the key under which a supplier and a buyer fingerprint their orders, invoices and credit notes, and commits it.
+    /// The supplier sends it, the buyer signs too (--co-signer). Another takes its place only while none of their documents is
+    /// registered.
+    #[command(after_help = "Example:\n  causeway invoices commit-key --as supplier --buyer buyer --co-signer buyer")]
     CommitKey {
         /// The buyer, by its id or a participant's name.
         #[arg(long)]
@@ -27,27 +61,14 @@ pub enum InvoicesCommand {
         key_file: PathBuf,
     },
     /// Registers an invoice from its UBL file. The supplier does.
-    Register {
-        /// The UBL 2.1 invoice.
-        file: PathBuf,
-        /// The buyer, by its id or a participant's name.
-        #[arg(long)]
-        buyer: String,
-        /// The token in which it will be paid.
-        #[arg(long)]
-        token: TokenId,
-        /// The key that `commit-key` wrote; fingerprint-key.hex here or in the participant's directory if not given.
-        #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-        /// When it is due, as YYYY-MM-DD; the file's due date if not given.
-        #[arg(long, value_name = "DATE")]
-        due: Option<jiff::civil::Date>,
-        /// Go on although the file does not name the companies: you have compared them with the accounts'.
-        #[arg(long)]
-        without_company_ids: bool,
-    },
+    #[command(
+        after_help = "Example:\n  causeway invoices register --as supplier invoice.xml --buyer buyer --token HKDX \
+                            --order ORDER --order-document order.xml"
+    )]
+    Register(Box<Registration>),
     /// Confirms that an invoice is owed. The buyer does; with --file the amount, currency, due date, companies and
     /// fingerprint on the ledger are first held to the buyer's own copy.
+    #[command(after_help = "Example:\n  causeway invoices confirm --as buyer RECEIVABLE --file invoice.xml")]
     Confirm {
         /// The receivable.
         receivable: ObjectId,
@@ -65,16 +86,22 @@ pub enum InvoicesCommand {
         without_company_ids: bool,
     },
     /// Takes back an invoice that the buyer has not confirmed, so that it can be registered rightly. The supplier does.
+    #[command(after_help = "Example:\n  causeway invoices withdraw --as supplier RECEIVABLE")]
     Withdraw {
         /// The receivable.
         receivable: ObjectId,
     },
     /// Refuses an invoice that was not confirmed: nobody owes it. The buyer does.
+    #[command(after_help = "Example:\n  causeway invoices reject --as buyer RECEIVABLE")]
     Reject {
         /// The receivable.
         receivable: ObjectId,
     },
     /// Has the ledger certify that an invoice is not on it: nobody owes it there, and nobody has financed it.
+    #[command(
+        after_help = "Example:\n  causeway invoices certify-absence --as financier invoice.xml --supplier supplier \
+                            --buyer buyer --key-file fingerprint-key.hex"
+    )]
     CertifyAbsence {
         /// The invoice's UBL file, or its fingerprint in hexadecimal.
         invoice: String,
@@ -88,7 +115,8 @@ pub enum InvoicesCommand {
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
     },
-    /// Pays an invoice, in whole or in part: a financier first, the rest to the supplier. The buyer does.
+    /// Pays an invoice, in whole or in part: a financier first, the rest to the owner. The buyer does.
+    #[command(after_help = "Example:\n  causeway invoices pay --as buyer RECEIVABLE 1000.00")]
     Pay {
         /// The receivable.
         receivable: ObjectId,
@@ -99,12 +127,17 @@ pub enum InvoicesCommand {
         #[arg(long, default_value = "")]
         end_to_end_id: String,
     },
+    /// Disputes, credits, assigns and splits receivables.
+    #[command(flatten)]
+    Receivables(ReceivablesCommand),
     /// Shows a receivable.
+    #[command(alias = "get", after_help = "Example:\n  causeway invoices show --as buyer RECEIVABLE")]
     Show {
         /// The receivable.
         receivable: ObjectId,
     },
     /// Lists the receivables that the acting account may see.
+    #[command(after_help = "Example:\n  causeway invoices list --as supplier --state confirmed")]
     List {
         /// Only those that are registered, confirmed, financed, settled, withdrawn, rejected, disputed or split.
         #[arg(long)]
@@ -120,11 +153,7 @@ impl InvoicesCommand {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::CommitKey { buyer, key_file } => commit_key(session, &buyer, &key_file).await,
-            Self::Register { file, buyer, token, key_file, due, without_company_ids } => {
-                let buyer = session.common.find_account(&buyer)?;
-                let registration = Registration { buyer, token, due, without_company_ids };
-                register(session, &InvoiceDocument::read(&file)?, key_file.as_deref(), registration).await
-            }
+            Self::Register(registration) => register(session, *registration).await,
             Self::Confirm { receivable, file, key_file, due, without_company_ids } => {
                 if let Some(file) = file {
                     let document = InvoiceDocument::read(&file)?;
@@ -152,6 +181,7 @@ impl InvoicesCommand {
             Self::Pay { receivable, amount, end_to_end_id } => {
                 pay(session, receivable, amount.as_deref(), &end_to_end_id).await
             }
+            Self::Receivables(command) => command.run(session).await,
             Self::Show { receivable } => {
                 let receivable = session.client.receivable(receivable).await?;
                 let value = with_units(session, &receivable.token_id, to_json(&receivable)).await?;
@@ -198,7 +228,8 @@ async fn with_units(session: &Session, token: &str, value: Value) -> Result<Valu
         Format::Json => Ok(value),
         Format::Text => {
             let scale = session.scale(token.parse()?).await?;
-            Ok(with_money(Format::Text, value, &["amount", "outstanding", "secured"], token, scale))
+            let amounts = ["amount", "outstanding", "secured", "credited", "disputed"];
+            Ok(with_money(Format::Text, value, &amounts, token, scale))
         }
     }
 }
@@ -242,9 +273,6 @@ async fn compare(
     without_company_ids: bool,
 ) -> Result<(), Failure> {
     let found = session.client.receivable(receivable).await?;
-    let party =
-        |bytes: &[u8]| AccountId::from_slice(bytes).ok_or(Failure::Failed("the node's answer is malformed".into()));
-    let (supplier, buyer) = (party(&found.supplier_account_id)?, party(&found.buyer_account_id)?);
     let token = session.client.token(found.token_id.parse()?).await?;
     let owed = Owed {
         amount: Amount::new(found.amount),
@@ -254,44 +282,31 @@ async fn compare(
         due_at_ms: found.due_at_ms,
     };
     document.require_owed(&owed, due)?;
-    let companies = Companies::of(session, supplier, buyer).await?;
+    let companies = Companies::of_ids(session, &found.supplier_account_id, &found.buyer_account_id).await?;
     document.require_parties(&companies, without_company_ids)?;
-    match document.fingerprint(key, &companies)?.0[..] == found.fingerprint[..] {
-        true => Ok(()),
-        false => Err(Failure::Failed(
-            "the registered fingerprint is not that of the file: its number or issue date differs, or the key is not the \
-             pair's. Do not confirm"
-                .into(),
-        )),
-    }
+    document.require_fingerprint(&found.fingerprint, key, &companies, "Do not confirm")
 }
 
-/// What a supplier says beside its document.
-struct Registration {
-    buyer: AccountId,
-    token: TokenId,
-    due: Option<jiff::civil::Date>,
-    without_company_ids: bool,
-}
-
-async fn register(
-    session: &Session,
-    document: &InvoiceDocument,
-    key_file: Option<&Path>,
-    registration: Registration,
-) -> Result<(), Failure> {
-    let Registration { buyer, token, due, without_company_ids } = registration;
-    let key = read_key(session, key_file)?;
+async fn register(session: &Session, registration: Registration) -> Result<(), Failure> {
+    let Registration { file, buyer, token, order, order_document, due, pair, salt } = registration;
+    let document = InvoiceDocument::read(&file)?;
+    let buyer = session.common.find_account(&buyer)?;
+    let key = read_key(session, pair.key_file.as_deref())?;
     let due_at_ms = document.due_at_ms(due)?;
     if due_at_ms <= now_ms() {
         return Err(Failure::Usage("the due date has passed; give the one agreed on with --due DATE".into()));
     }
     let companies = Companies::of(session, session.account()?, buyer).await?;
-    document.require_parties(&companies, without_company_ids)?;
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|error| Failure::Failed(error.to_string()))?;
-    let mut builder = session.draft()?;
+    document.require_parties(&companies, pair.without_company_ids)?;
     let invoice = &document.invoice;
+    if let (Some(order), Some(placed)) = (order, order_document) {
+        let placed = UblFile::read(&placed, UblOrder::read_thoroughly)?;
+        require_named(&file, "order", invoice.order_reference.as_slice(), &placed.content.number)?;
+        let on_ledger = session.client.order(order).await?.order.unwrap_or_default();
+        require_order(&placed, &on_ledger.fingerprint, &key, &companies)?;
+    }
+    let salt = salt.of(&file, &document.bytes)?;
+    let mut builder = session.draft()?;
     let receivable = builder.add(operations::register_invoice(NewInvoice {
         buyer,
         token,
@@ -299,12 +314,9 @@ async fn register(
         amount: Amount::new(invoice.payable_amount.minor_units(session.scale(token).await?)?),
         due_at_ms,
         fingerprint: document.fingerprint(&key, &companies)?,
-        document_commitment: document_commitment(&salt, &document.bytes),
+        document_commitment: salt.commitment(&document.bytes),
         issued_on: invoice.issue_date.to_string(),
-        order: None,
+        order,
     }));
-    let created = [("receivable_id", receivable.object_id().to_string()), ("document_salt", hex::encode(salt))];
-    session.submit(builder, &created).await?;
-    session.note("Keep the salt with the document: together they open the commitment that the ledger has of it.");
-    Ok(())
+    salt.submit(session, builder, Some(token), &[("receivable_id", receivable.object_id().to_string())]).await
 }

@@ -54,12 +54,7 @@ impl IssueCommand {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::Request { token, allocations, minutes } => {
-                let mut parsed = Vec::new();
-                for allocation in &allocations {
-                    let form = || Failure::Usage(format!("'{allocation}' is not of the form ACCOUNT=AMOUNT"));
-                    let (account, amount) = allocation.split_once('=').ok_or_else(form)?;
-                    parsed.push((session.common.find_account(account)?, session.amount(amount, token).await?));
-                }
+                let parsed = session.allocations(&allocations, token).await?;
                 let expires_at_ms = now_ms().saturating_add(minutes.saturating_mul(60_000));
                 let mut builder = session.draft()?;
                 let issuance = builder.add(operations::request_issuance(token, &parsed, expires_at_ms)).object_id();

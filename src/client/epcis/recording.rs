@@ -1,18 +1,18 @@
-//! From an event's document to the operation that records it.
+//! From an event's document to the operations that record it, and declare it wrong.
 
-use super::ShipmentEvent;
-use crate::domain::trade::{BusinessStep, RecordShipmentEvent};
+use super::{EpcisDocument, EventId, ShipmentEvent, digest_of};
+use crate::domain::trade::{BusinessStep, DeclareEventError, ErrorGround, RecordShipmentEvent};
 use crate::primitives::{BlockTime, Hash, ObjectId};
 use thiserror::Error;
 
-/// Why an event cannot be recorded.
+/// Why an event cannot be recorded, or declared wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RecordingError {
     /// It is no event, but word that an earlier one is wrong.
     #[error("the event declares the one with its hash wrong: that is recorded by declaring the error, not as an event")]
     ErrorDeclaration,
     /// No business step, or one that a shipment does not have.
-    #[error("bizStep is {found}: it must be one of {}", names())]
+    #[error("bizStep is {found}: it must be one of {}", steps())]
     Step {
         /// What the event says.
         found: String,
@@ -26,10 +26,38 @@ pub enum RecordingError {
         /// The offset.
         minutes: i16,
     },
+    /// An event that declares nothing wrong.
+    #[error("errorDeclaration is missing: the event declares nothing wrong, and is recorded as an event")]
+    NoErrorDeclaration,
+    /// No reason, or one of somebody's own.
+    #[error("errorDeclaration.reason is {found}: it must be one of {}", grounds())]
+    Ground {
+        /// What the event says.
+        found: String,
+    },
+    /// More corrections than the ledger keeps.
+    #[error("errorDeclaration.correctiveEventIDs has {count} events: the ledger keeps one; name it yourself")]
+    Corrections {
+        /// How many.
+        count: usize,
+    },
+    /// A correction by an id that is no hash, of an event that is not in the document.
+    #[error(
+        "errorDeclaration.correctiveEventIDs names {id}, which is no hash and no event of this document: name the event \
+         by its hash"
+    )]
+    UnknownCorrection {
+        /// The id.
+        id: String,
+    },
 }
 
-fn names() -> String {
+fn steps() -> String {
     BusinessStep::ALL.iter().map(|step| step.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn grounds() -> String {
+    ErrorGround::ALL.iter().map(|ground| ground.name()).collect::<Vec<_>>().join(", ")
 }
 
 impl ShipmentEvent {
@@ -63,5 +91,46 @@ impl ShipmentEvent {
             read_point: self.read_point_commitment(read_point_salt).ok_or(RecordingError::ReadPoint)?,
             objects_hash: self.objects_hash(),
         })
+    }
+}
+
+impl EpcisDocument {
+    /// The operation by which the document's event declares the one with its hash wrong. The event that says it right is
+    /// `corrective`, or else the one that the declaration names: by its hash, or by its id in this document.
+    ///
+    /// # Errors
+    /// The event declares nothing wrong, or not as the ledger keeps it.
+    pub fn declaring_error(
+        &self,
+        event: &ShipmentEvent,
+        order: ObjectId,
+        corrective: Option<Hash>,
+    ) -> Result<DeclareEventError, RecordingError> {
+        let error = event.error.as_ref().ok_or(RecordingError::NoErrorDeclaration)?;
+        let said = error.reason.as_deref().unwrap_or("missing");
+        let ground = ErrorGround::ALL.iter().find(|ground| ground.name() == said).copied();
+        let corrective_event = match (corrective, error.corrective_event_ids.as_slice()) {
+            (Some(hash), _) => Some(hash),
+            (None, []) => None,
+            (None, [id]) => Some(self.hash_of(id).ok_or_else(|| RecordingError::UnknownCorrection { id: id.clone() })?),
+            (None, ids) => return Err(RecordingError::Corrections { count: ids.len() }),
+        };
+        Ok(DeclareEventError {
+            order,
+            event_hash: event.event_hash,
+            ground: ground.ok_or_else(|| RecordingError::Ground { found: said.to_owned() })?,
+            declared_at: BlockTime(error.declared_at_ms),
+            corrective_event,
+        })
+    }
+
+    /// The hash of an event by its id: one that is a hash, or that of an event here.
+    fn hash_of(&self, id: &str) -> Option<Hash> {
+        let is_it = |event: &&ShipmentEvent| match &event.id {
+            EventId::Opaque(own) | EventId::Hash(own) | EventId::DraftHash(own) => own == id,
+            EventId::Absent => false,
+        };
+        let here = self.events.iter().find(is_it).map(|event| event.event_hash);
+        here.or_else(|| digest_of(id)?.parse().ok())
     }
 }

@@ -2,7 +2,7 @@
 //! way in which a file is refused.
 
 use super::*;
-use crate::domain::trade::BusinessStep;
+use crate::domain::trade::{BusinessStep, ErrorGround};
 use crate::primitives::ObjectId;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -490,4 +490,51 @@ fn what_is_recorded_is_what_the_event_says() {
     ] {
         assert_eq!(recorded(&text).0, Err(error), "{text}");
     }
+}
+
+#[test]
+fn an_error_declaration_is_read_into_the_operation_that_declares_it() {
+    let order = ObjectId([1; 32]);
+    let whole = r#""bizStep":"shipping","readPoint":{"id":"urn:epc:id:sgln:4099999.00001.D2"},"#;
+    let wrong = read(&event(whole)).expect("an event").events.remove(0);
+    let declared = |reason: &str, corrective: &str| {
+        let declaration = format!(
+            r#"{whole}"errorDeclaration":{{"declarationTime":"2026-11-17T10:00:00Z"{reason},"correctiveEventIDs":[{corrective}]}},"#
+        );
+        read(&event(&declaration)).expect("an event")
+    };
+    let ground = r#","reason":"incorrect_data""#;
+    let right = Hash([0xab; 32]);
+    let by_hash = format!(r#""ni:///sha-256;{right}?ver=CBV2.0""#);
+    let document = declared(ground, &by_hash);
+    let operation = document.declaring_error(&document.events[0], order, None).expect("nothing is missing");
+    assert_eq!((operation.event_hash, operation.ground), (wrong.event_hash, ErrorGround::IncorrectData));
+    assert_eq!((operation.declared_at.0, operation.corrective_event), (1_794_909_600_000, Some(right)));
+
+    let opaque = r#""urn:uuid:0f6e1c1a-5a0c-4b55-9f3b-0a1b2c3d4e60""#;
+    let id = opaque.trim_matches('"').to_owned();
+    for (document, error) in [
+        (read(&event(whole)).expect("an event"), RecordingError::NoErrorDeclaration),
+        (declared("", &by_hash), RecordingError::Ground { found: "missing".to_owned() }),
+        (declared(ground, opaque), RecordingError::UnknownCorrection { id }),
+        (declared(ground, &format!("{by_hash},{opaque}")), RecordingError::Corrections { count: 2 }),
+    ] {
+        assert_eq!(document.declaring_error(&document.events[0], order, None), Err(error));
+    }
+    let document = declared(ground, opaque);
+    let named = document.declaring_error(&document.events[0], order, Some(right)).expect("the caller names it");
+    assert_eq!(named.corrective_event, Some(right));
+    let document = declared(ground, "");
+    let uncorrected = document.declaring_error(&document.events[0], order, None).expect("nothing need say it right");
+    assert_eq!(uncorrected.corrective_event, None);
+}
+
+#[test]
+fn a_read_points_id_has_the_form_that_its_events_have() {
+    let said = read(&event(r#""readPoint":{"id":"urn:epc:id:sgln:4099999.00001.D2"},"#)).expect("an event");
+    let said = said.events[0].read_point.clone();
+    assert_eq!(canonical_read_point(" urn:epc:id:sgln:4099999.00001.D2 ").ok(), said);
+    assert_eq!(canonical_read_point("https://id.gs1.org/414/4099999000012/254/D2").ok(), said);
+    let refused = canonical_read_point("gate 7").expect_err("no URI").to_string();
+    assert!(refused.contains("the read point's id is 'gate 7'") && refused.contains("a URI"), "{refused}");
 }

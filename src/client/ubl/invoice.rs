@@ -192,7 +192,7 @@ impl UblCreditNote {
 }
 
 /// The facts of a document between two legal entities, its amount in the currency's own minor units.
-fn facts(
+pub(super) fn facts(
     (number, issue_date): (&str, Date),
     (currency, amount): (Currency, Decimal),
     supplier_legal_id: &str,

@@ -1,10 +1,11 @@
 //! Orders, and what is said about them afterwards: a change, a cancellation, a response.
 
-use super::invoice::document_currency;
+use super::invoice::{document_currency, facts};
 use super::lines::{ORDERED, UblLine};
 use super::place::{Faults, Place};
 use super::totals::{TotalsOf, UblTotals};
 use super::{Document, UblError, UblParty};
+use crate::domain::trade::InvoiceFacts;
 use crate::primitives::{Currency, Hash};
 use jiff::civil::Date;
 
@@ -136,6 +137,17 @@ impl UblOrderTerms {
             payment_days,
             payment_note,
         })
+    }
+}
+
+impl UblOrder {
+    /// The facts that the order's fingerprint is over: those of an invoice, with the order's own number and payable total.
+    ///
+    /// # Errors
+    /// A payable total that has more decimals than its currency.
+    pub fn facts(&self, supplier_legal_id: &str, buyer_legal_id: &str) -> Result<InvoiceFacts, UblError> {
+        let amount = (self.terms.currency, self.terms.totals.payable);
+        facts((&self.number, self.issue_date), amount, supplier_legal_id, buyer_legal_id)
     }
 }
 
