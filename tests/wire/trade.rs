@@ -208,6 +208,7 @@ async fn a_change_waits_in_the_order_until_the_other_party_accepts_it() {
 async fn who_is_no_party_learns_nothing_of_an_order() {
     let mut market = Market::open().await;
     let order = market.order(100).await;
+    market.applies("supplier", &[], operations::accept_order(order)).await;
     market.applies("buyer", &[], operations::appoint_carrier(order, account("carrier"))).await;
     let nobody = market.get("buyer", ObjectId([1; 32])).await.expect_err("there is none");
     for who in ["stranger", "carrier", "issuer"] {

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!((read.amount, read.line_count, read.payment_days), (Amount::new(12_500_000), 2, Some(60)));
         assert_eq!((read.confirmation_days, read.silence), (10, SilenceMeans::Confirms));
         // The last day of delivery is 2026-11-30, and lasts until its end.
-        assert_eq!(read.deliver_by.map(|by| by.to_string()).as_deref(), Some("2026-12-01T00:00:00Z"));
+        assert_eq!(read.deliver_by.map(|by| by.to_string()).as_deref(), Some("2026-12-01T00:00:00.000Z"));
         let bare = terms(&ORDER.replace("<cbc:EndDate>2026-11-30</cbc:EndDate>", ""), NOTHING).expect("terms");
         assert_eq!((bare.deliver_by, bare.confirmation_days), (None, 0));
     }
