@@ -27,7 +27,7 @@ const FAMILIES: [(u16, &str); 7] = [
     (4, "Payments"),
     (5, "Trade"),
     (6, "Financing"),
-    (7, "The lender's rules"),
+    (7, "The lender's rules, and other networks"),
 ];
 
 fn row(entry: &ReasonEntry) -> String {

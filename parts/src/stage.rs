@@ -216,6 +216,7 @@ fn genesis_file() -> GenesisFile {
             redemption_business_days: 1,
         }],
         lending_parameters: Vec::new(),
+        forbidden_purposes: Vec::new(),
     }
 }
 

@@ -111,6 +111,10 @@ impl<'a> Flows<'a> {
             settlements_late_days_max: 0,
             order_agreed: false,
             shipment_step: None,
+            shipment_age_days_max: None,
+            near_duplicates_max: None,
+            networks: Vec::new(),
+            purposes: Vec::new(),
             recourse: false,
             participation_bps_max: 0,
             utc_offset_minutes: 0,
@@ -200,6 +204,7 @@ impl<'a> Flows<'a> {
             // With a fee of 1 % and the interest of two months within what is owed.
             advance: Amount::new(amount.minor_units() * 90 / 100),
             purpose: String::new(),
+            foreign_receipts: Vec::new(),
             citations: self.citations.get(trio as usize).cloned().into_iter().collect(),
         }
     }

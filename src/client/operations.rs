@@ -1,15 +1,19 @@
 //! The operations of a transaction, out of the ledger's own types. What each does, who signs and why it is declined stands
 //! beside its message in `proto/causeway/*/v1/operations.proto`.
 
+use crate::domain::financing::ForbiddenPurposes;
 pub use crate::domain::trade::BusinessStep;
 use crate::ledger::account::Role;
-use crate::primitives::{AccountId, Amount, Hash, ObjectId, PublicKey, TokenId};
+use crate::ledger::receipt::Receipt;
+use crate::primitives::{AccountId, Amount, ChainId, Hash, ObjectId, PublicKey, TokenId};
 use crate::wire::pb::ledger::operation::Operation as Kind;
 use crate::wire::pb::{accounts, financing, ledger, payments, tokens, trade};
 use bytes::Bytes;
 
+mod networks;
 mod trading;
 
+pub use networks::{declare_foreign_account, link_foreign_account, register_network, retire_network};
 pub use trading::{
     accept_order, accept_order_change, appoint_carrier, assign_receivable, cancel_order, declare_event_error,
     dispute_invoice, issue_credit_note, place_order, propose_order_change, record_shipment_event, register_read_point,
@@ -377,10 +381,12 @@ pub struct NewFinancingRequest {
     pub programme: ObjectId,
     /// What to be paid now.
     pub advance: Amount,
-    /// What the proceeds are for; may be empty.
+    /// What the proceeds are for, as a code of purposes; may be empty.
     pub purpose: String,
     /// Settlement receipts of the sender's.
     pub citations: Vec<Citation>,
+    /// The same of other networks.
+    pub foreign_receipts: Vec<Receipt>,
 }
 
 impl From<NewFinancingRequest> for financing::RequestFinancing {
@@ -391,6 +397,7 @@ impl From<NewFinancingRequest> for financing::RequestFinancing {
             advance: request.advance.minor_units(),
             purpose: request.purpose,
             citations: request.citations.into_iter().map(|citation| citation.0).collect(),
+            foreign_receipts: request.foreign_receipts.into_iter().map(networks::carried).collect(),
         }
     }
 }
@@ -431,6 +438,14 @@ pub struct NewProgramme {
     pub order_agreed: bool,
     /// A step of that order's shipment that a carrier must have recorded, if one must.
     pub shipment_step: Option<BusinessStep>,
+    /// How many days begun may lie between that step and the loan, if it says.
+    pub shipment_age_days_max: Option<u32>,
+    /// How many other invoices like the one financed may have stood when it was registered, if it says.
+    pub near_duplicates_max: Option<u32>,
+    /// Other networks on which a settlement counts.
+    pub networks: Vec<ChainId>,
+    /// What the proceeds may be used for, as codes of purposes; none for anything that is lawful.
+    pub purposes: Vec<String>,
     /// Whether the borrower owes what the buyer does not pay.
     pub recourse: bool,
     /// What other financiers may take of each loan, in all, in basis points.
@@ -447,6 +462,8 @@ pub fn publish_programme(programme: NewProgramme) -> Operation {
         accounts.sort_unstable();
         accounts.into_iter().map(bytes).collect()
     };
+    let mut networks = programme.networks;
+    networks.sort_unstable();
     let limit = programme.limit.minor_units();
     let terms = financing::ProgrammeTerms {
         name: programme.name,
@@ -474,8 +491,11 @@ pub fn publish_programme(programme: NewProgramme) -> Operation {
             settlements_late_days_max: programme.settlements_late_days_max,
             order_agreed: programme.order_agreed,
             shipment_step: programme.shipment_step.map_or(0, |step| i32::from(step.tag())),
+            shipment_age_days_max: programme.shipment_age_days_max,
+            near_duplicates_max: programme.near_duplicates_max,
+            network_chain_ids: networks.into_iter().map(bytes).collect(),
         }),
-        purposes: Vec::new(),
+        purposes: programme.purposes,
         recourse: programme.recourse,
         participation_bps_max: programme.participation_bps_max,
         calendar: Some(tokens::BusinessCalendar {
@@ -515,6 +535,13 @@ pub fn write_off_loan(loan: ObjectId) -> Operation {
 /// Records what came in on a loan that was written off.
 pub fn record_recovery(loan: ObjectId, amount: Amount) -> Operation {
     Operation(Kind::RecordRecovery(financing::RecordRecovery { loan_id: bytes(loan), amount: amount.minor_units() }))
+}
+
+/// Forbids purposes of loans from a later time on. Governance does.
+pub fn set_forbidden_purposes(forbidden: ForbiddenPurposes) -> Operation {
+    let ForbiddenPurposes { in_force_from, purposes, law } = forbidden;
+    let in_force_from_ms = in_force_from.0;
+    Operation(Kind::SetForbiddenPurposes(financing::SetForbiddenPurposes { purposes, in_force_from_ms, law }))
 }
 
 /// Pays an invoice, in whole or in part.

@@ -16,6 +16,7 @@ pub const OPENING: BlockTime = BlockTime(1_800_000_000_000);
 pub const DUE: BlockTime = BlockTime(OPENING.0 + 30 * 24 * 60 * 60 * 1000);
 
 /// The market.
+#[derive(Clone)]
 pub struct Market {
     /// The ledger.
     pub stage: Rehearsal,

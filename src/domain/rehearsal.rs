@@ -9,6 +9,7 @@ use crate::primitives::{AccountId, Amount, BlockTime, ChainId, ObjectId, PublicK
 use std::collections::BTreeSet;
 
 /// A ledger in memory and its time.
+#[derive(Clone)]
 pub struct Rehearsal {
     /// The state.
     pub view: MemoryView,

@@ -108,6 +108,7 @@ pub(crate) fn genesis_file() -> GenesisFile {
             redemption_business_days: 1,
         }],
         lending_parameters: Vec::new(),
+        forbidden_purposes: Vec::new(),
     }
 }
 
@@ -115,6 +116,7 @@ pub(crate) fn genesis_file() -> GenesisFile {
 type WriteBody = fn(&Envelope, &[Operation]) -> Vec<u8>;
 
 /// The chain so far.
+#[derive(Clone)]
 pub(crate) struct Chronicle {
     /// Where it began.
     pub genesis: Genesis,

@@ -6,7 +6,7 @@
 
 use super::apply::settle;
 use crate::domain::accounts::bring_legal_entity;
-use crate::domain::financing::{Parameter, ParameterValue, set_parameter};
+use crate::domain::financing::{ForbiddenPurposes, Parameter, ParameterValue, forbid_purposes, set_parameter};
 use crate::domain::tokens::{self, AssetClass, AssetRule, ReservePolicy, TokenTerms};
 use crate::ledger::account::KeySet;
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
@@ -83,6 +83,9 @@ pub struct GenesisFile {
     /// The lender's rules that are in force from the start, or later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lending_parameters: Vec<LendingParameterSpec>,
+    /// The purposes of loans that a law forbids from the start, or later: lists in the order of their times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbidden_purposes: Vec<ForbiddenPurposesSpec>,
 }
 
 /// A value of one of the lender's rules.
@@ -96,6 +99,19 @@ pub struct LendingParameterSpec {
     /// The law that sets it.
     pub law: String,
     /// From when, in ms of the Unix epoch. Values of one rule stand in the order of their times.
+    #[serde(default)]
+    pub in_force_from_ms: u64,
+}
+
+/// The purposes of loans that a law forbids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForbiddenPurposesSpec {
+    /// Their codes, ascending.
+    pub purposes: Vec<String>,
+    /// The law that forbids them.
+    pub law: String,
+    /// From when, in ms of the Unix epoch.
     #[serde(default)]
     pub in_force_from_ms: u64,
 }
@@ -179,6 +195,7 @@ pub struct Genesis {
     accounts: BTreeMap<AccountId, Account>,
     tokens: Vec<GenesisToken>,
     lending_parameters: Vec<(Parameter, ParameterValue)>,
+    forbidden_purposes: Vec<ForbiddenPurposes>,
 }
 
 /// A token of the genesis, as it is created.
@@ -227,7 +244,9 @@ impl Genesis {
         let accounts = read_accounts(&file.accounts)?;
         let tokens = read_tokens(&file.tokens, &accounts)?;
         let lending_parameters = read_lending_parameters(&file.lending_parameters)?;
-        Ok(Self { chain_id: ChainId(sha256(bytes).0), file, validators, accounts, tokens, lending_parameters })
+        let forbidden_purposes = read_forbidden_purposes(&file.forbidden_purposes)?;
+        let chain_id = ChainId(sha256(bytes).0);
+        Ok(Self { chain_id, file, validators, accounts, tokens, lending_parameters, forbidden_purposes })
     }
 
     /// The ledger's id: the hash of the file.
@@ -269,6 +288,10 @@ impl Genesis {
         for (index, (parameter, value)) in self.lending_parameters.iter().enumerate() {
             let set = set_parameter(&mut changes, *parameter, value.clone());
             set.map_err(|reason| invalid(format!("lending_parameters[{index}]"), reason.explanation()))?;
+        }
+        for (index, forbidden) in self.forbidden_purposes.iter().enumerate() {
+            let set = forbid_purposes(&mut changes, forbidden.clone());
+            set.map_err(|reason| invalid(format!("forbidden_purposes[{index}]"), reason.explanation()))?;
         }
         changes.put(&VALIDATORS_KEY, &self.validators);
         changes.put(&PARAMETERS_KEY, &Parameters { epoch_length: self.file.epoch_length });
@@ -367,6 +390,18 @@ fn read_lending_parameters(specs: &[LendingParameterSpec]) -> Result<Vec<(Parame
         parameters.push((parameter, value));
     }
     Ok(parameters)
+}
+
+fn read_forbidden_purposes(specs: &[ForbiddenPurposesSpec]) -> Result<Vec<ForbiddenPurposes>, GenesisError> {
+    let mut lists = Vec::new();
+    for (index, spec) in specs.iter().enumerate() {
+        let in_force_from = BlockTime(spec.in_force_from_ms);
+        let list = ForbiddenPurposes { in_force_from, purposes: spec.purposes.clone(), law: spec.law.clone() };
+        let at = |field: &str| format!("forbidden_purposes[{index}].{field}");
+        list.check().map_err(|malformed| invalid(at(&malformed.field), malformed.why))?;
+        lists.push(list);
+    }
+    Ok(lists)
 }
 
 fn read_tokens(

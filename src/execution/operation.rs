@@ -76,6 +76,11 @@ operations! {
     RecordRecovery => financing,
     SetLendingParameter => financing,
     AttestLenderCapital => financing,
+    RegisterNetwork => financing,
+    RetireNetwork => financing,
+    DeclareForeignAccount => financing,
+    LinkForeignAccount => financing,
+    SetForbiddenPurposes => financing,
 }
 
 impl Operation {

@@ -10,6 +10,8 @@
 //! | a signature, verified before the vote | 16 |
 //! | an account that the body names as a co-signer | 1 |
 //! | a citation | 8, and 1 for each hash of its paths and for each 64 bytes of its outcome |
+//! | a receipt of another network | 8, and 48 for each 64 bytes of it: so many as a signature in it has, verified alone |
+//! | a validator of another network, a token of it | 1 |
 //! | an asset of an attestation | 1 |
 //! | an allocation of an issuance | 4, and the most of them where it is approved |
 //! | an event of a shipment | one for each that an order can have |
@@ -28,10 +30,13 @@ use crate::domain::financing::{Citation, RequestFinancing};
 use crate::ledger::limits::{
     ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
 };
+use bytes::Bytes;
 
 const TRANSACTION: u64 = 8;
 const SIGNATURE: u64 = 16;
 const CITATION: u64 = 8;
+/// A signature that is verified by itself, in the course of execution.
+const SIGNATURE_ALONE: u64 = 48;
 const ALLOCATION: u64 = 4;
 const PART: u64 = 8;
 /// A lender of a loan: its account, its balance and its books, and the rules that it is held to.
@@ -40,6 +45,7 @@ const LEG: u64 = 16;
 const INTEREST: u64 = 256;
 const LEGS_MAX: u64 = 1 + PROGRAMME_PARTICIPANTS_MAX as u64;
 const OUTCOME_BYTES_PER_UNIT: usize = 64;
+const SIGNATURE_BYTES: usize = 64;
 
 /// What executing a transaction may cost, in units.
 pub(super) fn work_of(transaction: &Transaction) -> u64 {
@@ -77,18 +83,25 @@ impl Operation {
             | Self::RetireReadPoint(_)
             | Self::AppointCarrier(_)
             | Self::DeclareEventError(_)
+            | Self::RetireNetwork(_)
+            | Self::DeclareForeignAccount(_)
             | Self::SetLendingParameter(_)
             | Self::AttestLenderCapital(_) => 6,
-            Self::PublishProgramme(_) | Self::CloseProgramme(_) | Self::JoinProgramme(_) => 12,
+            Self::PublishProgramme(publish) => 12 + publish.terms.evidence.networks.len() as u64,
+            Self::CloseProgramme(_) | Self::JoinProgramme(_) => 12,
+            Self::RegisterNetwork(register) => 6 + (register.validators.keys().len() + register.tokens.len()) as u64,
+            Self::LinkForeignAccount(link) => 6 + work_of_foreign_receipt(&link.receipt),
+            Self::SetForbiddenPurposes(_) => 12,
             Self::DeclareDefault(_) => 16 + INTEREST,
             Self::PayInvoice(_) | Self::RepayLoan(_) | Self::RecordRecovery(_) | Self::WriteOffLoan(_) => {
                 24 + INTEREST + LEG * LEGS_MAX
             }
-            Self::RequestFinancing(RequestFinancing { citations, .. }) => {
+            Self::RequestFinancing(RequestFinancing { citations, foreign_receipts, .. }) => {
                 40 + INTEREST
                     + LEG * LEGS_MAX
                     + EVENTS_PER_ORDER_MAX as u64
                     + citations.iter().map(work_of_citation).sum::<u64>()
+                    + foreign_receipts.iter().map(work_of_foreign_receipt).sum::<u64>()
             }
         }
     }
@@ -99,19 +112,25 @@ fn work_of_citation(citation: &Citation) -> u64 {
     CITATION + (hashes + citation.outcome.len() / OUTCOME_BYTES_PER_UNIT) as u64
 }
 
+/// Whatever it holds of signatures and hashes, it holds at most one in so many bytes.
+fn work_of_foreign_receipt(receipt: &Bytes) -> u64 {
+    CITATION + SIGNATURE_ALONE * receipt.len().div_ceil(SIGNATURE_BYTES) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::financing::LinkForeignAccount;
     use crate::domain::tokens::{ApproveIssuance, CreateToken, ReservePolicy, TokenTerms};
     use crate::execution::chronicle::{Chronicle, id, token, transfer};
     use crate::ledger::TransactionSignature;
     use crate::ledger::limits::{
-        BLOCK_TRANSACTIONS_MAX, BLOCK_WORK_MAX, CITATIONS_MAX, OPERATIONS_MAX, SIGNATURES_MAX, TRANSACTION_BYTES_MAX,
+        BLOCK_TRANSACTIONS_MAX, BLOCK_WORK_MAX, CITATIONS_MAX, FOREIGN_RECEIPT_BYTES_MAX, FOREIGN_RECEIPTS_MAX,
+        OPERATIONS_MAX, SIGNATURES_MAX, TRANSACTION_BYTES_MAX,
     };
     use crate::ledger::transaction::SignedTransaction;
     use crate::primitives::merkle::Path;
     use crate::primitives::{Amount, Hash, ObjectId, PublicKey, Signature};
-    use bytes::Bytes;
 
     fn transaction(operations: Vec<Operation>, signature_count: usize) -> Transaction {
         let mut chronicle = Chronicle::begin();
@@ -154,11 +173,14 @@ mod tests {
             advance: Amount::new(1),
             purpose: String::new(),
             citations: vec![citation; CITATIONS_MAX],
+            foreign_receipts: vec![Bytes::from(vec![0; FOREIGN_RECEIPT_BYTES_MAX]); FOREIGN_RECEIPTS_MAX],
         };
+        let link = LinkForeignAccount { receipt: Bytes::from(vec![0; FOREIGN_RECEIPT_BYTES_MAX]) };
         for operations in [
             vec![CreateToken { token: token(), terms }.into(); OPERATIONS_MAX],
             vec![ApproveIssuance { issuance: ObjectId([1; 32]) }.into(); OPERATIONS_MAX],
             vec![financing.into()],
+            vec![link.into(); TRANSACTION_BYTES_MAX / FOREIGN_RECEIPT_BYTES_MAX],
         ] {
             let largest = transaction(operations, SIGNATURES_MAX);
             let work = work_of(&largest);

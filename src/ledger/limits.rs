@@ -55,6 +55,15 @@ pub const TOKEN_SCALE_MAX: u32 = 8;
 pub const ISSUANCE_ALLOCATIONS_MAX: usize = 16;
 /// Most receipts that one financing request cites.
 pub const CITATIONS_MAX: usize = 16;
+/// Most receipts of other networks that one financing request carries: each brings its certificate, of up to 100 signatures.
+pub const FOREIGN_RECEIPTS_MAX: usize = 4;
+/// Largest receipt of another network, in bytes: four fit a transaction. One by 100 validators has 5 KiB and its transaction,
+/// and 8 KiB more for each handover.
+pub const FOREIGN_RECEIPT_BYTES_MAX: usize = 15 * 1024;
+/// Most networks whose receipts a programme accepts.
+pub const PROGRAMME_NETWORKS_MAX: usize = 8;
+/// Most tokens of another network that are taken for tokens here.
+pub const NETWORK_TOKENS_MAX: usize = 16;
 /// Most lines of an order: what an `u16` counts, since nothing here grows with them.
 pub const ORDER_LINES_MAX: u16 = u16::MAX;
 /// Most days within which a buyer confirms or disputes an invoice.
@@ -86,6 +95,8 @@ pub const PROGRAMME_PARTICIPANTS_MAX: usize = 8;
 pub const PROGRAMME_PURPOSES_MAX: usize = 16;
 /// Longest tenor, and most days of grace, of a programme: ten years.
 pub const PROGRAMME_DAYS_MAX: u32 = 3_653;
+/// Most purposes that a law forbids at one time.
+pub const FORBIDDEN_PURPOSES_MAX: usize = 64;
 /// Most values of one of the lender's rules: past ones stay, so a change in each month of five years.
 pub const PARAMETER_VALUES_MAX: usize = 64;
 /// Most tokens on one ledger: each block carries a reserve line for each.

@@ -4,7 +4,7 @@
 //! fields. `docs/reasons.md` is made from it and a test holds the two together.
 //!
 //! Codes go by the hundred: 1xx any operation, 2xx accounts, 3xx tokens and reserves, 4xx payments, 5xx trade,
-//! 6xx financing, 7xx the lender's rules.
+//! 6xx financing, 7xx the lender's rules and, from 740 on, other networks.
 
 use super::outcome::Value;
 use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId, TokenId};
@@ -147,7 +147,7 @@ reasons! {
     506 "FINGERPRINT_KEY_EXISTS" FingerprintKeyExists { commitment: Hash }
         "Documents of the pair of legal entities, supplier to buyer, stand under its present fingerprint key, so it is not committed anew.";
     507 "LEGAL_ENTITY_REQUIRED" LegalEntityRequired { account: AccountId }
-        "The account names no legal entity, and invoices are between legal entities.";
+        "The account names no legal entity. Invoices are between legal entities, and so are links to accounts of other networks.";
     508 "CURRENCY_MISMATCH" CurrencyMismatch { token: TokenId, token_currency: String, invoice_currency: String }
         "The token is not pegged to the document's currency.";
     509 "DUE_DATE_PASSED" DueDatePassed { due_at: BlockTime, now: BlockTime }
@@ -288,6 +288,29 @@ reasons! {
         "With the loan, the lender's capital would be a lower part of its risk-weighted assets than the law in force asks for.";
     709 "LEVERAGE_RATIO_BELOW_MINIMUM" LeverageRatioBelowMinimum { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
         "With the loan, the lender's capital would be a lower part of its exposures than the law in force asks for.";
+    710 "PURPOSE_FORBIDDEN" PurposeForbidden { purpose: String, law: String }
+        "The law in force forbids a loan for this purpose.";
+    711 "PURPOSE_NOT_STATED" PurposeNotStated { law: String }
+        "The law in force forbids purposes, so a request says what the proceeds are for.";
+
+    740 "UNKNOWN_NETWORK" UnknownNetwork { network: Hash }
+        "No network with this chain id is registered here.";
+    741 "NETWORK_RETIRED" NetworkRetired { network: Hash }
+        "The network was retired; its receipts are no longer believed.";
+    742 "NETWORK_IS_THIS_ONE" NetworkIsThisOne { network: Hash }
+        "The chain id is this ledger's own. Its receipts are cited with their paths.";
+    743 "NETWORK_NOT_ACCEPTED" NetworkNotAccepted { citation_index: u64, network: Hash }
+        "The programme does not accept settlements on this network as evidence.";
+    744 "FOREIGN_RECEIPT_UNPROVEN" ForeignReceiptUnproven { citation_index: u64, failed: &'static str }
+        "The receipt of another network does not decode or does not verify; the check that failed is named.";
+    745 "FOREIGN_VALIDATORS_UNKNOWN" ForeignValidatorsUnknown { citation_index: u64, network: Hash }
+        "The receipt is certified by other validators than are registered of its network, and its handovers do not lead to them. Show one with its handovers, or have governance register the network as it is now.";
+    746 "FOREIGN_ACCOUNT_NOT_DECLARED" ForeignAccountNotDeclared { network: Hash, account: AccountId }
+        "The receipt is of no declaration of the network's that names this ledger and this account.";
+    747 "FOREIGN_ACCOUNT_LINKED" ForeignAccountLinked { foreign_account: Hash, account: AccountId }
+        "The network's account is linked already, to the account named.";
+    748 "FOREIGN_LEGAL_ENTITY_DIFFERS" ForeignLegalEntityDiffers { legal_entity_id: String, foreign_legal_entity_id: String }
+        "The network's account is of another legal entity than the account here.";
 }
 
 impl Reason {

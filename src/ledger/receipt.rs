@@ -226,6 +226,30 @@ pub enum ReceiptError {
     },
 }
 
+impl ReceiptError {
+    /// A name for the check that failed, which outcomes hold and so never changes.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ForeignChain { .. } => "chain",
+            Self::TransactionSignature(_) => "transaction-signature",
+            Self::TransactionPath => "transaction-path",
+            Self::OutcomeOfAnother => "outcome-of-another",
+            Self::OutcomePath => "outcome-path",
+            Self::Balance { .. } => "balance",
+            Self::HistoryPath => "history-path",
+            Self::Epoch { .. } => "epoch",
+            Self::Anchor => "anchor",
+            Self::Handover(_) => "handover",
+            Self::Validators => "validators",
+            Self::CertificateForm(_) => "certificate-form",
+            Self::CertificateOfAnother => "certificate-of-another",
+            Self::Certificate(_) => "certificate",
+            Self::CheckpointNotShown(_) => "checkpoint-not-shown",
+            Self::OtherHistory { .. } => "other-history",
+        }
+    }
+}
+
 impl Receipt {
     /// The receipt's id: the same at every node.
     pub fn id(&self) -> Hash {

@@ -73,6 +73,12 @@ pub enum Column {
     LenderCapital,
     /// The lender's rules, with the values that were and will be in force.
     LendingParameters,
+    /// Other networks whose receipts are believed.
+    Networks,
+    /// Accounts of other networks, by the account here that each is linked to.
+    ForeignAccounts,
+    /// Purposes that a law forbids, with the lists that were and will be in force.
+    ForbiddenPurposes,
 }
 codec_tag!(Column {
     Chain = 0,
@@ -102,6 +108,9 @@ codec_tag!(Column {
     LenderBooks = 25,
     LenderCapital = 26,
     LendingParameters = 27,
+    Networks = 29,
+    ForeignAccounts = 30,
+    ForbiddenPurposes = 31,
 });
 
 /// A type of state entry: where it is kept and under what key.

@@ -254,6 +254,7 @@ fn genesis_text(
         accounts: parties.iter().zip(party_keys).map(|(party, key)| party.to_spec(*key)).collect(),
         tokens: cast::genesis_tokens(),
         lending_parameters: cast::lending_parameters(),
+        forbidden_purposes: Vec::new(),
     };
     Ok(serde_json::to_string_pretty(&file)? + "\n")
 }

@@ -77,6 +77,7 @@ impl Cast {
             accounts: PARTICIPANTS.iter().map(account).collect(),
             tokens: vec![token_spec()],
             lending_parameters: Vec::new(),
+            forbidden_purposes: Vec::new(),
         };
         let genesis_bytes = Bytes::from(serde_json::to_vec(&file).unwrap());
         Self { genesis: Genesis::parse(&genesis_bytes).unwrap(), genesis_bytes }

@@ -70,6 +70,7 @@ impl Founding {
             accounts: PARTIES.iter().map(|party| account(seed, party)).collect(),
             tokens: vec![token()],
             lending_parameters: Vec::new(),
+            forbidden_purposes: Vec::new(),
         };
         let internal = |error: &dyn std::fmt::Display| BenchError::Internal(format!("the chain's genesis: {error}"));
         let text = serde_json::to_string_pretty(&file).map_err(|error| internal(&error))? + "\n";

@@ -7,9 +7,9 @@ use crate::cli::session::Session;
 use crate::client::json::to_json;
 use crate::client::operations::{self, BusinessStep, NewFinancingRequest, NewProgramme};
 use crate::client::receipt_file;
-use crate::primitives::{ObjectId, TokenId, TransactionId};
+use crate::primitives::{ChainId, ObjectId, TokenId, TransactionId};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is asked for under a programme.
 #[derive(Debug, clap::Args)]
@@ -23,12 +23,15 @@ pub struct Asked {
     /// What to be paid now.
     #[arg(long, allow_negative_numbers = true)]
     advance: String,
-    /// What the proceeds are for, as a code of purposes.
+    /// What the proceeds are for, as a code of a-z, 0-9 and '-'.
     #[arg(long, default_value = "")]
     purpose: String,
     /// A settlement to cite: a receipt file, or a transaction id. Up to 16.
     #[arg(long = "cite", value_name = "FILE|ID")]
     citations: Vec<String>,
+    /// A settlement on another network that the programme accepts: its receipt file. Up to 4.
+    #[arg(long = "cite-foreign", value_name = "FILE")]
+    foreign_receipts: Vec<PathBuf>,
 }
 
 /// The terms of a programme: simple interest on calendar days over 365.
@@ -70,6 +73,18 @@ pub struct Published {
     /// A step of that order's shipment that a carrier must have recorded, by its name in CBV 2.0, such as 'shipping'.
     #[arg(long, value_name = "STEP", value_parser = read_step)]
     shipment_step: Option<BusinessStep>,
+    /// How many days begun may lie between that step and the loan.
+    #[arg(long, value_name = "DAYS", requires = "shipment_step")]
+    shipment_age_days_max: Option<u32>,
+    /// How many other invoices of the same parties over the same amount and of about the same day may stand.
+    #[arg(long, value_name = "COUNT")]
+    near_duplicates_max: Option<u32>,
+    /// Another network on which a settlement counts, by its chain id: up to 8.
+    #[arg(long = "network", value_name = "CHAIN_ID")]
+    networks: Vec<ChainId>,
+    /// What the proceeds may be used for, as a code of a-z, 0-9 and '-': up to 16; anything lawful, if none is given.
+    #[arg(long = "purpose", value_name = "CODE")]
+    purposes: Vec<String>,
     /// A buyer whose debts are financed, by its id or a participant's name; any, if none is given.
     #[arg(long = "buyer")]
     buyers: Vec<String>,
@@ -246,6 +261,10 @@ async fn publish(session: &Session, published: Published) -> Result<(), Failure>
         settlements_late_days_max: published.settlements_late_days_max,
         order_agreed: published.order_agreed,
         shipment_step: published.shipment_step,
+        shipment_age_days_max: published.shipment_age_days_max,
+        near_duplicates_max: published.near_duplicates_max,
+        networks: published.networks,
+        purposes: published.purposes,
         recourse: published.recourse,
         participation_bps_max: published.participation_bps_max,
         utc_offset_minutes: published.utc_offset_minutes,
@@ -277,6 +296,11 @@ async fn request(session: &Session, asked: Asked) -> Result<(TokenId, NewFinanci
         advance: session.amount(&asked.advance, token).await?,
         purpose: asked.purpose,
         citations,
+        foreign_receipts: asked
+            .foreign_receipts
+            .iter()
+            .map(|file| receipt_file::read(file))
+            .collect::<Result<_, _>>()?,
     };
     Ok((token, request))
 }

@@ -5,7 +5,6 @@
 
 use super::citation::SettlementRecord;
 use super::programme::{ProgrammeTerms, WHOLE_BPS};
-use crate::domain::trade::BusinessStep;
 use crate::primitives::{AccountId, Amount, TokenId};
 use std::fmt;
 
@@ -30,8 +29,10 @@ pub struct Proposal {
     pub buyer_confirmed: bool,
     /// Whether it is under an order that both parties agreed to.
     pub order_agreed: bool,
-    /// The steps of that order's shipment that count.
-    pub shipment_steps: Vec<BusinessStep>,
+    /// How many other invoices like this one stood when it was registered.
+    pub near_duplicates: u16,
+    /// How many days begun ago the step of that order's shipment that is asked for happened last; none if it did not.
+    pub shipment_age_days: Option<u32>,
     /// What the proceeds are for.
     pub purpose: String,
     /// The borrower's record.
@@ -116,8 +117,14 @@ fn evidence(failing: &mut Failing, terms: &ProgrammeTerms, proposal: &Proposal) 
     let agreed = proposal.order_agreed || !required.order_agreed;
     failing.unless(agreed, "order", "none that is agreed", "agreed by buyer and supplier");
     if let Some(step) = required.shipment_step {
-        let recorded = proposal.shipment_steps.contains(&step);
-        failing.unless(recorded, "shipment_step", "not recorded", step.name());
+        failing.unless(proposal.shipment_age_days.is_some(), "shipment_step", "not recorded", step.name());
+    }
+    if let Some((age, max)) = proposal.shipment_age_days.zip(required.shipment_age_days_max) {
+        failing.unless(age <= max, "shipment_age_days", age, format_args!("{max} at most"));
+    }
+    if let Some(max) = required.near_duplicates_max {
+        let found = proposal.near_duplicates;
+        failing.unless(found <= max, "near_duplicates", found, format_args!("{max} at most"));
     }
     let (record, required) = (&proposal.record, &required.record);
     let at_least = |min: u32| format!("{min} at least");

@@ -6,15 +6,20 @@
 //! What counts as a settlement is money that another legal entity paid the borrower. Moving money between one's own
 //! accounts is none, and neither is the advance of an earlier loan: a loan must not be the record for the next.
 //!
+//! A receipt of another network is carried whole instead, and verified by its certificate ([`networks`](super::networks)). Its
+//! accounts are others: what it paid counts if payee and payer are both linked to accounts here, the payee to the borrower's.
+//! Who paid could be the borrower itself, if its link were not asked for.
+//!
 //! A payment of an invoice says when the invoice was due; how late it was paid is counted in days begun after that.
 
+use super::networks::{ForeignAccount, Network, prove};
 use super::payment::INVOICE_PAID;
 use super::request::SHARE_DISBURSED;
 use crate::ledger::{
     Account, Changes, Context, Header, HistoryRoot, Malformed, Movement, MovementKind, Outcome, Reason, Value,
 };
 use crate::primitives::time::DAY_MS;
-use crate::primitives::{AccountId, Amount, BlockTime, Decode as _, TokenId, merkle};
+use crate::primitives::{AccountId, Amount, BlockTime, ChainId, Decode as _, Hash, TokenId, merkle};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
@@ -108,57 +113,125 @@ impl Citation {
     }
 }
 
-/// Proves every citation and adds them up.
+/// The ledger on which something was settled.
+enum Place {
+    /// This one.
+    Here,
+    /// Another network.
+    There(ChainId, Network),
+}
+
+impl Place {
+    /// The account here that an account of that ledger is, if it is one.
+    fn account_here(&self, account: AccountId, changes: &Changes<'_>) -> Option<AccountId> {
+        match self {
+            Self::Here => Some(account),
+            Self::There(id, _) => changes.read(&(*id, account)).map(|linked: ForeignAccount| linked.account),
+        }
+    }
+
+    /// The token here that a token of that ledger is taken for, if it is for any.
+    fn token_here(&self, token: TokenId) -> Option<TokenId> {
+        match self {
+            Self::Here => Some(token),
+            Self::There(_, network) => network.token_here(token),
+        }
+    }
+}
+
+/// An outcome that was proven, with its block's time and the ledger that it is of.
+struct Cited {
+    place: Place,
+    outcome: Outcome,
+    time: BlockTime,
+}
+
+/// The outcome of a receipt of another network that the programme accepts.
+///
+/// # Errors
+/// Those of [`prove`], `NETWORK_NOT_ACCEPTED`.
+fn cited_there(bytes: &[u8], index: u64, accepted: &[ChainId], changes: &Changes<'_>) -> Result<Cited, Reason> {
+    let (id, network, receipt) = prove(bytes, index, changes)?;
+    if !accepted.contains(&id) {
+        return Err(Reason::NetworkNotAccepted { citation_index: index, network: Hash(id.0) });
+    }
+    Ok(Cited { place: Place::There(id, network), outcome: receipt.outcome, time: receipt.header.time })
+}
+
+/// What a borrower shows: receipts of this ledger, and whole ones of networks that the programme accepts. They are numbered in
+/// this order.
+pub(super) struct Shown<'a> {
+    pub citations: &'a [Citation],
+    pub foreign_receipts: &'a [Bytes],
+    pub networks: &'a [ChainId],
+}
+
+/// Proves everything that is shown and adds it up.
 ///
 /// # Errors
 /// `CITATION_FOREIGN`, `CITATION_UNPROVEN`, `CITATION_DECLINED`, `CITATION_NOT_THE_SUPPLIERS`, `CITATION_REPEATED` for
-/// the first that does not hold; `AMOUNT_OVERFLOW`.
+/// the first that does not hold, of another network those of [`prove`] and `NETWORK_NOT_ACCEPTED` too; `AMOUNT_OVERFLOW`.
 pub(super) fn settlement_record(
-    citations: &[Citation],
+    shown: &Shown<'_>,
     (supplier, token): (AccountId, TokenId),
     context: &Context<'_>,
     changes: &Changes<'_>,
 ) -> Result<SettlementRecord, Reason> {
     let mut cited = BTreeSet::new();
     let mut record = SettlementRecord::default();
-    for (index, citation) in (0u64..).zip(citations) {
+    let of_here = (0u64..).zip(shown.citations).map(|(index, citation)| {
         let (outcome, time) = citation.prove(index, context, changes)?;
-        let mut settlements = settlements_of(&outcome, supplier, changes).peekable();
+        Ok((index, Cited { place: Place::Here, outcome, time }))
+    });
+    let of_there = (shown.citations.len() as u64..)
+        .zip(shown.foreign_receipts)
+        .map(|(index, bytes)| Ok((index, cited_there(bytes, index, shown.networks, changes)?)));
+    for proven in of_here.chain(of_there) {
+        let (citation_index, found) = proven?;
+        let mut settlements = settlements_of(&found, supplier, changes).peekable();
         if settlements.peek().is_none() {
-            return Err(Reason::CitationNotTheSuppliers { citation_index: index, supplier });
+            return Err(Reason::CitationNotTheSuppliers { citation_index, supplier });
         }
-        let mut in_token = settlements.filter(|movement| movement.token == token);
+        let mut in_token = settlements.filter(|movement| found.place.token_here(movement.token) == Some(token));
         record.sum = in_token
             .try_fold(record.sum, |sum, movement| sum.checked_add(movement.amount))
             .ok_or(Reason::AmountOverflow { token })?;
-        if !cited.insert(outcome.transaction_id) {
-            return Err(Reason::CitationRepeated { citation_index: index });
+        let ledger = match found.place {
+            Place::Here => context.chain_id,
+            Place::There(id, _) => id,
+        };
+        if !cited.insert((ledger, found.outcome.transaction_id)) {
+            return Err(Reason::CitationRepeated { citation_index });
         }
-        record.take_up(time, late_days(&outcome, supplier, time));
+        record.take_up(found.time, late_days(&found, supplier, changes));
     }
     Ok(record)
 }
 
 /// By how many days begun the latest of the supplier's invoices that it paid was late.
-fn late_days(outcome: &Outcome, supplier: AccountId, time: BlockTime) -> u32 {
-    let paid = outcome.effects.iter().filter(|effect| effect.name == INVOICE_PAID);
-    let of_the_supplier = paid.filter(|effect| effect.field("supplier") == Some(&Value::Account(supplier)));
+fn late_days(found: &Cited, supplier: AccountId, changes: &Changes<'_>) -> u32 {
+    let paid = found.outcome.effects.iter().filter(|effect| effect.name == INVOICE_PAID);
+    let of_the_supplier = paid.filter(|effect| match effect.field("supplier") {
+        Some(Value::Account(account)) => found.place.account_here(*account, changes) == Some(supplier),
+        _ => false,
+    });
     let due = of_the_supplier.filter_map(|effect| match effect.field("due_at") {
         Some(Value::Time(due_at)) => Some(*due_at),
         _ => None,
     });
-    let days = due.map(|due_at| u32::try_from(time.ms_since(due_at).div_ceil(DAY_MS)).unwrap_or(u32::MAX));
+    let days = due.map(|due_at| u32::try_from(found.time.ms_since(due_at).div_ceil(DAY_MS)).unwrap_or(u32::MAX));
     days.max().unwrap_or_default()
 }
 
 /// The movements of an outcome that are settlements of the supplier's.
 fn settlements_of<'a>(
-    outcome: &'a Outcome,
+    found: &'a Cited,
     supplier: AccountId,
     changes: &'a Changes<'_>,
 ) -> impl Iterator<Item = &'a Movement> {
     let entity = changes.read::<Account>(&supplier).map(|account| account.legal_entity_id).unwrap_or_default();
-    let lenders: BTreeSet<AccountId> = outcome
+    let lenders: BTreeSet<AccountId> = found
+        .outcome
         .effects
         .iter()
         .filter(|effect| effect.name == SHARE_DISBURSED)
@@ -172,9 +245,11 @@ fn settlements_of<'a>(
             || !entity.is_empty()
                 && changes.read::<Account>(&payer).is_some_and(|account| account.legal_entity_id == entity)
     };
-    outcome.movements.iter().filter(move |movement| {
+    let here = |account: Option<AccountId>| account.and_then(|account| found.place.account_here(account, changes));
+    found.outcome.movements.iter().filter(move |movement| {
         movement.kind == MovementKind::Transfer
-            && movement.to == Some(supplier)
-            && movement.from.is_some_and(|payer| !lenders.contains(&payer) && !of_the_entity(payer))
+            && here(movement.to) == Some(supplier)
+            && movement.from.is_some_and(|payer| !lenders.contains(&payer))
+            && here(movement.from).is_some_and(|payer| !of_the_entity(payer))
     })
 }

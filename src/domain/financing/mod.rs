@@ -12,7 +12,7 @@
 //! * An advance and its security change hands together, from every lender or from none.
 //! * What is paid reaches lenders and owner in full, the lenders until the loan is repaid, each its share.
 //! * What is outstanding by lender and by programme is counted as loans change, and each block is held to a recount.
-//! * Every citation was proven from state alone when the request was made.
+//! * Every citation was proven when the request was made, from state and what the request carries alone.
 //!
 //! # Deliberately absent
 //! Old blocks and receipts: a validator that joined by snapshot decides as any other. Discretion: a financier's judgement is
@@ -28,8 +28,10 @@ mod citation;
 mod collection;
 pub mod interest;
 mod loan;
+mod networks;
 mod payment;
 mod programme;
+mod purposes;
 mod request;
 mod rules;
 mod shares;
@@ -42,11 +44,16 @@ pub use capital::{AttestLenderCapital, CapitalFigures, LenderCapital, LenderKind
 pub use citation::{Citation, SettlementRecord};
 pub use collection::{DeclareDefault, RecordRecovery, WriteOffLoan};
 pub use loan::{Bucket, Loan, LoanState, LoanStep, LoanTerms, Owed, age_loan, loan};
+pub use networks::{
+    DeclareForeignAccount, ForeignAccount, LinkForeignAccount, Network, NetworkState, RegisterNetwork, RetireNetwork,
+    TokenPair, network,
+};
 pub use payment::{PayInvoice, RepayLoan};
 pub use programme::{
     CloseProgramme, EvidenceRequired, JoinProgramme, Limits, Participant, Pricing, Programme, ProgrammeState,
     ProgrammeTerms, PublishProgramme, RecordRequired, programme,
 };
+pub use purposes::{ForbiddenPurposes, SetForbiddenPurposes, forbid_purposes};
 pub use request::{Offer, RequestFinancing};
 pub use rules::{Parameter, ParameterValue, ParameterValues, SetLendingParameter, in_force, set_parameter};
 pub use shares::Leg;

@@ -16,16 +16,19 @@
 //! A programme in several tokens: its limits are amounts, so a financier publishes one for each currency.
 
 use super::interest::{RATE_BPS_MAX, Rate};
+use super::networks::network;
+use super::purposes::require_purpose;
 use super::rules::{Parameter, in_force};
 use crate::domain::tokens;
 use crate::domain::trade::BusinessStep;
 use crate::ledger::limits::{
-    PROGRAMME_DAYS_MAX, PROGRAMME_PARTICIPANTS_MAX, PROGRAMME_PARTIES_MAX, PROGRAMME_PURPOSES_MAX, REFERENCE_BYTES_MAX,
+    PROGRAMME_DAYS_MAX, PROGRAMME_NETWORKS_MAX, PROGRAMME_PARTICIPANTS_MAX, PROGRAMME_PARTIES_MAX,
+    PROGRAMME_PURPOSES_MAX, REFERENCE_BYTES_MAX,
 };
 use crate::ledger::malformed::{Malformed, require, require_text};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role};
 use crate::primitives::time::BusinessCalendar;
-use crate::primitives::{AccountId, Amount, ObjectId, TokenId};
+use crate::primitives::{AccountId, Amount, ChainId, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
 
 /// Basis points in one, as a share.
@@ -60,7 +63,7 @@ pub struct RecordRequired {
 codec_struct!(RecordRequired { count_min, sum_min, period_days_min, late_days_max });
 
 /// What must be shown before a loan is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EvidenceRequired {
     /// That the buyer confirmed the invoice itself, and did not become its debtor by silence.
     pub buyer_confirmed: bool,
@@ -68,10 +71,38 @@ pub struct EvidenceRequired {
     pub order_agreed: bool,
     /// A step of that order's shipment that a carrier appointed to it recorded, and has not declared wrong since.
     pub shipment_step: Option<BusinessStep>,
+    /// How many days begun may lie between that step and the loan; as many as there are, if it does not say.
+    pub shipment_age_days_max: Option<u32>,
+    /// How many other invoices like this one may have stood when it was registered; any number, if it does not say.
+    pub near_duplicates_max: Option<u16>,
     /// The borrower's record.
     pub record: RecordRequired,
+    /// Other networks on which a settlement counts, ascending.
+    pub networks: Vec<ChainId>,
 }
-codec_struct!(EvidenceRequired { buyer_confirmed, order_agreed, shipment_step, record });
+codec_struct!(EvidenceRequired {
+    buyer_confirmed,
+    order_agreed,
+    shipment_step,
+    shipment_age_days_max,
+    near_duplicates_max,
+    record,
+    networks,
+});
+
+impl EvidenceRequired {
+    fn check(&self) -> Result<(), Malformed> {
+        let age = self.shipment_age_days_max;
+        let of_a_step = age.is_none() || self.shipment_step.is_some();
+        require(of_a_step, "shipment_age_days_max", "it is of a shipment_step, and none is asked for")?;
+        let bounded = age.is_none_or(|days| days <= PROGRAMME_DAYS_MAX);
+        require(bounded, "shipment_age_days_max", format!("it must be at most {PROGRAMME_DAYS_MAX}"))?;
+        let ascending = self.networks.windows(2).all(|pair| pair[0] < pair[1]);
+        let networks = ascending && self.networks.len() <= PROGRAMME_NETWORKS_MAX;
+        let bound = format!("they must be at most {PROGRAMME_NETWORKS_MAX}, ascending, each once");
+        require(networks, "network_chain_ids", bound)
+    }
+}
 
 /// What a loan costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,9 +185,10 @@ impl ProgrammeTerms {
         let tenor = self.tenor_days_min <= self.tenor_days_max && self.tenor_days_max <= PROGRAMME_DAYS_MAX;
         require(tenor, "tenor_days_max", format!("it must be from tenor_days_min to {PROGRAMME_DAYS_MAX}"))?;
         self.pricing.check().map_err(|malformed| malformed.within("pricing"))?;
+        self.evidence.check().map_err(|malformed| malformed.within("evidence"))?;
         require(self.purposes.len() <= PROGRAMME_PURPOSES_MAX, "purposes", "there must be at most 16")?;
         for (index, purpose) in self.purposes.iter().enumerate() {
-            require_text(&format!("purposes[{index}]"), purpose, 1, REFERENCE_BYTES_MAX)?;
+            require_purpose(&format!("purposes[{index}]"), purpose, 1)?;
         }
         let participation = self.participation_bps_max < WHOLE_BPS;
         require(participation, "participation_bps_max", format!("it must be below {WHOLE_BPS}"))?;
@@ -284,11 +316,12 @@ impl PublishProgramme {
     /// Plans the programme.
     ///
     /// # Errors
-    /// Those of [`Context::signed_in_role`], `UNKNOWN_TOKEN`, `ALREADY_EXISTS`.
+    /// Those of [`Context::signed_in_role`], `UNKNOWN_TOKEN`, `UNKNOWN_NETWORK`, `NETWORK_RETIRED`, `ALREADY_EXISTS`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         context.signed_in_role(changes, context.sender, Role::Financier)?;
         let terms = &self.terms;
         tokens::require_known(changes, terms.token)?;
+        terms.evidence.networks.iter().try_for_each(|id| network(changes, *id).map(drop))?;
         // A request id can return once it is forgotten, and the programme's id with it.
         let id = context.object_id();
         if changes.has::<Programme>(&id) {

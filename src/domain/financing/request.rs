@@ -4,18 +4,22 @@ use super::all_in_cost::{Flow, all_in_cost_bps};
 use super::assessment::{Condition, Exposure, Proposal, assess};
 use super::book::{BookLine, outstanding};
 use super::capital;
-use super::citation::{Citation, settlement_record};
+use super::citation::{Citation, Shown, settlement_record};
 use super::interest::Rate;
 use super::loan::{Bucket, Loan, LoanTerms, ages_at};
+use super::networks::check_foreign_receipt;
 use super::programme::{Programme, programme};
+use super::purposes;
 use super::rules::{Parameter, in_force};
 use super::shares::{self, Leg};
-use crate::domain::trade::{BusinessStep, Confirmation, OrderState, Receivable, events_of_order, order, receivable};
+use crate::domain::trade::{Confirmation, OrderState, Receivable, events_of_order, order, receivable};
 use crate::ledger::context::open_account;
-use crate::ledger::limits::{CITATIONS_MAX, REFERENCE_BYTES_MAX};
-use crate::ledger::malformed::{Malformed, require, require_text};
+use crate::ledger::limits::{CITATIONS_MAX, FOREIGN_RECEIPTS_MAX};
+use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{Account, Changes, Context, Effect, Reason};
+use crate::primitives::time::DAY_MS;
 use crate::primitives::{Amount, BlockTime, Day, ObjectId};
+use bytes::Bytes;
 
 /// The name of the effect that each lender's part of an advance leaves, by which citations tell a loan from a settlement.
 pub(super) const SHARE_DISBURSED: &str = "financing.share_disbursed";
@@ -35,6 +39,8 @@ pub struct RequestFinancing {
     pub purpose: String,
     /// Settlement receipts of the sender's, each once.
     pub citations: Vec<Citation>,
+    /// The same of other networks: whole receipts, in canonical bytes.
+    pub foreign_receipts: Vec<Bytes>,
 }
 
 /// What a request comes to.
@@ -57,10 +63,15 @@ impl RequestFinancing {
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), Malformed> {
         require(!self.advance.is_zero(), "advance", "it must be positive")?;
-        require_text("purpose", &self.purpose, 0, REFERENCE_BYTES_MAX)?;
+        purposes::require_purpose("purpose", &self.purpose, 0)?;
         require(self.citations.len() <= CITATIONS_MAX, "citations", format!("there must be at most {CITATIONS_MAX}"))?;
         for (index, citation) in self.citations.iter().enumerate() {
             citation.check().map_err(|malformed| malformed.within(format_args!("citations[{index}]")))?;
+        }
+        let foreign = self.foreign_receipts.len() <= FOREIGN_RECEIPTS_MAX;
+        require(foreign, "foreign_receipts", format!("there must be at most {FOREIGN_RECEIPTS_MAX}"))?;
+        for (index, receipt) in self.foreign_receipts.iter().enumerate() {
+            check_foreign_receipt(&format!("foreign_receipts[{index}]"), receipt)?;
         }
         Ok(())
     }
@@ -96,9 +107,8 @@ impl RequestFinancing {
     ///
     /// # Errors
     /// `UNKNOWN_RECEIVABLE`, `NOT_THE_OWNER`, `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`,
-    /// `RECEIVABLE_NOT_OPEN`, `UNKNOWN_PROGRAMME`, `PROGRAMME_CLOSED`, `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`,
-    /// `CITATION_FOREIGN`, `CITATION_UNPROVEN`, `CITATION_DECLINED`, `CITATION_NOT_THE_SUPPLIERS`, `CITATION_REPEATED`,
-    /// `TIME_OUT_OF_RANGE`, `AMOUNT_OVERFLOW`.
+    /// `RECEIVABLE_NOT_OPEN`, `PURPOSE_NOT_STATED`, `PURPOSE_FORBIDDEN`, `UNKNOWN_PROGRAMME`, `PROGRAMME_CLOSED`, `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`,
+    /// those of [`settlement_record`], `TIME_OUT_OF_RANGE`, `AMOUNT_OVERFLOW`.
     pub fn offer(&self, context: &Context<'_>, changes: &Changes<'_>) -> Result<Offer, Reason> {
         let id = self.receivable;
         let found = receivable(changes, id)?;
@@ -107,6 +117,8 @@ impl RequestFinancing {
             return Err(Reason::NotTheOwner { receivable: id });
         }
         found.pledgeable(id)?;
+        // A rule of law, and the request's alone: it needs no programme to be judged.
+        purposes::require_permitted(changes, &self.purpose, context.now)?;
         let programme = programme(changes, self.programme)?;
         programme.require_open(self.programme)?;
         let lenders = || programme.participants().iter().map(|participant| participant.lender);
@@ -118,7 +130,12 @@ impl RequestFinancing {
         for lender in lenders().chain([programme.financier]) {
             open_account(changes, lender)?;
         }
-        let record = settlement_record(&self.citations, (borrower, found.token), context, changes)?;
+        let shown = Shown {
+            citations: &self.citations,
+            foreign_receipts: &self.foreign_receipts,
+            networks: &programme.terms.evidence.networks,
+        };
+        let record = settlement_record(&shown, (borrower, found.token), context, changes)?;
         let (terms, interest) = self.loan_terms(&found, &programme, context, changes)?;
         let claim = interest.and_then(|interest| interest.checked_add(self.advance)?.checked_add(terms.fee));
         let started = terms.due_on >= terms.started_on;
@@ -134,7 +151,8 @@ impl RequestFinancing {
             order_agreed: found
                 .order
                 .is_some_and(|id| order(changes, id).is_ok_and(|order| order.state() == OrderState::Agreed)),
-            shipment_steps: shipment_steps(&found, &programme, changes),
+            near_duplicates: found.near_duplicates,
+            shipment_age_days: shipment_age_days(&found, &programme, context.now, changes),
             purpose: self.purpose.clone(),
             record,
             exposure: self.exposure(&terms, &programme, changes),
@@ -195,10 +213,12 @@ impl RequestFinancing {
     }
 }
 
-/// The steps of the order's shipment that count, where the programme asks for one.
-fn shipment_steps(found: &Receivable, programme: &Programme, changes: &Changes<'_>) -> Vec<BusinessStep> {
-    let asked = found.order.filter(|_| programme.terms.evidence.shipment_step.is_some());
-    asked.map(|order| events_of_order(changes, order).iter().map(|event| event.step).collect()).unwrap_or_default()
+/// How many days begun ago the step that the programme asks for happened last, if it did. A carrier's clock may be ahead.
+fn shipment_age_days(found: &Receivable, programme: &Programme, now: BlockTime, changes: &Changes<'_>) -> Option<u32> {
+    let (step, order) = (programme.terms.evidence.shipment_step?, found.order?);
+    let events = events_of_order(changes, order);
+    let latest = events.iter().rev().find(|event| event.step == step)?;
+    Some(u32::try_from(now.ms_since(latest.event_time).div_ceil(DAY_MS)).unwrap_or(u32::MAX))
 }
 
 /// The all-in annual cost of an advance that is repaid with interest and fee on its due day.

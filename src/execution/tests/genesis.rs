@@ -1,7 +1,7 @@
 //! Genesis files: what is refused, in which field.
 
 use crate::execution::chronicle::{genesis_file, id, key, public, token};
-use crate::execution::genesis::{Genesis, GenesisError, GenesisFile};
+use crate::execution::genesis::{ForbiddenPurposesSpec, Genesis, GenesisError, GenesisFile};
 use crate::ledger::Account;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{Role, View};
@@ -30,6 +30,10 @@ fn the_chain_id_is_the_hash_of_the_exact_bytes() {
     let chain = |bytes: &[u8]| Genesis::parse(bytes).expect("a good genesis").chain_id();
     assert_eq!(chain(&compact), ChainId(sha256(&compact).0));
     assert_ne!(chain(&compact), chain(&pretty));
+}
+
+fn forbid(purpose: &str, law: &str, in_force_from_ms: u64) -> ForbiddenPurposesSpec {
+    ForbiddenPurposesSpec { purposes: vec![purpose.to_owned()], law: law.to_owned(), in_force_from_ms }
 }
 
 #[test]
@@ -80,7 +84,16 @@ fn each_field_is_held_to_its_rule() {
         ("tokens[0].holidays", |file| file.tokens[0].holidays = vec!["2027-02-30".to_owned()]),
         ("tokens[1]", |file| file.tokens.push(file.tokens[0].clone())),
     ];
-    for (index, (field, change)) in validators.into_iter().chain(accounts).chain(tokens).enumerate() {
+    let forbidden: [(&str, Change); 4] = [
+        ("forbidden_purposes[0].purposes[0]", |file| file.forbidden_purposes = vec![forbid("Securities", "a law", 0)]),
+        ("forbidden_purposes[0].law", |file| file.forbidden_purposes = vec![forbid("securities", "", 0)]),
+        ("forbidden_purposes[1]", |file| file.forbidden_purposes = vec![forbid("securities", "a law", 5); 2]),
+        ("accepted", |file| {
+            file.forbidden_purposes = vec![forbid("securities", "a law", 5), forbid("real-estate", "a later law", 6)];
+        }),
+    ];
+    let rows = validators.into_iter().chain(accounts).chain(tokens).chain(forbidden);
+    for (index, (field, change)) in rows.enumerate() {
         assert_eq!(refused(&change), field, "row {index}");
     }
     assert_eq!(

@@ -4,6 +4,7 @@ mod blocks;
 mod garbled;
 mod genesis;
 mod histories;
+mod networks;
 mod receipts;
 mod requests;
 mod stories;

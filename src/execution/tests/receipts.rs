@@ -253,13 +253,13 @@ fn anchored(chronicle: &Chronicle, height: usize) -> Receipt {
 /// The validators of the second set.
 const SUCCESSORS: [&str; 4] = ["node-1", "node-2", "node-3", "node-4"];
 
-fn successors() -> ValidatorSet {
+pub(super) fn successors() -> ValidatorSet {
     ValidatorSet::new(SUCCESSORS.iter().map(|name| public(&key(name))).collect()).expect("four keys")
 }
 
 /// A chain whose second epoch has other validators. No operation changes them yet, so the headers are made here as
 /// governance will have execution make them.
-fn handed_over() -> (Chronicle, Receipt, TrustRoot) {
+pub(super) fn handed_over() -> (Chronicle, Receipt, TrustRoot) {
     let chronicle = chain();
     let mut receipt = chronicle.receipt(9, 0, 9);
     receipt.header.validators_hash = successors().hash();

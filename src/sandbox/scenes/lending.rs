@@ -28,6 +28,10 @@ pub fn plain_terms(name: &str, trade: &Trade) -> NewProgramme {
         settlements_late_days_max: 0,
         order_agreed: false,
         shipment_step: None,
+        shipment_age_days_max: None,
+        near_duplicates_max: None,
+        networks: Vec::new(),
+        purposes: Vec::new(),
         recourse: true,
         participation_bps_max: 0,
         utc_offset_minutes: cast::UTC_OFFSET_MINUTES.into(),
@@ -51,7 +55,8 @@ pub fn requesting(
     advance: Amount,
     citations: Vec<Citation>,
 ) -> NewFinancingRequest {
-    NewFinancingRequest { receivable, programme, advance, purpose: String::new(), citations }
+    let (purpose, foreign_receipts) = (String::new(), Vec::new());
+    NewFinancingRequest { receivable, programme, advance, purpose, citations, foreign_receipts }
 }
 
 /// An owner of a receivable asks for a loan on it, and has it. Gives the loan.

@@ -3,14 +3,15 @@
 use super::tokens::calendar;
 use crate::domain::financing::interest::{Compounding, DayCount, Rate};
 use crate::domain::financing::{
-    AttestLenderCapital, CapitalFigures, Citation, CloseProgramme, DeclareDefault, EvidenceRequired, JoinProgramme,
-    LenderKind, Limits, Parameter, ParameterValue, PayInvoice, Pricing, ProgrammeTerms, PublishProgramme,
-    RecordRecovery, RecordRequired, RepayLoan, RequestFinancing, SetLendingParameter, WriteOffLoan,
+    AttestLenderCapital, CapitalFigures, Citation, CloseProgramme, DeclareDefault, EvidenceRequired, ForbiddenPurposes,
+    JoinProgramme, LenderKind, Limits, Parameter, ParameterValue, PayInvoice, Pricing, ProgrammeTerms,
+    PublishProgramme, RecordRecovery, RecordRequired, RepayLoan, RequestFinancing, SetForbiddenPurposes,
+    SetLendingParameter, WriteOffLoan,
 };
-use crate::ledger::limits::{CITATIONS_MAX, PROGRAMME_PARTIES_MAX};
+use crate::ledger::limits::{CITATIONS_MAX, PROGRAMME_NETWORKS_MAX, PROGRAMME_PARTIES_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::primitives::AccountId;
-use crate::wire::fields::{account_id, amount, object_id, required, time, token_id};
+use crate::wire::fields::{account_id, amount, chain_id, object_id, required, time, token_id};
 use crate::wire::pb::financing as pb;
 use crate::wire::receipt::path_from_pb;
 use bytes::Bytes;
@@ -29,6 +30,7 @@ pub fn request_financing(message: pb::RequestFinancing) -> Result<RequestFinanci
         advance: amount(message.advance),
         purpose: message.purpose,
         citations: message.citations.into_iter().enumerate().map(cited).collect::<Result<_, _>>()?,
+        foreign_receipts: message.foreign_receipts,
     };
     operation.check()?;
     Ok(operation)
@@ -71,7 +73,7 @@ fn terms(message: pb::ProgrammeTerms) -> Result<ProgrammeTerms, Malformed> {
         tenor_days_max: message.tenor_days_max,
         pricing: pricing(required("pricing", message.pricing)?).map_err(|error| error.within("pricing"))?,
         limits: limits(required("limits", message.limits)?),
-        evidence: evidence(required("evidence", message.evidence)?)?,
+        evidence: evidence(required("evidence", message.evidence)?).map_err(|error| error.within("evidence"))?,
         purposes: message.purposes,
         recourse: message.recourse,
         participation_bps_max: message.participation_bps_max,
@@ -121,14 +123,24 @@ fn evidence(message: pb::EvidenceRequired) -> Result<EvidenceRequired, Malformed
     let shipment_step = match message.shipment_step {
         0 => None,
         number => {
-            let unknown = || Malformed::new("evidence.shipment_step", "it is not a business step");
+            let unknown = || Malformed::new("shipment_step", "it is not a business step");
             Some(super::shipments::step(number).ok_or_else(unknown)?)
         }
     };
+    let count = message.network_chain_ids.len();
+    let bound = format!("there are {count} and must be at most {PROGRAMME_NETWORKS_MAX}");
+    require(count <= PROGRAMME_NETWORKS_MAX, "network_chain_ids", bound)?;
+    let network = |(index, id): (usize, &Bytes)| chain_id(&format!("network_chain_ids[{index}]"), id);
+    let near_duplicates_max = message.near_duplicates_max.map(|count| {
+        u16::try_from(count).map_err(|_| Malformed::new("near_duplicates_max", "it must be at most 65535"))
+    });
     Ok(EvidenceRequired {
         buyer_confirmed: message.buyer_confirmed,
         order_agreed: message.order_agreed,
         shipment_step,
+        shipment_age_days_max: message.shipment_age_days_max,
+        near_duplicates_max: near_duplicates_max.transpose()?,
+        networks: message.network_chain_ids.iter().enumerate().map(network).collect::<Result<_, _>>()?,
         record: RecordRequired {
             count_min: message.settlements_min,
             sum_min: amount(message.settlements_sum_min),
@@ -188,6 +200,14 @@ pub(super) fn set_lending_parameter(message: pb::SetLendingParameter) -> Result<
     let in_force_from = time("in_force_from_ms", message.in_force_from_ms)?;
     let value = ParameterValue { in_force_from, value: message.value, law: message.law };
     let operation = SetLendingParameter { parameter, value };
+    operation.check()?;
+    Ok(operation)
+}
+
+pub(super) fn set_forbidden_purposes(message: pb::SetForbiddenPurposes) -> Result<SetForbiddenPurposes, Malformed> {
+    let in_force_from = time("in_force_from_ms", message.in_force_from_ms)?;
+    let forbidden = ForbiddenPurposes { in_force_from, purposes: message.purposes, law: message.law };
+    let operation = SetForbiddenPurposes { forbidden };
     operation.check()?;
     Ok(operation)
 }

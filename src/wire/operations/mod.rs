@@ -2,6 +2,7 @@
 
 mod accounts;
 mod financing;
+mod networks;
 mod orders;
 mod payments;
 mod shipments;
@@ -76,5 +77,10 @@ pub(super) fn operation(message: pb::Operation) -> Result<Operation, Malformed> 
         RecordRecovery => financing::record_recovery,
         SetLendingParameter => financing::set_lending_parameter,
         AttestLenderCapital => financing::attest_lender_capital,
+        RegisterNetwork => networks::register_network,
+        RetireNetwork => networks::retire_network,
+        DeclareForeignAccount => networks::declare_foreign_account,
+        LinkForeignAccount => networks::link_foreign_account,
+        SetForbiddenPurposes => financing::set_forbidden_purposes,
     }
 }

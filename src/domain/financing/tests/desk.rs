@@ -54,6 +54,7 @@ pub fn terms(market: &Market) -> ProgrammeTerms {
             order_agreed: false,
             shipment_step: None,
             record: RecordRequired { count_min: 1, sum_min: amount(100), ..RecordRequired::default() },
+            ..EvidenceRequired::default()
         },
         purposes: Vec::new(),
         recourse: true,
@@ -82,7 +83,8 @@ impl Desk {
     pub fn asking(&mut self, receivable: ObjectId, units: u64) -> RequestFinancing {
         let citations = record(&mut self.market);
         let (programme, purpose) = (self.programme, String::new());
-        RequestFinancing { receivable, programme, advance: amount(units), purpose, citations }
+        let foreign_receipts = Vec::new();
+        RequestFinancing { receivable, programme, advance: amount(units), purpose, citations, foreign_receipts }
     }
 
     /// Sends it, as the supplier.

@@ -2,7 +2,8 @@
 
 use super::desk::{Desk, amount, name_of};
 use crate::domain::financing::{
-    AttestLenderCapital, CapitalFigures, LenderKind, Parameter, ParameterValue, SetLendingParameter, set_parameter,
+    AttestLenderCapital, CapitalFigures, ForbiddenPurposes, LenderKind, Parameter, ParameterValue, RequestFinancing,
+    SetForbiddenPurposes, SetLendingParameter, set_parameter,
 };
 use crate::domain::market::OPENING;
 use crate::domain::rehearsal::Performed;
@@ -167,4 +168,70 @@ fn capital_is_attested_by_an_auditor_and_ages() {
     assert_eq!(name_of(desk.request(&operation)), "LENDER_CAPITAL_NOT_ATTESTED");
     desk.market.stage.now.0 -= 1;
     desk.request(&operation).expect("two days to the millisecond");
+}
+
+#[test]
+fn a_forbidden_purpose_is_declined_with_its_law_from_its_day_on() {
+    let mut desk = Desk::open();
+    let governance = in_office(&mut desk, Role::Governance);
+    let now = desk.market.stage.now;
+    let receivable = desk.market.confirmed(1, 20_000);
+    let asking = desk.asking(receivable, 1);
+    let forbid = |desk: &mut Desk, sender, from: BlockTime, purposes: &[&str]| {
+        let purposes = purposes.iter().map(|purpose| (*purpose).to_owned()).collect();
+        let law = format!("a law from {} on", from.0);
+        let operation = SetForbiddenPurposes { forbidden: ForbiddenPurposes { in_force_from: from, purposes, law } };
+        assert!(operation.check().is_ok());
+        desk.market.stage.perform(&[sender], |context, changes| operation.plan(context, changes))
+    };
+    let stranger = desk.market.stranger;
+    let at = |days: u64| BlockTime(now.0 + days * DAY_MS);
+    assert_eq!(name_of(forbid(&mut desk, stranger, at(1), &["securities"])), "ROLE_REQUIRED");
+    assert_eq!(name_of(forbid(&mut desk, governance, now, &["securities"])), "PARAMETER_NOT_LATER");
+    forbid(&mut desk, governance, at(1), &["real-estate", "securities"]).expect("in the future");
+    assert_eq!(name_of(forbid(&mut desk, governance, at(1), &[])), "PARAMETER_NOT_LATER");
+    forbid(&mut desk, governance, at(2), &[]).expect("a later law");
+    for (days, purpose, expected) in [
+        (0, "securities", None),
+        (1, "securities", Some("PURPOSE_FORBIDDEN")),
+        (1, "", Some("PURPOSE_NOT_STATED")),
+        (1, "stock-in-trade", None),
+        (2, "securities", None),
+        (2, "", None),
+    ] {
+        let mut desk = Desk { market: desk.market.clone(), programme: desk.programme };
+        desk.market.stage.now = at(days);
+        let operation = RequestFinancing { purpose: purpose.to_owned(), ..asking.clone() };
+        let declined = desk.request(&operation).err();
+        assert_eq!(declined.as_ref().map(Reason::name), expected, "{purpose} after {days} days");
+        if let Some(Reason::PurposeForbidden { law, .. } | Reason::PurposeNotStated { law }) = declined {
+            assert_eq!(law, format!("a law from {} on", at(1).0));
+        }
+    }
+    for later in 0..62 {
+        forbid(&mut desk, governance, BlockTime(at(3).0 + later), &[]).expect("up to 64 lists");
+    }
+    assert_eq!(name_of(forbid(&mut desk, governance, at(9), &[])), "TOO_MANY_PARAMETER_VALUES");
+}
+
+#[test]
+fn lists_of_purposes_have_bounds() {
+    let list = |purposes: &[&str], law: &str| ForbiddenPurposes {
+        in_force_from: OPENING,
+        purposes: purposes.iter().map(|purpose| (*purpose).to_owned()).collect(),
+        law: law.to_owned(),
+    };
+    let many: Vec<String> = (10..75).map(|number| format!("p-{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (list, field) in [
+        (list(&["b", "a"], "a law"), "purposes"),
+        (list(&["a", "a"], "a law"), "purposes"),
+        (list(&many, "a law"), "purposes"),
+        (list(&[""], "a law"), "purposes[0]"),
+        (list(&["a", "b c"], "a law"), "purposes[1]"),
+        (list(&["a"], ""), "law"),
+    ] {
+        assert_eq!(list.check().expect_err(field).field, field);
+    }
+    assert!(list(&many[1..], "a law").check().is_ok(), "64 of them");
 }

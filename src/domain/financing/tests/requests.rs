@@ -127,6 +127,7 @@ fn an_order_and_its_shipment_are_evidence() {
     let asking_for_both = |terms: &mut ProgrammeTerms| {
         terms.evidence.order_agreed = true;
         terms.evidence.shipment_step = Some(BusinessStep::Shipping);
+        terms.evidence.shipment_age_days_max = Some(2);
     };
     let mut desk = Desk::open_with(asking_for_both);
     let without = desk.market.confirmed(1, 20_000);
@@ -176,7 +177,24 @@ fn an_order_and_its_shipment_are_evidence() {
     let right = RecordShipmentEvent { event_hash: Hash([4; 32]), ..event };
     let stage = &mut desk.market.stage;
     stage.perform(&[carrier], |context, changes| right.plan(context, changes)).expect("the wrong one is gone");
-    desk.request(&operation).expect("all that is asked for is there");
+    desk.market.stage.now.0 += 2 * DAY_MS + 1;
+    assert_eq!(conditions_of(desk.request(&operation)), "shipment_age_days: 3, must be 2 at most");
+    desk.market.stage.now.0 -= 1;
+    desk.request(&operation).expect("all that is asked for is there, and two days old to the millisecond");
+}
+
+/// An invoice is held against those that stood when it was registered, so the first of two alike is financed and not the second.
+#[test]
+fn near_duplicates_are_as_many_as_the_programme_takes() {
+    let mut desk = Desk::open_with(|terms| terms.evidence.near_duplicates_max = Some(1));
+    let alike = [1, 2, 3].map(|number| desk.market.confirmed(number, 20_000));
+    for (receivable, found) in alike.into_iter().zip([None, None, Some("near_duplicates: 2, must be 1 at most")]) {
+        let operation = desk.asking(receivable, 1_000);
+        match found {
+            None => drop(desk.request(&operation).expect("so many are allowed")),
+            Some(conditions) => assert_eq!(conditions_of(desk.request(&operation)), conditions),
+        }
+    }
 }
 
 fn conditions_of<T: std::fmt::Debug>(result: Result<T, Reason>) -> String {
@@ -332,7 +350,14 @@ fn programmes_have_bounds() {
     let good = terms(&market);
     assert!(good.check().is_ok());
     type Change = fn(&mut crate::domain::financing::ProgrammeTerms);
-    let rows: [(&str, Change); 8] = [
+    let rows: [(&str, Change); 12] = [
+        ("evidence.shipment_age_days_max", |terms| terms.evidence.shipment_age_days_max = Some(1)),
+        ("evidence.shipment_age_days_max", |terms| {
+            terms.evidence.shipment_step = Some(BusinessStep::Shipping);
+            terms.evidence.shipment_age_days_max = Some(3_654);
+        }),
+        ("evidence.network_chain_ids", |terms| terms.evidence.networks = vec![ChainId([1; 32]); 2]),
+        ("purposes[0]", |terms| terms.purposes = vec!["Stocks".to_owned()]),
         ("name", |terms| terms.name.clear()),
         ("buyer_account_ids", |terms| terms.buyers = vec![crate::primitives::AccountId([1; 32]); 2]),
         ("advance_rate_bps", |terms| terms.advance_rate_bps = 10_001),
