@@ -1,6 +1,7 @@
 //! Execution, held to its rules on chains of real blocks.
 
 mod blocks;
+mod closed_loop;
 mod garbled;
 mod genesis;
 mod histories;
