@@ -15,7 +15,7 @@ mod session;
 use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
-    accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, orders, pay,
+    accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
     read_points, receipts, redeem, reserves, run, tokens,
 };
 use failure::Failure;
@@ -98,6 +98,9 @@ enum Command {
     /// Publishes programmes, asks for, pays and shows loans.
     #[command(subcommand)]
     Finance(finance::FinanceCommand),
+    /// Registers other networks whose settlements count here, and links accounts on them.
+    #[command(subcommand)]
+    Networks(networks::NetworksCommand),
     /// Fetches receipts, and verifies them offline.
     #[command(subcommand, alias = "receipt")]
     Receipts(receipts::ReceiptsCommand),
@@ -218,6 +221,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Orders(command) => command.run(&session).await,
         Command::ReadPoints(command) => command.run(&session).await,
         Command::Finance(command) => command.run(&session).await,
+        Command::Networks(command) => command.run(&session).await,
         Command::Receipts(receipts::ReceiptsCommand::Get { transaction, without_balances, checkpoint_height }) => {
             receipts::get(&session, transaction, without_balances, checkpoint_height).await
         }

@@ -14,6 +14,7 @@ pub mod issue;
 pub mod keys;
 pub mod lineage;
 mod names;
+pub mod networks;
 mod order_document;
 pub mod orders;
 mod pair;
