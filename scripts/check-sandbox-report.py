@@ -14,6 +14,7 @@ import verify_receipt  # noqa: E402
 DECLINED = {
     "default": 4,
     "closed-loop": 0,
+    "late-payer": 1,
     "double-financing": 5,
     "joint-loan": 2,
     "voucher": 3,

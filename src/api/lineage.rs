@@ -104,11 +104,11 @@ async fn step_to_pb(
 ) -> Result<pb::LineageStep, Status> {
     let HistoryStep { done, reserve_lines } = step;
     let id = done.outcome().transaction_id;
-    let receipt = node.receipt(id, None).await.map_err(unavailable)?;
-    // What fell due has no receipt; a transaction has one as soon as a certificate covers it.
-    if receipt.is_none() && node.transaction(id).await.map_err(unavailable)?.is_some() {
-        return Err(unavailable(Unavailable));
-    }
+    // What fell due has no receipt, and none is waited for; a transaction has one as soon as a certificate covers it.
+    let receipt = match node.transaction(id).await.map_err(unavailable)? {
+        None => None,
+        Some(_) => Some(node.receipt(id, None).await.map_err(unavailable)?.ok_or_else(|| unavailable(Unavailable))?),
+    };
     Ok(pb::LineageStep {
         object_id: Bytes::copy_from_slice(&of.object.0),
         relation: of.relation.clone(),

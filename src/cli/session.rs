@@ -6,8 +6,8 @@ use super::output::{self, Format};
 use crate::client::decimal::DecimalError;
 use crate::client::json::body_to_json;
 use crate::client::{
-    Client, KeyPair, Operation, Participant, ParticipantError, PassphraseSource, Reader, Settled, Tls,
-    TransactionBuilder, decimal, receipt_file,
+    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Participant, ParticipantError, PassphraseSource, Reader, Settled,
+    Tls, TransactionBuilder, decimal, receipt_file,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::{Status, Value as Figure};
@@ -443,7 +443,8 @@ impl Session {
     /// # Errors
     /// Nobody was named.
     pub fn draft(&self) -> Result<TransactionBuilder, Failure> {
-        Ok(TransactionBuilder::new(self.client.chain_id(), self.account()?)?)
+        let builder = TransactionBuilder::new(self.client.chain_id(), self.account()?)?;
+        Ok(builder.expires_at_ms(self.client.now_ms().saturating_add(EXPIRES_IN_DEFAULT.as_millis() as u64)))
     }
 
     /// Signs, submits, waits, prints. `created` names what the transaction creates.

@@ -6,6 +6,7 @@
 use super::connection::{Authorizer, Connection, Reader};
 use super::error::{ClientError, cause_of, is_worth_another_node};
 use super::tls::Tls;
+use super::transaction::now_ms;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Outcome, SignedTransaction};
 use crate::primitives::{AccountId, ChainId, TransactionId};
@@ -54,6 +55,8 @@ pub struct Client {
     chain_id: ChainId,
     tls: Option<Tls>,
     patience: Duration,
+    /// How far the ledger's clock was ahead of this machine's when the first node answered, in ms.
+    ahead_ms: i64,
 }
 
 impl Client {
@@ -80,8 +83,9 @@ impl Client {
         }
         let chain_id = expected.unwrap_or(ChainId([0; 32]));
         let preferred = AtomicUsize::new(0);
-        let mut client = Self { connections, preferred, chain_id, tls, patience: PATIENCE_DEFAULT };
+        let mut client = Self { connections, preferred, chain_id, tls, patience: PATIENCE_DEFAULT, ahead_ms: 0 };
         let status = client.status().await?;
+        client.ahead_ms = status.time_ms.saturating_add(status.final_age_ms).wrapping_sub(now_ms()).cast_signed();
         let found = ChainId::from_slice(&status.chain_id);
         let found = found.ok_or_else(|| ClientError::Malformed("the chain id is not 32 bytes".to_owned()))?;
         match expected {
@@ -103,6 +107,7 @@ impl Client {
             chain_id: self.chain_id,
             tls: self.tls.clone(),
             patience: self.patience,
+            ahead_ms: self.ahead_ms,
         }
     }
 
@@ -124,6 +129,12 @@ impl Client {
     /// The ledger.
     pub fn chain_id(&self) -> ChainId {
         self.chain_id
+    }
+
+    /// Now by the ledger's clock, as the node told it that answered at connecting. What a transaction's expiry goes by: a machine
+    /// whose own clock is wrong would otherwise send what has expired, and a network in a rehearsal is ahead of every machine.
+    pub fn now_ms(&self) -> u64 {
+        now_ms().saturating_add_signed(self.ahead_ms)
     }
 
     /// The nodes' addresses, the one that is asked first in front.

@@ -58,6 +58,12 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
     for variable in &config.unknown_variables {
         warn!(variable, "this environment variable begins like the node's and means nothing to it");
     }
+    if config.rehearsal.clock_ahead_ms > 0 {
+        warn!(
+            clock_ahead_ms = config.rehearsal.clock_ahead_ms,
+            "REHEARSAL: the ledger's clock is set ahead of this machine's, and so is the time of every block"
+        );
+    }
     let prepared = prepare(config)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let settings = runtime::Config::default()
@@ -186,6 +192,7 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         addresses,
         observers,
         partition: PARTITION.to_owned(),
+        clock: config.rehearsal.clock(),
         pool: PoolLimits { transactions_max: config.limits.pool_transactions as usize, ..PoolLimits::default() },
         seed,
     };

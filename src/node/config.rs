@@ -116,6 +116,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("log.filter", Kind::Text),
     ("limits.pool_transactions", Kind::Number),
     ("limits.shutdown_ms", Kind::Number),
+    ("rehearsal.clock_ahead_ms", Kind::Number),
     ("peers", Kind::Peers),
 ];
 
@@ -147,6 +148,9 @@ pub struct Config {
     /// The node's own limits.
     #[serde(default)]
     pub limits: Limits,
+    /// What is done in rehearsals only.
+    #[serde(default)]
+    pub rehearsal: Rehearsal,
     /// The other validators and observers.
     #[serde(default)]
     pub peers: Vec<Peer>,
@@ -386,6 +390,9 @@ impl Config {
                 return refuse(key, &format!("expected at least {least}"));
             }
         }
+        if let Err((key, why)) = self.rehearsal.check(self) {
+            return refuse(key, &why);
+        }
         let mut peers: Vec<_> = self.peers.iter().map(|peer| peer.public_key).collect();
         peers.sort_unstable();
         if let Some(pair) = peers.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -462,8 +469,15 @@ fn refuse_unknown_peer_keys(peers: &[toml::Value], file: &str) -> Result<(), Con
 const VARIABLE_PREFIX: &str = "CAUSEWAY_";
 
 /// Sections whose variables are ours alone, so that an unknown one is a mistake.
-const SECTION_VARIABLES: &[&str] =
-    &["CAUSEWAY_LISTEN_", "CAUSEWAY_TLS_", "CAUSEWAY_CONSENSUS_", "CAUSEWAY_LOG_", "CAUSEWAY_LIMITS_", "CAUSEWAY_KEY_"];
+const SECTION_VARIABLES: &[&str] = &[
+    "CAUSEWAY_LISTEN_",
+    "CAUSEWAY_TLS_",
+    "CAUSEWAY_CONSENSUS_",
+    "CAUSEWAY_LOG_",
+    "CAUSEWAY_LIMITS_",
+    "CAUSEWAY_KEY_",
+    "CAUSEWAY_REHEARSAL_",
+];
 
 /// Variables of the command line and the sandbox, which mean nothing to a node and are no mistake.
 pub const CLIENT_VARIABLES: &[&str] = &[
@@ -576,5 +590,8 @@ fn edit_distance(left: &str, right: &str) -> usize {
     row[right.len()]
 }
 
+mod rehearsal;
 #[cfg(test)]
 mod tests;
+
+pub use rehearsal::Rehearsal;

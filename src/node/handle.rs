@@ -1,7 +1,6 @@
 //! The running node as its API sees it.
 
 use super::chain::{Chain, object_places, transaction_place, transaction_places};
-use super::clock::now;
 use super::error::NodeError;
 use super::finality::{Finality, Notice};
 use super::halt::Halt;
@@ -128,7 +127,7 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
             }
         };
         let news = signed.into_iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(signed, _)| signed);
-        let mut entered = self.intake.submit_all(news.collect(), now(&self.context)).await.into_iter();
+        let mut entered = self.intake.submit_all(news.collect(), self.intake.now(&self.context)).await.into_iter();
         let answers = found.into_iter().zip(ids).map(|(found, id)| match found {
             Some(found) => Ok(Submission::Final(found)),
             None => match entered.next().unwrap_or(Err(Rejected::Closed)) {

@@ -14,7 +14,7 @@
 //! * Whoever queued hears once, and a caller that hangs up takes nothing back.
 
 use super::chain::Chain;
-use super::clock::now;
+use super::clock::LedgerClock;
 use super::error::NodeError;
 use super::halt::Halt;
 use super::service::PendingTransaction;
@@ -28,7 +28,7 @@ use crate::primitives::{BlockTime, CodecError, Decode as _};
 use crate::storage::{Store, StoreView};
 use bytes::Bytes;
 use commonware_parallel::Strategy;
-use commonware_runtime::Error as RuntimeError;
+use commonware_runtime::{Clock, Error as RuntimeError};
 use commonware_utils::channel::{oneshot, watch};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -183,14 +183,26 @@ pub struct Intake<S, T: Strategy> {
     desk: Arc<TransactionDesk<T>>,
     halt: Halt,
     limits: WaitingLimits,
+    clock: LedgerClock,
     queue: Mutex<Queue>,
     arrivals: watch::Sender<u64>,
 }
 
 impl<S: Store, T: Strategy> Intake<S, T> {
     /// An open intake with nothing waiting.
-    pub fn new(chain: Arc<Chain<S>>, desk: Arc<TransactionDesk<T>>, halt: Halt, limits: WaitingLimits) -> Self {
-        Self { chain, desk, halt, limits, queue: Mutex::default(), arrivals: watch::channel(0).0 }
+    pub fn new(
+        chain: Arc<Chain<S>>,
+        desk: Arc<TransactionDesk<T>>,
+        halt: Halt,
+        limits: WaitingLimits,
+        clock: LedgerClock,
+    ) -> Self {
+        Self { chain, desk, halt, limits, clock, queue: Mutex::default(), arrivals: watch::channel(0).0 }
+    }
+
+    /// Now, as expiries are judged.
+    pub fn now(&self, runtime: &impl Clock) -> BlockTime {
+        self.clock.now(runtime)
     }
 
     /// Takes nothing in any more. What waits is let go.
@@ -286,7 +298,7 @@ impl<S: Store, T: Strategy> Intake<S, T> {
                 }
                 continue;
             }
-            let (me, clock) = (self.clone(), now(&context));
+            let (me, clock) = (self.clone(), self.now(&context));
             let work = context.child("admission").shared(true).spawn(move |_| async move {
                 let judged_at = batch.iter().map(|waiting| waiting.judged_at).min().unwrap_or(0);
                 let (plausible, callers): (Vec<_>, Vec<_>) =

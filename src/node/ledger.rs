@@ -14,7 +14,7 @@
 //! * A failure that makes the node's word worthless halts it: nothing is answered after that.
 
 use super::chain::{Chain, Parent};
-use super::clock::now;
+use super::clock::LedgerClock;
 use super::error::NodeError;
 use super::finality::Finality;
 use super::halt::Halt;
@@ -55,6 +55,8 @@ const READ_AHEAD: usize = 256;
 pub struct LedgerParts<E, S, T: Strategy> {
     /// For time, and for work aside.
     pub context: E,
+    /// The ledger's time.
+    pub clock: LedgerClock,
     /// The chain.
     pub chain: Arc<Chain<S>>,
     /// Where transactions wait.
@@ -171,7 +173,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
         started: SystemTime,
     ) -> Option<Executed> {
         let state = parent.state();
-        let time = BlockTime(now(&self.context).0.max(state.header.time.0.checked_add(1)?));
+        let time = BlockTime(self.clock.now(&self.context).0.max(state.header.time.0.checked_add(1)?));
         let place = Place { time, proposer: self.proposer };
         let limit = self.pacing().turn(state.header.height + 1);
         let mut executor = match BlockExecutor::open(state, place) {
@@ -261,8 +263,9 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
             return true;
         }
         // An upper bound on the clock, here and nowhere else: what is final is final whatever the clock says.
-        while header.time.0 > now(&self.context).0.saturating_add(CLOCK_AHEAD_MS_MAX) {
-            let ahead = header.time.0.saturating_sub(now(&self.context).0).saturating_sub(CLOCK_AHEAD_MS_MAX);
+        while header.time.0 > self.clock.now(&self.context).0.saturating_add(CLOCK_AHEAD_MS_MAX) {
+            let ahead =
+                header.time.0.saturating_sub(self.clock.now(&self.context).0).saturating_sub(CLOCK_AHEAD_MS_MAX);
             self.context.sleep(Duration::from_millis(ahead.clamp(1, 1_000))).await;
         }
         match self.check(slot.parent, block, ancestors).await {

@@ -6,6 +6,7 @@
 //! * It is a word to people. Nothing that the ledger computes, and no vote, depends on it.
 
 use super::chain::Chain;
+use super::clock::LedgerClock;
 use super::metrics::NodeMetrics;
 use super::transactions::TransactionDesk;
 use crate::consensus::{Hearing, Runtime};
@@ -33,6 +34,7 @@ pub struct Liveness {
     /// How long a view may take until its leader is given up on.
     leader_timeout: Duration,
     started: SystemTime,
+    clock: LedgerClock,
 }
 
 /// How it stands.
@@ -48,14 +50,21 @@ pub struct Pulse {
 
 impl Liveness {
     /// Of a node that starts now.
-    pub fn new(hearing: Hearing, voter: Option<PublicKey>, leader_timeout: Duration, started: SystemTime) -> Self {
-        Self { hearing, voter, leader_timeout, started }
+    pub fn new(
+        hearing: Hearing,
+        voter: Option<PublicKey>,
+        leader_timeout: Duration,
+        started: SystemTime,
+        clock: LedgerClock,
+    ) -> Self {
+        Self { hearing, voter, leader_timeout, started, clock }
     }
 
     /// How it stands now, by the time of the newest applied block and how many transactions wait.
     pub fn pulse(&self, now: SystemTime, final_time_ms: u64, waiting: usize) -> Pulse {
         let since = |time| now.duration_since(time).unwrap_or_default();
-        let final_age = since(UNIX_EPOCH + Duration::from_millis(final_time_ms));
+        let final_time = UNIX_EPOCH + Duration::from_millis(final_time_ms);
+        let final_age = self.clock.at(now).duration_since(final_time).unwrap_or_default();
         // A view of an idle ledger takes nearly its leader's time; some of them in a row may fail.
         let idle = (self.leader_timeout * 4).max(STANDSTILL_MIN);
         let patience = if waiting > 0 { STANDSTILL_MIN.max(self.leader_timeout * 5 / 2) } else { idle };
@@ -135,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_standstill_is_told_after_a_while_and_from_the_nodes_own_start() {
-        let liveness = Liveness::new(Hearing::default(), None, Duration::from_secs(6), at(1_000));
+        let liveness =
+            Liveness::new(Hearing::default(), None, Duration::from_secs(6), at(1_000), LedgerClock::default());
         let stands_still =
             |now, final_time: u64, waiting| liveness.pulse(at(now), final_time * 1_000, waiting).stands_still;
         assert!(!stands_still(1_015, 10, 1), "the network was off, and has just begun; two leaders may be dead");
@@ -147,6 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn a_ledger_ahead_of_the_machine_is_as_old_as_by_its_own_clock() {
+        let (ahead, timeout) = (Duration::from_secs(1_000_000), Duration::from_secs(6));
+        let liveness = Liveness::new(Hearing::default(), None, timeout, at(0), LedgerClock::ahead_by(ahead));
+        let pulse = |now, final_time: u64| liveness.pulse(at(now), final_time * 1_000, 1);
+        assert_eq!(pulse(50, 1_000_040).final_age, Duration::from_secs(10));
+        assert!(!pulse(50, 1_000_040).stands_still && pulse(50, 1_000_030).stands_still);
+    }
+
+    #[test]
     fn a_standstill_among_enough_validators_is_not_blamed_on_their_silence() {
         assert!(advice(2, 3).contains("reach each other"));
         assert!(advice(3, 3).contains("overloaded"));
@@ -155,7 +174,7 @@ mod tests {
     #[test]
     fn a_voter_hears_itself_and_forgets_the_silent() {
         let (hearing, me, peer) = (Hearing::default(), PublicKey([1; 32]), PublicKey([2; 32]));
-        let liveness = Liveness::new(hearing.clone(), Some(me), Duration::from_secs(2), at(0));
+        let liveness = Liveness::new(hearing.clone(), Some(me), Duration::from_secs(2), at(0), LedgerClock::default());
         hearing.note(peer, at(100));
         assert_eq!(liveness.pulse(at(105), 0, 0).heard, BTreeSet::from([me, peer]));
         assert_eq!(liveness.pulse(at(120), 0, 0).heard, BTreeSet::from([me]));

@@ -41,6 +41,7 @@ mod tests;
 mod transactions;
 
 pub use chain::Chain;
+pub use clock::LedgerClock;
 pub use config::{Config, ConfigError};
 pub use error::NodeError;
 pub use halt::Halted;

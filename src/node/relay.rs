@@ -5,7 +5,6 @@
 //! idle leader's timer, and on a busy network a transaction crosses it about once besides its block.
 
 use super::chain::Chain;
-use super::clock::now;
 use super::intake::Intake;
 use super::transactions::TransactionDesk;
 use crate::consensus::{CurrentLeaders, ForwardedBatches, Forwarder, Leaders, Runtime, Slot};
@@ -133,7 +132,7 @@ pub async fn receive<E: Runtime, S: Store, T: Strategy>(
     intake: Arc<Intake<S, T>>,
 ) -> Result<(), RuntimeError> {
     while let Some(batch) = batches.next().await {
-        let (intake, clock) = (intake.clone(), now(&context));
+        let (intake, clock) = (intake.clone(), intake.now(&context));
         let work = context.child("admission").shared(true).spawn(move |_| async move {
             intake.take_forwarded(&batch, clock);
         });

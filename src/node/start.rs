@@ -3,6 +3,7 @@
 //! A production node and a simulated one differ only in what they pass in here.
 
 use super::chain::Chain;
+use super::clock::LedgerClock;
 use super::error::NodeError;
 use super::finality::Finality;
 use super::halt::{Halt, Halted, halt};
@@ -59,6 +60,8 @@ pub struct NodeSettings {
     pub pool: PoolLimits,
     /// Blinds batch verification: random in a node, fixed in a simulation.
     pub seed: [u8; 32],
+    /// The ledger's time.
+    pub clock: LedgerClock,
 }
 
 /// A running node, below gRPC.
@@ -107,10 +110,12 @@ where
     let (halt, halted) = halt();
     let finality = Arc::new(Finality::new(head.header.height));
     let desk = Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
-    let intake = Arc::new(Intake::new(chain.clone(), desk.clone(), halt.clone(), WaitingLimits::default()));
+    let limits = WaitingLimits::default();
+    let intake = Arc::new(Intake::new(chain.clone(), desk.clone(), halt.clone(), limits, settings.clock));
     let (newest, proposals) = (Arc::new(NewestBlocks::default()), Proposals::default());
     let ledger = NodeLedger::new(LedgerParts {
         context: context.child("ledger"),
+        clock: settings.clock,
         chain: chain.clone(),
         desk: desk.clone(),
         finality: finality.clone(),
@@ -167,7 +172,7 @@ fn attend<E: Runtime, Tx, Rx, M, B>(
 ) -> (Network<Tx, Attended<Rx>, M, B>, Liveness) {
     let (hearing, clock) = (Hearing::default(), context.child("clock"));
     let voter = matches!(settings.signer, Signer::Voting(_)).then(|| settings.signer.public_key());
-    let liveness = Liveness::new(hearing.clone(), voter, settings.pace.leader_timeout, clock.current());
+    let liveness = Liveness::new(hearing.clone(), voter, settings.pace.leader_timeout, clock.current(), settings.clock);
     let Network { channels, manager, blocker, peers_max } = network;
     let channels = hearing.attend(channels, Arc::new(move || clock.current()));
     (Network { channels, manager, blocker, peers_max }, liveness)

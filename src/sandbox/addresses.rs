@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The configuration of every node in a network's directory.
-fn configurations(directory: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+pub(super) fn configurations(directory: &Path) -> impl Iterator<Item = PathBuf> + '_ {
     (0..).map(|index| node_directory(directory, index).join("node.toml")).take_while(|path| path.exists())
 }
 

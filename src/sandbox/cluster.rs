@@ -64,10 +64,16 @@ impl Cluster {
             log_start: 0,
         };
         let mut cluster = Self { program, validators: ports.grpc.iter().enumerate().map(validator).collect() };
-        for index in 0..cluster.validators.len() {
-            cluster.start_validator(index)?;
-        }
+        cluster.start_all()?;
         Ok(cluster)
+    }
+
+    /// Starts every validator, none of which runs.
+    ///
+    /// # Errors
+    /// A process cannot be started.
+    pub fn start_all(&mut self) -> Result<(), SandboxError> {
+        (0..self.validators.len()).try_for_each(|index| self.start_validator(index))
     }
 
     /// The nodes' gRPC endpoints.

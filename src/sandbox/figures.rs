@@ -9,7 +9,7 @@
 use super::SandboxError;
 use super::scenes::{lose_a_validator, market::token};
 use super::stage::Stage;
-use crate::client::{Client, ClientError, KeyPair, TransactionBuilder, operations};
+use crate::client::{Client, ClientError, EXPIRES_IN_DEFAULT, KeyPair, TransactionBuilder, operations};
 use crate::ledger::Status;
 use crate::primitives::{AccountId, Amount, ChainId, TokenId};
 use hdrhistogram::Histogram;
@@ -39,7 +39,8 @@ impl Payment {
     /// Pays one minor unit, and returns how long that took until the receipt was here.
     async fn make(&self, client: &Client) -> Result<Duration, ClientError> {
         let started = Instant::now();
-        let mut builder = TransactionBuilder::new(self.chain_id, self.payer)?;
+        let expires_at_ms = client.now_ms().saturating_add(EXPIRES_IN_DEFAULT.as_millis() as u64);
+        let mut builder = TransactionBuilder::new(self.chain_id, self.payer)?.expires_at_ms(expires_at_ms);
         let what_for = operations::Remittance::default();
         builder.add(operations::transfer(self.payer, self.payee, self.token, Amount::new(1), what_for));
         let signed = builder.finish().sign([&self.key])?;

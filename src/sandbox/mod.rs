@@ -9,6 +9,7 @@
 mod addresses;
 mod banner;
 pub mod cast;
+mod clock;
 pub mod cluster;
 pub mod directory;
 mod documents;
@@ -21,6 +22,7 @@ pub mod testnet;
 
 use crate::client::{ClientError, KeyFileError, ParticipantError};
 use crate::execution::genesis::{Genesis, GenesisError};
+use crate::primitives::time::DAY_MS;
 pub use report::plain_table;
 pub use scenes::Scenario;
 
@@ -378,6 +380,10 @@ async fn drive(
     output.note(&format!("Starting {} validators.", cluster.size()));
     let started = std::time::Instant::now();
     let height = cluster.wait_until_ready(genesis.chain_id()).await?;
+    let days_ahead = clock::read(directory.path())? / DAY_MS;
+    if days_ahead > 0 {
+        output.note(&format!("This network's clock is {days_ahead} days ahead: a late payer was rehearsed on it."));
+    }
     output.note(&format!("All of them serve after {} ms, at height {height}.\n", started.elapsed().as_millis()));
     let endpoints = cluster.endpoints();
     SandboxFile { endpoints: endpoints.clone(), validators: cluster.size() }.write(directory.path())?;

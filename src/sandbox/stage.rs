@@ -2,13 +2,14 @@
 
 use super::SandboxError;
 use super::cast;
+use super::clock;
 use super::cluster::Cluster;
 use super::directory::SandboxDirectory;
 use super::report::{BalanceLine, Output, Report, StateLine, StepRecord};
 use super::testnet::create_key;
 use crate::client::{
-    Client, KeyPair, Operation, Participant, Reader, Settled, TransactionBuilder, decimal, now_ms, operations,
-    receipt_file,
+    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Participant, Reader, Settled, TransactionBuilder, decimal,
+    operations, receipt_file,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::receipt::TrustRoot;
@@ -19,6 +20,11 @@ use crate::wire::pb::financing::{Loan, LoanBucket, LoanState};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a block may take that has the time to which the clock was set.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(60);
+const CLOCK_POLL: Duration = Duration::from_millis(20);
 
 /// How a step is meant to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +103,30 @@ impl<'a> Stage<'a> {
 
     /// Now, by the ledger's clock.
     pub fn now_ms(&self) -> u64 {
-        now_ms()
+        self.client.now_ms()
+    }
+
+    /// Stops the validators, and starts them with the ledger's clock at another time, which must lie ahead. Returns when a block
+    /// has it.
+    ///
+    /// # Errors
+    /// A validator does not come back, or no block reaches that time.
+    pub async fn move_clock_to(&mut self, time_ms: u64) -> Result<(), SandboxError> {
+        let ahead_ms = clock::read(self.directory.path())?.saturating_add(time_ms.saturating_sub(self.now_ms()));
+        self.cluster.stop();
+        clock::change(self.directory.path(), ahead_ms)?;
+        self.cluster.start_all()?;
+        self.cluster.wait_until_ready(self.chain_id()).await?;
+        self.client = Client::connect(&self.cluster.endpoints(), Some(self.chain_id())).await?;
+        let deadline = Instant::now() + CLOCK_PATIENCE;
+        while Instant::now() < deadline {
+            self.cluster.check_running()?;
+            if self.client.status().await?.time_ms >= time_ms {
+                return Ok(());
+            }
+            tokio::time::sleep(CLOCK_POLL).await;
+        }
+        Err(SandboxError::Internal(format!("no block of a time past {time_ms} ms became final: see the nodes' logs")))
     }
 
     /// The name of whoever has this account, for people.
@@ -167,7 +196,8 @@ impl<'a> Stage<'a> {
     /// Nobody has this name.
     pub fn draft(&self, sender: &str) -> Result<Draft, SandboxError> {
         let account = self.account(sender)?;
-        let builder = TransactionBuilder::new(self.chain_id(), account)?;
+        let expires_at_ms = self.now_ms().saturating_add(EXPIRES_IN_DEFAULT.as_millis() as u64);
+        let builder = TransactionBuilder::new(self.chain_id(), account)?.expires_at_ms(expires_at_ms);
         Ok(Draft { sender: sender.to_owned(), builder })
     }
 

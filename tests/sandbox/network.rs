@@ -11,10 +11,10 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// A sandbox that serves, stopped when dropped.
-struct Serving(Child);
+pub struct Serving(Child);
 
 impl Serving {
-    fn start(data_dir: &Path, ready_file: &Path) -> Self {
+    pub fn start(data_dir: &Path, ready_file: &Path) -> Self {
         let arguments =
             ["sandbox", "--scenario", "none", "--data-dir", text(data_dir), "--ready-file", text(ready_file)];
         let child = causeway(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -28,7 +28,7 @@ impl Serving {
     }
 
     /// Asks it to end, and waits until it has.
-    fn stop(mut self) -> std::process::ExitStatus {
+    pub fn stop(mut self) -> std::process::ExitStatus {
         let id = libc::pid_t::try_from(self.0.id()).unwrap();
         // SAFETY: a signal to a child that was not waited for yet.
         unsafe { libc::kill(id, libc::SIGINT) };

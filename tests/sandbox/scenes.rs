@@ -160,6 +160,40 @@ fn a_receivable_passes_down_the_tiers_and_each_part_is_financed() {
     assert_eq!(scene.gain("buyer"), -4_860_000);
 }
 
+/// Four buckets, each entered by time alone; then default, write-off, and recovery.
+#[test]
+fn a_loan_that_is_not_paid_ages_by_time_and_is_recovered_after_all() {
+    let scene = Scene::play("late-payer", None);
+    assert_eq!(scene.declined(), [("default-too-early", "LOAN_NOT_LATE_ENOUGH")]);
+    let loans: Vec<&str> = scene.states().into_iter().map(|(_, _, _, loan)| loan).collect();
+    let expected = [
+        "performing",
+        "overdue, 1-30 days late",
+        "overdue, 31-60 days late",
+        "overdue, 61-90 days late",
+        "overdue, over 90 days late",
+        "defaulted, over 90 days late",
+        "written-off, over 90 days late",
+        "written-off, over 90 days late",
+        "recovered",
+    ];
+    assert_eq!(loans, expected);
+    let owed: Vec<i64> =
+        scene.report["states"].as_array().unwrap().iter().map(|line| line["owed"].as_i64().unwrap()).collect();
+    assert!(owed[..5].is_sorted() && owed[0] < owed[4], "interest runs on, and at the late rate: {owed:?}");
+    assert_eq!((owed[6] - owed[7], owed[8]), (500_000, 0), "{owed:?}");
+    assert_eq!((scene.gain("buyer"), scene.states().last().unwrap().1), (-4_860_000, "settled"));
+    // Whoever goes on with the network lives at its time, and so does the command line.
+    let data_dir = scene.directory.path().join("sandbox");
+    let serving = super::network::Serving::start(&data_dir, &data_dir.join("ready.json"));
+    let pay =
+        ["pay", "12.50", "HKDX", "--as", "buyer", "--to", "supplier", "--sandbox", text(&data_dir), "--output", "json"];
+    assert_eq!(json(pay)["status"], "APPLIED");
+    assert!(serving.stop().success());
+    let log = std::fs::read_to_string(data_dir.join("nodes/validator-1/node.log")).unwrap();
+    assert!(log.contains("REHEARSAL"), "{log}");
+}
+
 /// The fixtures' order is the invoice's; their events are of a time before the ledger. So the sandbox's own takes their place.
 #[test]
 fn the_loop_is_played_on_the_documents_of_a_folder() {

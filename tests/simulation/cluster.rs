@@ -10,7 +10,7 @@ use causeway::consensus::network::{TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::voting::Standing;
 use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::node::service::LedgerHandle;
-use causeway::node::{self, NodeError, NodeSettings};
+use causeway::node::{self, LedgerClock, NodeError, NodeSettings};
 use causeway::primitives::PublicKey;
 use causeway::storage::{Batch, SimulatedStore, Store as _};
 use commonware_cryptography::Signer as _;
@@ -44,6 +44,8 @@ pub struct Shape {
     pub distances: Distances,
     /// How much may wait at a node.
     pub pool: PoolLimits,
+    /// How far the ledger's clock is ahead of the runtime's.
+    pub clock_ahead: Duration,
 }
 
 impl Default for Shape {
@@ -54,6 +56,7 @@ impl Default for Shape {
             idle: Duration::from_secs(1),
             distances: Distances::Alike(LOSSY),
             pool: PoolLimits::default(),
+            clock_ahead: Duration::ZERO,
         }
     }
 }
@@ -204,6 +207,11 @@ impl Cluster {
         doomed
     }
 
+    /// Sets the ledger's clock of the nodes that are started from now on.
+    pub fn set_clock_ahead(&mut self, ahead: Duration) {
+        self.shape.clock_ahead = ahead;
+    }
+
     /// Ends a node without warning. What it had not synced is gone.
     pub async fn crash(&mut self, node: usize) {
         let task = self.tasks[node].take().unwrap_or_else(|| panic!("node {node} is down already"));
@@ -282,5 +290,6 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         partition: disk.partition,
         pool: shape.pool,
         seed: [7; 32],
+        clock: LedgerClock::ahead_by(shape.clock_ahead),
     }
 }

@@ -4,6 +4,7 @@ use super::cast::{account, token};
 use super::cluster::{CLEAN, Cluster, Shape};
 use super::runner;
 use crate::links::Distances;
+use causeway::admission::Refusal;
 use causeway::client::operations;
 use causeway::domain::tokens::Redemption;
 use causeway::ledger::SignedTransaction;
@@ -82,4 +83,48 @@ async fn breach_is_in_a_block(cluster: &Cluster, after: u64) {
         }
     }
     assert_eq!(breaches, 1);
+}
+
+/// A rehearsal: a ledger lives at the time that its nodes' clocks show, a month ahead and then two. Consensus keeps its pace.
+#[test]
+fn a_ledger_whose_clock_is_set_ahead_lives_at_that_time() {
+    for seed in [503, 504] {
+        runner(seed, Duration::from_secs(600)).start(|context| async move {
+            let month_ms = 30 * DAY_MS;
+            let clock_ahead = Duration::from_millis(month_ms);
+            let shape = Shape { clock_ahead, distances: Distances::Alike(CLEAN), ..Shape::default() };
+            let mut cluster = Cluster::started(context, shape).await;
+            let client = cluster.client();
+            for (node, issuing) in cluster.cast.issuance(client.now_ms() + month_ms, 1_000).iter().enumerate() {
+                client.settle(node, issuing).await;
+            }
+            lives_at(&cluster, client.now_ms() + month_ms);
+            // Node 2 settled the last of them, so it has a block of that time.
+            let of_today = cluster.cast.payment(1, client.now_ms(), 1);
+            let refused = client.submit(2, &of_today).await;
+            assert!(matches!(refused, Err(Refusal::Expired { .. })), "{refused:?}");
+
+            for node in cluster.everyone() {
+                cluster.crash(node).await;
+            }
+            cluster.set_clock_ahead(2 * clock_ahead);
+            for node in 0..4 {
+                cluster.start(node).await;
+            }
+            let payment = cluster.cast.payment(2, client.now_ms() + 2 * month_ms, 1);
+            let settled = client.settle(1, &payment).await;
+            lives_at(&cluster, client.now_ms() + 2 * month_ms);
+            let everyone = cluster.everyone();
+            cluster.reach(&everyone, settled.height).await;
+            cluster.agree(&everyone).await;
+        });
+    }
+}
+
+/// The node that has most has a block of just now, by the clock that it was given.
+fn lives_at(cluster: &Cluster, now_ms: u64) {
+    let statuses = cluster.everyone().into_iter().map(|node| cluster.node(node).status());
+    let newest = statuses.max_by_key(|status| status.height).unwrap();
+    assert!((now_ms - 10_000..=now_ms + 1_000).contains(&newest.time.0), "{} at {now_ms}", newest.time.0);
+    assert!(newest.final_age < Duration::from_secs(10) && !newest.stands_still, "{:?}", newest.final_age);
 }

@@ -11,7 +11,6 @@ use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::{Session, require_new};
 use crate::client::json::to_json;
 use crate::client::keys::write_new_private_file;
-use crate::client::now_ms;
 use crate::client::operations::{self, NewInvoice};
 use crate::client::ubl::UblOrder;
 use crate::domain::trade::key_commitment;
@@ -293,7 +292,7 @@ async fn register(session: &Session, registration: Registration) -> Result<(), F
     let buyer = session.common.find_account(&buyer)?;
     let key = read_key(session, pair.key_file.as_deref())?;
     let due_at_ms = document.due_at_ms(due)?;
-    if due_at_ms <= now_ms() {
+    if due_at_ms <= session.client.now_ms() {
         return Err(Failure::Usage("the due date has passed; give the one agreed on with --due DATE".into()));
     }
     let companies = Companies::of(session, session.account()?, buyer).await?;

@@ -4,7 +4,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, money, print_many, print_one};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
-use crate::client::{now_ms, operations};
+use crate::client::operations;
 use crate::primitives::{Amount, ObjectId, TokenId};
 use crate::wire::pb::tokens::Issuance;
 use serde_json::Value;
@@ -55,7 +55,7 @@ impl IssueCommand {
         match self {
             Self::Request { token, allocations, minutes } => {
                 let parsed = session.allocations(&allocations, token).await?;
-                let expires_at_ms = now_ms().saturating_add(minutes.saturating_mul(60_000));
+                let expires_at_ms = session.client.now_ms().saturating_add(minutes.saturating_mul(60_000));
                 let mut builder = session.draft()?;
                 let issuance = builder.add(operations::request_issuance(token, &parsed, expires_at_ms)).object_id();
                 session.submit(builder, &[("issuance_id", issuance.to_string())]).await

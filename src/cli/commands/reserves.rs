@@ -3,7 +3,6 @@
 use crate::cli::commands::tokens;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
-use crate::client::now_ms;
 use crate::client::operations::{self, AssetClass, ReserveAsset};
 use crate::primitives::TokenId;
 
@@ -44,7 +43,7 @@ impl ReservesCommand {
                 // A second back keeps the statement out of the future of a node whose clock is behind.
                 let as_of_ms = match as_of {
                     Some(as_of) => u64::try_from(as_of.as_millisecond()).unwrap_or_default(),
-                    None => now_ms().saturating_sub(1_000),
+                    None => session.client.now_ms().saturating_sub(1_000),
                 };
                 session.submit_one(operations::attest_reserves(token, as_of_ms, &parsed)).await
             }

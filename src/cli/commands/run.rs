@@ -77,7 +77,7 @@ pub struct SandboxCommand {
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
     /// What to play: 'default' (all of it, and a validator's loss), 'closed-loop' (from the order over the goods' departure to
-    /// the money, and back), 'double-financing' (one invoice, two financiers), 'joint-loan' (two lenders), 'voucher' (a
+    /// the money, and back), 'late-payer' (a loan through ageing, default and recovery), 'double-financing' (one invoice, two financiers), 'joint-loan' (two lenders), 'voucher' (a
     /// receivable in parts, down the tiers), 'figures' (what this machine settles), or 'none'.
     #[arg(long, value_name = "NAME", default_value = "default")]
     scenario: Scenario,

@@ -9,7 +9,7 @@ use crate::cli::output::print_many;
 use crate::cli::session::Session;
 use crate::client::epcis::{EpcisDocument, ShipmentEvent};
 use crate::client::json::to_json;
-use crate::client::{now_ms, operations};
+use crate::client::operations;
 use crate::domain::trade::{DeclareEventError, ErrorGround};
 use crate::primitives::{BlockTime, Hash, ObjectId};
 use serde_json::Value;
@@ -144,7 +144,8 @@ async fn declare_error(session: &Session, declaring: Declaring) -> Result<(), Fa
             document.declaring_error(event, order, corrective_event).map_err(|error| is_wrong(error.to_string()))?
         }
         (None, Some(event_hash), Some(ground)) => {
-            DeclareEventError { order, event_hash, ground, declared_at: BlockTime(now_ms()), corrective_event }
+            let declared_at = BlockTime(session.client.now_ms());
+            DeclareEventError { order, event_hash, ground, declared_at, corrective_event }
         }
         _ => return Err(Failure::Usage("give --document FILE, or --event-hash HASH with --ground GROUND".into())),
     };

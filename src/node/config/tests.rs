@@ -98,6 +98,28 @@ fn values_are_held_to_their_rules() {
 }
 
 #[test]
+fn a_clock_is_set_ahead_on_one_machine_only() {
+    let set = format!("{GOOD}\n[rehearsal]\nclock_ahead_ms = 2592000000");
+    assert_eq!(parse(&set, &[]).expect("good").rehearsal.clock_ahead_ms, 2_592_000_000);
+    assert_eq!(parse(GOOD, &[]).expect("good").rehearsal, Rehearsal::default());
+    for (from, to, told) in [
+        ("127.0.0.1:7501", "10.0.0.2:7501", "a peer is 10.0.0.2:7501"),
+        ("127.0.0.1:7500", "10.0.0.1:7500", "listen.p2p is 10.0.0.1:7500"),
+        ("grpc = \"127.0.0.1:7400\"", "allow_plaintext = true\ngrpc = \"0.0.0.0:7400\"", "listen.grpc is 0.0.0.0:7400"),
+        ("p2p =", "metrics = \"[::]:7600\"\np2p =", "listen.metrics is [::]:7600"),
+        ("2592000000", "999999999999", "at most 315619200000"),
+    ] {
+        let message = refusal(&set.replace(from, to), &[]);
+        assert!(message.contains("'rehearsal.clock_ahead_ms' in node.toml") && message.contains(told), "{message}");
+    }
+    let off = set.replace("2592000000", "0").replace("127.0.0.1:7501", "10.0.0.2:7501");
+    assert!(parse(&off, &[]).is_ok(), "a clock that is not set ahead is nobody's danger");
+    let variable = [("CAUSEWAY_REHEARSAL_CLOCK_AHEAD_MS", "1")];
+    let message = refusal(&GOOD.replace("127.0.0.1:7501", "10.0.0.2:7501"), &variable);
+    assert!(message.contains("variable CAUSEWAY_REHEARSAL_CLOCK_AHEAD_MS"), "{message}");
+}
+
+#[test]
 fn a_value_is_told_with_where_it_comes_from() {
     for (variable, value, named) in [
         ("CAUSEWAY_LOG_FORMAT", "x", "'log.format' in the environment variable CAUSEWAY_LOG_FORMAT"),

@@ -4,7 +4,6 @@ use super::{Door, forged, simulate};
 use crate::admission::{Decoded, Refusal};
 use crate::consensus::ForwardedBatch;
 use crate::execution::chronicle::{id, key, public, transfer};
-use crate::node::clock::now;
 use crate::node::intake::{Rejected, WaitingLimits};
 use crate::primitives::{AccountId, Encode as _};
 use bytes::Bytes;
@@ -18,7 +17,7 @@ const TWO: WaitingLimits = WaitingLimits { signatures_max: 2, bytes_max: 1 << 20
 fn what_needs_no_signature_is_refused_before_any_is_verified() {
     simulate(|context| async move {
         let mut door = Door::open(&context, WaitingLimits::default()).await;
-        let clock = now(&context);
+        let clock = door.intake.now(&context);
         let mut draft = door.chronicle.draft(id("buyer"), vec![transfer("buyer", "supplier", 1).into()]);
         let mut unknown = draft.clone();
         unknown.envelope.sender = AccountId([7; 32]);
@@ -61,7 +60,7 @@ fn what_needs_no_signature_is_refused_before_any_is_verified() {
 fn what_waits_to_be_verified_is_bounded_and_each_hears_its_own_answer() {
     simulate(|context| async move {
         let mut door = Door::open(&context, TWO).await;
-        let clock = now(&context);
+        let clock = door.intake.now(&context);
         let payments: Vec<_> = (1..=4).map(|units| door.payment(units)).collect();
         let (good, spoilt) = (door.intake.submit(payments[0].clone(), clock), forged(&payments[1]));
         let mut waiting = [good.boxed(), door.intake.submit(spoilt, clock).boxed()];
@@ -89,7 +88,7 @@ fn what_waits_to_be_verified_is_bounded_and_each_hears_its_own_answer() {
 fn garbage_in_one_name_makes_room_for_another() {
     simulate(|context| async move {
         let mut door = Door::open(&context, TWO).await;
-        let clock = now(&context);
+        let clock = door.intake.now(&context);
         let garbage: Vec<_> = (1..=3).map(|units| forged(&door.payment(units))).collect();
         let mut first = door.intake.submit(garbage[0].clone(), clock).boxed();
         let mut second = door.intake.submit(garbage[1].clone(), clock).boxed();
@@ -117,10 +116,13 @@ fn the_same_bytes_by_another_way_are_no_reuse_of_their_own_request_id() {
         let mut door = Door::open(&context, TWO).await;
         let payment = door.payment(1);
         let transactions = vec![Bytes::from(payment.to_bytes())];
-        door.intake.take_forwarded(&ForwardedBatch { from: public(&key("node-1")), transactions }, now(&context));
+        door.intake
+            .take_forwarded(&ForwardedBatch { from: public(&key("node-1")), transactions }, door.intake.now(&context));
         assert_eq!(door.desk.waiting(), 1);
         let again = Decoded::read(payment).expect("a good body");
-        door.desk.plausible(again, now(&context), door.chronicle.entries()).expect("it is the very one that waits");
+        door.desk
+            .plausible(again, door.intake.now(&context), door.chronicle.entries())
+            .expect("it is the very one that waits");
     });
 }
 
@@ -129,7 +131,7 @@ fn who_waits_when_the_door_closes_hears_so() {
     simulate(|context| async move {
         let mut door = Door::open(&context, TWO).await;
         let payment = door.payment(1);
-        let mut waiting = door.intake.submit(payment, now(&context)).boxed();
+        let mut waiting = door.intake.submit(payment, door.intake.now(&context)).boxed();
         assert!((&mut waiting).now_or_never().is_none());
         door.intake.close();
         assert_eq!(waiting.await, Err(Rejected::Closed));
@@ -145,7 +147,7 @@ fn of_what_a_peer_forwards_the_good_comes_in() {
         let mut transactions: Vec<Bytes> = sent.iter().map(|each| Bytes::from(each.to_bytes())).collect();
         transactions.insert(1, Bytes::from_static(b"noise"));
         let batch = ForwardedBatch { from: public(&key("node-1")), transactions };
-        door.intake.take_forwarded(&batch, now(&context));
+        door.intake.take_forwarded(&batch, door.intake.now(&context));
         let waits = |place: usize| door.desk.is_waiting(&payments[place].id());
         assert_eq!([waits(0), waits(1), waits(2)], [true, false, true]);
     });

@@ -33,6 +33,7 @@ pub(super) fn parts(
     let idle_interval = Duration::from_secs(1);
     LedgerParts {
         context: context.child("ledger"),
+        clock: Default::default(),
         chain,
         desk: desk(chronicle),
         finality: Arc::new(Finality::new(0)),

@@ -10,6 +10,7 @@ mod waiting;
 pub(in crate::node) use bodies::write_body;
 
 use super::chain::Chain;
+use super::clock::LedgerClock;
 use super::halt::{Halted, halt};
 use super::intake::{Intake, WaitingLimits};
 use super::transactions::TransactionDesk;
@@ -68,7 +69,7 @@ impl Door {
         chronicle.issue("buyer", 1_000);
         let (chain, desk) = (chain(context, &chronicle).await, desk(&chronicle));
         let (halt, halted) = halt();
-        let intake = Arc::new(Intake::new(chain, desk.clone(), halt, limits));
+        let intake = Arc::new(Intake::new(chain, desk.clone(), halt, limits, LedgerClock::default()));
         Self { chronicle, desk, intake, _halted: halted }
     }
 

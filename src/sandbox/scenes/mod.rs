@@ -10,6 +10,7 @@
 mod closed_loop;
 mod double_financing;
 mod joint_loan;
+mod late_payer;
 mod lending;
 pub mod market;
 mod trade;
@@ -31,6 +32,8 @@ pub enum Scenario {
     Default,
     /// From the order over the carrier's event to the money, and back.
     ClosedLoop,
+    /// A loan that nobody pays for months.
+    LatePayer,
     /// One invoice, two financiers.
     DoubleFinancing,
     /// Two lenders of one loan.
@@ -45,9 +48,10 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every one, with its name on the command line.
-    const ALL: [(&'static str, Self); 7] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("default", Self::Default),
         ("closed-loop", Self::ClosedLoop),
+        ("late-payer", Self::LatePayer),
         ("double-financing", Self::DoubleFinancing),
         ("joint-loan", Self::JointLoan),
         ("voucher", Self::Voucher),
@@ -94,6 +98,7 @@ pub async fn play(
     match scenario {
         Scenario::Default => whole::play(stage, documents, invoice).await,
         Scenario::ClosedLoop => closed_loop::play(stage, documents, invoice).await,
+        Scenario::LatePayer => late_payer::play(stage, invoice).await,
         Scenario::DoubleFinancing => double_financing::play(stage, invoice).await,
         Scenario::JointLoan => joint_loan::play(stage, invoice).await,
         Scenario::Voucher => voucher::play(stage, invoice).await,

@@ -190,12 +190,8 @@ fn placing(stage: &Stage<'_>, order: &Document<UblOrder>, trade: &Trade) -> Resu
     let invalid = |why: String| SandboxError::Invoice { document: order.name.clone(), why };
     let (says, terms) = (&order.says, &order.says.terms);
     let minor_units = |scale: u32| terms.totals.payable.minor_units(scale).map_err(|error| invalid(error.to_string()));
-    let facts = InvoiceFacts {
-        number: says.number.clone(),
-        issue_date: says.issue_date,
-        amount_minor: minor_units(stage.scale(trade.token))?,
-        ..trade.facts.clone()
-    };
+    let facts = says.facts(&trade.facts.supplier_legal_id, &trade.facts.buyer_legal_id);
+    let facts = facts.map_err(|error| invalid(error.to_string()))?;
     let deliver_by = terms.delivery_by.and_then(starts_at_ms).filter(|deliver_by| *deliver_by > stage.now_ms());
     let payment_days = terms.payment_days.and_then(|days| u16::try_from(days).ok());
     Ok(PlaceOrder {
@@ -204,7 +200,7 @@ fn placing(stage: &Stage<'_>, order: &Document<UblOrder>, trade: &Trade) -> Resu
         currency: facts.currency,
         fingerprint: fingerprint(&trade.key, &facts),
         terms: OrderTerms {
-            amount: Amount::new(facts.amount_minor),
+            amount: Amount::new(minor_units(stage.scale(trade.token))?),
             document_commitment: document_commitment(&salt()?, &order.bytes),
             line_count: u16::try_from(terms.lines.len()).unwrap_or(u16::MAX),
             deliver_by: deliver_by.map(BlockTime),
