@@ -1,22 +1,20 @@
-//! `FinancingService`: programmes, which are published; loans, for their parties and overseers; and what a request would come to.
+//! `FinancingService`: programmes, which are published; loans, for their parties and those who oversee or supervise; and what a
+//! request would come to.
 
 use super::caller::{Caller, identify};
-use super::page::{PageRequest, page};
+use super::financeable::financeable;
+use super::loans::{loan_to_pb, offer_to_pb, programme_to_pb};
+use super::page::{Cursor, OF_ENTRIES, PageRequest, page, page_under};
 use super::status::{malformed, not_found, status};
 use super::visibility::Sight;
-use crate::domain::financing::interest::{Compounding, DayCount};
-use crate::domain::financing::{
-    BookLine, Bucket, Loan, LoanState, Offer, Pricing, Programme, ProgrammeState, ProgrammeTerms, outstanding,
-};
-use crate::ledger::history::TIP_KEY;
-use crate::ledger::{Changes, Context, Tip, View};
-use crate::node::service::LedgerHandle;
-use crate::primitives::{AccountId, BlockTime, ObjectId, RequestId};
+use crate::domain::financing::{Loan, Programme};
+use crate::ledger::open_items::{Open, loans_of};
+use crate::ledger::{Changes, Context, Malformed, OpenItem};
+use crate::node::service::{LedgerHandle, Snapshot};
+use crate::primitives::{AccountId, ChainId, ObjectId, PublicKey, RequestId};
 use crate::wire::pb::financing as pb;
 use crate::wire::pb::financing::financing_service_server::FinancingService;
-use crate::wire::pb::tokens::BusinessCalendar;
-use crate::wire::{object_id, request_financing_from_pb};
-use bytes::Bytes;
+use crate::wire::{account_id, object_id, optional, request_financing_from_pb};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tonic::{Code, Request, Response, Status};
@@ -75,19 +73,30 @@ impl FinancingService for Financing {
         request: Request<pb::ListLoansRequest>,
     ) -> Result<Response<pb::ListLoansResponse>, Status> {
         let (caller, snapshot) = identify(&*self.0, &request)?;
-        let sight = Sight::new(caller.required()?, &*snapshot.view);
+        let (caller, view) = (caller.required()?, &*snapshot.view);
+        let sight = Sight::new(caller, view);
         let message = request.get_ref();
-        let state = message.state;
+        let filter = LoanFilter::read(message).map_err(malformed)?;
         let asked = PageRequest {
-            filter: format!("loans/{state}"),
+            filter: format!("loans/{}", filter.text()),
             page_size: message.page_size,
             page_token: &message.page_token,
         };
-        let view = &*snapshot.view;
-        let found = page::<Loan, _>(view, caller, &asked, |id, found| {
+        let show = |id: &ObjectId, found: Loan| {
             let shown = loan_to_pb(id, &found, view);
-            ((state == 0 || shown.state == state) && sight.of_loan(&found)).then_some(shown)
-        })?;
+            (filter.takes(&found, &shown) && sight.of_loan(&found)).then_some(shown)
+        };
+        let found = match filter.account {
+            Some(account) if sight.of_account(account) || sight.supervises() => {
+                let cursor = Cursor::open(caller, &asked, OF_ENTRIES)?;
+                page_under::<Open, _>(view, &loans_of(account), &cursor, |(_, item), _| match item {
+                    OpenItem::Loan(id) => show(id, view.read::<Loan>(id)?),
+                    OpenItem::Receivable(_) | OpenItem::Account(_) => None,
+                })?
+            }
+            Some(_) => return Err(not_found("account")),
+            None => page::<Loan, _>(view, caller, &asked, show)?,
+        };
         let (loans, next_page_token) = (found.items, found.next_page_token);
         Ok(Response::new(pb::ListLoansResponse { loans, next_page_token }))
     }
@@ -100,174 +109,69 @@ impl FinancingService for Financing {
         let sender = caller.required().map(Caller::account)?.ok_or_else(|| not_found("caller"))?;
         let message = request.into_inner().request.unwrap_or_default();
         let operation = request_financing_from_pb(message).map_err(|error| malformed(error.within("request")))?;
-        let tip: Tip = snapshot.view.read(&TIP_KEY).ok_or_else(|| not_found("newest block"))?;
         let signers = BTreeSet::new();
-        let context = Context {
-            chain_id: self.0.identity().chain_id,
-            height: tip.height + 1,
-            now: tip.time,
-            sender,
-            request_id: RequestId([0; 16]),
-            operation_index: 0,
-            signers: &signers,
-        };
+        let context = in_the_next_block(self.0.identity().chain_id, &snapshot, sender, &signers);
         let offer = operation.offer(&context, &Changes::new(&*snapshot.view));
         // As the transaction would be declined, with the same name.
         let offer = offer.map_err(|reason| status(Code::FailedPrecondition, reason.name(), reason.explanation()))?;
         Ok(Response::new(offer_to_pb(&offer)))
     }
-}
 
-fn id_bytes(id: &[u8; 32]) -> Bytes {
-    Bytes::copy_from_slice(id)
-}
-
-fn accounts(ids: &[AccountId]) -> Vec<Bytes> {
-    ids.iter().map(|id| id_bytes(&id.0)).collect()
-}
-
-fn offer_to_pb(offer: &Offer) -> pb::AssessFinancingResponse {
-    let condition = |condition: &crate::domain::financing::Condition| pb::FailingCondition {
-        name: condition.name.to_owned(),
-        found: condition.found.clone(),
-        required: condition.required.clone(),
-    };
-    pb::AssessFinancingResponse {
-        failing: offer.failing.iter().map(condition).collect(),
-        fee: offer.terms.fee.minor_units(),
-        interest: offer.interest.unwrap_or_default().minor_units(),
-        due_on: offer.terms.due_on.to_string(),
-        all_in_cost_bps: offer.terms.all_in_cost_bps,
+    async fn list_financeable(
+        &self,
+        request: Request<pb::ListFinanceableRequest>,
+    ) -> Result<Response<pb::ListFinanceableResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        let chain_id = self.0.identity().chain_id;
+        financeable(chain_id, caller.required()?, &snapshot, request.into_inner()).await.map(Response::new)
     }
 }
 
-fn programme_to_pb(id: &ObjectId, programme: Programme, view: &dyn View) -> pb::Programme {
-    let state = match programme.state() {
-        ProgrammeState::Open => pb::ProgrammeState::Open,
-        ProgrammeState::Closed => pb::ProgrammeState::Closed,
-    };
-    let participants = programme.participants().iter().map(|participant| pb::Participant {
-        lender_account_id: id_bytes(&participant.lender.0),
-        share_bps: participant.share_bps,
-        limit: participant.limit.minor_units(),
-    });
-    pb::Programme {
-        programme_id: id_bytes(&id.0),
-        financier_account_id: id_bytes(&programme.financier.0),
-        state: state.into(),
-        participants: participants.collect(),
-        outstanding: outstanding(&Changes::new(view), BookLine::Programme(*id), programme.terms.token).minor_units(),
-        terms: Some(terms_to_pb(programme.terms)),
-    }
+/// The context of a request that a sender would have in the next block, if nothing else were in it.
+pub(super) fn in_the_next_block<'a>(
+    chain_id: ChainId,
+    snapshot: &Snapshot,
+    sender: AccountId,
+    signers: &'a BTreeSet<PublicKey>,
+) -> Context<'a> {
+    let (height, now) = (snapshot.height + 1, snapshot.time);
+    Context { chain_id, height, now, sender, request_id: RequestId([0; 16]), operation_index: 0, signers }
 }
 
-fn terms_to_pb(terms: ProgrammeTerms) -> pb::ProgrammeTerms {
-    let (limits, evidence) = (terms.limits, terms.evidence);
-    pb::ProgrammeTerms {
-        name: terms.name,
-        token_id: terms.token.to_string(),
-        buyer_account_ids: accounts(&terms.buyers),
-        supplier_account_ids: accounts(&terms.suppliers),
-        advance_rate_bps: terms.advance_rate_bps,
-        tenor_days_min: terms.tenor_days_min,
-        tenor_days_max: terms.tenor_days_max,
-        pricing: Some(pricing_to_pb(&terms.pricing)),
-        limits: Some(pb::Limits {
-            total: limits.total.minor_units(),
-            per_obligor: limits.per_obligor.minor_units(),
-            per_supplier: limits.per_supplier.minor_units(),
-            per_invoice: limits.per_invoice.minor_units(),
-        }),
-        evidence: Some(pb::EvidenceRequired {
-            buyer_confirmed: evidence.buyer_confirmed,
-            settlements_min: evidence.record.count_min,
-            settlements_sum_min: evidence.record.sum_min.minor_units(),
-            settlements_period_days_min: evidence.record.period_days_min,
-            settlements_late_days_max: evidence.record.late_days_max,
-            order_agreed: evidence.order_agreed,
-            shipment_step: evidence.shipment_step.map_or(0, |step| i32::from(step.tag())),
-            shipment_age_days_max: evidence.shipment_age_days_max,
-            near_duplicates_max: evidence.near_duplicates_max.map(Into::into),
-            network_chain_ids: evidence.networks.iter().map(|id| id_bytes(&id.0)).collect(),
-        }),
-        purposes: terms.purposes,
-        recourse: terms.recourse,
-        participation_bps_max: terms.participation_bps_max,
-        calendar: Some(BusinessCalendar {
-            utc_offset_minutes: i32::from(terms.calendar.utc_offset_minutes_plus_720) - 720,
-            holidays: terms.calendar.holidays,
-        }),
-    }
+/// Which loans are asked for.
+struct LoanFilter<'a> {
+    state: i32,
+    bucket: i32,
+    account: Option<AccountId>,
+    borrower: Option<AccountId>,
+    obligor_entity: &'a str,
+    programme: Option<ObjectId>,
 }
 
-fn pricing_to_pb(pricing: &Pricing) -> pb::Pricing {
-    let day_count = match pricing.rate.day_count {
-        DayCount::Act365Fixed => pb::DayCount::Act365Fixed,
-        DayCount::Act360 => pb::DayCount::Act360,
-        DayCount::Thirty360 => pb::DayCount::Thirty360,
-    };
-    let compounding = match pricing.rate.compounding {
-        Compounding::Simple => pb::Compounding::Simple,
-        Compounding::Daily => pb::Compounding::Daily,
-        Compounding::Monthly => pb::Compounding::Monthly,
-    };
-    pb::Pricing {
-        rate_bps: pricing.rate.bps,
-        day_count: day_count.into(),
-        compounding: compounding.into(),
-        late_rate_bps: pricing.late_rate_bps,
-        grace_days: pricing.grace_days,
-        fee_bps: pricing.fee_bps,
-        fee_flat: pricing.fee_flat.minor_units(),
+impl<'a> LoanFilter<'a> {
+    fn read(message: &'a pb::ListLoansRequest) -> Result<Self, Malformed> {
+        Ok(Self {
+            state: message.state,
+            bucket: message.bucket,
+            account: optional(&message.account_id, |id| account_id("account_id", id))?,
+            borrower: optional(&message.borrower_account_id, |id| account_id("borrower_account_id", id))?,
+            obligor_entity: &message.obligor_legal_entity_id,
+            programme: optional(&message.programme_id, |id| object_id("programme_id", id))?,
+        })
     }
-}
 
-fn loan_to_pb(id: &ObjectId, loan: &Loan, view: &dyn View) -> pb::Loan {
-    let state = match loan.state() {
-        LoanState::Performing => pb::LoanState::Performing,
-        LoanState::Overdue => pb::LoanState::Overdue,
-        LoanState::Defaulted => pb::LoanState::Defaulted,
-        LoanState::WrittenOff => pb::LoanState::WrittenOff,
-        LoanState::Repaid => pb::LoanState::Repaid,
-        LoanState::Recovered => pb::LoanState::Recovered,
-    };
-    let bucket = match loan.bucket() {
-        Bucket::Current => pb::LoanBucket::Current,
-        Bucket::Days1To30 => pb::LoanBucket::Days1To30,
-        Bucket::Days31To60 => pb::LoanBucket::Days31To60,
-        Bucket::Days61To90 => pb::LoanBucket::Days61To90,
-        Bucket::Over90 => pb::LoanBucket::Over90,
-    };
-    let now = view.read::<Tip>(&TIP_KEY).map_or(BlockTime::default(), |tip| tip.time);
-    let programme = view.read::<Programme>(&loan.terms.programme);
-    let today = programme.map_or(loan.terms.due_on, |programme| programme.terms.calendar.day_of(now));
-    let owed = loan.owed(today).unwrap_or_default();
-    let leg = |leg: &crate::domain::financing::Leg| pb::LoanLeg {
-        lender_account_id: id_bytes(&leg.lender.0),
-        lent: leg.lent.minor_units(),
-        principal_received: leg.principal_received.minor_units(),
-        charges_received: leg.charges_received.minor_units(),
-    };
-    let terms = &loan.terms;
-    pb::Loan {
-        loan_id: id_bytes(&id.0),
-        receivable_id: id_bytes(&terms.receivable.0),
-        programme_id: id_bytes(&terms.programme.0),
-        borrower_account_id: id_bytes(&terms.borrower.0),
-        token_id: terms.token.to_string(),
-        advance: terms.advance.minor_units(),
-        fee: terms.fee.minor_units(),
-        principal: owed.principal.minor_units(),
-        interest_owed: owed.interest.minor_units(),
-        fee_owed: owed.fee.minor_units(),
-        all_in_cost_bps: terms.all_in_cost_bps,
-        started_on: terms.started_on.to_string(),
-        due_on: terms.due_on.to_string(),
-        recourse: terms.recourse,
-        state: state.into(),
-        bucket: bucket.into(),
-        legs: loan.legs().iter().map(leg).collect(),
-        written_off: loan.written_off().minor_units(),
-        recovered: loan.recovered().minor_units(),
+    /// What a page token is bound to.
+    fn text(&self) -> String {
+        let Self { state, bucket, account, borrower, obligor_entity, programme } = self;
+        format!("{state}/{bucket}/{account:?}/{borrower:?}/{obligor_entity}/{programme:?}")
+    }
+
+    fn takes(&self, loan: &Loan, shown: &pb::Loan) -> bool {
+        let terms = &loan.terms;
+        (self.state == 0 || shown.state == self.state)
+            && (self.bucket == 0 || shown.bucket == self.bucket)
+            && self.borrower.is_none_or(|borrower| borrower == terms.borrower)
+            && (self.obligor_entity.is_empty() || self.obligor_entity == terms.obligor_entity)
+            && self.programme.is_none_or(|programme| programme == terms.programme)
     }
 }

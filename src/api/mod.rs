@@ -14,9 +14,12 @@
 mod accounts;
 mod call;
 mod caller;
+mod financeable;
 mod financing;
 mod ledger;
+mod lending;
 mod lineage;
+mod loans;
 mod node;
 mod page;
 mod server;

@@ -4,6 +4,7 @@ use super::accounts::Accounts;
 use super::call::CallLayer;
 use super::financing::Financing;
 use super::ledger::Ledger;
+use super::lending::Lending;
 use super::node::Node;
 use super::streams::StreamPlaces;
 use super::tokens::Tokens;
@@ -12,6 +13,7 @@ use crate::node::service::LedgerHandle;
 use crate::wire::pb;
 use crate::wire::pb::accounts::accounts_service_server::AccountsServiceServer;
 use crate::wire::pb::financing::financing_service_server::FinancingServiceServer;
+use crate::wire::pb::financing::lending_service_server::LendingServiceServer;
 use crate::wire::pb::ledger::ledger_service_server::LedgerServiceServer;
 use crate::wire::pb::node::node_service_server::NodeServiceServer;
 use crate::wire::pb::tokens::tokens_service_server::TokensServiceServer;
@@ -96,6 +98,7 @@ pub async fn serve(
         .add_service(limited!(TokensServiceServer(Tokens(ledger.clone()))))
         .add_service(limited!(TradeServiceServer(Trade(ledger.clone()))))
         .add_service(limited!(FinancingServiceServer(Financing(ledger.clone()))))
+        .add_service(limited!(LendingServiceServer(Lending(ledger.clone()))))
         .add_service(limited!(NodeServiceServer(Node(ledger))))
         .add_service(health)
         .add_service(reflection().build_v1()?)
@@ -122,6 +125,7 @@ async fn report_health(reporter: HealthReporter, ledger: Arc<dyn LedgerHandle>) 
         TokensServiceServer::<Tokens>::NAME,
         TradeServiceServer::<Trade>::NAME,
         FinancingServiceServer::<Financing>::NAME,
+        LendingServiceServer::<Lending>::NAME,
         NodeServiceServer::<Node>::NAME,
     ];
     reporter.set_service_status(LIVE, ServingStatus::Serving).await;

@@ -1,6 +1,7 @@
 //! Who sees what. One function for each kind of thing, and every answer and stream goes through them.
 //!
-//! Overseers (observers, operators) see everything. An account sees what concerns it or an account under it: a
+//! Overseers (observers, operators) see everything. Auditors and governance supervise lenders: they see every lender's book and
+//! loans besides what is their own. An account sees what concerns it or an account under it: a
 //! transaction concerns its sender, its signers, and every account that its movements, balances and effects name. What fell
 //! due in a block concerns nobody as a whole: each effect of it is shown to those whom it names.
 
@@ -9,7 +10,7 @@ use crate::domain::financing::Loan;
 use crate::domain::tokens::{Issuance, Redemption, Token};
 use crate::domain::trade::{Order, Receivable};
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::{Account, BalanceAfter, Effect, Outcome, SignedTransaction, Value, View};
+use crate::ledger::{Account, BalanceAfter, Effect, Outcome, Role, SignedTransaction, Value, View};
 use crate::primitives::{AccountId, PublicKey, TokenId};
 use crate::wire::sender_of;
 
@@ -28,6 +29,12 @@ impl<'a> Sight<'a> {
     /// Whether the caller sees everything.
     pub(super) fn oversees(self) -> bool {
         matches!(self.caller, Caller::Overseer(_))
+    }
+
+    /// Whether the caller sees every lender's book and loans: it oversees, audits or governs.
+    pub(super) fn supervises(self) -> bool {
+        let holds = |account: Account| account.roles.has(Role::Auditor) || account.roles.has(Role::Governance);
+        self.oversees() || self.caller.account().and_then(|own| self.view.read(&own)).is_some_and(holds)
     }
 
     /// Whether the account is the caller's own or stands under it.
@@ -118,10 +125,10 @@ impl<'a> Sight<'a> {
         [order.buyer, order.supplier].into_iter().any(|party| self.of_account(party))
     }
 
-    /// A loan: its borrower and its lenders.
+    /// A loan: its borrower, its lenders, and whoever supervises them.
     pub(super) fn of_loan(self, loan: &Loan) -> bool {
         let lenders = loan.legs().iter().map(|leg| leg.lender);
-        lenders.chain([loan.terms.borrower]).any(|party| self.of_account(party))
+        lenders.chain([loan.terms.borrower]).any(|party| self.of_account(party)) || self.supervises()
     }
 }
 
@@ -130,7 +137,6 @@ mod tests {
     use super::*;
     use crate::domain::market::Market;
     use crate::domain::trade::{AssignReceivable, OrderTerms, PlaceOrder, SilenceMeans};
-    use crate::ledger::Role;
     use crate::primitives::{Amount, Hash};
 
     /// Who sees an order and a receivable: their parties and nobody else, not even a carrier; an owner from when it is one.

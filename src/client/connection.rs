@@ -134,6 +134,8 @@ impl Connection {
         trade: trade::trade_service_client::TradeServiceClient<Authorized>;
         /// The service that reads financing requests.
         financing: financing::financing_service_client::FinancingServiceClient<Authorized>;
+        /// The service that reads lenders' books and rules.
+        lending: financing::lending_service_client::LendingServiceClient<Authorized>;
     }
 }
 

@@ -10,9 +10,11 @@ use crate::wire::pb::ledger::operation::Operation as Kind;
 use crate::wire::pb::{accounts, financing, ledger, payments, tokens, trade};
 use bytes::Bytes;
 
+mod lending;
 mod networks;
 mod trading;
 
+pub use lending::{attest_lender_capital, set_lending_parameter};
 pub use networks::{declare_foreign_account, link_foreign_account, register_network, retire_network};
 pub use trading::{
     accept_order, accept_order_change, appoint_carrier, assign_receivable, cancel_order, declare_event_error,

@@ -82,6 +82,10 @@ macro_rules! all_pages {
     }};
 }
 
+mod lending;
+
+pub use lending::LoanQuery;
+
 /// Most entries that a list is read up to.
 pub const LIST_MAX: usize = 10_000;
 
@@ -213,16 +217,6 @@ impl Client {
     pub async fn loan(&self, loan: ObjectId) -> Result<financing::Loan, ClientError> {
         let request = financing::GetLoanRequest { loan_id: bytes(loan) };
         present(ask!(self, financing.get_loan(request))?.loan, "loan")
-    }
-
-    /// The loans that the reader may see, all or in one state.
-    pub async fn loans(&self, state: Option<&str>) -> Result<Vec<financing::Loan>, ClientError> {
-        let known = ["performing", "overdue", "defaulted", "written-off", "repaid", "recovered"];
-        let state = state_number(state, "LOAN_STATE_", &known, |name| {
-            financing::LoanState::from_str_name(&name.replace('-', "_")).map(Into::into)
-        })?;
-        let request = financing::ListLoansRequest { state, ..Default::default() };
-        all_pages!(self, financing.list_loans, request, loans)
     }
 
     /// What a request for financing would come to if the reader sent it now.

@@ -48,7 +48,7 @@ impl Rehearsal {
         let roles = roles.iter().copied().collect();
         self.edit(|changes| {
             changes.put(&id, &Account { parent, keys, roles, legal_entity_id, closed: false });
-            parent.into_iter().for_each(|above| changes.item_opened(above, OpenItem::Account));
+            parent.into_iter().for_each(|above| changes.item_opened(above, OpenItem::Account(id)));
         });
         id
     }

@@ -279,7 +279,7 @@ impl Genesis {
         for (id, account) in &self.accounts {
             changes.put(id, account);
             bring_legal_entity(&mut changes, *id, account);
-            account.parent.into_iter().for_each(|above| changes.item_opened(above, OpenItem::Account));
+            account.parent.into_iter().for_each(|above| changes.item_opened(above, OpenItem::Account(*id)));
         }
         for (index, token) in self.tokens.iter().enumerate() {
             let created = tokens::create(&mut changes, token.id, token.issuer, &token.terms);

@@ -3,10 +3,10 @@
 //! Checked on the block's writes against the parent's state, so that the cost goes with the block and not with the ledger;
 //! `audit` checks the same over all entries. By induction from the genesis the two are equal.
 
-use crate::domain::financing::{BookLine, Loan, Outstanding};
+use crate::domain::financing::{BookLine, Loan, OpenProgramme, Outstanding, Programme, ProgrammeState};
 use crate::domain::trade::Receivable;
-use crate::ledger::{Account, Balance, Change, Circulation, Column, Lock, OpenItems};
-use crate::primitives::{AccountId, Amount, CodecError, Decode, TokenId};
+use crate::ledger::{Account, Balance, Change, Circulation, Column, Entry, Lock, OpenItem};
+use crate::primitives::{AccountId, Amount, CodecError, Decode, ObjectId, TokenId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -34,14 +34,28 @@ pub enum BrokenInvariant {
         /// By how much all open locks together changed, in minor units.
         locks: i128,
     },
-    /// An account's counts of open items and what is open of it changed by different numbers.
-    #[error("of {account}, {kept} more open items are counted, and {open} more are open")]
+    /// An account's list of open items and what is open of it differ.
+    #[error("of {account}, {item:?} is listed {listed} times more, and open {open} times more")]
     OpenItems {
         /// The account.
         account: AccountId,
-        /// By how much the first count that is wrong changed.
-        kept: i128,
-        /// By how much what is open of it changed.
+        /// The first item that is wrong.
+        item: OpenItem,
+        /// How often more it is listed.
+        listed: i128,
+        /// How often more it is open.
+        open: i128,
+    },
+    /// The list of open programmes and the programmes differ.
+    #[error("programme {programme} in {token} is listed {listed} times more, and open {open} times more")]
+    OpenProgrammes {
+        /// The programme.
+        programme: ObjectId,
+        /// Its token.
+        token: TokenId,
+        /// How often more it is listed.
+        listed: i128,
+        /// How often more it is open.
         open: i128,
     },
     /// Of a receivable, a loan claims more than is outstanding.
@@ -87,15 +101,11 @@ pub struct Totals {
     pub circulation: i128,
 }
 
-/// What of an account's open items changed, or stands: as its entry counts them, and as they are.
+/// What of an entry of a list changed, or stands: how often it is listed, and how often what it tells of is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Items {
-    receivables_kept: i128,
-    receivables_open: i128,
-    accounts_kept: i128,
-    accounts_open: i128,
-    loans_kept: i128,
-    loans_open: i128,
+struct Listed {
+    listed: i128,
+    open: i128,
 }
 
 /// What of a book changed, or stands: as its entry has it, and as the loans add up.
@@ -105,11 +115,12 @@ struct Book {
     lent: i128,
 }
 
-/// Sums of value entries by token, and of open items by account; and the first receivable that cannot be.
+/// Sums of value entries by token, what is listed as open, and the books; and the first receivable that cannot be.
 #[derive(Debug, Default)]
 pub struct Ledger {
     totals: BTreeMap<TokenId, Totals>,
-    items: BTreeMap<AccountId, Items>,
+    items: BTreeMap<(AccountId, OpenItem), Listed>,
+    programmes: BTreeMap<(TokenId, ObjectId), Listed>,
     books: BTreeMap<(BookLine, TokenId), Book>,
     /// What loans claim of a receivable, and what is outstanding, where that is less.
     oversecured: Option<(Amount, Amount)>,
@@ -143,26 +154,22 @@ impl Ledger {
                 self.totals.entry(lock.token).or_default().locks += sign * i128::from(lock.amount.minor_units());
             }
             Column::OpenItems => {
-                let OpenItems { receivables, accounts, loans } = OpenItems::from_bytes(value)?;
-                let items = self.items.entry(AccountId::from_bytes(key)?).or_default();
-                items.receivables_kept += sign * i128::from(receivables);
-                items.accounts_kept += sign * i128::from(accounts);
-                items.loans_kept += sign * i128::from(loans);
+                self.items.entry(<(AccountId, OpenItem)>::from_bytes(key)?).or_default().listed += sign;
             }
             Column::Receivables => {
-                let receivable = Receivable::from_bytes(value)?;
+                let (id, receivable) = (ObjectId::from_bytes(key)?, Receivable::from_bytes(value)?);
                 let (secured, outstanding) = (receivable.secured(), receivable.outstanding());
                 if sign > 0 && secured > outstanding {
                     self.oversecured = Some((secured, outstanding));
                 }
                 for account in receivable.bound() {
-                    self.items.entry(account).or_default().receivables_open += sign;
+                    self.items.entry((account, OpenItem::Receivable(id))).or_default().open += sign;
                 }
             }
             Column::Accounts => {
-                let account = Account::from_bytes(value)?;
+                let (id, account) = (AccountId::from_bytes(key)?, Account::from_bytes(value)?);
                 if let Some(parent) = account.parent.filter(|_| !account.closed) {
-                    self.items.entry(parent).or_default().accounts_open += sign;
+                    self.items.entry((parent, OpenItem::Account(id))).or_default().open += sign;
                 }
             }
             Column::LenderBooks => {
@@ -170,15 +177,25 @@ impl Ledger {
                 let key = <(BookLine, TokenId)>::from_bytes(key)?;
                 self.books.entry(key).or_default().kept += sign * i128::from(amount.minor_units());
             }
-            Column::Loans => self.count_loan(&Loan::from_bytes(value)?, sign),
+            Column::Loans => self.count_loan(ObjectId::from_bytes(key)?, &Loan::from_bytes(value)?, sign),
+            Column::OpenProgrammes => {
+                let key = <OpenProgramme as Entry>::Key::from_bytes(key)?;
+                self.programmes.entry(key).or_default().listed += sign;
+            }
+            Column::Programmes => {
+                let (id, programme) = (ObjectId::from_bytes(key)?, Programme::from_bytes(value)?);
+                if programme.state() == ProgrammeState::Open {
+                    self.programmes.entry((programme.terms.token, id)).or_default().open += sign;
+                }
+            }
             _ => {}
         }
         Ok(())
     }
 
-    fn count_loan(&mut self, loan: &Loan, sign: i128) {
+    fn count_loan(&mut self, id: ObjectId, loan: &Loan, sign: i128) {
         for account in loan.bound() {
-            self.items.entry(account).or_default().loans_open += sign;
+            self.items.entry((account, OpenItem::Loan(id))).or_default().open += sign;
         }
         for (line, amount) in loan.lines() {
             self.books.entry((line, loan.terms.token)).or_default().lent += sign * i128::from(amount.minor_units());
@@ -202,15 +219,13 @@ impl Ledger {
                 return Err(BrokenInvariant::Locks { token: *token, locked, locks });
             }
         }
-        for (account, items) in &self.items {
-            let by_kind = [
-                (items.receivables_kept, items.receivables_open),
-                (items.accounts_kept, items.accounts_open),
-                (items.loans_kept, items.loans_open),
-            ];
-            if let Some((kept, open)) = by_kind.into_iter().find(|(kept, open)| kept != open) {
-                return Err(BrokenInvariant::OpenItems { account: *account, kept, open });
-            }
+        let differs = |entry: &Listed| entry.listed != entry.open;
+        if let Some(((account, item), Listed { listed, open })) = self.items.iter().find(|(_, entry)| differs(entry)) {
+            return Err(BrokenInvariant::OpenItems { account: *account, item: *item, listed: *listed, open: *open });
+        }
+        if let Some(((token, id), Listed { listed, open })) = self.programmes.iter().find(|(_, entry)| differs(entry)) {
+            let (programme, token) = (*id, *token);
+            return Err(BrokenInvariant::OpenProgrammes { programme, token, listed: *listed, open: *open });
         }
         let differs = self.books.iter().find(|(_, book)| book.kept != book.lent);
         differs.map_or(Ok(()), |((line, token), Book { kept, lent })| {
@@ -232,6 +247,8 @@ const fn counted(column: Column) -> bool {
             | Column::Accounts
             | Column::Loans
             | Column::LenderBooks
+            | Column::Programmes
+            | Column::OpenProgrammes
     )
 }
 
@@ -269,8 +286,8 @@ mod tests {
     use super::*;
     use crate::domain::market::Market;
     use crate::ledger::view::{MemoryView, Writes};
-    use crate::ledger::{Changes, LockPurpose, OpenItem, WorkingSet};
-    use crate::primitives::{Encode, ObjectId};
+    use crate::ledger::{Changes, LockPurpose, WorkingSet};
+    use crate::primitives::Encode;
     use std::sync::Arc;
 
     fn token() -> TokenId {
@@ -311,9 +328,15 @@ mod tests {
 
         let mut miscounted = minted();
         let mut changes = Changes::new(&view);
-        changes.item_opened(AccountId([1; 32]), OpenItem::Receivable);
+        changes.item_opened(AccountId([1; 32]), OpenItem::Receivable(ObjectId([1; 32])));
         miscounted.extend(changes.finish().writes);
-        assert!(matches!(check(miscounted), Err(BrokenInvariant::OpenItems { kept: 1, open: 0, .. })));
+        assert!(matches!(check(miscounted), Err(BrokenInvariant::OpenItems { listed: 1, open: 0, .. })));
+
+        let mut unlisted = minted();
+        let mut changes = Changes::new(&view);
+        changes.put(&(token(), ObjectId([1; 32])), &OpenProgramme);
+        unlisted.extend(changes.finish().writes);
+        assert!(matches!(check(unlisted), Err(BrokenInvariant::OpenProgrammes { listed: 1, open: 0, .. })));
 
         // Whoever takes a payment and leaves the loan's claim as it was.
         let mut market = Market::open();

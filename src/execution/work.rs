@@ -28,7 +28,8 @@ use super::operation::Operation;
 use super::transaction::Transaction;
 use crate::domain::financing::{Citation, RequestFinancing};
 use crate::ledger::limits::{
-    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
+    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, OPEN_ITEMS_COUNTED_MAX,
+    PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
 };
 use bytes::Bytes;
 
@@ -59,7 +60,7 @@ impl Operation {
     fn work(&self) -> u64 {
         match self {
             Self::OpenAccount(_) => 9 + ACCOUNT_DEPTH_MAX as u64,
-            Self::CloseAccount(_) => 10,
+            Self::CloseAccount(_) => 10 + OPEN_ITEMS_COUNTED_MAX as u64,
             Self::CreateToken(_) => 6 + TOKENS_MAX as u64,
             Self::AttestReserves(attest) => 8 + attest.assets.len() as u64,
             Self::RequestIssuance(request) => 6 + ALLOCATION * request.allocations.len() as u64,

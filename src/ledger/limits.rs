@@ -33,6 +33,8 @@ pub const OUTCOME_ENTRIES_MAX: usize = 4_096;
 pub const REQUESTS_PER_DUE_ENTRY_MAX: usize = 256;
 /// Most keys of an account.
 pub const ACCOUNT_KEYS_MAX: usize = 16;
+/// How far the open items of an account are counted where it is not closed for them.
+pub const OPEN_ITEMS_COUNTED_MAX: usize = 16;
 /// Deepest chain of accounts under accounts.
 pub const ACCOUNT_DEPTH_MAX: usize = 8;
 /// Longest free text (a purpose's narrative, a bank's reference), in bytes: ISO 20022's `Max140Text`.

@@ -6,7 +6,7 @@
 //! * For each token the balances, available and locked, add up to its circulation.
 //! * Locked value equals the open locks.
 //! * A legal entity stays that of its first opener, and has one spelling.
-//! * The open items counted of an account are those that there are.
+//! * The open items listed of an account are those that there are.
 //!
 //! # Deliberately absent
 //! What operations mean (the rooms of `domain`), who may do them (`execution`), and where bytes are kept (`storage`).
@@ -46,7 +46,7 @@ pub use due::{Due, DueKey};
 pub use history::{HistoryRoot, Parameters, Tip};
 pub use legal_entity::LegalEntity;
 pub use malformed::Malformed;
-pub use open_items::{OpenItem, OpenItems};
+pub use open_items::OpenItem;
 pub use outcome::{Decline, Effect, Movement, MovementKind, Outcome, Status, Value};
 pub use place::Place;
 pub use reason::Reason;

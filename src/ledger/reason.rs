@@ -89,15 +89,15 @@ reasons! {
     205 "ACCOUNT_IN_OFFICE" AccountInOffice { account: AccountId, role: &'static str }
         "Token holders rely on issuers and custodians, so their accounts are not closed.";
     206 "ACCOUNT_HAS_OPEN_CLAIMS" AccountHasOpenClaims { account: AccountId, open: u64 }
-        "The account owes on invoices, or is still to be paid on them. They end by being paid, withdrawn or rejected.";
+        "The account owes on invoices, or is still to be paid on them. They end by being paid, withdrawn or rejected. So many are open, counted up to 16.";
     207 "ACCOUNT_HAS_ACCOUNTS_UNDER_IT" AccountHasAccountsUnderIt { account: AccountId, open: u64 }
-        "Accounts under this one are open, and nobody else stands above them. Close them first.";
+        "Accounts under this one are open, and nobody else stands above them. Close them first. So many are open, counted up to 16.";
     208 "LEGAL_ENTITY_TAKEN" LegalEntityTaken { legal_entity_id: String }
         "Accounts of this legal entity are opened by whoever opened the first. Else an open account of it vouches: name it and have it sign.";
     209 "NEW_KEYS_DID_NOT_SIGN" NewKeysDidNotSign { account: AccountId }
         "Too few of the new keys signed, so they may be mistyped, and nobody could use the account again. Sign with both sets.";
     210 "ACCOUNT_HAS_OPEN_LOANS" AccountHasOpenLoans { account: AccountId, open: u64 }
-        "The account made or had loans that have not ended. They end by being repaid, or recovered after a write-off.";
+        "The account made or had loans that have not ended. They end by being repaid, or recovered after a write-off. So many are open, counted up to 16.";
 
     300 "TOKEN_EXISTS" TokenExists { token: TokenId }
         "A token with this id exists already.";

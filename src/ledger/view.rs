@@ -51,7 +51,7 @@ pub enum Column {
     Receivables,
     /// Paid redemptions that no attestation covers yet, by token.
     Payouts,
-    /// Counts of what is open of an account.
+    /// What is open of an account.
     OpenItems,
     /// Who brought each legal entity onto the ledger.
     LegalEntities,
@@ -73,6 +73,8 @@ pub enum Column {
     LenderCapital,
     /// The lender's rules, with the values that were and will be in force.
     LendingParameters,
+    /// Programmes that make loans, by token.
+    OpenProgrammes,
     /// Other networks whose receipts are believed.
     Networks,
     /// Accounts of other networks, by the account here that each is linked to.
@@ -108,6 +110,7 @@ codec_tag!(Column {
     LenderBooks = 25,
     LenderCapital = 26,
     LendingParameters = 27,
+    OpenProgrammes = 28,
     Networks = 29,
     ForeignAccounts = 30,
     ForbiddenPurposes = 31,

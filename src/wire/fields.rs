@@ -81,10 +81,7 @@ pub(super) fn day(field: &str, text: &str) -> Result<Day, Malformed> {
 ///
 /// # Errors
 /// It is not empty, and not what it must be.
-pub(super) fn optional<T>(
-    bytes: &[u8],
-    read: impl FnOnce(&[u8]) -> Result<T, Malformed>,
-) -> Result<Option<T>, Malformed> {
+pub fn optional<T>(bytes: &[u8], read: impl FnOnce(&[u8]) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
     if bytes.is_empty() { Ok(None) } else { read(bytes).map(Some) }
 }
 

@@ -20,8 +20,10 @@ pub mod pb;
 mod receipt;
 
 pub use body::{BodyError, decode_body, sender_of, signed_transaction, signed_transaction_to_pb};
-pub use fields::{account_id, hash, object_id, request_id, token_id, transaction_id};
-pub use operations::request_financing as request_financing_from_pb;
+pub use fields::{account_id, hash, object_id, optional, request_id, token_id, transaction_id};
+pub use operations::{
+    citations as citations_from_pb, parameter_number, request_financing as request_financing_from_pb,
+};
 pub use outcome::{
     balance_to_pb, block_to_pb, decline_to_pb, effect_to_pb, field_to_pb, movement_to_pb, outcome_to_pb,
     reserve_line_to_pb, status_to_pb,

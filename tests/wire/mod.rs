@@ -2,6 +2,7 @@
 
 mod api;
 mod bodies;
+mod lending;
 mod pool;
 mod stand_in;
 mod tls;

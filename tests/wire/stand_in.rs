@@ -93,7 +93,11 @@ impl StandIn {
 
     /// With these accounts and tokens besides.
     pub fn open_with(accounts: Vec<serde_json::Value>, tokens: serde_json::Value) -> Self {
-        let file = genesis_file(accounts, tokens);
+        Self::of(genesis_file(accounts, tokens))
+    }
+
+    /// The ledger of a genesis file.
+    pub fn of(file: Vec<u8>) -> Self {
         let genesis = Genesis::parse(&file).expect("the genesis is good");
         let built = genesis.build().expect("the genesis builds");
         let mut state = MemoryView::default();

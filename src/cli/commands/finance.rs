@@ -1,11 +1,13 @@
 //! `causeway finance`: money for a confirmed invoice by a financier's published programme, on the record of settlement receipts.
 
+use super::lending::LendingCommand;
 use super::names::by_name;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
-use crate::client::operations::{self, BusinessStep, NewFinancingRequest, NewProgramme};
+use crate::client::operations::{self, BusinessStep, Citation, NewFinancingRequest, NewProgramme};
+use crate::client::queries::LoanQuery;
 use crate::client::receipt_file;
 use crate::primitives::{ChainId, ObjectId, TokenId, TransactionId};
 use serde_json::Value;
@@ -172,7 +174,25 @@ pub enum FinanceCommand {
         /// Only those that are performing, overdue, defaulted, written-off, repaid or recovered.
         #[arg(long)]
         state: Option<String>,
+        /// Only those that are current, or 1-30, 31-60, 61-90 or over-90 days late.
+        #[arg(long)]
+        bucket: Option<String>,
+        /// Only open ones that this account lends or has borrowed, by its id or a participant's name.
+        #[arg(long, value_name = "ACCOUNT")]
+        of: Option<String>,
+        /// Only those of this borrower, by its id or a participant's name.
+        #[arg(long)]
+        borrower: Option<String>,
+        /// Only those secured by what this legal entity owes.
+        #[arg(long, value_name = "LEGAL_ENTITY_ID")]
+        obligor: Option<String>,
+        /// Only those under this programme.
+        #[arg(long)]
+        programme: Option<ObjectId>,
     },
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    Lending(LendingCommand),
 }
 
 impl FinanceCommand {
@@ -228,10 +248,20 @@ impl FinanceCommand {
                 print_one(session.format(), &value);
                 Ok(())
             }
-            Self::List { state } => {
+            Self::Lending(command) => command.run(session).await,
+            Self::List { state, bucket, of, borrower, obligor, programme } => {
                 session.account()?;
+                let account = |name: Option<String>| name.map(|name| session.common.find_account(&name)).transpose();
+                let query = LoanQuery {
+                    state: state.as_deref(),
+                    bucket: bucket.as_deref(),
+                    account: account(of)?,
+                    borrower: account(borrower)?,
+                    obligor_entity: obligor.as_deref(),
+                    programme,
+                };
                 let mut values = Vec::new();
-                for found in session.client.loans(state.as_deref()).await? {
+                for found in session.client.loans(&query).await? {
                     values.push(with_units(session, &found.token_id, to_json(&found)).await?);
                 }
                 print_many(session.format(), &values, &["loan_id", "receivable_id", "principal", "due_on", "state"]);
@@ -286,10 +316,7 @@ async fn programme_token(session: &Session, programme: ObjectId) -> Result<Token
 
 async fn request(session: &Session, asked: Asked) -> Result<(TokenId, NewFinancingRequest), Failure> {
     let token: TokenId = session.client.receivable(asked.receivable).await?.token_id.parse()?;
-    let mut citations = Vec::new();
-    for citation in &asked.citations {
-        citations.push(session.client.citation(cited_transaction(citation)?).await?);
-    }
+    let citations = citations(session, &asked.citations).await?;
     let request = NewFinancingRequest {
         receivable: asked.receivable,
         programme: asked.programme,
@@ -333,6 +360,15 @@ async fn with_units(session: &Session, token: &str, value: Value) -> Result<Valu
             Ok(value)
         }
     }
+}
+
+/// The settlements that are cited by receipt files or transaction ids.
+pub(super) async fn citations(session: &Session, cited: &[String]) -> Result<Vec<Citation>, Failure> {
+    let mut citations = Vec::new();
+    for citation in cited {
+        citations.push(session.client.citation(cited_transaction(citation)?).await?);
+    }
+    Ok(citations)
 }
 
 fn cited_transaction(text: &str) -> Result<TransactionId, Failure> {

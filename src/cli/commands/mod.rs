@@ -12,6 +12,7 @@ mod invoice_document;
 pub mod invoices;
 pub mod issue;
 pub mod keys;
+mod lending;
 pub mod lineage;
 mod names;
 pub mod networks;

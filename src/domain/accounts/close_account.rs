@@ -2,7 +2,9 @@
 
 use crate::ledger::account::Account;
 use crate::ledger::context::open_account;
-use crate::ledger::{Balance, Changes, Column, Context, Effect, OpenItem, OpenItems, Reason, Role, View};
+use crate::ledger::limits::OPEN_ITEMS_COUNTED_MAX;
+use crate::ledger::open_items::{accounts_of, count_open, loans_of, receivables_of};
+use crate::ledger::{Balance, Changes, Column, Context, Effect, OpenItem, Reason, Role, View};
 use crate::primitives::{AccountId, Decode, Encode, TokenId};
 
 /// Closes an account for good.
@@ -17,7 +19,7 @@ impl CloseAccount {
     ///
     /// # Errors
     /// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `NOT_THE_PARENT`, `ACCOUNT_IN_OFFICE`, `ACCOUNT_NOT_EMPTY`,
-    /// `ACCOUNT_HAS_OPEN_CLAIMS`, `ACCOUNT_HAS_ACCOUNTS_UNDER_IT`.
+    /// `ACCOUNT_HAS_OPEN_CLAIMS`, `ACCOUNT_HAS_OPEN_LOANS`, `ACCOUNT_HAS_ACCOUNTS_UNDER_IT`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let mut account = open_account(changes, self.account)?;
         if !signed_by_it_or_its_parent(context, changes, &account) {
@@ -33,7 +35,7 @@ impl CloseAccount {
         account.closed = true;
         changes.put(&self.account, &account);
         if let Some(parent) = account.parent {
-            changes.item_ended(parent, OpenItem::Account);
+            changes.item_ended(parent, OpenItem::Account(self.account));
         }
         changes.record(Effect::new("accounts.closed").with("account", self.account).with("by", context.sender));
         Ok(())
@@ -46,15 +48,18 @@ fn signed_by_it_or_its_parent(context: &Context<'_>, changes: &Changes<'_>, acco
 }
 
 fn require_nothing_open(changes: &Changes<'_>, account: AccountId) -> Result<(), Reason> {
-    let OpenItems { receivables, accounts, loans } = changes.read(&account).unwrap_or_default();
-    if receivables > 0 {
-        return Err(Reason::AccountHasOpenClaims { account, open: receivables });
+    let count = |prefix: Vec<u8>| count_open(changes, &prefix, OPEN_ITEMS_COUNTED_MAX) as u64;
+    let open = count(receivables_of(account));
+    if open > 0 {
+        return Err(Reason::AccountHasOpenClaims { account, open });
     }
-    if loans > 0 {
-        return Err(Reason::AccountHasOpenLoans { account, open: loans });
+    let open = count(loans_of(account));
+    if open > 0 {
+        return Err(Reason::AccountHasOpenLoans { account, open });
     }
-    if accounts > 0 {
-        return Err(Reason::AccountHasAccountsUnderIt { account, open: accounts });
+    let open = count(accounts_of(account));
+    if open > 0 {
+        return Err(Reason::AccountHasAccountsUnderIt { account, open });
     }
     Ok(())
 }

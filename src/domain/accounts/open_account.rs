@@ -80,7 +80,7 @@ pub fn register(changes: &mut Changes<'_>, id: AccountId, account: &Account) -> 
     changes.put(&id, account);
     bring_legal_entity(changes, id, account);
     if let Some(parent) = account.parent {
-        changes.item_opened(parent, OpenItem::Account);
+        changes.item_opened(parent, OpenItem::Account(id));
     }
     let mut opened = Effect::new("accounts.opened")
         .with("account", id)

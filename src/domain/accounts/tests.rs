@@ -3,8 +3,9 @@
 use super::*;
 use crate::domain::rehearsal::Rehearsal;
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::{Account, LegalEntity, OpenItem, OpenItems, Reason, Role, Value};
-use crate::primitives::{AccountId, Amount, BlockTime, TokenId};
+use crate::ledger::open_items::{accounts_of, count_open};
+use crate::ledger::{Account, LegalEntity, OpenItem, Reason, Role, Value};
+use crate::primitives::{AccountId, Amount, BlockTime, Encode as _, ObjectId, TokenId};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -162,18 +163,17 @@ fn only_an_empty_account_closes_and_only_by_itself_or_its_parent() {
 #[test]
 fn an_account_closes_once_nothing_is_open_of_it() {
     let (mut ledger, bank, _, customer) = stage();
-    ledger.edit(|changes| changes.item_opened(customer, OpenItem::Receivable));
+    ledger.edit(|changes| changes.item_opened(customer, OpenItem::Receivable(ObjectId([9; 32]))));
     let close = |ledger: &mut Rehearsal, account| {
         ledger.perform(&[bank], |context, changes| CloseAccount { account }.plan(context, changes)).err()
     };
     assert_eq!(close(&mut ledger, customer), Some(Reason::AccountHasOpenClaims { account: customer, open: 1 }));
-    ledger.edit(|changes| changes.item_ended(customer, OpenItem::Receivable));
+    ledger.edit(|changes| changes.item_ended(customer, OpenItem::Receivable(ObjectId([9; 32]))));
     let opened = ledger.perform(&[bank], |context, changes| opening(&[]).plan(context, changes)).expect("a bank opens");
-    assert_eq!(ledger.read(&bank), Some(OpenItems { receivables: 0, accounts: 2, loans: 0 }));
     assert_eq!(close(&mut ledger, bank), Some(Reason::AccountHasAccountsUnderIt { account: bank, open: 2 }));
     assert_eq!(close(&mut ledger, customer), None);
     assert_eq!(close(&mut ledger, opened.account), None);
-    assert_eq!(ledger.read::<OpenItems>(&bank), None);
+    assert_eq!(count_open(&ledger.view, &bank.to_bytes(), 1), 0);
     assert_eq!(close(&mut ledger, bank), None);
     // A closed parent is nobody's parent any more.
     assert_eq!(close(&mut ledger, bank), Some(Reason::AccountClosed { account: bank }));
@@ -277,8 +277,8 @@ proptest! {
         }
         for id in &accounts {
             let found = accounts.iter().filter_map(|other| ledger.read::<Account>(other));
-            let under = found.filter(|other| other.parent == Some(*id) && !other.closed).count() as u64;
-            prop_assert_eq!(ledger.read::<OpenItems>(id).unwrap_or_default().accounts, under);
+            let under = found.filter(|other| other.parent == Some(*id) && !other.closed).count();
+            prop_assert_eq!(count_open(&ledger.view, &accounts_of(*id), usize::MAX), under);
             let closed = ledger.read::<Account>(id).is_some_and(|account| account.closed);
             prop_assert!(!closed || under == 0, "an open account was left under a closed one");
         }

@@ -63,7 +63,26 @@ pub struct Condition {
     pub found: String,
     /// What it must be.
     pub required: String,
+    /// The law that says so; empty where it is the programme's own.
+    pub law: String,
 }
+
+impl Condition {
+    /// Whether a smaller advance might meet it.
+    pub(super) fn grows_with_the_advance(&self) -> bool {
+        AMOUNTS.contains(&self.name)
+    }
+}
+
+/// The conditions that bound the advance from above.
+const AMOUNTS: [&str; 7] = [ADVANCE, CLAIM, PER_INVOICE, PER_SUPPLIER, PER_OBLIGOR, TOTAL, PARTICIPANT];
+const ADVANCE: &str = "advance";
+const CLAIM: &str = "claim";
+const PER_INVOICE: &str = "per_invoice";
+const PER_SUPPLIER: &str = "per_supplier";
+const PER_OBLIGOR: &str = "per_obligor";
+const TOTAL: &str = "total";
+const PARTICIPANT: &str = "participant";
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,27 +93,21 @@ impl fmt::Display for Condition {
 /// Every condition of the programme that the proposal fails, in the order in which the terms are written.
 pub fn assess(terms: &ProgrammeTerms, proposal: &Proposal) -> Vec<Condition> {
     let mut failing = Failing::default();
-    let eligible = |parties: &[AccountId], party| parties.is_empty() || parties.binary_search(&party).is_ok();
     failing.unless(proposal.token == terms.token, "token", proposal.token, terms.token);
-    failing.unless(eligible(&terms.buyers, proposal.buyer), "buyer", proposal.buyer, "one of the programme's");
-    failing.unless(
-        eligible(&terms.suppliers, proposal.supplier),
-        "supplier",
-        proposal.supplier,
-        "one of the programme's",
-    );
+    failing.unless(terms.admits_buyer(proposal.buyer), "buyer", proposal.buyer, "one of the programme's");
+    failing.unless(terms.admits_supplier(proposal.supplier), "supplier", proposal.supplier, "one of the programme's");
     let advance_max = proposal.outstanding.scale_down(terms.advance_rate_bps.into(), WHOLE_BPS.into());
-    failing.at_most("advance", Some(proposal.advance), advance_max.unwrap_or_default());
-    failing.at_most("claim", proposal.claim, proposal.outstanding);
+    failing.at_most(ADVANCE, Some(proposal.advance), advance_max.unwrap_or_default());
+    failing.at_most(CLAIM, proposal.claim, proposal.outstanding);
     tenor(&mut failing, terms, proposal);
     let limits = &terms.limits;
-    failing.at_most("per_invoice", Some(proposal.advance), limits.per_invoice);
-    failing.at_most("per_supplier", proposal.exposure.supplier, limits.per_supplier);
-    failing.at_most("per_obligor", proposal.exposure.obligor, limits.per_obligor);
-    failing.at_most("total", proposal.exposure.total, limits.total);
+    failing.at_most(PER_INVOICE, Some(proposal.advance), limits.per_invoice);
+    failing.at_most(PER_SUPPLIER, proposal.exposure.supplier, limits.per_supplier);
+    failing.at_most(PER_OBLIGOR, proposal.exposure.obligor, limits.per_obligor);
+    failing.at_most(TOTAL, proposal.exposure.total, limits.total);
     for (lender, exposure, limit) in &proposal.exposure.participants {
         let within = exposure.is_some_and(|exposure| exposure <= *limit);
-        failing.unless(within, "participant", lender, format_args!("within its limit of {limit}"));
+        failing.unless(within, PARTICIPANT, lender, format_args!("within its limit of {limit}"));
     }
     evidence(&mut failing, terms, proposal);
     let permitted = terms.purposes.is_empty() || terms.purposes.contains(&proposal.purpose);
@@ -154,7 +167,8 @@ struct Failing(Vec<Condition>);
 impl Failing {
     fn unless(&mut self, holds: bool, name: &'static str, found: impl fmt::Display, required: impl fmt::Display) {
         if !holds {
-            self.0.push(Condition { name, found: found.to_string(), required: required.to_string() });
+            let (found, required, law) = (found.to_string(), required.to_string(), String::new());
+            self.0.push(Condition { name, found, required, law });
         }
     }
 

@@ -1,8 +1,9 @@
-//! Books: what is outstanding, by lender and by programme, and of each by whom it is owed.
+//! Books: what is outstanding, by lender and by programme, and of each by whom it is owed, and how late.
 //!
 //! Parties are counted by their legal entities, so that a company does not borrow more through a second account. Loans move
 //! the books as they change, and every block is held to a recount (`execution/invariants.rs`).
 
+use super::ageing::LoanClass;
 use crate::codec_struct;
 use crate::ledger::{Changes, Column, Entry, Reason};
 use crate::primitives::{AccountId, Amount, CodecError, Decode, Encode, ObjectId, Reader, TokenId};
@@ -25,6 +26,8 @@ pub enum BookLine {
     ProgrammeObligor(ObjectId, String),
     /// What one lender has out under it.
     ProgrammeLender(ObjectId, AccountId),
+    /// What of a lender's is in a class, what it wrote off included.
+    LenderClass(AccountId, LoanClass),
 }
 
 impl Encode for BookLine {
@@ -37,6 +40,7 @@ impl Encode for BookLine {
             Self::ProgrammeBorrower(programme, entity) => ((5u8, *programme), entity.clone()).encode(out),
             Self::ProgrammeObligor(programme, entity) => ((6u8, *programme), entity.clone()).encode(out),
             Self::ProgrammeLender(programme, lender) => ((7u8, *programme), *lender).encode(out),
+            Self::LenderClass(lender, class) => ((8u8, *lender), *class).encode(out),
         }
     }
 }
@@ -51,6 +55,7 @@ impl Decode for BookLine {
             5 => Self::ProgrammeBorrower(ObjectId::decode(reader)?, String::decode(reader)?),
             6 => Self::ProgrammeObligor(ObjectId::decode(reader)?, String::decode(reader)?),
             7 => Self::ProgrammeLender(ObjectId::decode(reader)?, AccountId::decode(reader)?),
+            8 => Self::LenderClass(AccountId::decode(reader)?, LoanClass::decode(reader)?),
             value => return Err(CodecError::Tag { what: "book line", value: u64::from(value) }),
         })
     }
@@ -67,6 +72,21 @@ codec_struct!(Outstanding { amount });
 impl Entry for Outstanding {
     const COLUMN: Column = Column::LenderBooks;
     type Key = (BookLine, TokenId);
+}
+
+/// What the keys of the lines by a lender's borrowers begin with.
+pub(super) fn borrowers_of(lender: AccountId) -> Vec<u8> {
+    (2u8, lender).to_bytes()
+}
+
+/// What the keys of the lines by a lender's obligors begin with.
+pub(super) fn obligors_of(lender: AccountId) -> Vec<u8> {
+    (3u8, lender).to_bytes()
+}
+
+/// What the keys of the lines by lender and class begin with: of one lender, or of all.
+pub(super) fn classes_of(lender: Option<AccountId>) -> Vec<u8> {
+    lender.map_or_else(|| 8u8.to_bytes(), |lender| (8u8, lender).to_bytes())
 }
 
 /// What is outstanding on a line.

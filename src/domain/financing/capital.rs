@@ -1,4 +1,4 @@
-//! Lenders' capital: what an auditor attests of a lender, and the limits that follow from it.
+//! Lenders' capital: what an auditor attests of a lender. What follows from it is for [`super::standing`] to say.
 //!
 //! An attestation says what kind of lender it is and its figures as of a time, in the minor units of one token: a lender that
 //! lends in several is attested in each. What it has lent on this ledger since is added to what was attested.
@@ -7,14 +7,10 @@
 //! Conversion between currencies, and the weighing of risks: a loan weighs what it is worth.
 
 use super::book::{BookLine, outstanding};
-use super::interest::BPS;
-use super::loan::LoanTerms;
-use super::rules::{Parameter, ParameterValue, in_force};
 use crate::domain::tokens;
 use crate::ledger::context::{open_account, require_role};
 use crate::ledger::malformed::Malformed;
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role};
-use crate::primitives::time::DAY_MS;
 use crate::primitives::{AccountId, Amount, BlockTime, TokenId};
 use crate::{codec_struct, codec_tag};
 
@@ -149,114 +145,4 @@ impl AttestLenderCapital {
         );
         Ok(())
     }
-}
-
-/// Holds a lender's part of a loan to the rules that its capital sets.
-///
-/// # Errors
-/// `LENDER_CAPITAL_NOT_ATTESTED`, `FUNDING_ABOVE_LIMIT`, `BORROWER_SHARE_ABOVE_LIMIT`, `OBLIGOR_SHARE_ABOVE_LIMIT`,
-/// `CAPITAL_ADEQUACY_BELOW_MINIMUM`, `LEVERAGE_RATIO_BELOW_MINIMUM`.
-pub(super) fn require_capital(
-    (lender, amount): (AccountId, Amount),
-    terms: &LoanTerms,
-    now: BlockTime,
-    changes: &Changes<'_>,
-) -> Result<(), Reason> {
-    let attested: Option<LenderCapital> = changes.read(&(lender, terms.token));
-    if let Some(age) = in_force(changes, Parameter::CapitalAttestationAgeMax, now) {
-        let fresh = |capital: &LenderCapital| now.ms_since(capital.figures.as_of) <= age.value.saturating_mul(DAY_MS);
-        if !attested.as_ref().is_some_and(fresh) {
-            return Err(Reason::LenderCapitalNotAttested { lender, age_days_max: age.value, law: age.law });
-        }
-    }
-    let Some(attested) = attested else { return Ok(()) };
-    let test = Test { lender, amount, terms, now, changes, attested: &attested };
-    match attested.figures.kind {
-        LenderKind::SmallLoan => test.small_loan(),
-        LenderKind::ConsumerFinance => test.consumer_finance(),
-        LenderKind::Other => Ok(()),
-    }
-}
-
-/// One lender's part of a loan, and what it is held to.
-struct Test<'a> {
-    lender: AccountId,
-    amount: Amount,
-    terms: &'a LoanTerms,
-    now: BlockTime,
-    changes: &'a Changes<'a>,
-    attested: &'a LenderCapital,
-}
-
-impl Test<'_> {
-    fn rule(&self, parameter: Parameter) -> Option<ParameterValue> {
-        in_force(self.changes, parameter, self.now)
-    }
-
-    /// What the lender would have out on a line, with this loan.
-    fn with(&self, line: BookLine) -> u128 {
-        let standing = outstanding(self.changes, line, self.terms.token);
-        u128::from(standing.minor_units()) + u128::from(self.amount.minor_units())
-    }
-
-    fn small_loan(&self) -> Result<(), Reason> {
-        let (lender, figures) = (self.lender, &self.attested.figures);
-        let net_assets = u128::from(figures.net_assets.minor_units());
-        for (parameter, funding, owed) in [
-            (Parameter::LoanFundingMax, "loans", figures.loan_funding),
-            (Parameter::BondFundingMax, "bonds", figures.bond_funding),
-        ] {
-            let figure_bps = bps_rounded_up(owed.minor_units().into(), net_assets);
-            if let Some(rule) = self.rule(parameter).filter(|rule| figure_bps > rule.value) {
-                let (limit_bps, law) = (rule.value, rule.law);
-                return Err(Reason::FundingAboveLimit { lender, funding, figure_bps, limit_bps, law });
-            }
-        }
-        let borrower = BookLine::LenderBorrower(lender, self.terms.borrower_entity.clone());
-        let figure_bps = bps_rounded_up(self.with(borrower), net_assets);
-        if let Some(rule) = self.rule(Parameter::BorrowerShareMax).filter(|rule| figure_bps > rule.value) {
-            let (limit_bps, law) = (rule.value, rule.law);
-            return Err(Reason::BorrowerShareAboveLimit { lender, figure_bps, limit_bps, law });
-        }
-        let obligor = BookLine::LenderObligor(lender, self.terms.obligor_entity.clone());
-        let figure_bps = bps_rounded_up(self.with(obligor), net_assets);
-        if let Some(rule) = self.rule(Parameter::ObligorShareMax).filter(|rule| figure_bps > rule.value) {
-            let (limit_bps, law) = (rule.value, rule.law);
-            return Err(Reason::ObligorShareAboveLimit { lender, figure_bps, limit_bps, law });
-        }
-        Ok(())
-    }
-
-    fn consumer_finance(&self) -> Result<(), Reason> {
-        let (lender, figures) = (self.lender, &self.attested.figures);
-        let capital = u128::from(figures.capital.minor_units());
-        let grown = self.with(BookLine::Lender(lender)).saturating_sub(self.attested.lent.minor_units().into());
-        let over = |attested: Amount| bps_rounded_down(capital, u128::from(attested.minor_units()) + grown);
-        let figure_bps = over(figures.risk_weighted_assets);
-        if let Some(rule) = self.rule(Parameter::CapitalAdequacyMin).filter(|rule| figure_bps < rule.value) {
-            let (limit_bps, law) = (rule.value, rule.law);
-            return Err(Reason::CapitalAdequacyBelowMinimum { lender, figure_bps, limit_bps, law });
-        }
-        let figure_bps = over(figures.exposures);
-        if let Some(rule) = self.rule(Parameter::LeverageRatioMin).filter(|rule| figure_bps < rule.value) {
-            let (limit_bps, law) = (rule.value, rule.law);
-            return Err(Reason::LeverageRatioBelowMinimum { lender, figure_bps, limit_bps, law });
-        }
-        Ok(())
-    }
-}
-
-/// A part of a whole in basis points, rounded up: what must stay below a limit is not rounded under it. Of nothing, any part
-/// is beyond every limit.
-fn bps_rounded_up(part: u128, whole: u128) -> u64 {
-    match (part, whole) {
-        (0, _) => 0,
-        (_, 0) => u64::MAX,
-        (part, whole) => u64::try_from((part * u128::from(BPS)).div_ceil(whole)).unwrap_or(u64::MAX),
-    }
-}
-
-/// A part of a whole in basis points, rounded down: what must reach a minimum is not rounded up to it.
-fn bps_rounded_down(part: u128, whole: u128) -> u64 {
-    (part * u128::from(BPS)).checked_div(whole).map_or(u64::MAX, |bps| u64::try_from(bps).unwrap_or(u64::MAX))
 }

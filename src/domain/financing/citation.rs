@@ -160,9 +160,12 @@ fn cited_there(bytes: &[u8], index: u64, accepted: &[ChainId], changes: &Changes
 
 /// What a borrower shows: receipts of this ledger, and whole ones of networks that the programme accepts. They are numbered in
 /// this order.
-pub(super) struct Shown<'a> {
+pub struct Shown<'a> {
+    /// Receipts of this ledger.
     pub citations: &'a [Citation],
+    /// Whole receipts of other networks, in canonical bytes.
     pub foreign_receipts: &'a [Bytes],
+    /// The networks that the programme accepts.
     pub networks: &'a [ChainId],
 }
 
@@ -171,7 +174,7 @@ pub(super) struct Shown<'a> {
 /// # Errors
 /// `CITATION_FOREIGN`, `CITATION_UNPROVEN`, `CITATION_DECLINED`, `CITATION_NOT_THE_SUPPLIERS`, `CITATION_REPEATED` for
 /// the first that does not hold, of another network those of [`prove`] and `NETWORK_NOT_ACCEPTED` too; `AMOUNT_OVERFLOW`.
-pub(super) fn settlement_record(
+pub fn settlement_record(
     shown: &Shown<'_>,
     (supplier, token): (AccountId, TokenId),
     context: &Context<'_>,

@@ -20,6 +20,7 @@
 //! * Ageing goes one way; only repayment ends it.
 //! * What lenders have out, by borrower, buyer and programme, is counted in their books, and each block is held to a recount.
 
+use super::ageing::{Bucket, DEFAULT_DAYS_MIN, LoanClass};
 use super::book::BookLine;
 use super::interest::Rate;
 use super::programme::{Pricing, Programme};
@@ -114,60 +115,6 @@ impl LoanState {
     /// Whether something is owed on it.
     pub const fn is_open(self) -> bool {
         !matches!(self, Self::Repaid | Self::Recovered)
-    }
-}
-
-/// How late a loan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Bucket {
-    /// Not late.
-    Current,
-    /// 1 to 30 days.
-    Days1To30,
-    /// 31 to 60 days.
-    Days31To60,
-    /// 61 to 90 days.
-    Days61To90,
-    /// More than 90 days: non-performing.
-    Over90,
-}
-codec_tag!(Bucket { Current = 1, Days1To30 = 2, Days31To60 = 3, Days61To90 = 4, Over90 = 5 });
-
-/// How many days late a loan must be to be declared in default.
-pub const DEFAULT_DAYS_MIN: u32 = 91;
-
-impl Bucket {
-    /// The name in effects and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Days1To30 => "1-30",
-            Self::Days31To60 => "31-60",
-            Self::Days61To90 => "61-90",
-            Self::Over90 => "over-90",
-        }
-    }
-
-    /// The bucket of so many days late.
-    pub const fn of(days: u32) -> Self {
-        match days {
-            0 => Self::Current,
-            1..=30 => Self::Days1To30,
-            31..=60 => Self::Days31To60,
-            61..=90 => Self::Days61To90,
-            _ => Self::Over90,
-        }
-    }
-
-    /// How many days late a loan is at most that is in it; none for the last.
-    const fn days_max(self) -> Option<u32> {
-        match self {
-            Self::Current => Some(0),
-            Self::Days1To30 => Some(30),
-            Self::Days31To60 => Some(60),
-            Self::Days61To90 => Some(90),
-            Self::Over90 => None,
-        }
     }
 }
 
@@ -323,6 +270,16 @@ impl Loan {
     /// How late it is.
     pub fn bucket(&self) -> Bucket {
         self.bucket
+    }
+
+    /// What it is as an asset; none once it has ended.
+    pub fn class(&self) -> Option<LoanClass> {
+        match self.state {
+            LoanState::Performing | LoanState::Overdue => Some(LoanClass::of(self.bucket)),
+            LoanState::Defaulted => Some(LoanClass::Defaulted),
+            LoanState::WrittenOff => Some(LoanClass::WrittenOff),
+            LoanState::Repaid | LoanState::Recovered => None,
+        }
     }
 
     /// Its lenders' parts, the originator's first.
@@ -485,15 +442,18 @@ impl Loan {
         self.legs.iter().map(|leg| leg.lender).chain([self.terms.borrower]).filter(|_| open).collect()
     }
 
-    /// What it adds to the books of its lenders and its programme. What was written off is no asset any more.
+    /// What it adds to the books of its lenders and its programme. What was written off is no asset any more, and stands in its
+    /// class alone.
     pub fn lines(&self) -> BTreeMap<BookLine, Amount> {
         let mut lines = BTreeMap::new();
-        if !self.state.is_open() || self.state == LoanState::WrittenOff {
+        let Some(class) = self.class() else { return lines };
+        let lent = || self.legs.iter().map(|leg| (leg.lender, leg.outstanding())).filter(|(_, part)| !part.is_zero());
+        lines.extend(lent().map(|(lender, part)| (BookLine::LenderClass(lender, class), part)));
+        if class == LoanClass::WrittenOff {
             return lines;
         }
         let LoanTerms { programme, borrower_entity, obligor_entity, .. } = &self.terms;
-        for leg in self.legs.iter().filter(|leg| !leg.outstanding().is_zero()) {
-            let (lender, outstanding) = (leg.lender, leg.outstanding());
+        for (lender, outstanding) in lent() {
             lines.insert(BookLine::Lender(lender), outstanding);
             lines.insert(BookLine::LenderBorrower(lender, borrower_entity.clone()), outstanding);
             lines.insert(BookLine::LenderObligor(lender, obligor_entity.clone()), outstanding);
@@ -521,8 +481,8 @@ impl Loan {
         let lines_before = before.as_ref().map(Self::lines).unwrap_or_default();
         super::book::rewrite(changes, self.terms.token, lines_before, self.lines())?;
         let (bound_before, bound) = (before.map(|before| before.bound()).unwrap_or_default(), self.bound());
-        bound.difference(&bound_before).for_each(|account| changes.item_opened(*account, OpenItem::Loan));
-        bound_before.difference(&bound).for_each(|account| changes.item_ended(*account, OpenItem::Loan));
+        bound.difference(&bound_before).for_each(|account| changes.item_opened(*account, OpenItem::Loan(id)));
+        bound_before.difference(&bound).for_each(|account| changes.item_ended(*account, OpenItem::Loan(id)));
         let due = self.due(id);
         if due_before != due {
             due_before.iter().for_each(|key| changes.delete::<Due>(key));
@@ -549,7 +509,7 @@ pub fn age_loan(changes: &mut Changes<'_>, id: ObjectId, now: BlockTime) {
     let (bucket_before, state_before) = (found.bucket, found.state);
     let today = calendar.day_of(now);
     let aged = found.age(today, &calendar);
-    // Its principal is as before, so no book grows and keeping it cannot fail.
+    // Its principal is as before, so no book grows beyond what the lender has out, and keeping it cannot fail.
     if found.keep(id, changes).is_err() || !aged {
         return;
     }

@@ -20,7 +20,9 @@
 //! between legal entities, so nobody else can ask for one. Collection from an account that does not sign: recourse is a debt,
 //! and its borrower pays it.
 
+mod ageing;
 pub mod all_in_cost;
+mod application;
 mod assessment;
 mod book;
 mod capital;
@@ -30,30 +32,39 @@ pub mod interest;
 mod loan;
 mod networks;
 mod payment;
+mod position;
 mod programme;
 mod purposes;
 mod request;
 mod rules;
 mod shares;
+mod standing;
 #[cfg(test)]
 mod tests;
 
+pub use ageing::{Bucket, LoanClass};
+pub use application::{Application, DryRun, Offer, financeable};
 pub use assessment::{Condition, Exposure, Proposal, assess};
 pub use book::{BookLine, Outstanding, outstanding};
 pub use capital::{AttestLenderCapital, CapitalFigures, LenderCapital, LenderKind};
-pub use citation::{Citation, SettlementRecord};
+pub use citation::{Citation, SettlementRecord, Shown, settlement_record};
 pub use collection::{DeclareDefault, RecordRecovery, WriteOffLoan};
-pub use loan::{Bucket, Loan, LoanState, LoanStep, LoanTerms, Owed, age_loan, loan};
+pub use loan::{Loan, LoanState, LoanStep, LoanTerms, Owed, age_loan, loan};
 pub use networks::{
     DeclareForeignAccount, ForeignAccount, LinkForeignAccount, Network, NetworkState, RegisterNetwork, RetireNetwork,
     TokenPair, network,
 };
 pub use payment::{PayInvoice, RepayLoan};
-pub use programme::{
-    CloseProgramme, EvidenceRequired, JoinProgramme, Limits, Participant, Pricing, Programme, ProgrammeState,
-    ProgrammeTerms, PublishProgramme, RecordRequired, programme,
+pub use position::{
+    By, Concentration, Concentrations, FellDue, LATELY_DAYS, LoanTally, Totals, classes, concentrations, lenders,
+    totals,
 };
-pub use purposes::{ForbiddenPurposes, SetForbiddenPurposes, forbid_purposes};
-pub use request::{Offer, RequestFinancing};
+pub use programme::{
+    CloseProgramme, EvidenceRequired, JoinProgramme, Limits, OpenProgramme, Participant, Pricing, Programme,
+    ProgrammeState, ProgrammeTerms, PublishProgramme, RecordRequired, open_programmes, programme,
+};
+pub use purposes::{ForbiddenPurposes, SetForbiddenPurposes, forbid_purposes, require_purpose};
+pub use request::RequestFinancing;
 pub use rules::{Parameter, ParameterValue, ParameterValues, SetLendingParameter, in_force, set_parameter};
 pub use shares::Leg;
+pub use standing::{Parties, Standing, bps_rounded_up, standings};

@@ -19,6 +19,7 @@ use super::interest::{RATE_BPS_MAX, Rate};
 use super::networks::network;
 use super::purposes::require_purpose;
 use super::rules::{Parameter, in_force};
+use super::standing::Standing;
 use crate::domain::tokens;
 use crate::domain::trade::BusinessStep;
 use crate::ledger::limits::{
@@ -26,9 +27,9 @@ use crate::ledger::limits::{
     PROGRAMME_PURPOSES_MAX, REFERENCE_BYTES_MAX,
 };
 use crate::ledger::malformed::{Malformed, require, require_text};
-use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role};
+use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role, View};
 use crate::primitives::time::BusinessCalendar;
-use crate::primitives::{AccountId, Amount, ChainId, ObjectId, TokenId};
+use crate::primitives::{AccountId, Amount, ChainId, CodecError, Decode, Encode, ObjectId, Reader, TokenId};
 use crate::{codec_struct, codec_tag};
 
 /// Basis points in one, as a share.
@@ -170,6 +171,19 @@ codec_struct!(ProgrammeTerms {
 });
 
 impl ProgrammeTerms {
+    /// Whether it is for these parties at all: the supplier who delivered, and the buyer who owes.
+    pub fn admits(&self, supplier: AccountId, buyer: AccountId) -> bool {
+        self.admits_supplier(supplier) && self.admits_buyer(buyer)
+    }
+
+    pub(super) fn admits_supplier(&self, supplier: AccountId) -> bool {
+        self.suppliers.is_empty() || self.suppliers.binary_search(&supplier).is_ok()
+    }
+
+    pub(super) fn admits_buyer(&self, buyer: AccountId) -> bool {
+        self.buyers.is_empty() || self.buyers.binary_search(&buyer).is_ok()
+    }
+
     /// Holds the terms to their static bounds.
     ///
     /// # Errors
@@ -261,6 +275,41 @@ impl Entry for Programme {
     type Key = ObjectId;
 }
 
+/// That a programme makes loans, by its token: what a borrower looks through. The key says all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenProgramme;
+
+impl Encode for OpenProgramme {
+    fn encode(&self, _: &mut Vec<u8>) {}
+}
+
+impl Decode for OpenProgramme {
+    fn decode(_: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self)
+    }
+}
+
+impl Entry for OpenProgramme {
+    const COLUMN: Column = Column::OpenProgrammes;
+    type Key = (TokenId, ObjectId);
+}
+
+/// The first programmes that make loans in a token, in the order of their ids.
+pub fn open_programmes(view: &dyn View, token: TokenId, most: usize) -> Vec<ObjectId> {
+    let prefix = token.to_bytes();
+    let entries = view.scan(OpenProgramme::COLUMN, &prefix, most);
+    let of_token = entries.into_iter().take_while(|(key, _)| key.starts_with(&prefix));
+    of_token
+        .filter_map(|(key, _)| match <(TokenId, ObjectId)>::from_bytes(&key) {
+            Ok((_, programme)) => Some(programme),
+            Err(_) => {
+                view.note_corruption(OpenProgramme::COLUMN, &key);
+                None
+            }
+        })
+        .collect()
+}
+
 /// The programme of an id.
 ///
 /// # Errors
@@ -329,6 +378,7 @@ impl PublishProgramme {
         }
         let (financier, state) = (context.sender, ProgrammeState::Open);
         changes.put(&id, &Programme { financier, terms: terms.clone(), state, participants: Vec::new() });
+        changes.put(&(terms.token, id), &OpenProgramme);
         changes.record(
             Effect::new("financing.programme_published")
                 .with("programme", id)
@@ -381,6 +431,7 @@ impl CloseProgramme {
         found.require_open(id)?;
         found.state = ProgrammeState::Closed;
         changes.put(&id, &found);
+        changes.delete::<OpenProgramme>(&(found.terms.token, id));
         changes.record(
             Effect::new("financing.programme_closed")
                 .with("programme", id)
@@ -436,7 +487,10 @@ impl JoinProgramme {
                 participation_bps_max: participation_bps_max.into(),
             });
         }
-        in_force(changes, Parameter::OwnShareMin, context.now).map_or(Ok(()), |floor| floor.require_own_share(own))?;
+        let floor = in_force(changes, Parameter::OwnShareMin, context.now);
+        let standing =
+            floor.map(|floor| Standing::of_loan(found.financier, Parameter::OwnShareMin, Some(own.into()), floor));
+        standing.and_then(|standing| standing.breach()).map_or(Ok(()), Err)?;
         changes.put(&id, &found);
         changes.record(
             Effect::new("financing.programme_joined")

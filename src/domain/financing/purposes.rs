@@ -20,7 +20,7 @@ use crate::primitives::BlockTime;
 ///
 /// # Errors
 /// The field and the form, if it does not hold.
-pub(super) fn require_purpose(field: &str, purpose: &str, bytes_min: usize) -> Result<(), Malformed> {
+pub fn require_purpose(field: &str, purpose: &str, bytes_min: usize) -> Result<(), Malformed> {
     require_text(field, purpose, bytes_min, REFERENCE_BYTES_MAX)?;
     let of_code = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     require(purpose.bytes().all(of_code), field, "it must be a code of a-z, 0-9 and '-'")

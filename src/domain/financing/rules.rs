@@ -70,6 +70,21 @@ impl Parameter {
     }
 }
 
+impl Parameter {
+    /// Whether a figure must reach it; else it must not exceed it.
+    pub const fn is_minimum(self) -> bool {
+        match self {
+            Self::OwnShareMin | Self::CapitalAdequacyMin | Self::LeverageRatioMin => true,
+            Self::AllInCostMax
+            | Self::LoanFundingMax
+            | Self::BondFundingMax
+            | Self::BorrowerShareMax
+            | Self::ObligorShareMax
+            | Self::CapitalAttestationAgeMax => false,
+        }
+    }
+}
+
 impl FromStr for Parameter {
     type Err = String;
 
@@ -99,24 +114,6 @@ impl ParameterValue {
     /// The law is too long, or is not named.
     pub fn check(&self) -> Result<(), Malformed> {
         require_text("law", &self.law, 1, TEXT_BYTES_MAX)
-    }
-
-    /// Holds a cost to a cap.
-    pub(super) fn require_cost(&self, cost_bps: u32) -> Result<(), Reason> {
-        let (figure, limit) = (u64::from(cost_bps), self.value);
-        if figure > limit {
-            return Err(Reason::AllInCostAboveCap { cost_bps: figure, limit_bps: limit, law: self.law.clone() });
-        }
-        Ok(())
-    }
-
-    /// Holds an originator's own share to a floor.
-    pub(super) fn require_own_share(&self, share_bps: u32) -> Result<(), Reason> {
-        let (figure, limit) = (u64::from(share_bps), self.value);
-        if figure < limit {
-            return Err(Reason::OwnShareBelowFloor { share_bps: figure, limit_bps: limit, law: self.law.clone() });
-        }
-        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@
 //! * What is outstanding never grows, and never falls below what a loan claims of it.
 //! * Nothing is outstanding exactly when a receivable is settled, withdrawn, rejected or split; and what a split takes from it
 //!   is what its parts have.
-//! * Whoever owes on a receivable, or is still to be paid on it, has it counted among its open items.
+//! * Whoever owes on a receivable, or is still to be paid on it, has it listed among its open items.
 //!
 //! # Against third parties
 //! * *Guessing.* A fingerprint is a keyed hash; number, date and amount do not lead to it without the pair's key.

@@ -301,14 +301,14 @@ impl Receivable {
         (self.state == ReceivableState::Registered).then_some(DueKey { at: term.ends_at, id })
     }
 
-    /// Writes it, and with it what follows from it: the counts of open items of whom it binds now and bound before, and the
+    /// Writes it, and with it what follows from it: the open items of whom it binds now and bound before, and the
     /// end of the buyer's term among what falls due. Nothing else writes one.
     pub fn keep(&self, id: ObjectId, changes: &mut Changes<'_>) {
         let before: Option<Self> = changes.read(&id);
         let (due_before, due) = (before.as_ref().and_then(|before| before.silence_due(id)), self.silence_due(id));
         let (before, after) = (before.map(|before| before.bound()).unwrap_or_default(), self.bound());
-        after.difference(&before).for_each(|account| changes.item_opened(*account, OpenItem::Receivable));
-        before.difference(&after).for_each(|account| changes.item_ended(*account, OpenItem::Receivable));
+        after.difference(&before).for_each(|account| changes.item_opened(*account, OpenItem::Receivable(id)));
+        before.difference(&after).for_each(|account| changes.item_ended(*account, OpenItem::Receivable(id)));
         if due_before != due {
             due_before.iter().for_each(|key| changes.delete::<Due>(key));
             due.iter().for_each(|key| changes.put(key, &Due::ConfirmationTerm(id)));

@@ -21,19 +21,27 @@ use bytes::Bytes;
 /// # Errors
 /// The first field that breaks one.
 pub fn request_financing(message: pb::RequestFinancing) -> Result<RequestFinancing, Malformed> {
-    let count = message.citations.len();
-    require(count <= CITATIONS_MAX, "citations", format!("there are {count} and must be at most {CITATIONS_MAX}"))?;
-    let cited = |(index, message)| citation(message).map_err(|error| error.within(format_args!("citations[{index}]")));
     let operation = RequestFinancing {
         receivable: object_id("receivable_id", &message.receivable_id)?,
         programme: object_id("programme_id", &message.programme_id)?,
         advance: amount(message.advance),
         purpose: message.purpose,
-        citations: message.citations.into_iter().enumerate().map(cited).collect::<Result<_, _>>()?,
+        citations: citations(message.citations)?,
         foreign_receipts: message.foreign_receipts,
     };
     operation.check()?;
     Ok(operation)
+}
+
+/// Citations, as many as a request may have.
+///
+/// # Errors
+/// The first field that breaks one.
+pub fn citations(messages: Vec<pb::Citation>) -> Result<Vec<Citation>, Malformed> {
+    let count = messages.len();
+    require(count <= CITATIONS_MAX, "citations", format!("there are {count} and must be at most {CITATIONS_MAX}"))?;
+    let read = |(index, message)| citation(message).map_err(|error| error.within(format_args!("citations[{index}]")));
+    messages.into_iter().enumerate().map(read).collect()
 }
 
 fn citation(message: pb::Citation) -> Result<Citation, Malformed> {
@@ -185,18 +193,8 @@ pub(super) fn record_recovery(message: pb::RecordRecovery) -> Result<RecordRecov
 }
 
 pub(super) fn set_lending_parameter(message: pb::SetLendingParameter) -> Result<SetLendingParameter, Malformed> {
-    let parameter = match message.parameter() {
-        pb::LendingParameter::AllInCostMax => Parameter::AllInCostMax,
-        pb::LendingParameter::OwnShareMin => Parameter::OwnShareMin,
-        pb::LendingParameter::LoanFundingMax => Parameter::LoanFundingMax,
-        pb::LendingParameter::BondFundingMax => Parameter::BondFundingMax,
-        pb::LendingParameter::BorrowerShareMax => Parameter::BorrowerShareMax,
-        pb::LendingParameter::ObligorShareMax => Parameter::ObligorShareMax,
-        pb::LendingParameter::CapitalAdequacyMin => Parameter::CapitalAdequacyMin,
-        pb::LendingParameter::LeverageRatioMin => Parameter::LeverageRatioMin,
-        pb::LendingParameter::CapitalAttestationAgeMax => Parameter::CapitalAttestationAgeMax,
-        pb::LendingParameter::Unspecified => return Err(Malformed::new("parameter", "it is not a lending parameter")),
-    };
+    let unknown = || Malformed::new("parameter", "it is not a lending parameter");
+    let parameter = parameter(message.parameter).ok_or_else(unknown)?;
     let in_force_from = time("in_force_from_ms", message.in_force_from_ms)?;
     let value = ParameterValue { in_force_from, value: message.value, law: message.law };
     let operation = SetLendingParameter { parameter, value };
@@ -210,6 +208,15 @@ pub(super) fn set_forbidden_purposes(message: pb::SetForbiddenPurposes) -> Resul
     let operation = SetForbiddenPurposes { forbidden };
     operation.check()?;
     Ok(operation)
+}
+
+fn parameter(number: i32) -> Option<Parameter> {
+    Parameter::ALL.iter().copied().find(|parameter| parameter_number(*parameter) == number)
+}
+
+/// A parameter's number on the wire: its tag on the ledger.
+pub fn parameter_number(parameter: Parameter) -> i32 {
+    i32::from(parameter.tag())
 }
 
 pub(super) fn attest_lender_capital(message: pb::AttestLenderCapital) -> Result<AttestLenderCapital, Malformed> {
@@ -233,4 +240,25 @@ pub(super) fn attest_lender_capital(message: pb::AttestLenderCapital) -> Result<
             exposures: amount(message.exposures),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::financing::LoanClass;
+
+    /// Where tags of the ledger go onto the wire as they are, they mean the same there.
+    #[test]
+    fn the_wires_numbers_are_the_ledgers_tags() {
+        for expected in Parameter::ALL {
+            let number = parameter_number(*expected);
+            let shown = pb::LendingParameter::try_from(number).expect("a number of the wire's");
+            assert_eq!((format!("{shown:?}"), parameter(number)), (format!("{expected:?}"), Some(*expected)));
+        }
+        assert_eq!(parameter(0), None);
+        for class in LoanClass::ALL {
+            let shown = pb::LoanClass::try_from(i32::from(class.tag())).expect("a number of the wire's");
+            assert_eq!(format!("{shown:?}"), format!("{class:?}"));
+        }
+    }
 }

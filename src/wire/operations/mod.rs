@@ -9,7 +9,7 @@ mod shipments;
 mod tokens;
 mod trade;
 
-pub use financing::request_financing;
+pub use financing::{citations, parameter_number, request_financing};
 
 use super::pb::ledger as pb;
 use crate::execution::Operation;

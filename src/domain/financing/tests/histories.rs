@@ -2,12 +2,14 @@
 //! recovering, closing accounts.
 
 use super::desk::{Desk, amount};
+use super::positions;
 use crate::domain::accounts::CloseAccount;
 use crate::domain::financing::{
     BookLine, Bucket, DeclareDefault, Loan, LoanState, Outstanding, RecordRecovery, WriteOffLoan,
 };
 use crate::domain::market::DUE;
-use crate::ledger::{Balance, Circulation, Column, OpenItems, Reason, View as _};
+use crate::ledger::open_items::{count_open, loans_of};
+use crate::ledger::{Balance, Circulation, Column, Reason, View as _};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{AccountId, Amount, BlockTime, Decode as _, ObjectId, TokenId};
 use proptest::prelude::*;
@@ -161,10 +163,10 @@ impl Play {
             (line, Outstanding::from_bytes(value).expect("an amount").amount.minor_units())
         };
         assert_eq!(kept.iter().map(read).collect::<BTreeMap<_, _>>(), sums);
+        positions::check(&self.desk, loans);
         for account in self.holders() {
-            let bound = loans.iter().filter(|(_, loan)| loan.bound().contains(&account)).count() as u64;
-            let counted: OpenItems = self.desk.market.stage.read(&account).unwrap_or_default();
-            assert_eq!(counted.loans, bound);
+            let bound = loans.iter().filter(|(_, loan)| loan.bound().contains(&account)).count();
+            assert_eq!(count_open(&self.desk.market.stage.view, &loans_of(account), usize::MAX), bound);
         }
     }
 }
