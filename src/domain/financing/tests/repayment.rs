@@ -1,11 +1,14 @@
 //! Loans from their disbursement to their end: what is owed on a day, who receives it, and how they age.
 
 use super::desk::{Desk, amount, name_of};
-use crate::domain::financing::{Bucket, DeclareDefault, LoanState, Owed, RecordRecovery, WriteOffLoan};
+use crate::domain::financing::{
+    BookLine, Bucket, DeclareDefault, LoanClass, LoanState, Owed, RecordRecovery, WriteOffLoan,
+};
 use crate::domain::rehearsal::Performed;
 use crate::domain::trade::ReceivableState;
 use crate::ledger::{Reason, Value};
 use crate::primitives::{AccountId, ObjectId};
+use std::collections::BTreeMap;
 
 fn owed(fee: u64, interest: u64, principal: u64) -> Owed {
     Owed { fee: amount(fee), interest: amount(interest), principal: amount(principal) }
@@ -150,7 +153,8 @@ fn default_write_off_and_recovery_are_recorded_with_their_amounts() {
     let loan = desk.loan(id);
     let written_off = loan.written_off().minor_units();
     assert_eq!(written_off, 100 + 93 + 5 * 95 + 10_000);
-    assert!(loan.lines().is_empty(), "no asset any more");
+    let class = BookLine::LenderClass(lender, LoanClass::WrittenOff);
+    assert_eq!(loan.lines(), BTreeMap::from([(class, amount(10_000))]), "no asset any more");
     // What the buyer pays after all reaches the lender first; what comes in beside the ledger is recorded.
     desk.pay(receivable, 4_000).expect("the buyer has the funds");
     assert_eq!(desk.loan(id).recovered(), amount(4_000));
