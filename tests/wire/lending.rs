@@ -221,7 +221,7 @@ fn of_class(classes: &[pb::ClassAmount], class: LoanClass) -> u64 {
 async fn an_owner_sees_what_its_receivables_could_bring() {
     let mut desk = Desk::open().await;
     let cheap = desk.publish("CHEAP", "lender", |terms| terms.limit = Amount::new(50_000)).await;
-    let dear = desk.publish("DEAR", "second", |terms| terms.rate_bps = 1_200).await;
+    let dear = desk.publish("DEAR", "second", |terms| (terms.rate_bps, terms.late_rate_bps) = (1_200, 1_200)).await;
     let choosy = desk.publish("CHOOSY", "second", |terms| terms.settlements_min = 1).await;
     desk.publish("OTHERS", "second", |terms| terms.suppliers = vec![account("stranger")]).await;
     let (first, open) = (desk.invoice(1, 100_000, true).await, desk.invoice(2, 7_000, false).await);

@@ -188,8 +188,12 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
         print_many(
             Format::Text,
             &rows,
-            &["programme_id", "name", "advance", "fee", "interest", "due_on", "all_in_cost", "stands_against_it"],
+            &["programme_id", "name", "advance", "fee", "interest", "due_on", "all_in_cost", "financed_now"],
         );
+        for offer in list(receivable, "offers") {
+            let name = text(offer, "programme_name");
+            against(offer).iter().for_each(|line| println!("  against {name}: {line}"));
+        }
         if receivable.get("more_programmes") == Some(&Value::Bool(true)) {
             println!("There are more programmes for its parties than these.");
         }
@@ -204,18 +208,8 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
 }
 
 fn offer_row(unit: &Unit, offer: &Value) -> Value {
-    let against = |condition: &Value| {
-        let law = text(condition, "law");
-        let by = if law.is_empty() { String::new() } else { format!(" ({law})") };
-        let (name, found, required) = (text(condition, "name"), text(condition, "found"), text(condition, "required"));
-        format!("{name}: {found}, must be {required}{by}")
-    };
-    let mut standing: Vec<String> = list(offer, "failing").iter().map(against).collect();
-    let reason = text(offer, "reason");
-    if !reason.is_empty() {
-        standing.push(reason.to_owned());
-    }
     let cost = offer.get("all_in_cost_bps").and_then(Value::as_u64).unwrap_or_default();
+    let against = against(offer).len();
     json!({
         "programme_id": text(offer, "programme_id"),
         "name": text(offer, "programme_name"),
@@ -224,8 +218,20 @@ fn offer_row(unit: &Unit, offer: &Value) -> Value {
         "interest": unit.money(offer, "interest"),
         "due_on": text(offer, "due_on"),
         "all_in_cost": percent(cost),
-        "stands_against_it": if standing.is_empty() { "nothing".to_owned() } else { standing.join("; ") },
+        "financed_now": if against == 0 { "yes".to_owned() } else { format!("no: {against} against it") },
     })
+}
+
+/// All that stands against an offer, each in a line.
+fn against(offer: &Value) -> Vec<String> {
+    let condition = |condition: &Value| {
+        let law = text(condition, "law");
+        let by = if law.is_empty() { String::new() } else { format!(" ({law})") };
+        let (name, found, required) = (text(condition, "name"), text(condition, "found"), text(condition, "required"));
+        format!("{name}: {found}, must be {required}{by}")
+    };
+    let reason = Some(text(offer, "reason").to_owned()).filter(|reason| !reason.is_empty());
+    list(offer, "failing").iter().map(condition).chain(reason).collect()
 }
 
 async fn show_book(session: &Session, book: &Value) -> Result<(), Failure> {
