@@ -40,7 +40,7 @@ pub enum BrokenInvariant {
         /// The account.
         account: AccountId,
         /// The first item that is wrong.
-        item: OpenItem,
+        item: Box<OpenItem>,
         /// How often more it is listed.
         listed: i128,
         /// How often more it is open.
@@ -221,7 +221,8 @@ impl Ledger {
         }
         let differs = |entry: &Listed| entry.listed != entry.open;
         if let Some(((account, item), Listed { listed, open })) = self.items.iter().find(|(_, entry)| differs(entry)) {
-            return Err(BrokenInvariant::OpenItems { account: *account, item: *item, listed: *listed, open: *open });
+            let item = Box::new(*item);
+            return Err(BrokenInvariant::OpenItems { account: *account, item, listed: *listed, open: *open });
         }
         if let Some(((token, id), Listed { listed, open })) = self.programmes.iter().find(|(_, entry)| differs(entry)) {
             let (programme, token) = (*id, *token);

@@ -369,7 +369,8 @@ async fn loans_are_filtered_and_an_accounts_own_are_read_alone() {
         let mut found: Vec<_> =
             supplier.loans(&query).await.expect("its own").into_iter().map(|loan| loan.loan_id).collect();
         let mut expected: Vec<_> = expected.iter().map(|loan| loan.0.to_vec()).collect();
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected, "{query:?}");
     }
     let of_lender = LoanQuery { account: Some(account("lender")), ..none };
