@@ -10,12 +10,13 @@ use super::tls::Tls;
 use super::transaction::now_ms;
 use crate::primitives::{AccountId, ChainId};
 use crate::wire::pb::{accounts, financing, ledger, node, tokens, trade};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{GrpcMethod, Request, Status};
 
 /// How long a statement of who reads holds. Nodes accept up to five minutes.
@@ -117,6 +118,13 @@ impl Connection {
         Ok(Self { endpoint: endpoint.to_owned(), channel, authorizer: Authorizer(None) })
     }
 
+    /// Whether the node is on this machine: its address is a loopback's.
+    pub fn is_on_this_machine(&self) -> bool {
+        let uri: Option<Uri> = self.endpoint.parse().ok();
+        let host = uri.as_ref().and_then(Uri::host).map(|host| host.trim_matches(['[', ']']));
+        host.is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback()))
+    }
+
     /// The service that submits transactions and reads the ledger.
     pub fn ledger(&self) -> ledger::ledger_service_client::LedgerServiceClient<Authorized> {
         let service = InterceptedService::new(self.channel.clone(), self.authorizer.clone());
@@ -153,6 +161,14 @@ mod tests {
         for bad in ["", "127.0.0.1:7400", "ftp://x", "http://"] {
             assert!(Connection::lazy(bad, None).is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_node_is_on_this_machine_by_its_address() {
+        let is_here = |endpoint| Connection::lazy(endpoint, None).expect("a URL").is_on_this_machine();
+        assert!(["http://127.0.0.1:7400", "http://[::1]:7400", "http://localhost:7400"].into_iter().all(is_here));
+        let others = ["http://10.0.0.1:7400", "http://127.0.0.1.example.com:7400", "http://[::2]:7400"];
+        assert!(!others.into_iter().any(is_here));
     }
 
     #[test]

@@ -85,7 +85,9 @@ impl Client {
         let preferred = AtomicUsize::new(0);
         let mut client = Self { connections, preferred, chain_id, tls, patience: PATIENCE_DEFAULT, ahead_ms: 0 };
         let status = client.status().await?;
-        client.ahead_ms = status.time_ms.saturating_add(status.final_age_ms).wrapping_sub(now_ms()).cast_signed();
+        if client.connections.iter().all(Connection::is_on_this_machine) {
+            client.ahead_ms = status.time_ms.saturating_add(status.final_age_ms).wrapping_sub(now_ms()).cast_signed();
+        }
         let found = ChainId::from_slice(&status.chain_id);
         let found = found.ok_or_else(|| ClientError::Malformed("the chain id is not 32 bytes".to_owned()))?;
         match expected {
@@ -131,8 +133,9 @@ impl Client {
         self.chain_id
     }
 
-    /// Now by the ledger's clock, as the node told it that answered at connecting. What a transaction's expiry goes by: a machine
-    /// whose own clock is wrong would otherwise send what has expired, and a network in a rehearsal is ahead of every machine.
+    /// Now, as a transaction's expiry goes by: this machine's clock, or, where every node is on this machine, the ledger's as the
+    /// node tells it, since a network in a rehearsal is ahead. No other node is believed: one that told a time hours ahead would
+    /// be signed transactions that it could keep back for as long.
     pub fn now_ms(&self) -> u64 {
         now_ms().saturating_add_signed(self.ahead_ms)
     }

@@ -11,7 +11,9 @@
 //! | an account that the body names as a co-signer | 1 |
 //! | a citation | 8, and 1 for each hash of its paths and for each 64 bytes of its outcome |
 //! | a receipt of another network | 8, and 48 for each 64 bytes of it: so many as a signature in it has, verified alone |
-//! | a validator of another network, a token of it | 1 |
+//! | a validator of another network: its key is a point of the curve, or is refused | 8 |
+//! | a token of another network | 1 |
+//! | an account that is closed: its lists of open items may be looked for among many that ended | 2,048 |
 //! | an asset of an attestation | 1 |
 //! | an allocation of an issuance | 4, and the most of them where it is approved |
 //! | an event of a shipment | one for each that an order can have |
@@ -28,14 +30,18 @@ use super::operation::Operation;
 use super::transaction::Transaction;
 use crate::domain::financing::{Citation, RequestFinancing};
 use crate::ledger::limits::{
-    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, OPEN_ITEMS_COUNTED_MAX,
-    PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
+    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
 };
 use bytes::Bytes;
 
 const TRANSACTION: u64 = 8;
 const SIGNATURE: u64 = 16;
 const CITATION: u64 = 8;
+/// The lists of an account's open items are looked through. They are short, and where they were long before, the store walks over
+/// what it has not dropped yet.
+const CLOSING: u64 = 2_048;
+/// A key that is held to be a point of the curve, of large order.
+const VALIDATOR_KEY: u64 = 8;
 /// A signature that is verified by itself, in the course of execution.
 const SIGNATURE_ALONE: u64 = 48;
 const ALLOCATION: u64 = 4;
@@ -60,7 +66,7 @@ impl Operation {
     fn work(&self) -> u64 {
         match self {
             Self::OpenAccount(_) => 9 + ACCOUNT_DEPTH_MAX as u64,
-            Self::CloseAccount(_) => 10 + OPEN_ITEMS_COUNTED_MAX as u64,
+            Self::CloseAccount(_) => CLOSING,
             Self::CreateToken(_) => 6 + TOKENS_MAX as u64,
             Self::AttestReserves(attest) => 8 + attest.assets.len() as u64,
             Self::RequestIssuance(request) => 6 + ALLOCATION * request.allocations.len() as u64,
@@ -90,7 +96,9 @@ impl Operation {
             | Self::AttestLenderCapital(_) => 6,
             Self::PublishProgramme(publish) => 12 + publish.terms.evidence.networks.len() as u64,
             Self::CloseProgramme(_) | Self::JoinProgramme(_) => 12,
-            Self::RegisterNetwork(register) => 6 + (register.validators.keys().len() + register.tokens.len()) as u64,
+            Self::RegisterNetwork(register) => {
+                6 + VALIDATOR_KEY * register.validators.keys().len() as u64 + register.tokens.len() as u64
+            }
             Self::LinkForeignAccount(link) => 6 + work_of_foreign_receipt(&link.receipt),
             Self::SetForbiddenPurposes(_) => 12,
             Self::DeclareDefault(_) => 16 + INTEREST,

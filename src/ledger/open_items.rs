@@ -3,7 +3,7 @@
 //! A closed account neither signs nor receives. Were one closed that is still to be paid, whoever owes it could never pay,
 //! and its invoice would stay open for ever; were one closed that others stand under, nobody could close those whose keys
 //! are lost. So state lists both for each account, rooms move the lists when such things open and end, and closing asks
-//! the list, which costs a bounded scan whatever the account did in its life.
+//! the list for its first entries.
 //!
 //! The list is an index too: whoever asks for an account's open loans or receivables reads those and no others.
 //!

@@ -104,7 +104,7 @@ fn an_order_is_agreed(desk: &Desk<'_>, papers: &Papers) -> String {
     let own = papers.path("order.xml");
     desk.declines("buyer", &borrowed(&place(&own, "USDX")), "CURRENCY_MISMATCH");
     let salt_file = papers.0.join("order.xml.salt");
-    assert!(!salt_file.exists(), "a salt of nothing is left behind");
+    assert!(salt_file.exists(), "a decline is a node's word: the salt stays, and the same bytes take it again");
 
     let placed = desk.applies("buyer", &borrowed(&place(&own, "HKDX")));
     let order = field(&placed, "order_id").to_owned();

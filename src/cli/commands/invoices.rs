@@ -244,19 +244,17 @@ async fn commit_key(session: &Session, buyer: &str, key_file: &Path) -> Result<(
     let mut builder = session.draft()?;
     builder.add(operations::commit_fingerprint_key(supplier, buyer, key_commitment(&key)));
     let settled = session.settle(builder).await;
-    // A key that was not committed, and by this transaction never will be, is no pair's. One that may yet be stays.
-    let is_lost = match &settled {
-        Ok(settled) => !settled.outcome().is_applied(),
-        Err(failure) => !matches!(failure, Failure::OutcomeUnknown { .. }),
-    };
-    if is_lost {
-        std::fs::remove_file(key_file).map_err(|cause| Failure::file(key_file, &cause))?;
-    }
+    // It stays, whatever is answered: a node's word that it was not committed is no proof of it.
+    let stays = format!("The key stays in {}: it may yet be the pair's", key_file.display());
     match settled {
-        Ok(settled) => session.print_settled(&settled, &[], None).await,
+        Ok(settled) => {
+            if !settled.outcome().is_applied() {
+                session.note(&format!("{stays}. Once it is certain that it is not, remove the file."));
+            }
+            session.print_settled(&settled, &[], None).await
+        }
         Err(Failure::OutcomeUnknown { error, transaction, expires_at }) => {
-            let error = format!("{error}. The key stays in {}: it may yet be the pair's", key_file.display());
-            Err(Failure::OutcomeUnknown { error, transaction, expires_at })
+            Err(Failure::OutcomeUnknown { error: format!("{error}. {stays}"), transaction, expires_at })
         }
         Err(failure) => Err(failure),
     }

@@ -5,7 +5,8 @@
 //!   opened.
 //! * A document has one salt, and a salt one document: it is used again for the same bytes, and refused for others. Whoever
 //!   was shown one document could otherwise test guesses at the next.
-//! * No salt is ever overwritten.
+//! * No salt is ever overwritten or removed: that a transaction was refused or declined is a node's word, and no proof that it will
+//!   not be final. One under which nothing was committed is taken again for the same bytes.
 
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
@@ -74,8 +75,7 @@ impl DocumentSalt {
         document_commitment(&self.salt, bytes)
     }
 
-    /// Writes the salt down, then signs and submits what commits under it, waits and prints. A salt under which nothing was
-    /// committed, and by this transaction never will be, is no document's, and its file goes again.
+    /// Writes the salt down, then signs and submits what commits under it, waits and prints.
     ///
     /// # Errors
     /// The salt cannot be written, and nothing was sent; or those of [`Session::submit`].
@@ -87,16 +87,9 @@ impl DocumentSalt {
         created: &[(&str, String)],
     ) -> Result<(), Failure> {
         self.write()?;
-        let settled = session.settle(builder).await;
-        let is_lost = match &settled {
-            Ok(settled) => !settled.outcome().is_applied(),
-            Err(failure) => !matches!(failure, Failure::OutcomeUnknown { .. }),
-        };
-        if is_lost {
-            self.take_back()?;
-        }
+        let settled = session.settle(builder).await?;
         let told = [("document_salt", hex::encode(self.salt)), ("document_salt_file", self.file.display().to_string())];
-        session.print_settled(&settled?, &[created, &told].concat(), paid_in).await?;
+        session.print_settled(&settled, &[created, &told].concat(), paid_in).await?;
         session.note("Keep the salt with the document: together they open the commitment that the ledger has of it.");
         Ok(())
     }
@@ -104,14 +97,6 @@ impl DocumentSalt {
     fn write(&self) -> Result<(), Failure> {
         let Some(text) = &self.new else { return Ok(()) };
         write_new_private_file(&self.file, text.as_bytes()).map_err(|cause| Failure::file(&self.file, &cause))
-    }
-
-    /// Removes what [`Self::write`] wrote.
-    fn take_back(&self) -> Result<(), Failure> {
-        if self.new.is_none() {
-            return Ok(());
-        }
-        std::fs::remove_file(&self.file).map_err(|cause| Failure::file(&self.file, &cause))
     }
 }
 
@@ -213,13 +198,8 @@ mod tests {
         assert_eq!((again.salt, again.commitment(b"one")), (made.salt, document_commitment(&made.salt, b"one")));
         let refused = beside.of(&document, b"two").expect_err("another document").to_string();
         assert!(refused.contains("order.xml.salt") && refused.contains("--salt-file"), "{refused}");
-        // One that lay there before stays, whatever becomes of the transaction; one of this command alone goes.
         again.write().expect("nothing to write");
-        again.take_back().expect("nothing to remove");
-        assert!(made.file.exists());
         assert!(made.write().is_err(), "it is not overwritten");
-        made.take_back().expect("removed");
-        assert!(!made.file.exists());
         let elsewhere = SaltFlag { salt_file: Some(directory.path().join("own.salt")) };
         assert_ne!(elsewhere.of(&document, b"two").expect("made").salt, made.salt);
         std::fs::write(directory.path().join("own.salt"), "none\n").expect("written");

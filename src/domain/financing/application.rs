@@ -177,7 +177,11 @@ impl Application {
             standings
                 .is_some_and(|standings| standings.iter().all(|one| one.is_kept() || !one.grows_with_the_advance()))
         };
-        let by_limits = highest(self.receivable.outstanding(), within_limits);
+        // Interest over more days than the programme lends for is not reckoned forty times.
+        let terms = &self.programme.terms;
+        let lends_for = terms.tenor_days_min..=terms.tenor_days_max;
+        let in_tenor = self.proposal(Amount::new(1)).tenor_days.is_some_and(|days| lends_for.contains(&days));
+        let by_limits = if in_tenor { highest(self.receivable.outstanding(), within_limits) } else { Amount::ZERO };
         let advance = highest(by_limits, within_rules);
         let offer = self.offer(advance.max(Amount::new(1)), changes)?;
         let mut against = offer.against();
