@@ -20,6 +20,7 @@ use super::shares::{self, Leg};
 use super::standing::{Parties, Standing, standings};
 use crate::domain::trade::{Confirmation, OrderState, Receivable, events_of_order, order, receivable};
 use crate::ledger::context::open_account;
+use crate::ledger::limits::PROGRAMME_DAYS_MAX;
 use crate::ledger::{Account, Changes, Context, Reason};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{AccountId, Amount, BlockTime, Day, ObjectId};
@@ -177,11 +178,12 @@ impl Application {
             standings
                 .is_some_and(|standings| standings.iter().all(|one| one.is_kept() || !one.grows_with_the_advance()))
         };
-        // Interest over more days than the programme lends for is not reckoned forty times.
-        let terms = &self.programme.terms;
-        let lends_for = terms.tenor_days_min..=terms.tenor_days_max;
-        let in_tenor = self.proposal(Amount::new(1)).tenor_days.is_some_and(|days| lends_for.contains(&days));
-        let by_limits = if in_tenor { highest(self.receivable.outstanding(), within_limits) } else { Amount::ZERO };
+        // Interest over more days than any programme lends for is not reckoned forty times.
+        let tenor_days = self.proposal(Amount::new(1)).tenor_days;
+        let by_limits = match tenor_days.is_some_and(|days| days <= PROGRAMME_DAYS_MAX) {
+            true => highest(self.receivable.outstanding(), within_limits),
+            false => Amount::ZERO,
+        };
         let advance = highest(by_limits, within_rules);
         let offer = self.offer(advance.max(Amount::new(1)), changes)?;
         let mut against = offer.against();

@@ -12,7 +12,7 @@
 //!
 //! A payment of an invoice says when the invoice was due; how late it was paid is counted in days begun after that.
 
-use super::networks::{ForeignAccount, Network, prove};
+use super::networks::{ForeignAccount, Network, network, prove};
 use super::payment::INVOICE_PAID;
 use super::request::SHARE_DISBURSED;
 use crate::ledger::{
@@ -149,12 +149,13 @@ struct Cited {
 /// The outcome of a receipt of another network that the programme accepts.
 ///
 /// # Errors
-/// `NETWORK_NOT_ACCEPTED`, those of [`prove`].
+/// Those of [`network`], `NETWORK_NOT_ACCEPTED`, those of [`prove`].
 fn cited_there(bytes: &[u8], index: u64, accepted: &[ChainId], changes: &Changes<'_>) -> Result<Cited, Reason> {
     // Before its signatures, which take milliseconds.
     let named = Receipt::from_bytes(bytes).ok().map(|receipt| receipt.header.chain_id);
-    if let Some(network) = named.filter(|id| !accepted.contains(id)) {
-        return Err(Reason::NetworkNotAccepted { citation_index: index, network: Hash(network.0) });
+    if let Some(id) = named.filter(|id| !accepted.contains(id)) {
+        network(changes, id)?;
+        return Err(Reason::NetworkNotAccepted { citation_index: index, network: Hash(id.0) });
     }
     let (id, network, receipt) = prove(bytes, index, changes)?;
     Ok(Cited { place: Place::There(id, network), outcome: receipt.outcome, time: receipt.header.time })
