@@ -58,10 +58,10 @@ fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
 }
 
 fn a_key_is_committed_once(desk: &Desk<'_>) {
-    let key = desk.data_dir.join("second.hex");
-    let again = ["invoices", "commit-key", "--buyer", "buyer", "--co-signer", "buyer", "--key-file", text(&key)];
+    let [declined, key] = ["declined.hex", "second.hex"].map(|name| desk.data_dir.join(name));
+    let again = ["invoices", "commit-key", "--buyer", "buyer", "--co-signer", "buyer", "--key-file", text(&declined)];
     desk.declines("supplier", &again, "FINGERPRINT_KEY_EXISTS");
-    assert!(!key.exists(), "a key that is no pair's is left behind");
+    assert!(declined.exists(), "a decline is a node's word, and no proof that the key is no pair's");
     // The other way round they are another pair.
     let other = ["invoices", "commit-key", "--buyer", "supplier", "--co-signer", "supplier", "--key-file", text(&key)];
     desk.applies("buyer", &other);
