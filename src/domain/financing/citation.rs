@@ -176,7 +176,7 @@ pub struct Shown<'a> {
 ///
 /// # Errors
 /// `CITATION_FOREIGN`, `CITATION_UNPROVEN`, `CITATION_DECLINED`, `CITATION_NOT_THE_SUPPLIERS`, `CITATION_REPEATED` for
-/// the first that does not hold, of another network those of [`prove`] and `NETWORK_NOT_ACCEPTED` too; `AMOUNT_OVERFLOW`.
+/// the first that does not hold, of another network those of `prove` and `NETWORK_NOT_ACCEPTED` too; `AMOUNT_OVERFLOW`.
 pub fn settlement_record(
     shown: &Shown<'_>,
     (supplier, token): (AccountId, TokenId),

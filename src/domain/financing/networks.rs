@@ -281,7 +281,7 @@ impl LinkForeignAccount {
     /// Plans the link.
     ///
     /// # Errors
-    /// Those of [`Context::signed_by`], `LEGAL_ENTITY_REQUIRED`, those of [`prove`], `FOREIGN_ACCOUNT_NOT_DECLARED`,
+    /// Those of [`Context::signed_by`], `LEGAL_ENTITY_REQUIRED`, those of `prove`, `FOREIGN_ACCOUNT_NOT_DECLARED`,
     /// `FOREIGN_LEGAL_ENTITY_DIFFERS`, `FOREIGN_ACCOUNT_LINKED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (account, legal_entity_id) = (context.sender, signing_entity(context, changes)?);
