@@ -4,7 +4,8 @@
 //! snapshot, so that an entry is read once for a whole page.
 //!
 //! # Invariants
-//! * A receivable costs at most [`PROGRAMMES_MAX`] programmes that are looked at, and [`OFFERS_MAX`] that are held against it.
+//! * A receivable costs at most [`PROGRAMMES_MAX`] programmes that are looked at, and [`OFFERS_MAX`] that are held against it; a
+//!   page [`OFFERS_PER_PAGE_MAX`].
 //! * An answer is of one snapshot.
 
 use super::caller::Caller;
@@ -21,7 +22,7 @@ use crate::domain::trade::Receivable;
 use crate::ledger::open_items::{Open, receivables_of};
 use crate::ledger::{Changes, Context, OpenItem, Reason, WorkingSet};
 use crate::node::service::Snapshot;
-use crate::primitives::{ChainId, ObjectId, TokenId};
+use crate::primitives::{ChainId, Encode as _, ObjectId, TokenId};
 use crate::wire::pb::financing as pb;
 use crate::wire::{account_id, citations_from_pb, optional};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,9 @@ use tonic::Status;
 pub const PROGRAMMES_MAX: usize = 256;
 /// Most programmes that are held against one receivable.
 pub const OFFERS_MAX: usize = 16;
+/// Most programmes that are held against the receivables of a page: as many as the usual page needs, where every receivable has
+/// as many as it may. A larger page ends where the next receivable could exceed it.
+pub const OFFERS_PER_PAGE_MAX: usize = OFFERS_MAX * OF_RECKONINGS.usual;
 
 /// The open programmes of each token on a page, as far as they are looked at.
 type Programmes = BTreeMap<TokenId, Vec<(ObjectId, Programme)>>;
@@ -64,7 +68,7 @@ pub(super) async fn financeable(
     };
     let view = &*snapshot.view;
     let cursor = Cursor::open(caller, &asked, OF_RECKONINGS)?;
-    let Page { items, next_page_token } =
+    let Page { items, mut next_page_token } =
         page_under::<Open, _>(view, &receivables_of(owner), &cursor, |(_, item), _| {
             let OpenItem::Receivable(id) = item else { return None };
             let found = view.read::<Receivable>(id)?;
@@ -79,11 +83,18 @@ pub(super) async fn financeable(
         programmes: Programmes::new(),
         records: Records::new(),
     };
-    let mut receivables = Vec::new();
+    let mut receivables: Vec<pb::FinanceableReceivable> = Vec::new();
+    let (mut offers, mut last) = (0, None);
     for (id, found) in items {
+        if let Some(last) = last.filter(|_| offers + OFFERS_MAX > OFFERS_PER_PAGE_MAX) {
+            next_page_token = cursor.token(&(owner, OpenItem::Receivable(last)).to_bytes());
+            break;
+        }
         // A receivable takes milliseconds: others' calls go in between.
         tokio::task::yield_now().await;
-        receivables.push(desk.receivable(id, &found));
+        let financeable = desk.receivable(id, &found);
+        (offers, last) = (offers + financeable.offers.len(), Some(id));
+        receivables.push(financeable);
     }
     let (height, time_ms) = (snapshot.height, snapshot.time.0);
     Ok(pb::ListFinanceableResponse { height, time_ms, receivables, next_page_token })

@@ -178,9 +178,7 @@ impl Application {
             standings
                 .is_some_and(|standings| standings.iter().all(|one| one.is_kept() || !one.grows_with_the_advance()))
         };
-        // Interest over more days than any programme lends for is not reckoned forty times.
-        let tenor_days = self.proposal(Amount::new(1)).tenor_days;
-        let by_limits = match tenor_days.is_some_and(|days| days <= PROGRAMME_DAYS_MAX) {
+        let by_limits = match self.is_priced() {
             true => highest(self.receivable.outstanding(), within_limits),
             false => Amount::ZERO,
         };
@@ -197,7 +195,10 @@ impl Application {
     fn proposal(&self, advance: Amount) -> Proposal {
         let (found, (started_on, due_on)) = (&self.receivable, self.days);
         let fee = self.programme.terms.pricing.fee(advance);
-        let claim = self.interest(advance).and_then(|interest| interest.checked_add(advance)?.checked_add(fee?));
+        let claim = match self.is_priced() {
+            true => self.interest(advance).and_then(|interest| interest.checked_add(advance)?.checked_add(fee?)),
+            false => Some(Amount::ZERO),
+        };
         Proposal {
             supplier: found.supplier,
             buyer: found.buyer,
@@ -230,9 +231,21 @@ impl Application {
         }
     }
 
-    /// What an advance bears in interest to its due day.
+    /// Whether any programme lends for so long. What a loan would cost that none makes is not reckoned: its tenor is judged first,
+    /// and the interest of thirty years, compounded daily, would be a validator's time for nothing.
+    fn is_priced(&self) -> bool {
+        self.days.1.days_since(self.days.0) <= PROGRAMME_DAYS_MAX
+    }
+
+    /// What an advance bears in interest to its due day; none beyond every amount, or if it is not priced.
     fn interest(&self, advance: Amount) -> Option<Amount> {
-        self.programme.terms.pricing.rate.interest(advance, self.days.0, self.days.1)
+        let rate = self.is_priced().then_some(self.programme.terms.pricing.rate)?;
+        rate.interest(advance, self.days.0, self.days.1)
+    }
+
+    fn all_in_cost_bps(&self, advance: Amount, fee: Amount) -> Option<u32> {
+        let (rate, (started_on, due_on)) = (self.programme.terms.pricing.rate, self.days);
+        self.is_priced().then(|| all_in_cost_of(advance, (rate, fee), started_on, due_on))
     }
 
     fn legs(&self, advance: Amount) -> Option<Vec<Leg>> {
@@ -254,7 +267,7 @@ impl Application {
             pricing: terms.pricing,
             recourse: terms.recourse,
             purpose: self.purpose.clone(),
-            all_in_cost_bps: all_in_cost_of(advance, (terms.pricing.rate, fee), started_on, due_on),
+            all_in_cost_bps: self.all_in_cost_bps(advance, fee).unwrap_or_default(),
             started_on,
             due_on,
         })
@@ -264,12 +277,11 @@ impl Application {
     fn of_the_loan(&self, terms: &LoanTerms, changes: &Changes<'_>) -> Vec<Standing> {
         let originator = self.programme.financier;
         let figures = [
-            (Parameter::AllInCostMax, u64::from(terms.all_in_cost_bps)),
-            (Parameter::OwnShareMin, u64::from(self.programme.own_share_bps())),
+            (Parameter::AllInCostMax, self.is_priced().then_some(u64::from(terms.all_in_cost_bps))),
+            (Parameter::OwnShareMin, Some(u64::from(self.programme.own_share_bps()))),
         ];
         let of = |(parameter, figure)| {
-            in_force(changes, parameter, self.now)
-                .map(|rule| Standing::of_loan(originator, parameter, Some(figure), rule))
+            in_force(changes, parameter, self.now).map(|rule| Standing::of_loan(originator, parameter, figure, rule))
         };
         figures.into_iter().filter_map(of).collect()
     }

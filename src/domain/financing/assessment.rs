@@ -21,7 +21,7 @@ pub struct Proposal {
     pub outstanding: Amount,
     /// What is asked for.
     pub advance: Amount,
-    /// Advance, fee and interest to the due day; none if they do not fit an amount.
+    /// Advance, fee and interest to the due day; none if they do not fit an amount. Nothing where no programme lends so long.
     pub claim: Option<Amount>,
     /// Days to the due day; none if it has passed.
     pub tenor_days: Option<u32>,

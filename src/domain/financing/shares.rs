@@ -127,6 +127,14 @@ mod tests {
         );
     }
 
+    /// What is owed in charges may be more than what was lent, and is divided all the same.
+    #[test]
+    fn charges_beyond_what_was_lent_are_divided_whole() {
+        let mut legs = joint(100, &[3_000]);
+        let parts = divide(&mut legs, Account::Charges, Amount::new(1_000)).expect("it fits");
+        assert_eq!(parts.iter().map(|(_, part)| part.minor_units()).collect::<Vec<_>>(), [300, 700]);
+    }
+
     proptest! {
         /// However a loan is paid back, the parts sum to each payment, nobody is paid beyond what it lent, and in the end
         /// everybody has exactly that.
@@ -159,7 +167,8 @@ mod tests {
         ) {
             let mut legs = joint(advance, &shares);
             for payment in &payments {
-                divide(&mut legs, Account::Charges, Amount::new(*payment)).expect("it fits");
+                let parts = divide(&mut legs, Account::Charges, Amount::new(*payment)).expect("it fits");
+                prop_assert_eq!(parts.iter().map(|(_, part)| part.minor_units()).sum::<u64>(), *payment);
             }
             let total: u64 = payments.iter().sum();
             for leg in &legs {

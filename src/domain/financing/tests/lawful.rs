@@ -7,7 +7,7 @@ use crate::domain::financing::{
 };
 use crate::domain::market::OPENING;
 use crate::domain::rehearsal::Performed;
-use crate::ledger::{Reason, Role, Roles};
+use crate::ledger::{Decline, Reason, Role, Roles, Value};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{AccountId, BlockTime};
 
@@ -97,7 +97,10 @@ fn an_originator_keeps_its_floor() {
     let mut desk = Desk::open();
     let other = desk.market.financiers[1];
     rule(&mut desk, Parameter::OwnShareMin, 3_001);
-    assert_eq!(name_of(desk.join(other, 7_000, 100_000)), "OWN_SHARE_BELOW_FLOOR");
+    let below = desk.join(other, 7_000, 100_000).expect_err("a unit below the floor");
+    let told = ["share_bps", "limit_bps", "law"].map(|name| field(&below, name));
+    assert_eq!(below.name(), "OWN_SHARE_BELOW_FLOOR");
+    assert_eq!(told, [Some(Value::from(3_000u64)), Some(Value::from(3_001u64)), Some(Value::from("a law"))]);
     desk.join(other, 6_999, 100_000).expect("the floor itself");
     let mut desk = Desk::open();
     desk.join(other, 7_000, 100_000).expect("no rule yet");
@@ -105,7 +108,13 @@ fn an_originator_keeps_its_floor() {
     assert_eq!(name_of(lend(&mut desk, 10_000)), "OWN_SHARE_BELOW_FLOOR");
 }
 
-/// Each limit on a lender's figures, just kept and just broken, for an advance of 10,000.
+/// A field of what a request was declined with.
+fn field(reason: &Reason, name: &str) -> Option<Value> {
+    Decline::new(0, reason).fields.into_iter().find(|(field, _)| field == name).map(|(_, value)| value)
+}
+
+/// Each limit on a lender's figures, just kept and just broken, for an advance of 10,000. Who breaks one is told the figure, the
+/// limit and the law.
 #[test]
 fn capital_bounds_what_is_lent() {
     use LenderKind::{ConsumerFinance, Other, SmallLoan};
@@ -130,8 +139,48 @@ fn capital_bounds_what_is_lent() {
         let mut desk = Desk::open();
         rule(&mut desk, parameter, limit);
         attest(&mut desk, figures(kind)).expect("by an auditor");
-        let found = lend(&mut desk, 10_000).err().map(|reason| reason.name());
-        assert_eq!(found, declined, "{} of {limit}", parameter.name());
+        let found = lend(&mut desk, 10_000).err();
+        assert_eq!(found.as_ref().map(Reason::name), declined, "{} of {limit}", parameter.name());
+        let Some(reason) = found else { continue };
+        // The row before has the figure for its limit, and keeps it to the unit.
+        let figure = if parameter.is_minimum() { limit - 1 } else { limit + 1 };
+        let told = ["figure_bps", "limit_bps", "law"].map(|name| field(&reason, name));
+        assert_eq!(
+            told,
+            [Some(Value::from(figure)), Some(Value::from(limit)), Some(Value::from("a law"))],
+            "{reason:?}"
+        );
+        assert_eq!(field(&reason, "lender"), Some(Value::Account(desk.market.financiers[0])));
+    }
+}
+
+/// Every rule is changed on its day and not before: to the last millisecond the earlier value is in force, and from then on the later
+/// one, with its law.
+#[test]
+fn both_values_of_every_rule_are_in_force_on_their_days() {
+    for parameter in Parameter::ALL.iter().copied() {
+        let kind = match parameter {
+            Parameter::CapitalAdequacyMin | Parameter::LeverageRatioMin => LenderKind::ConsumerFinance,
+            _ => LenderKind::SmallLoan,
+        };
+        let (lenient, strict) = if parameter.is_minimum() { (0, 60_000) } else { (60_000, 0) };
+        let day = BlockTime(OPENING.0 + DAY_MS);
+        let mut desk = Desk::open();
+        rule(&mut desk, parameter, lenient);
+        attest(&mut desk, figures(kind)).expect("by an auditor");
+        let governance = in_office(&mut desk, Role::Governance);
+        let later = SetLendingParameter { parameter, value: value(day.0, strict, "a later law") };
+        desk.market
+            .stage
+            .perform(&[governance], |context, changes| later.plan(context, changes))
+            .expect("in the future");
+        let receivable = desk.market.confirmed(1, 20_000);
+        let operation = desk.asking(receivable, 10_000);
+        desk.market.stage.now = day;
+        let declined = desk.request(&operation).expect_err(parameter.name());
+        assert_eq!(field(&declined, "law"), Some(Value::from("a later law")), "{declined:?}");
+        desk.market.stage.now.0 -= 1;
+        desk.request(&operation).unwrap_or_else(|reason| panic!("{}: {reason:?}", parameter.name()));
     }
 }
 
@@ -150,7 +199,10 @@ fn what_was_lent_since_the_attestation_counts() {
 fn capital_is_attested_by_an_auditor_and_ages() {
     let mut desk = Desk::open();
     rule(&mut desk, Parameter::CapitalAttestationAgeMax, 2);
-    assert_eq!(name_of(lend(&mut desk, 10_000)), "LENDER_CAPITAL_NOT_ATTESTED");
+    let unattested = lend(&mut desk, 10_000).expect_err("nobody attested it");
+    assert_eq!(unattested.name(), "LENDER_CAPITAL_NOT_ATTESTED");
+    assert_eq!(field(&unattested, "age_days_max"), Some(Value::from(2u64)));
+    assert_eq!(field(&unattested, "law"), Some(Value::from("a law")));
     let good = figures(LenderKind::Other);
     let future = CapitalFigures { as_of: BlockTime(OPENING.0 + 1), ..good };
     assert_eq!(name_of(attest(&mut desk, future)), "ATTESTATION_FROM_THE_FUTURE");

@@ -115,4 +115,15 @@ fn a_tally_tells_own_shares_from_others() {
     late.take_up(lender, id, &loans[0].1, due);
     assert_eq!(late.fell_due.iter().map(|one| one.outstanding).collect::<Vec<_>>(), [amount(6_000)]);
     check(&desk, &loans);
+    // The fee and half of the principal are back: what counts is what is out, and the share is of what was lent.
+    let supplier = desk.market.supplier;
+    desk.repay_as(supplier, id, 5_100).expect("it was advanced more");
+    let loans = vec![(id, desk.loan(id))];
+    let of_lender = tally(&desk, lender, &loans);
+    assert_eq!((of_lender.originated, of_lender.others, of_lender.charges), (3_000, 2_000, 0));
+    assert_eq!((of_lender.own_share_bps_min, tally(&desk, other, &loans).joined), (Some(6_000), 2_000));
+    let mut late = LoanTally::default();
+    late.take_up(lender, id, &loans[0].1, due);
+    assert_eq!(late.fell_due.iter().map(|one| one.outstanding).collect::<Vec<_>>(), [amount(3_000)]);
+    check(&desk, &loans);
 }

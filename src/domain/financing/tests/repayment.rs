@@ -197,3 +197,37 @@ fn joint_lenders_pay_together_or_not_at_all_and_are_repaid_by_their_shares() {
     assert_eq!((desk.available(originator) - start.0, desk.available(other) - start.1), (128, 65));
     assert_eq!(desk.loan(id).state(), LoanState::Repaid);
 }
+
+/// What comes in on a loan that was written off is principal as far as that is still out, then charges, at most what is owed of
+/// both; and each lender has its exact part of each.
+#[test]
+fn what_is_recovered_is_held_to_what_is_still_owed() {
+    let mut desk = Desk::open();
+    let [lender, other] = desk.market.financiers;
+    desk.join(other, 3_333, 10_000).expect("within the programme's");
+    let (receivable, id) = desk.lent();
+    desk.days_after_due(95);
+    // Fee 100, interest 93 and 95 days late at 5, and 4,000 of the principal.
+    desk.pay(receivable, 100 + 93 + 5 * 95 + 4_000).expect("the buyer has the funds");
+    desk.days_after_due(105);
+    default(&mut desk, lender, id).expect("late enough");
+    write_off(&mut desk, lender, id).expect("in default");
+    // Ten days on 6,000 at 3 a day.
+    assert_eq!(desk.loan(id).written_off(), amount(6_030));
+    assert_eq!(name_of(recover(&mut desk, lender, id, 6_031)), "AMOUNT_EXCEEDS_OWED");
+    let before = desk.available(other);
+    let recovered = recover(&mut desk, lender, id, 6_020).expect("ten less than what is owed");
+    let paid =
+        recovered.planned.effects.iter().find(|effect| effect.name == "financing.loan_repaid").expect("it is told");
+    for (field, units) in [("principal", 6_000), ("interest", 20), ("fee", 0), ("principal_left", 0)] {
+        assert_eq!(paid.field(field), Some(&Value::Amount(amount(units))), "{field}");
+    }
+    // Of principal 3,333 less 1,334; of charges 688 in all, a third of it rounded up, less 223.
+    assert_eq!(desk.available(other) - before, 1_999 + 7);
+    let loan = desk.loan(id);
+    assert!(loan.legs().iter().all(|leg| leg.principal_received == leg.lent), "{:?}", loan.legs());
+    assert_eq!((loan.state(), loan.owed(loan.terms.due_on)), (LoanState::WrittenOff, Some(owed(0, 10, 0))));
+    assert_eq!(name_of(recover(&mut desk, lender, id, 11)), "AMOUNT_EXCEEDS_OWED");
+    recover(&mut desk, lender, id, 10).expect("the last of it");
+    assert_eq!(desk.loan(id).state(), LoanState::Recovered);
+}
