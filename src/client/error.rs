@@ -198,6 +198,13 @@ pub(super) fn is_worth_another_node(status: &Status) -> bool {
         || matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted | Code::Aborted)
 }
 
+/// Whether a submission with this answer surely did nothing: no connection was made, or the node had no room for it. What breaks
+/// later may have been taken before.
+pub(super) fn was_never_taken(status: &Status) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
+    status.code() == Code::ResourceExhausted || causes.into_iter().any(|cause| cause.is::<tonic::ConnectError>())
+}
+
 fn is_transport(status: &Status) -> bool {
     // tonic reports a connection that breaks during a call as Unknown, with the cause as source.
     status.code() == Code::Unavailable

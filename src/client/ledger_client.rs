@@ -4,7 +4,7 @@
 //! safe, because its identity is its body's hash: it cannot be applied twice, whoever receives it.
 
 use super::connection::{Authorizer, Connection, Reader};
-use super::error::{ClientError, cause_of, is_worth_another_node};
+use super::error::{ClientError, cause_of, is_worth_another_node, was_never_taken};
 use super::tls::Tls;
 use super::transaction::now_ms;
 use crate::ledger::receipt::Receipt;
@@ -188,11 +188,18 @@ impl Client {
     /// A transaction that the ledger declines is settled too: its receipt says why.
     ///
     /// # Errors
-    /// A refusal (nothing happened), that nobody answers (nothing was sent), or that the outcome is unknown.
+    /// A refusal (nothing happened), that nobody answers (nothing was sent), or that the outcome is unknown: once a node may have
+    /// taken it, what another says of it is one node's word.
     pub async fn submit_and_wait(&self, transaction: &SignedTransaction) -> Result<Settled, ClientError> {
-        let deadline = Instant::now() + self.patience;
+        let started = Instant::now();
+        let deadline = started + self.patience;
+        let unknown = |cause: String| ClientError::OutcomeUnknown {
+            transaction: transaction.id(),
+            waited: started.elapsed().min(self.patience),
+            cause,
+        };
         let mut backoff = BACKOFF_FIRST;
-        let mut attempts = 0;
+        let (mut attempts, mut may_be_taken) = (0, false);
         loop {
             let mut last = Status::unavailable("no endpoint was given");
             for (index, connection) in self.in_order() {
@@ -204,24 +211,25 @@ impl Client {
                     }
                     // That one waited in vain tells more than that another does not answer.
                     Err(status) if is_worth_another_node(&status) => {
+                        may_be_taken |= !was_never_taken(&status);
                         if last.code() != Code::DeadlineExceeded {
                             last = status;
                         }
+                    }
+                    Err(status) if may_be_taken => {
+                        let cause = format!("a node may have taken it, and another refuses it: {}", cause_of(&status));
+                        return Err(unknown(cause));
                     }
                     Err(status) => return Err(ClientError::from_status(&status, &connection.endpoint)),
                 }
             }
             let pause = backoff.max(asked_to_wait(&last));
             if Instant::now() + pause >= deadline {
-                let cause = match last.code() {
+                return Err(match last.code() {
+                    _ if !may_be_taken => ClientError::from_status(&last, &self.endpoints().join(", ")),
                     // The node's own words for it tell a program what to do next, and so does the error.
-                    Code::DeadlineExceeded => "no block holds it yet".to_owned(),
-                    _ => cause_of(&last),
-                };
-                return Err(ClientError::OutcomeUnknown {
-                    transaction: transaction.id(),
-                    waited: self.patience,
-                    cause,
+                    Code::DeadlineExceeded => unknown("no block holds it yet".to_owned()),
+                    _ => unknown(cause_of(&last)),
                 });
             }
             sleep(pause).await;

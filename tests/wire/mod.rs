@@ -5,6 +5,7 @@ mod bodies;
 mod lending;
 mod pool;
 mod stand_in;
+mod submission;
 mod tls;
 mod trade;
 mod vectors;
