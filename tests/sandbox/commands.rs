@@ -241,5 +241,8 @@ fn a_wrong_document_is_refused_with_everything_that_is_wrong() {
     assert_fails(&refused, 1, &told);
     std::fs::File::create(&file).unwrap().set_len(100 * 1024 * 1024).unwrap();
     assert_fails(&run(["documents", "inspect", text(&file)]), 1, &["has 104857600 bytes, at most 16777216 are read"]);
+    // What says no size and never ends is read no further.
+    let endless = run(["documents", "inspect", "/dev/zero"]);
+    assert_fails(&endless, 1, &["/dev/zero: the document has 16777217 bytes, at most 16777216 are read"]);
     assert_fails(&run(["documents", "inspect", "/nowhere/order.xml"]), 1, &["/nowhere/order.xml"]);
 }

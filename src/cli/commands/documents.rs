@@ -6,6 +6,7 @@ use crate::cli::session::Common;
 use crate::client::epcis::{self, EpcisDocument, EventId, ShipmentEvent};
 use crate::client::ubl::{self, UblDocument, UblError, UblLine, UblOrderTerms, UblParty, UblTotals};
 use serde_json::{Value, json};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Shows what trade documents say.
@@ -74,14 +75,20 @@ impl<T> UblFile<T> {
     }
 }
 
-/// The file's bytes; one that is too large for any document is not read.
+/// The file's bytes; one that is too large for any document is not read, nor is more of one than that: a pipe says no size.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |cause: std::io::Error| Failure::file(file, &cause);
-    let size = usize::try_from(std::fs::metadata(file).map_err(unreadable)?.len()).unwrap_or(usize::MAX);
-    if size > ubl::DOCUMENT_BYTES_MAX {
-        return Err(refuse(file, &[UblError::DocumentTooLarge { bytes: size }.to_string()]));
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    let mut size = usize::try_from(opened.metadata().map_err(unreadable)?.len()).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    if size <= ubl::DOCUMENT_BYTES_MAX {
+        opened.take(ubl::DOCUMENT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        size = bytes.len();
     }
-    std::fs::read(file).map_err(unreadable)
+    match size > ubl::DOCUMENT_BYTES_MAX {
+        true => Err(refuse(file, &[UblError::DocumentTooLarge { bytes: size }.to_string()])),
+        false => Ok(bytes),
+    }
 }
 
 fn is_json(bytes: &[u8]) -> bool {

@@ -293,6 +293,10 @@ fn totals_that_do_not_add_up_are_told_with_both_figures_and_the_place() {
         ),
         (with(lines, ""), format!("{total}/cbc:LineExtensionAmount is missing")),
         (
+            with("<cac:LegalMonetaryTotal>", "<cac:Other>").replace("</cac:LegalMonetaryTotal>", "</cac:Other>"),
+            format!("{total} is missing"),
+        ),
+        (
             with("<cac:InvoiceLine>", "<cac:Other>").replace("</cac:InvoiceLine>", "</cac:Other>"),
             "Invoice/cac:InvoiceLine is missing".to_owned(),
         ),
@@ -301,6 +305,9 @@ fn totals_that_do_not_add_up_are_told_with_both_figures_and_the_place() {
         let message = refused(&document);
         assert!(message.contains(&expected), "{expected}: {message}");
     }
+    let untotalled = ORDER.replace("cac:AnticipatedMonetaryTotal>", "cac:Other>");
+    let untotalled = UblOrder::read(untotalled.as_bytes()).expect_err("no totals").to_string();
+    assert!(untotalled.starts_with("Order/cac:AnticipatedMonetaryTotal is missing"), "{untotalled}");
     // An order's payable amount may leave the tax out, or not, but nothing else.
     let taxed = |payable: &str| {
         let total = "<cac:TaxTotal><cbc:TaxAmount currencyID=\"HKD\">10</cbc:TaxAmount></cac:TaxTotal><cac:Antic";
@@ -319,6 +326,10 @@ fn lines_are_counted_and_told_apart() {
     let back = replaced(ORDER, ">100</cbc:Quantity>", ">-100</cbc:Quantity>");
     let back = UblOrder::read(back.as_bytes()).expect_err("goods go one way").to_string();
     assert!(back.contains("Order/cac:OrderLine[2]/cac:LineItem/cbc:Quantity is '-100', below zero"), "{back}");
+    let owed = replaced(ORDER, ">6000.00</cbc:LineExtensionAmount>", ">-6000.00</cbc:LineExtensionAmount>");
+    let owed = UblOrder::read(owed.as_bytes()).expect_err("what goes back is credited").to_string();
+    let place = "Order/cac:OrderLine[2]/cac:LineItem/cbc:LineExtensionAmount is '-6000', below zero";
+    assert!(owed.contains(place), "{owed}");
     // An invoice may take goods off that came back, if it adds up.
     let line = "</cac:InvoiceLine>\n";
     let returned = "</cac:InvoiceLine><cac:InvoiceLine><cbc:ID>2</cbc:ID>\
