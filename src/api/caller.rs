@@ -35,16 +35,30 @@ pub(super) enum Caller {
     Anyone,
     /// An account, which sees what concerns it and the accounts under it.
     Account(AccountId),
+    /// An auditor, or governance, which sees every lender's book and loans besides.
+    Supervisor(AccountId),
     /// An observer or operator, who sees everything.
     Overseer(AccountId),
 }
 
 impl Caller {
+    /// An account that calls, by the roles that it has now.
+    pub(super) fn of(id: AccountId, account: &Account) -> Self {
+        let has_one_of = |roles: [Role; 2]| roles.into_iter().any(|role| account.roles.has(role));
+        if has_one_of([Role::Observer, Role::Operator]) {
+            Self::Overseer(id)
+        } else if has_one_of([Role::Auditor, Role::Governance]) {
+            Self::Supervisor(id)
+        } else {
+            Self::Account(id)
+        }
+    }
+
     /// The account that calls, if one does: what page tokens are bound to.
     pub(super) fn account(self) -> Option<AccountId> {
         match self {
             Self::Anyone => None,
-            Self::Account(account) | Self::Overseer(account) => Some(account),
+            Self::Account(account) | Self::Supervisor(account) | Self::Overseer(account) => Some(account),
         }
     }
 
@@ -134,8 +148,7 @@ fn caller_of(
     if found.closed || !found.keys.keys().contains(&public_key) {
         return Err(unproven());
     }
-    let oversees = found.roles.has(Role::Observer) || found.roles.has(Role::Operator);
-    Ok(if oversees { Caller::Overseer(account) } else { Caller::Account(account) })
+    Ok(Caller::of(account, &found))
 }
 
 fn parsed<T>(metadata: &MetadataMap, key: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Status> {

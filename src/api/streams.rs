@@ -13,7 +13,7 @@ use super::ledger::visible_block;
 use super::status::{malformed, no_block, status, unavailable};
 use super::visibility::Sight;
 use crate::ledger::malformed::Malformed;
-use crate::ledger::{Account, Role, SignedTransaction, Status as OutcomeStatus};
+use crate::ledger::{Account, SignedTransaction, Status as OutcomeStatus};
 use crate::node::service::{BlockError, BlockRecord, LedgerHandle};
 use crate::primitives::{AccountId, PublicKey};
 use crate::wire::pb::ledger::stream_events_response::Item;
@@ -292,8 +292,7 @@ fn sight_now<T>(
                 let message = "the key that opened this stream is no longer one of the account's: open it with another";
                 return Err(status(Code::Unauthenticated, "KEY_REPLACED", message));
             }
-            let oversees = account.roles.has(Role::Observer) || account.roles.has(Role::Operator);
-            if oversees { Caller::Overseer(id) } else { Caller::Account(id) }
+            Caller::of(id, &account)
         }
     };
     Ok(look(Sight::new(caller, &*snapshot.view)))

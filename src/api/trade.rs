@@ -1,4 +1,4 @@
-//! `TradeService`: receivables and orders, for their parties and overseers.
+//! `TradeService`: receivables and orders, for their parties and overseers; orders for their carriers, too.
 
 use super::caller::identify;
 use super::page::{PageRequest, page};
@@ -60,8 +60,9 @@ impl TradeService for Trade {
         let sight = Sight::new(caller.required()?, &*snapshot.view);
         let id = object_id("order_id", &request.get_ref().order_id).map_err(malformed)?;
         let found = snapshot.view.read::<Order>(&id).filter(|order| sight.of_order(order));
-        let order = order_to_pb(&id, &found.ok_or_else(|| not_found("order"))?);
-        let mut events = recorded_events(&*snapshot.view, id);
+        let found = found.ok_or_else(|| not_found("order"))?;
+        let order = order_to_pb(&id, &found, sight);
+        let mut events = sight.events(&found, recorded_events(&*snapshot.view, id));
         events.sort_by_key(|event| (event.event_time, event.event_hash));
         let events = events.iter().map(event_to_pb).collect();
         Ok(Response::new(pb::GetOrderResponse { order: Some(order), events }))
@@ -81,7 +82,7 @@ impl TradeService for Trade {
             page_token: &message.page_token,
         };
         let found = page::<Order, _>(&*snapshot.view, caller, &asked, |id, order| {
-            let shown = order_to_pb(id, &order);
+            let shown = order_to_pb(id, &order, sight);
             ((state == 0 || shown.state == state) && sight.of_order(&order)).then_some(shown)
         })?;
         let (orders, next_page_token) = (found.items, found.next_page_token);
@@ -154,8 +155,8 @@ fn terms_to_pb(terms: &OrderTerms) -> pb::OrderTerms {
     }
 }
 
-/// An order as the wire shows it.
-fn order_to_pb(id: &ObjectId, order: &Order) -> pb::Order {
+/// An order as the wire shows it to who sees it.
+fn order_to_pb(id: &ObjectId, order: &Order, sight: Sight<'_>) -> pb::Order {
     let state = match order.state() {
         OrderState::Proposed => pb::OrderState::Proposed,
         OrderState::Agreed => pb::OrderState::Agreed,
@@ -178,7 +179,7 @@ fn order_to_pb(id: &ObjectId, order: &Order) -> pb::Order {
         invoiced: order.invoiced().minor_units(),
         state: state.into(),
         change,
-        carrier_account_ids: order.carriers().iter().map(|carrier| Bytes::copy_from_slice(&carrier.0)).collect(),
+        carrier_account_ids: sight.carriers(order).iter().map(|carrier| Bytes::copy_from_slice(&carrier.0)).collect(),
     }
 }
 

@@ -3,14 +3,15 @@
 //! Overseers (observers, operators) see everything. Auditors and governance supervise lenders: they see every lender's book and
 //! loans besides what is their own. An account sees what concerns it or an account under it: a
 //! transaction concerns its sender, its signers, and every account that its movements, balances and effects name. What fell
-//! due in a block concerns nobody as a whole: each effect of it is shown to those whom it names.
+//! due in a block concerns nobody as a whole: each effect of it is shown to those whom it names. A carrier sees the orders for
+//! which it was appointed, and of the events of their shipments its own.
 
 use super::caller::Caller;
 use crate::domain::financing::Loan;
 use crate::domain::tokens::{Issuance, Redemption, Token};
-use crate::domain::trade::{Order, Receivable};
+use crate::domain::trade::{Order, Receivable, ShipmentEvent};
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::{Account, BalanceAfter, Effect, Outcome, Role, SignedTransaction, Value, View};
+use crate::ledger::{Account, BalanceAfter, Effect, Outcome, SignedTransaction, Value, View};
 use crate::primitives::{AccountId, PublicKey, TokenId};
 use crate::wire::sender_of;
 
@@ -33,8 +34,7 @@ impl<'a> Sight<'a> {
 
     /// Whether the caller sees every lender's book and loans: it oversees, audits or governs.
     pub(super) fn supervises(self) -> bool {
-        let holds = |account: Account| account.roles.has(Role::Auditor) || account.roles.has(Role::Governance);
-        self.oversees() || self.caller.account().and_then(|own| self.view.read(&own)).is_some_and(holds)
+        matches!(self.caller, Caller::Supervisor(_) | Caller::Overseer(_))
     }
 
     /// Whether the account is the caller's own or stands under it.
@@ -42,7 +42,7 @@ impl<'a> Sight<'a> {
         let own = match self.caller {
             Caller::Anyone => return false,
             Caller::Overseer(_) => return true,
-            Caller::Account(own) => own,
+            Caller::Account(own) | Caller::Supervisor(own) => own,
         };
         let mut above = Some(account);
         for _ in 0..=ACCOUNT_DEPTH_MAX {
@@ -120,9 +120,26 @@ impl<'a> Sight<'a> {
         parties.into_iter().any(|party| self.of_account(party))
     }
 
-    /// An order: buyer and supplier.
+    /// An order: buyer, supplier, and the carriers that they appointed.
     pub(super) fn of_order(self, order: &Order) -> bool {
+        self.of_parties(order) || order.carriers().iter().any(|carrier| self.of_account(*carrier))
+    }
+
+    fn of_parties(self, order: &Order) -> bool {
         [order.buyer, order.supplier].into_iter().any(|party| self.of_account(party))
+    }
+
+    /// Who carries an order, as far as the caller sees it: all of it is its parties' business, and a carrier's is its own part.
+    pub(super) fn carriers(self, order: &Order) -> Vec<AccountId> {
+        let all = self.of_parties(order);
+        order.carriers().iter().copied().filter(|carrier| all || self.of_account(*carrier)).collect()
+    }
+
+    /// Those events of an order's shipments that the caller sees: its parties all of them, a carrier its own.
+    pub(super) fn events(self, order: &Order, mut events: Vec<ShipmentEvent>) -> Vec<ShipmentEvent> {
+        let all = self.of_parties(order);
+        events.retain(|event| all || self.of_account(event.carrier));
+        events
     }
 
     /// A loan: its borrower, its lenders, and whoever supervises them.
@@ -136,43 +153,37 @@ impl<'a> Sight<'a> {
 mod tests {
     use super::*;
     use crate::domain::market::Market;
-    use crate::domain::trade::{AssignReceivable, OrderTerms, PlaceOrder, SilenceMeans};
-    use crate::primitives::{Amount, Hash};
+    use crate::domain::trade::{AppointCarrier, AssignReceivable};
+    use crate::ledger::Role;
 
-    /// Who sees an order and a receivable: their parties and nobody else, not even a carrier; an owner from when it is one.
+    /// Who sees an order and a receivable: their parties, of an order the carriers that they appointed, and nobody else; an owner
+    /// from when it is one.
     #[test]
     fn trade_is_seen_by_its_parties() {
         let mut market = Market::open();
         let (buyer, supplier, stranger) = (market.buyer, market.supplier, market.stranger);
-        let carrier = market.stage.open(9, None, &[Role::Carrier]);
-        let terms = OrderTerms {
-            amount: Amount::new(500),
-            document_commitment: Hash([1; 32]),
-            line_count: 1,
-            deliver_by: None,
-            confirmation_days: 0,
-            silence: SilenceMeans::Nothing,
-            payment_days: None,
-        };
-        let currency = "HKD".parse().expect("a currency");
-        let place = PlaceOrder { supplier, token: market.token, currency, fingerprint: Hash([2; 32]), terms };
-        let placed = market.stage.perform(&[buyer], |context, changes| place.plan(context, changes));
-        let order: Order = market.stage.read(&placed.expect("a fresh number").object).expect("it was placed");
+        let [carrier, haulier] = [9, 10].map(|name| market.stage.open(name, None, &[Role::Carrier]));
+        let order_id = market.ordered(2, 500);
         let id = market.confirmed(1, 500);
         let seen = |market: &Market| {
             let receivable: Receivable = market.stage.read(&id).expect("it was registered");
-            [buyer, supplier, stranger, carrier].map(|account| {
+            let order: Order = market.stage.read(&order_id).expect("it was placed");
+            [buyer, supplier, stranger, carrier, haulier].map(|account| {
                 let sight = Sight::new(Caller::Account(account), &market.stage.view);
                 (sight.of_order(&order), sight.of_receivable(&receivable))
             })
         };
         let (nothing, both) = ((false, false), (true, true));
-        assert_eq!(seen(&market), [both, both, nothing, nothing]);
+        assert_eq!(seen(&market), [both, both, nothing, nothing, nothing]);
+        let appoint = AppointCarrier { order: order_id, carrier };
+        market.stage.perform(&[supplier], |context, changes| appoint.plan(context, changes)).expect("a party appoints");
+        assert_eq!(seen(&market), [both, both, nothing, (true, false), nothing]);
         let assign = AssignReceivable { receivable: id, assignee: stranger };
         let assigned = market.stage.perform(&[supplier, stranger], |context, changes| assign.plan(context, changes));
         assigned.expect("both signed");
-        assert_eq!(seen(&market), [both, both, (false, true), nothing]);
-        let watcher = Sight::new(Caller::Overseer(carrier), &market.stage.view);
+        assert_eq!(seen(&market), [both, both, (false, true), (true, false), nothing]);
+        let order: Order = market.stage.read(&order_id).expect("it was placed");
+        let watcher = Sight::new(Caller::Overseer(haulier), &market.stage.view);
         assert!(watcher.of_order(&order));
     }
 }

@@ -23,13 +23,14 @@ const GET_ORDER: &str = "/causeway.trade.v1.TradeService/GetOrder";
 const LIST_ORDERS: &str = "/causeway.trade.v1.TradeService/ListOrders";
 
 /// Who takes part, each with the number of its key.
-const PARTIES: [(&str, u8, &str); 7] = [
+const PARTIES: [(&str, u8, &str); 8] = [
     ("buyer", 11, "merchant"),
     ("supplier", 12, "merchant"),
     ("stranger", 13, "merchant"),
     ("carrier", 14, "carrier"),
     ("issuer", 15, "issuer"),
     ("custodian", 16, "custodian"),
+    ("haulier", 17, "carrier"),
     ("watcher", 3, "observer"),
 ];
 
@@ -46,7 +47,7 @@ struct Market {
 
 impl Market {
     async fn open() -> Self {
-        let merchants = PARTIES[..6].iter().map(|(name, number, role)| genesis_account(name, *number, role));
+        let merchants = PARTIES[..7].iter().map(|(name, number, role)| genesis_account(name, *number, role));
         let token = serde_json::json!([{
             "token_id": "HKDX", "currency": "HKD", "scale": 2, "issuer": "issuer", "custodian": "custodian",
             "asset_rules": [{ "asset_class": "cash", "maturity_days_max": 0, "haircut_bps_min": 0 }],
@@ -118,6 +119,10 @@ impl Market {
 
 fn id(account: AccountId) -> Bytes {
     Bytes::copy_from_slice(&account.0)
+}
+
+fn answer_id(order: ObjectId) -> Bytes {
+    Bytes::copy_from_slice(&order.0)
 }
 
 #[tokio::test]
@@ -211,14 +216,14 @@ async fn who_is_no_party_learns_nothing_of_an_order() {
     market.applies("supplier", &[], operations::accept_order(order)).await;
     market.applies("buyer", &[], operations::appoint_carrier(order, account("carrier"))).await;
     let nobody = market.get("buyer", ObjectId([1; 32])).await.expect_err("there is none");
-    for who in ["stranger", "carrier", "issuer"] {
+    for who in ["stranger", "haulier", "issuer"] {
         let refused = market.get(who, order).await.expect_err("it is not its own");
         assert_eq!(refusal(&refused), (Code::NotFound, "NOT_FOUND".to_owned()), "{who}");
         assert_eq!(refused.message(), nobody.message(), "as if there were none");
         let listed = market.list(who, ListOrdersRequest::default()).await.expect("a page");
         assert_eq!((listed.orders, listed.next_page_token.as_str()), (Vec::new(), ""), "{who}");
     }
-    for who in ["buyer", "supplier", "watcher"] {
+    for who in ["buyer", "supplier", "carrier", "watcher"] {
         assert!(market.get(who, order).await.is_ok(), "{who}");
         let listed = market.list(who, ListOrdersRequest::default()).await.expect("a page");
         assert_eq!(listed.orders.len(), 1, "{who}");
@@ -230,6 +235,54 @@ async fn who_is_no_party_learns_nothing_of_an_order() {
     let short = GetOrderRequest { order_id: Bytes::from_static(&[1; 31]) };
     let call = signed_call(&market.ledger, account("buyer"), &key(number_of("buyer")), GET_ORDER, 60_000, short);
     assert_eq!(client.get_order(call).await.expect_err("no id").code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_carrier_sees_its_orders_and_of_their_events_its_own() {
+    let mut market = Market::open().await;
+    let (order, other) = (market.order(100).await, market.order(200).await);
+    for order in [order, other] {
+        market.applies("supplier", &[], operations::accept_order(order)).await;
+    }
+    let read_point = Hash([7; 32]);
+    for (hash, who) in [(1, "carrier"), (2, "haulier")] {
+        market.applies("buyer", &[], operations::appoint_carrier(order, account(who))).await;
+        market.applies(who, &[], operations::register_read_point(read_point)).await;
+        let event = RecordShipmentEvent {
+            order,
+            event_hash: Hash([hash; 32]),
+            document_commitment: Hash([3; 32]),
+            kind: EventKind::Object,
+            action: EventAction::Observe,
+            step: BusinessStep::Shipping,
+            event_time: BlockTime(GENESIS_TIME_MS + 900),
+            utc_offset_minutes_plus_720: 1_200,
+            read_point,
+            objects_hash: Hash([hash; 32]),
+        };
+        market.applies(who, &[], operations::record_shipment_event(&event)).await;
+    }
+    for (who, hashes, carriers) in [
+        ("carrier", vec![1], vec!["carrier"]),
+        ("haulier", vec![2], vec!["haulier"]),
+        ("supplier", vec![1, 2], vec!["carrier", "haulier"]),
+        ("watcher", vec![1, 2], vec!["carrier", "haulier"]),
+    ] {
+        let answer = market.get(who, order).await.expect("it is its own");
+        let mut seen: Vec<u8> = answer.events.iter().map(|event| event.event_hash[0]).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, hashes, "{who}");
+        let mut expected: Vec<_> = carriers.into_iter().map(|name| id(account(name))).collect();
+        expected.sort();
+        let mut told = answer.order.expect("there is one").carrier_account_ids;
+        told.sort();
+        assert_eq!(told, expected, "{who}");
+        let listed = market.list(who, ListOrdersRequest::default()).await.expect("a page").orders;
+        assert_eq!(listed.len(), if who == "carrier" || who == "haulier" { 1 } else { 2 }, "{who}");
+        assert!(listed.iter().any(|listed| listed.order_id == answer_id(order) && listed.carrier_account_ids == told));
+    }
+    let refused = market.get("carrier", other).await.expect_err("it carries nothing of it");
+    assert_eq!(refusal(&refused), (Code::NotFound, "NOT_FOUND".to_owned()));
 }
 
 #[tokio::test]
