@@ -1,5 +1,5 @@
 //! `LendingService`: the lender's rules, which are public; lenders' books and capital, for themselves and whoever supervises
-//! them; and the supervisor's view of all lenders.
+//! them; the supervisor's view of all lenders; and the other networks whose settlements are evidence.
 //!
 //! # Invariants
 //! * An answer is of one snapshot, and says which.
@@ -7,6 +7,7 @@
 
 use super::caller::{Caller, identify};
 use super::loans::id_bytes;
+use super::networks::{foreign_accounts, networks};
 use super::page::{Cursor, OF_RECKONINGS, PageRequest};
 use super::status::{malformed, not_found, status};
 use super::visibility::Sight;
@@ -121,6 +122,22 @@ impl LendingService for Lending {
         let (height, time_ms) = (snapshot.height, snapshot.time.0);
         let answer = pb::GetSupervisionResponse { height, time_ms, totals, totals_truncated, books, next_page_token };
         Ok(Response::new(answer))
+    }
+
+    async fn list_networks(
+        &self,
+        request: Request<pb::ListNetworksRequest>,
+    ) -> Result<Response<pb::ListNetworksResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        networks(caller, &snapshot, request.get_ref()).map(Response::new)
+    }
+
+    async fn list_foreign_accounts(
+        &self,
+        request: Request<pb::ListForeignAccountsRequest>,
+    ) -> Result<Response<pb::ListForeignAccountsResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        foreign_accounts(caller.required()?, &snapshot, request.get_ref()).map(Response::new)
     }
 }
 

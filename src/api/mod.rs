@@ -20,6 +20,7 @@ mod ledger;
 mod lending;
 mod lineage;
 mod loans;
+mod networks;
 mod node;
 mod page;
 mod server;

@@ -46,6 +46,8 @@ named! {
     pb::financing::GetBookResponse => "causeway.financing.v1.GetBookResponse",
     pb::financing::LenderCapital => "causeway.financing.v1.LenderCapital",
     pb::financing::GetLendingRulesResponse => "causeway.financing.v1.GetLendingRulesResponse",
+    pb::financing::Network => "causeway.financing.v1.Network",
+    pb::financing::ForeignAccount => "causeway.financing.v1.ForeignAccount",
     pb::financing::GetSupervisionResponse => "causeway.financing.v1.GetSupervisionResponse",
     pb::ledger::GetTransactionResponse => "causeway.ledger.v1.GetTransactionResponse",
     pb::ledger::Block => "causeway.ledger.v1.Block",

@@ -14,6 +14,8 @@ pub fn by_hand(desk: &Desk<'_>) {
     a_key_is_committed_once(desk);
     an_invoice_goes_its_way(desk);
     a_token_is_made_and_redeemed(desk);
+    lenders_are_supervised(desk);
+    another_network_is_known_and_no_longer(desk);
     receipts_are_kept_and_never_overwritten(desk);
 }
 
@@ -167,6 +169,63 @@ fn a_token_is_made_and_redeemed(desk: &Desk<'_>) {
     let shown = desk.does("bank-east", &["redeem", "show", redemption]);
     assert_eq!((&shown["state"], &shown["narrative"]), (&"REJECTED".into(), &"the payout account is closed".into()));
     assert_eq!(desk.does("bank-east", &["reserves", "show", "EURX"])["circulation"], 30_000);
+}
+
+/// An auditor attests capital, governance sets a rule and a list of purposes; nobody else does, and nothing is set for the past.
+fn lenders_are_supervised(desk: &Desk<'_>) {
+    let a_second_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(1);
+    let as_of = a_second_ago.to_string();
+    let attest = |assets: &'static str| {
+        let figures =
+            ["--loan-funding", "0", "--bond-funding", "0.50", "--capital", "9.00", "--risk-weighted-assets", "8.00"];
+        let of = ["finance", "attest-capital", "financier", "--token", "USDX", "--kind", "small-loan", "--as-of"];
+        [&of[..], &[as_of.as_str(), "--net-assets", assets, "--exposures", "7.00"], &figures].concat()
+    };
+    desk.declines("governance", &attest("12.34"), "ROLE_REQUIRED");
+    desk.applies("auditor", &attest("12.34"));
+    let capital = desk.does("financier", &["finance", "capital", "USDX"]);
+    let told = ["net_assets", "loan_funding", "bond_funding", "capital", "risk_weighted_assets", "exposures"];
+    assert_eq!(told.map(|field| capital[field].as_u64()), [1_234, 0, 50, 900, 800, 700].map(Some), "{capital}");
+    assert_eq!(
+        (&capital["kind"], capital["as_of_ms"].as_i64()),
+        (&"SMALL_LOAN".into(), Some(a_second_ago.as_millisecond()))
+    );
+    desk.refuses("auditor", &attest("a lot"), 2, &["a lot"]);
+
+    let rule = ["finance", "set-rule", "borrower-share-bps-max", "900"];
+    let law = ["--law", "a later act"];
+    let past = [&rule[..], &["--from", "2020-01-01T00:00:00Z"], &law].concat();
+    desk.declines("governance", &past, "PARAMETER_NOT_LATER");
+    desk.declines("supplier", &[&rule[..], &["--from", "2099-01-01T00:00:00Z"], &law].concat(), "ROLE_REQUIRED");
+    desk.applies("governance", &[&rule[..], &["--from", "2099-01-01T00:00:00+08:00"], &law].concat());
+    let rules = desk.does("supplier", &["finance", "rules"]);
+    let found = rules["rules"].as_array().unwrap().iter().find(|rule| rule["name"] == "borrower-share-bps-max");
+    let coming = &found.unwrap()["coming"][0];
+    assert_eq!((&coming["value"], &coming["law"]), (&900.into(), &"a later act".into()));
+    assert_eq!(coming["in_force_from_ms"], 4_070_880_000_000_u64);
+    let unknown = ["finance", "set-rule", "borrowers", "900", "--from", "2099-01-01T00:00:00Z", "--law", "x"];
+    desk.refuses("governance", &unknown, 2, &["borrower-share-bps-max"]);
+
+    let forbid = |code| ["finance", "forbid-purposes", code, "--from", "2099-01-01T00:00:00Z", "--law", "a later act"];
+    desk.refuses("governance", &forbid("Shares"), 2, &["purposes[0]"]);
+    desk.applies("governance", &forbid("securities"));
+}
+
+/// A network of another genesis is registered, listed and retired; nobody has an account on it.
+fn another_network_is_known_and_no_longer(desk: &Desk<'_>) {
+    let own = std::fs::read_to_string(desk.data_dir.join("genesis.json")).unwrap();
+    let mut other: Value = serde_json::from_str(&own).unwrap();
+    other["network"] = "elsewhere".into();
+    let file = desk.data_dir.join("elsewhere.json");
+    std::fs::write(&file, other.to_string()).unwrap();
+    desk.applies("governance", &["networks", "register", text(&file), "--token", "HKDX=HKDX"]);
+    let listed = desk.does("supplier", &["networks", "list"]);
+    assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&"elsewhere".into(), &"OPEN".into()), "{listed}");
+    assert_eq!(listed[0]["tokens"][0]["token_id_there"], "HKDX");
+    let chain = field(&listed[0], "network_chain_id").to_owned();
+    desk.applies("governance", &["networks", "retire", &chain]);
+    assert_eq!(desk.does("supplier", &["networks", "list"])[0]["state"], "RETIRED");
+    assert_eq!(desk.does("supplier", &["networks", "accounts", &chain]), serde_json::json!([]));
 }
 
 fn receipts_are_kept_and_never_overwritten(desk: &Desk<'_>) {

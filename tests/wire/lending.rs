@@ -8,11 +8,12 @@ use causeway::client::operations::{
 };
 use causeway::client::queries::LoanQuery;
 use causeway::client::{Client, ClientError, Reader, TransactionBuilder};
-use causeway::domain::financing::{CapitalFigures, LenderKind, Parameter, ParameterValue};
+use causeway::domain::financing::{CapitalFigures, LenderKind, Parameter, ParameterValue, RegisterNetwork, TokenPair};
+use causeway::ledger::ValidatorSet;
 use causeway::node::service::{Ending, LedgerHandle as _, Submission};
 use causeway::primitives::ids::Origin;
 use causeway::primitives::time::DAY_MS;
-use causeway::primitives::{Amount, BlockTime, Hash, ObjectId, RequestId, TokenId};
+use causeway::primitives::{Amount, BlockTime, ChainId, Hash, ObjectId, RequestId, TokenId};
 use causeway::wire::pb::financing::{
     self as pb, GetSupervisionRequest, ListFinanceableRequest, ListLoansRequest, LoanClass, RuleStanding,
 };
@@ -283,6 +284,31 @@ async fn receivables_come_page_by_page() {
     assert!(service().list_financeable(wordy).await.expect_err("too long").message().contains("purpose"));
 }
 
+/// A page ends before its receivables are held against more programmes than a page may cost, and loses none of them.
+#[tokio::test]
+async fn a_page_is_bounded_in_offers_too() {
+    let mut desk = Desk::open().await;
+    for number in 0..17 {
+        desk.publish(&format!("P{number}"), "lender", |_| ()).await;
+    }
+    for number in 1..=12 {
+        desk.invoice(number, 10_000, number != 12).await;
+    }
+    let reader = desk.as_who("supplier");
+    let service = || reader.connection().expect("a node").financing();
+    let mut request = ListFinanceableRequest { page_size: 50, ..Default::default() };
+    let first = service().list_financeable(request.clone()).await.expect("a page").into_inner();
+    request.page_token = first.next_page_token.clone();
+    let last = service().list_financeable(request).await.expect("a page").into_inner();
+    let offers =
+        |page: &pb::ListFinanceableResponse| page.receivables.iter().map(|one| one.offers.len()).sum::<usize>();
+    assert_eq!(offers(&first) + offers(&last), 11 * 16, "16 of 17 for each that is confirmed");
+    assert!(offers(&first) <= 160 && first.receivables.len() >= 10, "{} offers", offers(&first));
+    assert_eq!((first.receivables.len() + last.receivables.len(), last.next_page_token.as_str()), (12, ""));
+    let ids = first.receivables.iter().chain(&last.receivables).map(|one| &one.receivable_id);
+    assert!(ids.clone().is_sorted() && ids.collect::<std::collections::BTreeSet<_>>().len() == 12);
+}
+
 #[tokio::test]
 async fn a_lender_reads_its_book_and_what_is_left_to_each_limit() {
     let mut desk = Desk::open().await;
@@ -402,6 +428,31 @@ async fn the_rules_are_public_with_what_is_to_come() {
         [(2_000, "a later act")]
     );
     assert_eq!((&cost.past[..], rule("leverage-ratio-bps-min").in_force.as_ref()), (&[][..], None));
+}
+
+/// The networks are everyone's to see; who is linked to whom is asked for by somebody.
+#[tokio::test]
+async fn networks_are_listed_as_governance_registered_them() {
+    let mut desk = Desk::open().await;
+    assert_eq!(desk.client.networks().await.expect("they are public"), []);
+    let network = RegisterNetwork {
+        network: ChainId([5; 32]),
+        name: "elsewhere".to_owned(),
+        validators: ValidatorSet::new(vec![key(98).public_key()]).expect("one"),
+        epoch_length: 1_000,
+        tokens: vec![TokenPair { there: "HKDY".parse().expect("a token id"), here: token() }],
+    };
+    desk.settle(&["governance"], operations::register_network(&network)).await;
+    let listed = desk.client.networks().await.expect("they are public");
+    let [found] = &listed[..] else { panic!("{listed:?}") };
+    assert_eq!((&found.network_chain_id[..], found.state()), (&[5; 32][..], pb::NetworkState::Open));
+    assert_eq!((found.name.as_str(), found.epoch_length), ("elsewhere", 1_000));
+    assert_eq!(found.validators, [key(98).public_key().0.to_vec()]);
+    desk.settle(&["governance"], operations::retire_network(network.network)).await;
+    assert_eq!(desk.client.networks().await.expect("it stays listed")[0].state(), pb::NetworkState::Retired);
+    let nobody = desk.client.foreign_accounts(None).await;
+    assert_eq!(refused(nobody), (Code::Unauthenticated, "READ_AUTHORISATION_REQUIRED".to_owned()));
+    assert_eq!(desk.as_who("supplier").foreign_accounts(Some(network.network)).await.expect("none"), []);
 }
 
 #[tokio::test]

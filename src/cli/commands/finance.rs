@@ -2,6 +2,7 @@
 
 use super::lending::LendingCommand;
 use super::names::by_name;
+use super::supervision::SupervisionCommand;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
@@ -193,6 +194,9 @@ pub enum FinanceCommand {
     #[command(flatten)]
     #[allow(missing_docs)]
     Lending(LendingCommand),
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    Supervision(SupervisionCommand),
 }
 
 impl FinanceCommand {
@@ -249,6 +253,7 @@ impl FinanceCommand {
                 Ok(())
             }
             Self::Lending(command) => command.run(session).await,
+            Self::Supervision(command) => command.run(session).await,
             Self::List { state, bucket, of, borrower, obligor, programme } => {
                 session.account()?;
                 let account = |name: Option<String>| name.map(|name| session.common.find_account(&name)).transpose();

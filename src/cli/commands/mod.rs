@@ -31,5 +31,6 @@ pub mod run;
 mod salts;
 mod shipment_events;
 pub mod status;
+mod supervision;
 pub mod tokens;
 pub mod transaction;

@@ -1,15 +1,18 @@
 //! `causeway networks`: other networks on which a settlement counts as evidence here, and who has an account on both.
 
 use crate::cli::failure::Failure;
+use crate::cli::output::print_many;
 use crate::cli::session::Session;
+use crate::client::json::to_json;
 use crate::client::{operations, receipt_file};
 use crate::domain::financing::{RegisterNetwork, TokenPair};
 use crate::execution::genesis::Genesis;
 use crate::ledger::ValidatorSet;
 use crate::primitives::{AccountId, ChainId, PublicKey};
+use serde_json::Value;
 use std::path::PathBuf;
 
-/// Registers other networks, and links accounts on them.
+/// Registers and lists other networks, and links accounts on them.
 #[derive(Debug, clap::Subcommand)]
 pub enum NetworksCommand {
     /// Registers a network by its genesis file, or registers one again as it is now. Governance does, on this ledger.
@@ -40,6 +43,13 @@ pub enum NetworksCommand {
         /// The receipt file.
         file: PathBuf,
     },
+    /// Lists the other networks that governance registered, retired ones too.
+    List,
+    /// Lists the accounts of other networks that are linked to accounts here, as far as the acting one may see these.
+    Accounts {
+        /// Only those of this network, by its chain id.
+        chain: Option<ChainId>,
+    },
 }
 
 impl NetworksCommand {
@@ -56,6 +66,17 @@ impl NetworksCommand {
             Self::Retire { chain } => operations::retire_network(chain),
             Self::Declare { chain, there } => operations::declare_foreign_account(chain, there),
             Self::Link { file } => operations::link_foreign_account(receipt_file::read(&file)?),
+            Self::List => {
+                let values: Vec<Value> = session.client.networks().await?.iter().map(to_json).collect();
+                print_many(session.format(), &values, &["network_chain_id", "name", "state", "epoch_length"]);
+                return Ok(());
+            }
+            Self::Accounts { chain } => {
+                session.account()?;
+                let values: Vec<Value> = session.client.foreign_accounts(chain).await?.iter().map(to_json).collect();
+                print_many(session.format(), &values, &["network_chain_id", "foreign_account_id", "account_id"]);
+                return Ok(());
+            }
         };
         session.submit_one(operation).await
     }

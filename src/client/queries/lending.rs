@@ -5,7 +5,7 @@ use crate::client::connection::Connection;
 use crate::client::error::ClientError;
 use crate::client::ledger_client::Client;
 use crate::client::operations::Citation;
-use crate::primitives::{AccountId, ObjectId, TokenId};
+use crate::primitives::{AccountId, ChainId, ObjectId, TokenId};
 use crate::wire::pb::financing;
 use bytes::Bytes;
 
@@ -113,6 +113,21 @@ impl Client {
     /// The lender's rules.
     pub async fn lending_rules(&self) -> Result<financing::GetLendingRulesResponse, ClientError> {
         ask!(self, lending.get_lending_rules(financing::GetLendingRulesRequest {}))
+    }
+
+    /// The other networks that governance registered.
+    pub async fn networks(&self) -> Result<Vec<financing::Network>, ClientError> {
+        all_pages!(self, lending.list_networks, financing::ListNetworksRequest::default(), networks)
+    }
+
+    /// The accounts of other networks, or of one, that are linked to accounts which the reader may see.
+    pub async fn foreign_accounts(
+        &self,
+        network: Option<ChainId>,
+    ) -> Result<Vec<financing::ForeignAccount>, ClientError> {
+        let request =
+            financing::ListForeignAccountsRequest { network_chain_id: optional(network), ..Default::default() };
+        all_pages!(self, lending.list_foreign_accounts, request, foreign_accounts)
     }
 
     /// All lenders, page by page.
