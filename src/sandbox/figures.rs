@@ -1,13 +1,14 @@
 //! The figures scenario: what the README says of this machine's network, measured through gRPC as a client would.
 //!
 //! * a lone payment on the idle network: from its submission to its receipt, one after the other;
+//! * a loan: from the carrier's event being sent to the receipt of the loan that it brought about;
 //! * payments by 64 clients, each of which sends its next as soon as it has a receipt (closed loop);
 //! * a validator's memory at rest, and its way back after it was killed.
 //!
 //! Signing happens inside the measured time, on the same processors as the validators.
 
 use super::SandboxError;
-use super::scenes::{lose_a_validator, market::token};
+use super::scenes::{lose_a_validator, market::token, time_loans};
 use super::stage::Stage;
 use crate::client::{Client, ClientError, EXPIRES_IN_DEFAULT, KeyPair, TransactionBuilder, operations};
 use crate::ledger::Status;
@@ -18,6 +19,8 @@ use tokio::task::JoinSet;
 
 /// Lone payments measured.
 const LONE_PAYMENTS: usize = 200;
+/// Loans measured.
+const LOANS: u64 = 20;
 /// Clients of the closed loop.
 const CLIENTS: usize = 64;
 /// How long the closed loop runs.
@@ -69,6 +72,9 @@ pub async fn measure(stage: &mut Stage<'_>) -> Result<(), SandboxError> {
 
     let lone = lone_payments(stage, &payment).await?;
     say(stage, "lone payment", &format!("p50 {} · p99 {}", ms(&lone, 0.5), ms(&lone, 0.99)));
+    let loans = loans(stage).await?;
+    let longest = ms(&loans, 1.0);
+    say(stage, "event to loan", &format!("p50 {} · longest {longest} of {LOANS}", ms(&loans, 0.5)));
     let (count, took, loaded) = closed_loop(stage, &payment).await?;
     let rate = count as f64 / took.as_secs_f64();
     let latencies = format!("p50 {} · p99 {}", ms(&loaded, 0.5), ms(&loaded, 0.99));
@@ -89,6 +95,16 @@ async fn lone_payments(stage: &Stage<'_>, payment: &Payment) -> Result<Histogram
         // Long enough for the network to be idle again, short enough not to wait for the idle timer.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    Ok(latencies)
+}
+
+/// From a carrier's event to the loan.
+async fn loans(stage: &mut Stage<'_>) -> Result<Histogram<u64>, SandboxError> {
+    stage.be_silent(true);
+    let took = time_loans(stage, LOANS).await;
+    stage.be_silent(false);
+    let mut latencies = histogram()?;
+    took?.into_iter().for_each(|took| note(&mut latencies, took));
     Ok(latencies)
 }
 

@@ -53,6 +53,8 @@ pub struct Stage<'a> {
     scales: BTreeMap<TokenId, u32>,
     /// What everyone had of each token when the story began.
     before: BTreeMap<(String, String), u64>,
+    /// Whether steps are not told.
+    silent: bool,
 }
 
 /// A transaction of one participant, in the making.
@@ -98,6 +100,7 @@ impl<'a> Stage<'a> {
             people,
             scales,
             before: BTreeMap::new(),
+            silent: false,
         })
     }
 
@@ -269,7 +272,9 @@ impl<'a> Stage<'a> {
         let path = self.directory.receipt(settled.receipt.header.height, step);
         receipt_file::write(&path, &settled.receipt).map_err(|error| SandboxError::Internal(error.to_string()))?;
         let record = StepRecord::new(step, sentence, &found, &settled, path);
-        self.output.step(self.report.steps.len() + 1, &record);
+        if !self.silent {
+            self.output.step(self.report.steps.len() + 1, &record);
+        }
         if let Some(rule) = rule {
             self.tell(rule);
         }
@@ -334,7 +339,15 @@ impl<'a> Stage<'a> {
 
     /// Tells something beside the steps.
     pub fn tell(&self, sentence: &str) {
-        self.output.note(&format!("     {sentence}"));
+        if !self.silent {
+            self.output.note(&format!("     {sentence}"));
+        }
+    }
+
+    /// Plays on without telling of each step, or with it again. What is expected of steps, and what is kept of them, stays
+    /// the same.
+    pub fn be_silent(&mut self, silent: bool) {
+        self.silent = silent;
     }
 
     /// Begins the story: what everyone has from here on is compared with what it has now.

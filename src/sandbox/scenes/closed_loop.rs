@@ -11,6 +11,7 @@ use crate::primitives::{ObjectId, TransactionId};
 use crate::sandbox::SandboxError;
 use crate::sandbox::documents::{Document, Documents};
 use crate::sandbox::stage::Stage;
+use std::time::Duration;
 
 /// How many receipts of settlements the financier asks for.
 const SETTLEMENTS: u32 = 3;
@@ -80,6 +81,38 @@ async fn tell_what_is_missing(stage: &Stage<'_>, request: &NewFinancingRequest) 
     let missing: Vec<String> = assessment.failing.iter().map(|condition| condition.name.clone()).collect();
     stage.tell(&format!("Asked beforehand, the ledger says what is missing for the loan: {}.", missing.join(", ")));
     Ok(())
+}
+
+/// Plays the way from the order to the money so many times, each on documents of its own, and tells of each how long it took
+/// from the carrier's event being sent to the receipt of the loan.
+///
+/// # Errors
+/// The first step that does not go as it must.
+pub async fn time_loans(stage: &mut Stage<'_>, count: u64) -> Result<Vec<Duration>, SandboxError> {
+    let first = Document::own_invoice(stage.now_ms())?;
+    let (token, _) = market::trade_token(stage, &first).await?;
+    let paid = market::pay_three_times(stage, [token; 3]).await?;
+    let mut terms = None;
+    let mut took = Vec::new();
+    for number in 1..=count {
+        let mut invoice = first.under_number(&format!("{}-{number}", first.says.number))?;
+        invoice.says.order_reference = Some(format!("PO-{}", invoice.says.number));
+        let trade = trade::prepare(stage, &invoice).await?;
+        let order = trade::agree_on_order(stage, &Documents::default(), &invoice, &trade).await?;
+        let receivable = trade::register_invoice(stage, &invoice, &trade, Some(order.id)).await?;
+        trade::confirm_invoice(stage, receivable).await?;
+        let mut request = match terms.take() {
+            Some(request) => NewFinancingRequest { receivable, ..request },
+            None => offer(stage, &trade, receivable, &paid).await?,
+        };
+        // A hundredth of what the financier has, for all of them together.
+        request.advance = trade.amount.scale_down(1, 100 * count).ok_or_else(market::overflow)?;
+        terms = Some(request.clone());
+        let sent = trade::ship(stage, &Documents::default(), &order).await?;
+        lending::borrow(stage, ("supplier", "request-financing"), "the supplier asks for the loan", request).await?;
+        took.push(sent.elapsed());
+    }
+    Ok(took)
 }
 
 /// The goods leave, and the supplier has its money: nobody stands in between. Gives the loan.

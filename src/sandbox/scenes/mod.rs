@@ -22,6 +22,7 @@ use super::documents::{Document, Documents};
 use super::figures;
 use super::stage::Stage;
 use crate::client::ubl::UblInvoice;
+pub use closed_loop::time_loans;
 pub use trade::choose;
 pub use whole::lose_a_validator;
 
@@ -66,7 +67,7 @@ impl Scenario {
 
     /// Whether it plays on the documents that the user named.
     pub fn takes_documents(self) -> bool {
-        matches!(self, Self::Default | Self::ClosedLoop | Self::Figures | Self::None)
+        matches!(self, Self::Default | Self::ClosedLoop | Self::None)
     }
 
     /// Whether it tells a story, and so brings its own money.
