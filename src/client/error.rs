@@ -205,6 +205,11 @@ pub(super) fn was_never_taken(status: &Status) -> bool {
     status.code() == Code::ResourceExhausted || causes.into_iter().any(|cause| cause.is::<tonic::ConnectError>())
 }
 
+/// Whether a refusal is of the transaction, and not of one call: a final block is past its expiry, and none holds it.
+pub(super) fn never_happened(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.reason == "TRANSACTION_EXPIRED")
+}
+
 fn is_transport(status: &Status) -> bool {
     // tonic reports a connection that breaks during a call as Unknown, with the cause as source.
     status.code() == Code::Unavailable

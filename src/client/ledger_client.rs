@@ -4,7 +4,7 @@
 //! safe, because its identity is its body's hash: it cannot be applied twice, whoever receives it.
 
 use super::connection::{Authorizer, Connection, Reader};
-use super::error::{ClientError, cause_of, is_worth_another_node, was_never_taken};
+use super::error::{ClientError, cause_of, is_worth_another_node, never_happened, was_never_taken};
 use super::tls::Tls;
 use super::transaction::now_ms;
 use crate::ledger::receipt::Receipt;
@@ -189,7 +189,7 @@ impl Client {
     ///
     /// # Errors
     /// A refusal (nothing happened), that nobody answers (nothing was sent), or that the outcome is unknown: once a node may have
-    /// taken it, what another says of it is one node's word.
+    /// taken it, another's refusal speaks of its own call alone, unless it says that the transaction never happened.
     pub async fn submit_and_wait(&self, transaction: &SignedTransaction) -> Result<Settled, ClientError> {
         let started = Instant::now();
         let deadline = started + self.patience;
@@ -216,7 +216,7 @@ impl Client {
                             last = status;
                         }
                     }
-                    Err(status) if may_be_taken => {
+                    Err(status) if may_be_taken && !never_happened(&status) => {
                         let cause = format!("a node may have taken it, and another refuses it: {}", cause_of(&status));
                         return Err(unknown(cause));
                     }

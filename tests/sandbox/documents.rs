@@ -213,6 +213,11 @@ fn goods_are_shipped(desk: &Desk<'_>, papers: &Papers, order: &str) {
     desk.declines("carrier", &borrowed(&whole), "EVENT_ALREADY_RECORDED");
     let listed = desk.does("buyer", &["events", "list", "--order", order]);
     assert_eq!((&listed[0]["event_hash"], &listed[0]["step"]), (&event.into(), &"SHIPPING".into()), "{listed}");
+    assert_eq!(desk.does("carrier", &["events", "list", "--order", order]), listed, "it carries the order");
+    assert_eq!(
+        desk.does("carrier", &["orders", "get", order])["terms"],
+        desk.does("buyer", &["orders", "get", order])["terms"]
+    );
     opens_the_commitment(&recorded, &document, &listed[0]);
     assert_eq!(listed[0]["read_point_commitment"], registered["read_point_commitment"]);
 

@@ -52,6 +52,26 @@ async fn a_refusal_after_a_node_may_have_taken_it_leaves_the_outcome_open() {
     assert_eq!(takes.status().height, 2, "it happened");
 }
 
+/// That it expired is said of the transaction, and not of one call: it never happened, whoever had it before.
+#[tokio::test]
+async fn what_expired_is_no_open_outcome() {
+    let (takes, later) = (StandIn::open(), StandIn::open());
+    let client = Client::connect(&[served(&takes).await, served(&later).await], None).await.expect("they answer");
+    let opening = |request: u8, expires_at_ms| {
+        let builder =
+            TransactionBuilder::with_request_id(client.chain_id(), account("bank-a"), RequestId([request; 16]));
+        let mut builder = builder.expires_at_ms(expires_at_ms);
+        builder.add(operations::open_account(Keys::single(key(60 + request).public_key()), &[], ""));
+        builder.finish().sign(&[key(1)]).expect("it is small")
+    };
+    for request in 1..=5 {
+        later.submit(opening(request, GENESIS_TIME_MS + 60_000)).await.expect("it is admitted");
+    }
+    let error = client.submit_and_wait(&opening(9, GENESIS_TIME_MS + 4)).await.expect_err("its time is over");
+    assert_eq!(error.refusal().map(|refusal| refusal.reason.as_str()), Some("TRANSACTION_EXPIRED"), "{error:?}");
+    assert_eq!(takes.status().height, 1, "the first node was asked");
+}
+
 /// Where no node can have taken it, a refusal is one: nobody listens at one address, and the other node had no room before.
 #[tokio::test]
 async fn a_refusal_is_one_where_no_node_can_have_taken_it() {

@@ -54,7 +54,7 @@ impl AssignReceivable {
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (id, assignee) = (self.receivable, self.assignee);
         let mut found = owned(id, context, changes)?;
-        let owner_before = found.owner();
+        let (owner_before, state_before) = (found.owner(), found.state());
         if assignee == owner_before {
             return Err(Reason::SameAccount { account: assignee });
         }
@@ -70,6 +70,7 @@ impl AssignReceivable {
                 .with("token", found.token)
                 .with("outstanding", found.outstanding())
                 .with("due_at", found.due_at)
+                .with("state_before", state_before.name())
                 .with("state", found.state().name()),
         );
         Ok(())

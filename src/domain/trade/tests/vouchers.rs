@@ -32,10 +32,17 @@ fn a_receivable_passes_to_another_merchant_who_signs() {
     assert_eq!(name_of(perform!(market, [supplier, financier], assign(financier))), "ROLE_REQUIRED");
     let performed = perform!(market, [supplier, stranger], assign(stranger)).expect("both signed");
     let effect = &performed.planned.effects[0];
-    assert_eq!(
-        (effect.name.as_str(), effect.field("buyer")),
-        ("trade.receivable_assigned", Some(&Value::Account(buyer)))
-    );
+    assert_eq!(effect.name, "trade.receivable_assigned");
+    for (field, value) in [
+        ("buyer", Value::Account(buyer)),
+        ("owner_before", Value::Account(supplier)),
+        ("owner", Value::Account(stranger)),
+        ("outstanding", Value::Amount(Amount::new(600))),
+        ("state_before", Value::from("confirmed")),
+        ("state", Value::from("confirmed")),
+    ] {
+        assert_eq!(effect.field(field), Some(&value), "{field}");
+    }
     assert_eq!((found(&market, id).owner(), found(&market, id).holder()), (stranger, stranger));
     let open = |market: &Market, account| count_open(&market.stage.view, &receivables_of(account), usize::MAX);
     assert_eq!([supplier, stranger, buyer].map(|account| open(&market, account)), [0, 1, 1]);
