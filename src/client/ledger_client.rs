@@ -191,15 +191,10 @@ impl Client {
     /// A refusal (nothing happened), that nobody answers (nothing was sent), or that the outcome is unknown: once a node may have
     /// taken it, another's refusal speaks of its own call alone, unless it says that the transaction never happened.
     pub async fn submit_and_wait(&self, transaction: &SignedTransaction) -> Result<Settled, ClientError> {
-        let started = Instant::now();
-        let deadline = started + self.patience;
-        let unknown = |cause: String| ClientError::OutcomeUnknown {
-            transaction: transaction.id(),
-            waited: started.elapsed().min(self.patience),
-            cause,
-        };
+        let mut sent = Sent::now(transaction.id());
+        let deadline = sent.since + self.patience;
         let mut backoff = BACKOFF_FIRST;
-        let (mut attempts, mut may_be_taken) = (0, false);
+        let mut attempts = 0;
         loop {
             let mut last = Status::unavailable("no endpoint was given");
             for (index, connection) in self.in_order() {
@@ -209,28 +204,18 @@ impl Client {
                         self.preferred.store(index, Ordering::Relaxed);
                         return settled(response, transaction.id(), attempts);
                     }
-                    // That one waited in vain tells more than that another does not answer.
-                    Err(status) if is_worth_another_node(&status) => {
-                        may_be_taken |= !was_never_taken(&status);
+                    Err(status) => {
+                        let status = sent.not_taken(status, &connection.endpoint)?;
+                        // That one waited in vain tells more than that another does not answer.
                         if last.code() != Code::DeadlineExceeded {
                             last = status;
                         }
                     }
-                    Err(status) if may_be_taken && !never_happened(&status) => {
-                        let cause = format!("a node may have taken it, and another refuses it: {}", cause_of(&status));
-                        return Err(unknown(cause));
-                    }
-                    Err(status) => return Err(ClientError::from_status(&status, &connection.endpoint)),
                 }
             }
             let pause = backoff.max(asked_to_wait(&last));
             if Instant::now() + pause >= deadline {
-                return Err(match last.code() {
-                    _ if !may_be_taken => ClientError::from_status(&last, &self.endpoints().join(", ")),
-                    // The node's own words for it tell a program what to do next, and so does the error.
-                    Code::DeadlineExceeded => unknown("no block holds it yet".to_owned()),
-                    _ => unknown(cause_of(&last)),
-                });
+                return Err(sent.in_vain(&last, &self.endpoints()));
             }
             sleep(pause).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
@@ -255,20 +240,73 @@ impl Client {
     /// Submits a transaction without waiting for its finality.
     ///
     /// # Errors
-    /// A refusal, or that nobody answers.
+    /// Those of [`Self::submit_and_wait`].
     pub async fn submit(&self, transaction: &SignedTransaction) -> Result<TransactionId, ClientError> {
         let message = signed_transaction_to_pb(transaction);
-        let call = |connection: Connection| {
-            let request = pb::SubmitRequest { transaction: Some(message.clone()) };
-            async move { connection.ledger().submit(request).await }
-        };
-        self.ask(call).await.map(|_| transaction.id())
+        let mut sent = Sent::now(transaction.id());
+        let mut last = Status::unavailable("no endpoint was given");
+        for (index, connection) in self.in_order() {
+            let (mut service, request) =
+                (connection.ledger(), pb::SubmitRequest { transaction: Some(message.clone()) });
+            let answer = timeout(PATIENCE_PER_NODE, service.submit(request)).await;
+            match answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("it did not answer in time"))) {
+                Ok(_) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(sent.transaction);
+                }
+                Err(status) => last = sent.not_taken(status, &connection.endpoint)?,
+            }
+        }
+        Err(sent.in_vain(&last, &self.endpoints()))
     }
 
     /// The account whose balance, receivables and so on this client reads, if it reads as one.
     pub fn reader(&self) -> Option<AccountId> {
         let authorizer = self.connections.first().map(|connection| &connection.authorizer)?;
         authorizer.0.as_ref().map(|(reader, _)| reader.account)
+    }
+}
+
+/// A transaction that is sent to one node after the other, and what those asked so far leave open.
+struct Sent {
+    transaction: TransactionId,
+    since: Instant,
+    may_be_taken: bool,
+}
+
+impl Sent {
+    fn now(transaction: TransactionId) -> Self {
+        Self { transaction, since: Instant::now(), may_be_taken: false }
+    }
+
+    /// Takes up that a node gave no answer. The status is given back where another node is to be asked.
+    ///
+    /// # Errors
+    /// A refusal, unless a node that was asked before may have taken it: then the outcome is open, save of what never happened.
+    fn not_taken(&mut self, status: Status, endpoint: &str) -> Result<Status, ClientError> {
+        if is_worth_another_node(&status) {
+            self.may_be_taken |= !was_never_taken(&status);
+            return Ok(status);
+        }
+        if self.may_be_taken && !never_happened(&status) {
+            let cause = format!("a node may have taken it, and another refuses it: {}", cause_of(&status));
+            return Err(self.unknown(cause));
+        }
+        Err(ClientError::from_status(&status, endpoint))
+    }
+
+    /// What is known once no node is asked any more.
+    fn in_vain(&self, last: &Status, endpoints: &[&str]) -> ClientError {
+        match last.code() {
+            _ if !self.may_be_taken => ClientError::from_status(last, &endpoints.join(", ")),
+            // The node's own words for it tell a program what to do next, and so does the error.
+            Code::DeadlineExceeded => self.unknown("no block holds it yet".to_owned()),
+            _ => self.unknown(cause_of(last)),
+        }
+    }
+
+    fn unknown(&self, cause: String) -> ClientError {
+        ClientError::OutcomeUnknown { transaction: self.transaction, waited: self.since.elapsed(), cause }
     }
 }
 

@@ -10,7 +10,9 @@ use causeway::primitives::RequestId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// The address of a server of this ledger.
 async fn served(ledger: &StandIn) -> String {
@@ -50,6 +52,47 @@ async fn a_refusal_after_a_node_may_have_taken_it_leaves_the_outcome_open() {
     assert_eq!(*id, transaction.id());
     assert!(cause.contains("another refuses it: there is no account"), "{cause}");
     assert_eq!(takes.status().height, 2, "it happened");
+}
+
+/// A way to a server that can be cut: then whoever comes is heard and never answered.
+async fn cuttable(to: String) -> (String, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let (cut, is_cut) = watch::channel(false);
+    let server = to.trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (mut is_cut, server) = (is_cut.clone(), server.clone());
+            tokio::spawn(async move {
+                if *is_cut.borrow() {
+                    let _ = client.read(&mut [0; 64]).await;
+                    return;
+                }
+                let mut server = TcpStream::connect(server).await.expect("it listens");
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut server) => (),
+                    _ = is_cut.changed() => (),
+                }
+            });
+        }
+    });
+    (format!("http://{address}"), cut)
+}
+
+/// Without waiting it is the same: the connection breaks after the transaction went out, and another node refuses it.
+#[tokio::test]
+async fn who_does_not_wait_hears_that_the_outcome_is_open_too() {
+    let (near, refuses) = (StandIn::open(), StandIn::open());
+    let (way, cut) = cuttable(served(&near).await).await;
+    let client = Client::connect(&[way, served(&refuses).await], None).await.expect("they answer");
+    let transaction = of_a_sender_that_one_knows(&client, &near).await;
+    cut.send(true).expect("somebody listens");
+    let error = client.submit(&transaction).await.expect_err("one breaks off, one refuses");
+    assert!(matches!(error, ClientError::OutcomeUnknown { .. }), "{error:?}");
+    // Asked alone, its refusal is one.
+    let alone = client.of_node(client.endpoints()[1]).await.expect("it answers");
+    let error = alone.submit(&transaction).await.expect_err("it knows no such sender");
+    assert_eq!(error.refusal().map(|refusal| refusal.reason.as_str()), Some("SENDER_UNKNOWN"), "{error:?}");
 }
 
 /// That it expired is said of the transaction, and not of one call: it never happened, whoever had it before.
