@@ -8,7 +8,7 @@ use crate::execution::genesis::{
 use crate::execution::{BlockExecutor, Envelope, Executed, ParentState, Place, Transaction};
 use crate::ledger::account::KeySet;
 use crate::ledger::block::outcome_leaf;
-use crate::ledger::receipt::{Receipt, TrustRoot};
+use crate::ledger::receipt::{PlacedTransaction, Receipt, TrustRoot};
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
     Account, Changes, Header, Role, SignedTransaction, TransactionSignature, View as _, consensus_namespace,
@@ -148,10 +148,12 @@ impl Stage {
         let leaves: Vec<Hash> = block.transactions.iter().map(|each| each.signed().leaf()).collect();
         let outcomes: Vec<Hash> = block.outcomes.iter().map(|outcome| outcome_leaf(&outcome.hash())).collect();
         Receipt {
-            transaction: block.transactions[index].signed().clone(),
+            transaction: Some(PlacedTransaction {
+                signed: block.transactions[index].signed().clone(),
+                path: Path::of(&leaves, index).expect("it is in the block"),
+            }),
             outcome: block.outcomes[index].clone(),
             balances: block.openings.of(index, &block.outcomes[index]),
-            transaction_path: Path::of(&leaves, index).expect("it is in the block"),
             outcome_path: Path::of(&outcomes, index).expect("it is in the block"),
             header: block.header.clone(),
             later: None,

@@ -222,7 +222,8 @@ pub(super) fn visible_receipt(sight: Sight<'_>, receipt: Receipt) -> Receipt {
 }
 
 fn sees(sight: Sight<'_>, known: &KnownTransaction) -> bool {
-    let of_parties = sight.of_account(known.sender) || sight.of_signers(&known.signers);
+    let sent = known.sender.is_some_and(|sender| sight.of_account(sender));
+    let of_parties = sent || sight.of_signers(&known.signers);
     match &known.fate {
         Fate::Final(done) => of_parties || sight.of_outcome(done.outcome()),
         Fate::Pending => of_parties,

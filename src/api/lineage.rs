@@ -7,7 +7,7 @@
 //! * Whoever sees a step of the object asked for sees what it stands on: a financier the order and the events behind its claim.
 //!   Nobody else learns anything, not even that there is such an object.
 //! * Balances stay closed to whom they do not concern, as in every receipt.
-//! * At most [`STEPS_MAX`] steps are answered, of which each costs a receipt.
+//! * At most [`STEPS_MAX`] steps are answered, of which each has a receipt.
 
 use super::ledger::visible_receipt;
 use super::status::{not_found, unavailable};
@@ -104,18 +104,15 @@ async fn step_to_pb(
 ) -> Result<pb::LineageStep, Status> {
     let HistoryStep { done, reserve_lines } = step;
     let id = done.outcome().transaction_id;
-    // What fell due has no receipt, and none is waited for; a transaction has one as soon as a certificate covers it.
-    let receipt = match node.transaction(id).await.map_err(unavailable)? {
-        None => None,
-        Some(_) => Some(node.receipt(id, None).await.map_err(unavailable)?.ok_or_else(|| unavailable(Unavailable))?),
-    };
+    // There is one as soon as a certificate covers the block.
+    let receipt = node.receipt(id, None).await.map_err(unavailable)?.ok_or_else(|| unavailable(Unavailable))?;
     Ok(pb::LineageStep {
         object_id: Bytes::copy_from_slice(&of.object.0),
         relation: of.relation.clone(),
         transaction_id: Bytes::copy_from_slice(&id.0),
         height: done.height(),
         effects: effects_on(of.object, done).map(effect_to_pb).collect(),
-        receipt: receipt.map(|receipt| receipt_to_pb(&visible_receipt(sight, receipt))),
+        receipt: Some(receipt_to_pb(&visible_receipt(sight, receipt))),
         reserve_lines: reserve_lines.iter().map(|line| line.to_bytes().into()).collect(),
     })
 }

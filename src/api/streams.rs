@@ -315,23 +315,15 @@ fn events_of(sight: Sight<'_>, record: &BlockRecord, from_index: usize) -> Vec<p
                 OutcomeStatus::Applied => (status_to_pb(&outcome.status), None),
                 OutcomeStatus::Declined(decline) => (status_to_pb(&outcome.status), Some(decline_to_pb(decline))),
             };
-            let is_transaction = index < transactions;
-            let transaction_id = match is_transaction {
-                true => Bytes::copy_from_slice(&outcome.transaction_id.0),
-                false => Bytes::new(),
-            };
-            let oversees = sight.oversees();
-            // Of what fell due for many, each hears its own.
-            let effects = outcome.effects.iter().filter(|effect| is_transaction || oversees || sight.of_effect(effect));
             pb::Event {
                 cursor: Cursor { height: header.height, index: index + 1 }.text(),
                 height: header.height,
                 time_ms: header.time.0,
-                transaction_id,
+                transaction_id: Bytes::copy_from_slice(&outcome.transaction_id.0),
                 status: status.into(),
                 decline,
                 movements: outcome.movements.iter().map(movement_to_pb).collect(),
-                effects: effects.map(effect_to_pb).collect(),
+                effects: outcome.effects.iter().map(effect_to_pb).collect(),
                 transfers: record.block.transactions().get(index).map(transfers_of).unwrap_or_default(),
             }
         })

@@ -2,9 +2,9 @@
 //!
 //! Overseers (observers, operators) see everything. Auditors and governance supervise lenders: they see every lender's book and
 //! loans besides what is their own. An account sees what concerns it or an account under it: a
-//! transaction concerns its sender, its signers, and every account that its movements, balances and effects name. What fell
-//! due in a block concerns nobody as a whole: each effect of it is shown to those whom it names. A carrier sees the orders for
-//! which it was appointed, and of the events of their shipments its own.
+//! transaction concerns its sender, its signers, and every account that its movements, balances and effects name; what fell
+//! due, which has an outcome for each thing, every account that this one names. A carrier sees the orders for which it was
+//! appointed, and of the events of their shipments its own.
 
 use super::caller::Caller;
 use crate::domain::financing::Loan;
@@ -25,11 +25,6 @@ pub(super) struct Sight<'a> {
 impl<'a> Sight<'a> {
     pub(super) fn new(caller: Caller, view: &'a dyn View) -> Self {
         Self { caller, view }
-    }
-
-    /// Whether the caller sees everything.
-    pub(super) fn oversees(self) -> bool {
-        matches!(self.caller, Caller::Overseer(_))
     }
 
     /// Whether the caller sees every lender's book and loans: it oversees, audits or governs.
@@ -70,7 +65,7 @@ impl<'a> Sight<'a> {
     }
 
     /// Whether an effect names an account that the caller sees.
-    pub(super) fn of_effect(self, effect: &Effect) -> bool {
+    fn of_effect(self, effect: &Effect) -> bool {
         let named = effect.fields.iter().filter_map(|(_, value)| match value {
             Value::Account(account) => Some(*account),
             _ => None,
@@ -78,7 +73,7 @@ impl<'a> Sight<'a> {
         named.into_iter().any(|account| self.of_account(account))
     }
 
-    /// Whether what a transaction did concerns the caller.
+    /// Whether what a transaction did, or what fell due, concerns the caller.
     pub(super) fn of_outcome(self, outcome: &Outcome) -> bool {
         if matches!(self.caller, Caller::Overseer(_)) {
             return true;

@@ -31,7 +31,7 @@ pub fn settled_to_json(settled: &Settled) -> Value {
     }
     object.insert("height".into(), settled.receipt.header.height.into());
     object.insert("finality_ms".into(), (settled.finality_us as f64 / 1000.0).into());
-    object.insert("transaction_id".into(), settled.receipt.transaction.id().to_string().into());
+    object.insert("transaction_id".into(), settled.receipt.transaction_id().to_string().into());
     object.insert("receipt_id".into(), settled.receipt.id().to_string().into());
     Value::Object(object)
 }

@@ -556,7 +556,9 @@ impl Session {
         }
         if self.format() == Format::Json {
             value["outcome"] = outcome_value(&settled.receipt);
-            value["transaction"] = body_to_json(settled.receipt.transaction.body());
+            if let Some(transaction) = &settled.receipt.transaction {
+                value["transaction"] = body_to_json(transaction.signed.body());
+            }
         }
         output::print_one(self.format(), &value);
         // What happened is told before the file is tried: who hears only of the file would do it again.

@@ -319,7 +319,7 @@ fn asked_to_wait(status: &Status) -> Duration {
 fn settled(response: pb::SubmitAndWaitResponse, sent: TransactionId, attempts: u32) -> Result<Settled, ClientError> {
     let message = response.receipt.ok_or_else(|| ClientError::Malformed("there is no receipt in it".to_owned()))?;
     let receipt = receipt_from_pb(message).map_err(|error| ClientError::Malformed(error.to_string()))?;
-    if receipt.transaction.id() != sent {
+    if receipt.transaction_id() != sent {
         return Err(ClientError::Malformed("its receipt is of another transaction".to_owned()));
     }
     Ok(Settled { receipt, finality_us: response.finality_us, attempts })

@@ -1,15 +1,14 @@
 //! Lineage: where a loan comes from, proven step by step, offline.
 //!
-//! A node answers `GetLineage` with the history of an object and of what it stands on. Each step carries the receipt of its
-//! transaction and the reserve lines of its block, so the whole is a file that convinces with the genesis alone.
+//! A node answers `GetLineage` with the history of an object and of what it stands on. Each step carries its receipt, of a transaction or
+//! of what fell due, and the reserve lines of its block, so the whole is a file that convinces with the genesis alone.
 //!
 //! # Invariants
 //! * What [`Lineage::verify`] accepts, happened: every receipt verifies, tells of the step's object, and the reserve lines are those
 //!   that its header commits to. Every object but the first is named, by its relation, in a step above it.
 //!
 //! # Deliberately absent
-//! Completeness: a lineage proves what it shows, not that nothing else happened to an object. And proofs of what fell due by time
-//! alone, such as ageing: such a step has no transaction and no receipt, and is counted as unproven.
+//! Completeness: a lineage proves what it shows, not that nothing else happened to an object.
 
 use super::receipt_file::{self, ReceiptFileError};
 use crate::ledger::block::reserves_root;
@@ -81,8 +80,8 @@ pub struct LineageStep {
     pub height: u64,
     /// The names of what happened to the object, for people.
     pub events: Vec<String>,
-    /// The proof; none of what fell due.
-    pub receipt: Option<Receipt>,
+    /// The proof.
+    pub receipt: Receipt,
     /// Every token's line after the block.
     pub reserve_lines: Vec<ReserveLine>,
 }
@@ -96,23 +95,13 @@ pub struct Lineage {
     pub truncated: bool,
 }
 
-/// What was proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proven {
-    /// Steps with a receipt that holds.
-    pub steps: usize,
-    /// Steps that fell due by time and have none.
-    pub without_receipt: usize,
-}
-
 impl Lineage {
     /// Verifies every step from the genesis.
     ///
     /// # Errors
     /// The first step that does not hold, and why.
-    pub fn verify(&self, trust: &TrustRoot) -> Result<Proven, LineageError> {
+    pub fn verify(&self, trust: &TrustRoot) -> Result<(), LineageError> {
         let mut named: BTreeSet<(String, ObjectId)> = BTreeSet::new();
-        let mut proven = Proven { steps: 0, without_receipt: 0 };
         let asked = self.steps.first().map(|first| first.object);
         for (index, step) in self.steps.iter().enumerate() {
             let refuse = |why: String| LineageError::Step { step: index, why };
@@ -120,16 +109,11 @@ impl Lineage {
             if !is_asked && !named.contains(&(step.relation.clone(), step.object)) {
                 return Err(refuse(format!("no step above names {} as its {}", step.object, step.relation)));
             }
-            let Some(receipt) = &step.receipt else {
-                proven.without_receipt += 1;
-                continue;
-            };
-            receipt.verify(trust).map_err(|cause| LineageError::Unproven { step: index, cause })?;
-            step.fits(receipt).map_err(refuse)?;
-            named.extend(step.names(receipt));
-            proven.steps += 1;
+            step.receipt.verify(trust).map_err(|cause| LineageError::Unproven { step: index, cause })?;
+            step.fits().map_err(refuse)?;
+            named.extend(step.names());
         }
-        Ok(proven)
+        Ok(())
     }
 
     /// The lineage as the text of a file.
@@ -184,33 +168,34 @@ impl Lineage {
 }
 
 impl LineageStep {
-    /// Whether the step is what the receipt proves.
-    fn fits(&self, receipt: &Receipt) -> Result<(), String> {
-        if receipt.transaction.id() != self.transaction || receipt.header.height != self.height {
+    /// Whether the step is what its receipt proves.
+    fn fits(&self) -> Result<(), String> {
+        let header = &self.receipt.header;
+        if self.receipt.transaction_id() != self.transaction || header.height != self.height {
             return Err("its receipt is of another transaction or height".to_owned());
         }
-        if self.effects(receipt).next().is_none() {
+        if self.effects().next().is_none() {
             return Err(format!("its receipt does not tell of {}", self.object));
         }
-        let told: Vec<&String> = self.effects(receipt).map(|effect| &effect.name).collect();
+        let told: Vec<&String> = self.effects().map(|effect| &effect.name).collect();
         if !told.into_iter().eq(&self.events) {
             return Err("its receipt tells of other events".to_owned());
         }
-        if reserves_root(&self.reserve_lines) != receipt.header.reserves_root {
+        if reserves_root(&self.reserve_lines) != header.reserves_root {
             return Err("its reserve lines are not those of its block".to_owned());
         }
         Ok(())
     }
 
-    fn effects<'a>(&'a self, receipt: &'a Receipt) -> impl Iterator<Item = &'a Effect> {
+    fn effects(&self) -> impl Iterator<Item = &Effect> {
         let of_object =
             move |effect: &&Effect| effect.fields.iter().any(|(_, value)| *value == Value::Object(self.object));
-        receipt.outcome.effects.iter().filter(of_object)
+        self.receipt.outcome.effects.iter().filter(of_object)
     }
 
     /// The objects that the step names, each by its field.
-    fn names(&self, receipt: &Receipt) -> Vec<(String, ObjectId)> {
-        let fields = self.effects(receipt).flat_map(|effect| &effect.fields);
+    fn names(&self) -> Vec<(String, ObjectId)> {
+        let fields = self.effects().flat_map(|effect| &effect.fields);
         let objects = fields.filter_map(|(name, value)| match value {
             Value::Object(object) => Some((name.clone(), *object)),
             _ => None,
@@ -235,7 +220,7 @@ struct FileStep {
     transaction_id: String,
     height: u64,
     events: Vec<String>,
-    receipt: Option<serde_json::Value>,
+    receipt: serde_json::Value,
     reserve_lines: Vec<String>,
 }
 
@@ -251,7 +236,7 @@ impl FileStep {
             transaction_id: step.transaction.to_string(),
             height: step.height,
             events: step.events.clone(),
-            receipt: step.receipt.as_ref().map(as_value).transpose()?,
+            receipt: as_value(&step.receipt)?,
             reserve_lines: step.reserve_lines.iter().map(|line| hex::encode(line.to_bytes())).collect(),
         })
     }
@@ -271,7 +256,7 @@ impl FileStep {
             transaction: self.transaction_id.parse().map_err(|error| invalid("transaction_id", format!("{error}")))?,
             height: self.height,
             events: self.events,
-            receipt: self.receipt.map(receipt).transpose()?,
+            receipt: receipt(self.receipt)?,
             reserve_lines: self.reserve_lines.iter().map(line).collect::<Result<_, _>>()?,
         })
     }

@@ -33,7 +33,7 @@ fn lineage_step(step: ledger::LineageStep) -> Result<LineageStep, Malformed> {
         transaction: transaction_id("transaction_id", &step.transaction_id)?,
         height: step.height,
         events: step.effects.into_iter().map(|effect| effect.name).collect(),
-        receipt: step.receipt.map(receipt_from_pb).transpose()?,
+        receipt: receipt_from_pb(step.receipt.ok_or_else(|| Malformed::new("receipt", "it is missing"))?)?,
         reserve_lines: step.reserve_lines.iter().map(line).collect::<Result<_, _>>()?,
     })
 }

@@ -9,7 +9,7 @@
 //! # Deliberately absent
 //! Verification, which is [`Receipt::verify`]: a file that reads well proves nothing yet.
 
-use crate::ledger::receipt::{Anchor, HANDOVERS_MAX, Handover, LaterHeader};
+use crate::ledger::receipt::{Anchor, HANDOVERS_MAX, Handover, LaterHeader, PlacedTransaction};
 use crate::ledger::{Header, Outcome, Receipt, SignedTransaction, TransactionSignature, ValidatorSet};
 use crate::primitives::merkle::Path;
 use crate::primitives::{CodecError, Decode, Encode, Hash, PublicKey, Signature};
@@ -142,13 +142,13 @@ struct File {
     format: String,
     receipt_id: Hex,
     height: u64,
-    transaction: FileTransaction,
+    // Present even if null: a field that may be missing is one that can be forgotten.
+    #[serde(deserialize_with = "present")]
+    transaction: Option<FileTransaction>,
     outcome: Hex,
     balances: Vec<Hex>,
-    transaction_path: FilePath,
     outcome_path: FilePath,
     header: Hex,
-    // Present even if null: a field that may be missing is one that can be forgotten.
     #[serde(deserialize_with = "present")]
     later: Option<FileLater>,
     #[serde(deserialize_with = "present")]
@@ -162,6 +162,7 @@ struct File {
 struct FileTransaction {
     body: Hex,
     signatures: Vec<FileSignature>,
+    path: FilePath,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -243,10 +244,9 @@ impl File {
             format: RECEIPT_FILE_FORMAT.to_owned(),
             receipt_id: encoded(&receipt.id()),
             height: receipt.header.height,
-            transaction: FileTransaction::of(&receipt.transaction),
+            transaction: receipt.transaction.as_ref().map(FileTransaction::of),
             outcome: encoded(&receipt.outcome),
             balances: receipt.balances.iter().map(encoded).collect(),
-            transaction_path: FilePath::of(&receipt.transaction_path),
             outcome_path: FilePath::of(&receipt.outcome_path),
             header: encoded(&receipt.header),
             later: receipt
@@ -283,10 +283,9 @@ impl File {
             None => None,
         };
         Ok(Receipt {
-            transaction: self.transaction.read()?,
+            transaction: self.transaction.map(FileTransaction::read).transpose()?,
             outcome: decoded::<Outcome>("outcome", &self.outcome)?,
             balances: self.balances.iter().map(|each| decoded("balances", each)).collect::<Result<_, _>>()?,
-            transaction_path: self.transaction_path.read("transaction_path")?,
             outcome_path: self.outcome_path.read("outcome_path")?,
             header: decoded::<Header>("header", &self.header)?,
             later,
@@ -298,16 +297,16 @@ impl File {
 }
 
 impl FileTransaction {
-    fn of(transaction: &SignedTransaction) -> Self {
+    fn of(PlacedTransaction { signed, path }: &PlacedTransaction) -> Self {
         let signature = |each: &TransactionSignature| FileSignature {
             public_key: encoded(&each.public_key),
             signature: encoded(&each.signature),
         };
-        let signatures = transaction.signatures().iter().map(signature).collect();
-        Self { body: Hex(transaction.body().to_vec()), signatures }
+        let signatures = signed.signatures().iter().map(signature).collect();
+        Self { body: Hex(signed.body().to_vec()), signatures, path: FilePath::of(path) }
     }
 
-    fn read(self) -> Result<SignedTransaction, ReceiptFileError> {
+    fn read(self) -> Result<PlacedTransaction, ReceiptFileError> {
         let field = "transaction";
         let mut signatures = Vec::with_capacity(self.signatures.len());
         for each in &self.signatures {
@@ -317,10 +316,11 @@ impl FileTransaction {
             });
         }
         let sorted = signatures.is_sorted_by_key(|signature| signature.public_key);
-        let transaction = SignedTransaction::new(Bytes::from(self.body.0), signatures);
-        let transaction = transaction.map_err(|cause| ReceiptFileError::Field { field, cause })?;
+        let signed = SignedTransaction::new(Bytes::from(self.body.0), signatures);
+        let signed = signed.map_err(|cause| ReceiptFileError::Field { field, cause })?;
         let unsorted = CodecError::Invalid { what: "transaction", why: "its signatures are not sorted by key" };
-        sorted.then_some(transaction).ok_or(ReceiptFileError::Field { field, cause: unsorted })
+        let signed = sorted.then_some(signed).ok_or(ReceiptFileError::Field { field, cause: unsorted })?;
+        Ok(PlacedTransaction { signed, path: self.path.read("transaction.path")? })
     }
 }
 

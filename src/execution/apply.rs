@@ -14,12 +14,12 @@ use crate::ledger::limits::{
     BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, BLOCK_WORK_MAX, DUE_PER_BLOCK_MAX, EXPIRY_AHEAD_MS_MAX,
     HISTORY_ROOTS_KEPT, REQUEST_RETENTION_MS, REQUESTS_PER_DUE_ENTRY_MAX,
 };
+use crate::ledger::outcome::due_outcome_id;
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::{
     Change, Changes, Context, Decline, Due, DueKey, Entry, Header, HistoryRoot, MovementKind, Outcome, Parameters,
     Reason, Request, ReserveLine, SignedTransaction, Status, Tip, Touched, ValidatorSet, View, WorkingSet, Writes,
 };
-use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::{AccountId, BlockTime, ChainId, Encode, Hash, ObjectId, PublicKey, RequestId, TransactionId};
 use bytes::Bytes;
@@ -52,7 +52,7 @@ pub struct Place {
 pub struct Executed {
     /// The header that follows from execution.
     pub header: Header,
-    /// One for each transaction, in order; then one more if something fell due.
+    /// One for each transaction, in order; then one for each thing that fell due and left a record.
     pub outcomes: Arc<Vec<Outcome>>,
     /// What opens the balances that the outcomes commit to.
     pub openings: Arc<Openings>,
@@ -158,7 +158,7 @@ pub struct BlockExecutor {
     validators: ValidatorSet,
     outcomes: Vec<Outcome>,
     openings: Openings,
-    fell_due: Option<Planned>,
+    fell_due: Vec<Planned>,
     transactions: Vec<Arc<Transaction>>,
     encoded_len: usize,
     work: u64,
@@ -195,7 +195,7 @@ impl BlockExecutor {
             validators,
             outcomes,
             openings,
-            fell_due: None,
+            fell_due: Vec::new(),
             transactions,
             encoded_len: Header::SIZE + 4,
             work: 0,
@@ -251,8 +251,9 @@ impl BlockExecutor {
     /// An invariant of the ledger is broken, which means that a rule is wrong: the block must not be voted for.
     pub fn close(mut self) -> Result<Executed, BrokenInvariant> {
         self.schedule_forgetting();
-        if let Some(planned) = self.fell_due.take() {
-            self.record(due_outcome_id(self.height()), planned);
+        let height = self.height();
+        for (planned, place) in std::mem::take(&mut self.fell_due).into_iter().zip(0..) {
+            self.record(due_outcome_id(height, place), planned);
         }
         let reserve_lines = tokens::reserve_lines(&self.state, self.place.time);
         let outcomes = std::mem::take(&mut self.outcomes);
@@ -289,7 +290,7 @@ impl BlockExecutor {
             parent: self.parent.hash(),
             time: self.place.time,
             proposer: self.place.proposer,
-            // Blocks hold at most 16,384 transactions, and one outcome more.
+            // Blocks hold at most 16,384 transactions, and work off twice as many due things.
             transaction_count: self.transactions.len() as u32,
             transactions_root: transactions_root(&signed),
             outcome_count: outcomes.len() as u32,
@@ -302,10 +303,11 @@ impl BlockExecutor {
         }
     }
 
-    /// Works off the queue of due things. What they record goes into the block's own outcome.
+    /// Works off the queue of due things. Whatever leaves a record has an outcome of its own, which names those whom it concerns
+    /// and nobody else.
     fn work_off_due(&mut self) {
-        let mut changes = Changes::new(&self.state);
         for (key, due) in due_by(&self.state, self.place.time, DUE_PER_BLOCK_MAX) {
+            let mut changes = Changes::new(&self.state);
             changes.delete::<Due>(&key);
             match due {
                 Due::ForgetRequests(requests) => requests.iter().for_each(|key| changes.delete::<Request>(key)),
@@ -317,11 +319,11 @@ impl BlockExecutor {
                 }
                 Due::LoanAgeing(loan) => financing::age_loan(&mut changes, loan, self.place.time),
             }
-        }
-        let mut planned = changes.finish();
-        self.state.take_over(std::mem::take(&mut planned.writes));
-        if !planned.effects.is_empty() || !planned.movements.is_empty() {
-            self.fell_due = Some(planned);
+            let mut planned = changes.finish();
+            self.state.take_over(std::mem::take(&mut planned.writes));
+            if !planned.effects.is_empty() || !planned.movements.is_empty() {
+                self.fell_due.push(planned);
+            }
         }
     }
 
@@ -388,11 +390,6 @@ const READS_USUAL: usize = 5;
 
 /// How finely the forgetting of request ids is scheduled.
 const FORGET_EVERY_MS: u64 = 60_000;
-
-/// The id under which a block reports what fell due in it.
-pub(super) fn due_outcome_id(height: u64) -> TransactionId {
-    TransactionId(hash(Domain::DUE, &height.to_bytes()).0)
-}
 
 /// Whether the transaction may stand in a block of this time on this state, by everything but the block's size.
 ///

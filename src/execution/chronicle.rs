@@ -15,7 +15,7 @@ use crate::domain::tokens::{
     Allocation, ApproveIssuance, AssetClass, AttestReserves, RequestIssuance, RequestRedemption, ReserveAsset,
 };
 use crate::ledger::block::{Block, outcome_leaf};
-use crate::ledger::receipt::{LaterHeader, Receipt, TrustRoot};
+use crate::ledger::receipt::{LaterHeader, PlacedTransaction, Receipt, TrustRoot};
 use crate::ledger::transaction::{TransactionSignature, transaction_signing_payload};
 use crate::ledger::view::MemoryView;
 use crate::ledger::{Account, Entry, Header, Outcome, Role, SignedTransaction, consensus_namespace};
@@ -358,7 +358,7 @@ impl Chronicle {
         }
     }
 
-    /// A receipt, certified at its own height or at a later one.
+    /// A receipt of a transaction or of what fell due, by its place among the outcomes, certified at its own height or at a later one.
     pub fn receipt(&self, height: u64, index: usize, certified_at: u64) -> Receipt {
         let block = &self.blocks[height as usize - 1];
         let leaves: Vec<Hash> = block.transactions.iter().map(|each| each.signed().leaf()).collect();
@@ -367,11 +367,14 @@ impl Chronicle {
         let history: Vec<Hash> = headers.iter().take(certified_at as usize).map(Header::history_leaf).collect();
         let later = Path::of(&history, height as usize)
             .map(|path| LaterHeader { path, header: headers[certified_at as usize].clone() });
+        let placed = |transaction: &Arc<Transaction>| PlacedTransaction {
+            signed: transaction.signed().clone(),
+            path: Path::of(&leaves, index).expect("it is in the block"),
+        };
         Receipt {
-            transaction: block.transactions[index].signed().clone(),
+            transaction: block.transactions.get(index).map(placed),
             outcome: block.outcomes[index].clone(),
             balances: block.openings.of(index, &block.outcomes[index]),
-            transaction_path: Path::of(&leaves, index).expect("it is in the block"),
             outcome_path: Path::of(&outcomes, index).expect("it is in the block"),
             header: block.header.clone(),
             later,

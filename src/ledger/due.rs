@@ -3,7 +3,7 @@
 //! Request ids to forget, redemption deadlines, buyers' terms, later holds and ageing: one queue for all of them, by time. A block takes
 //! at most [`super::limits::DUE_PER_BLOCK_MAX`] entries whose time is not after its own; the rest wait for the next.
 
-use super::limits::{DUE_PER_BLOCK_MAX, OUTCOME_ENTRIES_MAX, REQUESTS_PER_DUE_ENTRY_MAX};
+use super::limits::{DUE_OUTCOMES_MAX, DUE_PER_BLOCK_MAX, REQUESTS_PER_DUE_ENTRY_MAX};
 use super::view::{Column, Entry, View};
 use crate::primitives::{
     AccountId, BlockTime, CodecError, Decode, Encode, ObjectId, Reader, RequestId, codec::encode_list,
@@ -73,13 +73,13 @@ impl Entry for Due {
 }
 
 impl Due {
-    /// How many things it is: each forgotten request counts as one, and a deadline as so many that the effects of a block's
-    /// deadlines fit the block's outcome.
+    /// How many things it is: each forgotten request counts as one, and a deadline, which has an outcome of its own, as so many that
+    /// a block has at most [`DUE_OUTCOMES_MAX`] of those.
     fn work(&self) -> usize {
         match self {
             Self::ForgetRequests(requests) => requests.len(),
             Self::RedemptionDeadline(_) | Self::ConfirmationTerm(_) | Self::LoanAgeing(_) => {
-                DUE_PER_BLOCK_MAX / OUTCOME_ENTRIES_MAX
+                DUE_PER_BLOCK_MAX / DUE_OUTCOMES_MAX
             }
         }
     }
@@ -139,13 +139,13 @@ mod tests {
         view.apply(&writes);
     }
 
-    /// Each deadline may leave an effect, and all of them stand in one outcome.
+    /// Each deadline may leave an outcome.
     #[test]
-    fn the_deadlines_of_a_block_fit_its_outcome() {
+    fn a_block_works_off_as_many_deadlines_as_it_has_outcomes_for() {
         let mut view = MemoryView::default();
         queue(&mut view, 0..5_000, Due::RedemptionDeadline);
         let due = due_by(&view, BlockTime(1_000), DUE_PER_BLOCK_MAX);
-        assert_eq!(due.len(), OUTCOME_ENTRIES_MAX);
+        assert_eq!(due.len(), DUE_OUTCOMES_MAX);
         assert_eq!(due_by(&view, BlockTime(999), DUE_PER_BLOCK_MAX), []);
     }
 

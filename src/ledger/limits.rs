@@ -23,11 +23,12 @@ pub const EXPIRY_AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How long past expiry a request id stays known, so that a late question is answered.
 pub const REQUEST_RETENTION_MS: u64 = 60 * 60 * 1000;
 /// Most due things worked off in one block, each forgotten request id counted as one; the rest wait for the next. Twice
-/// what a block can add, so that the queue empties. A deadline leaves an effect in the block's own outcome, which has room
-/// for [`OUTCOME_ENTRIES_MAX`], and counts for as much more.
+/// what a block can add, so that the queue empties. A deadline has an outcome of its own, of which a block has at most
+/// [`DUE_OUTCOMES_MAX`], and counts for as much more.
 pub const DUE_PER_BLOCK_MAX: usize = 2 * BLOCK_TRANSACTIONS_MAX;
-/// Most movements, balances or effects of one outcome, each: far above what 64 operations produce, and as many deadlines as
-/// a block works off.
+/// Most outcomes of what fell due in one block.
+pub const DUE_OUTCOMES_MAX: usize = 4_096;
+/// Most movements, balances or effects of one outcome, each: far above what 64 operations produce.
 pub const OUTCOME_ENTRIES_MAX: usize = 4_096;
 /// Most request ids that one due entry removes, so that a due entry is a bounded piece of work.
 pub const REQUESTS_PER_DUE_ENTRY_MAX: usize = 256;

@@ -1,4 +1,5 @@
-//! Outcomes: what a transaction did, or why it did nothing. One stands in the block's `outcomes_root` for each transaction.
+//! Outcomes: what a transaction did, or why it did nothing. One stands in the block's `outcomes_root` for each transaction, and
+//! after those one for each thing that fell due in the block and left a record, by its place among them.
 //!
 //! An outcome says what moved, what the touched balances are afterwards, and what else changed as *effects*: records
 //! with a name and named fields, so that a reader who has never heard of a room can still show what it recorded. Of the
@@ -241,10 +242,16 @@ impl Decode for Status {
     }
 }
 
-/// What a transaction did.
+/// The id under which a block tells of one thing that fell due in it, by its place among those that it tells of, from 0. No
+/// transaction has it: theirs are hashes in another domain.
+pub fn due_outcome_id(height: u64, place: u32) -> TransactionId {
+    TransactionId(hash(Domain::DUE, &(height, place).to_bytes()).0)
+}
+
+/// What a transaction did, or what fell due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Which transaction.
+    /// Which transaction; or [`due_outcome_id`].
     pub transaction_id: TransactionId,
     /// Applied or declined.
     pub status: Status,

@@ -2,12 +2,15 @@
 //!
 //! A receipt carries the transaction, its outcome, the paths of both to the block's header, and a certificate by the
 //! quorum of the header's epoch, or the header's way into the history of a later header that has one. With the genesis
-//! file alone anyone verifies it offline; `docs/receipt-format.md` tells how, byte by byte.
+//! file alone anyone verifies it offline; `docs/receipt-format.md` tells how, byte by byte. What fell due in a block, such as a
+//! loan's ageing, has an outcome and no transaction: its receipt is the same without one.
 //!
 //! # Invariants
 //! * What [`Receipt::verify`] accepts, a quorum of the validators that descend from the genesis made final.
 //! * Whatever is flipped in a receipt's bytes, it no longer verifies: headers name the sizes of their trees, so even the
 //!   place that a path names is proven.
+//! * A receipt without a transaction is of something that fell due: its outcome's id is that of its height and place, and it
+//!   stands after the outcomes of the block's transactions. No transaction's outcome can be shown so.
 //! * The receipt's id leaves out certificate, history and opened balances: two nodes that hold different certificates of
 //!   one block give receipts of one id, and so does one node to the payer and to the payee.
 //!
@@ -20,13 +23,15 @@ use super::blinding::BalanceAfter;
 use super::block::{Header, history_leaf};
 use super::certificate::{Certificate, CertificateError, consensus_namespace};
 use super::limits::OUTCOME_ENTRIES_MAX;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, due_outcome_id};
 use super::transaction::SignedTransaction;
 use super::validators::ValidatorSet;
 use crate::codec_struct;
 use crate::primitives::crypto::{Domain, TRANSACTION_NAMESPACE, hash};
 use crate::primitives::merkle::Path;
-use crate::primitives::{AccountId, ChainId, CodecError, Decode, Encode, Hash, PublicKey, Reader, TokenId};
+use crate::primitives::{
+    AccountId, ChainId, CodecError, Decode, Encode, Hash, PublicKey, Reader, TokenId, TransactionId,
+};
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -65,17 +70,25 @@ pub struct Handover {
 }
 codec_struct!(Handover { header, certificate, next_validators });
 
-/// Proof of a transaction and of what it did.
+/// A transaction, with its way to the header of the block that it stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedTransaction {
+    /// The transaction, as it was signed.
+    pub signed: SignedTransaction,
+    /// From the transaction to the header.
+    pub path: Path,
+}
+codec_struct!(PlacedTransaction { signed, path });
+
+/// Proof of a transaction and of what it did, or of what fell due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The transaction, as it was signed.
-    pub transaction: SignedTransaction,
-    /// What it did.
+    /// The transaction; none of what fell due.
+    pub transaction: Option<PlacedTransaction>,
+    /// What it did, or what fell due.
     pub outcome: Outcome,
     /// Openings of the balances that the outcome commits to: of those that the receipt's holder may know.
     pub balances: Vec<BalanceAfter>,
-    /// From the transaction to the header.
-    pub transaction_path: Path,
     /// From the outcome to the header.
     pub outcome_path: Path,
     /// The block's header.
@@ -95,7 +108,6 @@ impl Encode for Receipt {
         self.transaction.encode(out);
         self.outcome.encode(out);
         self.balances.encode(out);
-        self.transaction_path.encode(out);
         self.outcome_path.encode(out);
         self.header.encode(out);
         self.later.encode(out);
@@ -108,10 +120,9 @@ impl Encode for Receipt {
 impl Decode for Receipt {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         Ok(Self {
-            transaction: SignedTransaction::decode(reader)?,
+            transaction: Option::decode(reader)?,
             outcome: Outcome::decode(reader)?,
             balances: reader.list("balances", OUTCOME_ENTRIES_MAX)?,
-            transaction_path: Path::decode(reader)?,
             outcome_path: Path::decode(reader)?,
             header: Header::decode(reader)?,
             later: Option::decode(reader)?,
@@ -164,8 +175,17 @@ pub enum ReceiptError {
     /// The outcome is of another transaction.
     #[error("the outcome is of another transaction")]
     OutcomeOfAnother,
+    /// There is no transaction, and the outcome is not of what fell due at its place of the block.
+    #[error(
+        "the receipt has no transaction, and its outcome is not of anything that fell due at height {height}: it has another \
+         id than what fell due at its place, or stands among the transactions' outcomes"
+    )]
+    NotFallenDue {
+        /// The header's height.
+        height: u64,
+    },
     /// The outcome is not in the block, or stands at another place.
-    #[error("the outcome's path does not lead to the header's outcomes root at the transaction's place")]
+    #[error("the outcome's path does not lead to the header's outcomes root, or not at the transaction's place")]
     OutcomePath,
     /// A balance is not what the outcome commits to, or stands out of order.
     #[error("the balance of {account} in {token} is not the one that the outcome commits to there")]
@@ -234,6 +254,7 @@ impl ReceiptError {
             Self::TransactionSignature(_) => "transaction-signature",
             Self::TransactionPath => "transaction-path",
             Self::OutcomeOfAnother => "outcome-of-another",
+            Self::NotFallenDue { .. } => "not-fallen-due",
             Self::OutcomePath => "outcome-path",
             Self::Balance { .. } => "balance",
             Self::HistoryPath => "history-path",
@@ -254,10 +275,17 @@ impl Receipt {
     /// The receipt's id: the same at every node.
     pub fn id(&self) -> Hash {
         let mut bytes = self.header.hash().to_bytes();
-        self.transaction.id().encode(&mut bytes);
-        self.transaction.leaf().encode(&mut bytes);
+        self.transaction_id().encode(&mut bytes);
+        if let Some(transaction) = &self.transaction {
+            transaction.signed.leaf().encode(&mut bytes);
+        }
         self.outcome.hash().encode(&mut bytes);
         hash(Domain::RECEIPT, &bytes)
+    }
+
+    /// The transaction's id, or that of what fell due.
+    pub fn transaction_id(&self) -> TransactionId {
+        self.transaction.as_ref().map_or(self.outcome.transaction_id, |transaction| transaction.signed.id())
     }
 
     /// Verifies everything, from the transaction's signatures up to the quorum's.
@@ -268,20 +296,11 @@ impl Receipt {
         if self.header.chain_id != trust.chain_id {
             return Err(ReceiptError::ForeignChain { found: self.header.chain_id, expected: trust.chain_id });
         }
-        for signature in self.transaction.signatures() {
-            let key = signature.public_key;
-            if !key.verify(TRANSACTION_NAMESPACE, self.transaction.body(), &signature.signature) {
-                return Err(ReceiptError::TransactionSignature(key));
-            }
+        match &self.transaction {
+            Some(transaction) => self.check_transaction(transaction)?,
+            None => self.check_fallen_due()?,
         }
-        if !self.header.has_transaction(&self.transaction_path, self.transaction.leaf()) {
-            return Err(ReceiptError::TransactionPath);
-        }
-        if self.outcome.transaction_id != self.transaction.id() {
-            return Err(ReceiptError::OutcomeOfAnother);
-        }
-        let same_place = self.outcome_path.index == self.transaction_path.index;
-        if !same_place || !self.header.has_outcome(&self.outcome_path, &self.outcome.hash()) {
+        if !self.header.has_outcome(&self.outcome_path, &self.outcome.hash()) {
             return Err(ReceiptError::OutcomePath);
         }
         self.check_balances()?;
@@ -290,6 +309,34 @@ impl Receipt {
         let validators = self.validators_in_charge(trust, certified)?;
         check_certificate(trust, certified, &self.certificate, &validators)?;
         self.check_checkpoint(trust, certified)
+    }
+
+    /// The transaction is signed and in the block, and the outcome is its own.
+    fn check_transaction(&self, PlacedTransaction { signed, path }: &PlacedTransaction) -> Result<(), ReceiptError> {
+        for signature in signed.signatures() {
+            let key = signature.public_key;
+            if !key.verify(TRANSACTION_NAMESPACE, signed.body(), &signature.signature) {
+                return Err(ReceiptError::TransactionSignature(key));
+            }
+        }
+        if !self.header.has_transaction(path, signed.leaf()) {
+            return Err(ReceiptError::TransactionPath);
+        }
+        if self.outcome.transaction_id != signed.id() {
+            return Err(ReceiptError::OutcomeOfAnother);
+        }
+        if self.outcome_path.index == path.index { Ok(()) } else { Err(ReceiptError::OutcomePath) }
+    }
+
+    /// The outcome is of what fell due at its place, after the outcomes of the block's transactions.
+    fn check_fallen_due(&self) -> Result<(), ReceiptError> {
+        let Header { height, transaction_count, .. } = self.header;
+        let place = self.outcome_path.index.checked_sub(transaction_count.into());
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        match place.is_some_and(|place| self.outcome.transaction_id == due_outcome_id(height, place)) {
+            true => Ok(()),
+            false => Err(ReceiptError::NotFallenDue { height }),
+        }
     }
 
     /// Each balance opens one of the outcome's commitments, in the order of those.

@@ -226,22 +226,18 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     fn known(&self, id: TransactionId) -> Result<Option<KnownTransaction>, NodeError> {
         if let Some(found) = self.found(&id)? {
             let parties = self.parties_of(&id, found.height())?;
-            return Ok(parties.map(|(sender, signers)| KnownTransaction {
-                transaction_id: id,
-                sender,
-                signers,
-                fate: Fate::Final(found),
-            }));
+            let (sender, signers) = parties.map_or_else(Default::default, |(sender, signers)| (Some(sender), signers));
+            return Ok(Some(KnownTransaction { transaction_id: id, sender, signers, fate: Fate::Final(found) }));
         }
         Ok(self.desk.waiting_transaction(&id).map(|transaction| KnownTransaction {
             transaction_id: id,
-            sender: transaction.envelope().sender,
+            sender: Some(transaction.envelope().sender),
             signers: transaction.signers().iter().copied().collect(),
             fate: Fate::Pending,
         }))
     }
 
-    /// Who sent a final transaction, and whose keys signed it.
+    /// Who sent a final transaction, and whose keys signed it; `None` of what fell due.
     fn parties_of(&self, id: &TransactionId, height: u64) -> Result<Option<(AccountId, Vec<PublicKey>)>, NodeError> {
         let stored = self.newest.block(self.chain.store(), height)?;
         let transaction = stored.block.transactions().iter().find(|transaction| transaction.id() == *id);

@@ -33,9 +33,9 @@ impl FinalBlock {
         Self { block, record, trees: OnceLock::new() }
     }
 
-    /// The path of a transaction and that of its outcome; `None` if there is no such transaction.
-    pub fn paths(&self, index: usize) -> Option<(Path, Path)> {
-        Some((self.trees().0.path(index)?, self.outcome_path(index)?))
+    /// The path of a transaction; `None` if there is no such transaction.
+    pub fn transaction_path(&self, index: usize) -> Option<Path> {
+        self.trees().0.path(index)
     }
 
     /// The path of an outcome, that of what fell due included; `None` if there is no such outcome.

@@ -6,8 +6,8 @@ use super::newest::NewestBlocks;
 use super::records::node_key;
 use crate::consensus::block::SealedBlock;
 use crate::domain::financing::Citation;
-use crate::ledger::receipt::{Anchor, LaterHeader, Receipt};
-use crate::ledger::{Block, Header};
+use crate::ledger::receipt::{Anchor, LaterHeader, PlacedTransaction, Receipt};
+use crate::ledger::{Block, Header, SignedTransaction};
 use crate::primitives::merkle::Path;
 use crate::primitives::{Decode as _, Encode as _, Hash, TransactionId};
 use crate::storage::{Reader, Store, StoreColumn, height_key, key_height};
@@ -32,7 +32,7 @@ pub fn stored_certificate<R: Reader>(store: &R, height: u64) -> Result<Option<By
     Ok(store.get(StoreColumn::Certificates, &height_key(height))?)
 }
 
-/// A transaction's receipt, which shows that it is of the history of the header at `checkpoint_height`, if there is one;
+/// The receipt of a transaction or of what fell due, which shows that it is of the history of the header at `checkpoint_height`, if there is one;
 /// `None` if it is not final here, or no certificate has come in yet that covers its block and that header.
 ///
 /// # Errors
@@ -48,24 +48,23 @@ pub fn receipt<S: Store>(
     let final_block = newest.block(store, place.height)?;
     let (block, record) = (&final_block.block, &final_block.record);
     let index = place.index as usize;
-    let (Some(transaction), Some(outcome)) = (block.transactions().get(index), record.outcomes.get(index)) else {
-        // What fell due has an outcome and no transaction: it is proven by the block, not by a receipt.
-        return Ok(None);
-    };
+    let Some(outcome) = record.outcomes.get(index) else { return Ok(None) };
     let Some((later, certificate)) = certificate_over(store, block.header(), checkpoint_height)? else {
         return Ok(None);
     };
     let certified_height = later.as_ref().map_or(place.height, |later| later.header.height);
     let checkpoint = checkpoint_height.filter(|height| ![place.height, certified_height].contains(height));
     let anchor = checkpoint.map(|height| anchor(store, height, certified_height)).transpose()?;
-    let paths = final_block.paths(index).ok_or(NodeError::MissingRecord("a transaction's path"))?;
-    let (transaction_path, outcome_path) = paths;
+    let placed = |signed: &SignedTransaction| {
+        let path = final_block.transaction_path(index).ok_or(NodeError::MissingRecord("a transaction's path"))?;
+        Ok::<_, NodeError>(PlacedTransaction { signed: signed.clone(), path })
+    };
     Ok(Some(Receipt {
-        transaction: transaction.clone(),
+        // What fell due stands after the transactions and is none.
+        transaction: block.transactions().get(index).map(placed).transpose()?,
         outcome: outcome.clone(),
         balances: record.openings.of(index, outcome),
-        transaction_path,
-        outcome_path,
+        outcome_path: final_block.outcome_path(index).ok_or(NodeError::MissingRecord("an outcome's path"))?,
         header: block.header().clone(),
         later,
         anchor,

@@ -25,7 +25,7 @@ pub(super) const ACCUMULATOR_KEY: &[u8] = b"";
 /// What came of a block, as it was committed to by the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockRecord {
-    /// One for each transaction, in order; then one more if something fell due.
+    /// One for each transaction, in order; then one for each thing that fell due and left a record.
     pub outcomes: Arc<Vec<Outcome>>,
     /// What opens the balances that the outcomes commit to.
     pub openings: Arc<Openings>,

@@ -233,13 +233,13 @@ pub enum Ending {
     Refused(Refusal),
 }
 
-/// A transaction as this node knows it.
+/// A transaction as this node knows it, or what fell due.
 #[derive(Clone, Debug)]
 pub struct KnownTransaction {
     /// Its id.
     pub transaction_id: TransactionId,
-    /// Who sent it.
-    pub sender: AccountId,
+    /// Who sent it; nobody, what fell due.
+    pub sender: Option<AccountId>,
     /// The keys that signed it.
     pub signers: Vec<PublicKey>,
     /// What became of it.
@@ -251,7 +251,7 @@ pub struct KnownTransaction {
 pub struct BlockRecord {
     /// The block.
     pub block: Arc<Block>,
-    /// What each of its transactions did, in their order; one more outcome stands last if something fell due.
+    /// What each of its transactions did, in their order; then one for each thing that fell due and left a record.
     pub outcomes: Arc<Vec<Outcome>>,
     /// Its own certificate, if this node has one of this height.
     pub certificate: Option<Bytes>,

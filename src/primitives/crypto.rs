@@ -45,7 +45,7 @@ impl Domain {
     pub const SALT: Self = Self("causeway/salt/v1");
     /// Commitments to balances.
     pub const BALANCE: Self = Self("causeway/balance/v1");
-    /// The ids of blocks' own outcomes: of what fell due.
+    /// The ids of what fell due in blocks.
     pub const DUE: Self = Self("causeway/due/v1");
     /// Validator sets.
     pub const VALIDATORS: Self = Self("causeway/validators/v1");

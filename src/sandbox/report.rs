@@ -36,7 +36,7 @@ impl StepRecord {
             outcome: outcome.to_owned(),
             height: settled.receipt.header.height,
             finality_ms: settled.finality_us as f64 / 1000.0,
-            transaction_id: settled.receipt.transaction.id().to_string(),
+            transaction_id: settled.receipt.transaction_id().to_string(),
             receipt_id: settled.receipt.id().to_string(),
             receipt,
         }

@@ -8,7 +8,7 @@ use crate::ledger::blinding::BalanceAfter;
 use crate::ledger::block::Header;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::outcome::Outcome;
-use crate::ledger::receipt::{Anchor, Handover, LaterHeader, Receipt};
+use crate::ledger::receipt::{Anchor, Handover, LaterHeader, PlacedTransaction, Receipt};
 use crate::ledger::validators::ValidatorSet;
 use crate::primitives::{Decode, Encode as _, Hash, merkle};
 use bytes::Bytes;
@@ -44,10 +44,10 @@ pub fn receipt_to_pb(receipt: &Receipt) -> pb::Receipt {
     pb::Receipt {
         receipt_id: Bytes::copy_from_slice(&receipt.id().0),
         height: receipt.header.height,
-        transaction: Some(signed_transaction_to_pb(&receipt.transaction)),
+        transaction: receipt.transaction.as_ref().map(|transaction| signed_transaction_to_pb(&transaction.signed)),
         outcome: receipt.outcome.to_bytes().into(),
         balances: receipt.balances.iter().map(|balance| balance.to_bytes().into()).collect(),
-        transaction_path: Some(path_to_pb(&receipt.transaction_path)),
+        transaction_path: receipt.transaction.as_ref().map(|transaction| path_to_pb(&transaction.path)),
         outcome_path: Some(path_to_pb(&receipt.outcome_path)),
         header: receipt.header.to_bytes().into(),
         history_path: receipt.later.as_ref().map(|later| path_to_pb(&later.path)),
@@ -68,6 +68,13 @@ pub fn receipt_to_pb(receipt: &Receipt) -> pb::Receipt {
 /// # Errors
 /// A part that does not decode, or an id or height that is another's.
 pub fn receipt_from_pb(message: pb::Receipt) -> Result<Receipt, Malformed> {
+    let transaction = match (message.transaction, message.transaction_path) {
+        (None, None) => None,
+        (signed, path) => Some(PlacedTransaction {
+            signed: signed_transaction(signed)?,
+            path: path_from_pb("transaction_path", path)?,
+        }),
+    };
     let later = match (message.history_path, message.certified_header.is_empty()) {
         (None, true) => None,
         (path, _) => Some(LaterHeader {
@@ -83,10 +90,9 @@ pub fn receipt_from_pb(message: pb::Receipt) -> Result<Receipt, Malformed> {
         }),
     };
     let receipt = Receipt {
-        transaction: signed_transaction(message.transaction)?,
+        transaction,
         outcome: canonical::<Outcome>("outcome", &message.outcome)?,
         balances: message.balances.iter().enumerate().map(balance).collect::<Result<_, _>>()?,
-        transaction_path: path_from_pb("transaction_path", message.transaction_path)?,
         outcome_path: path_from_pb("outcome_path", message.outcome_path)?,
         header: canonical::<Header>("header", &message.header)?,
         later,

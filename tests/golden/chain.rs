@@ -6,6 +6,7 @@
 use super::file;
 use causeway::ledger::block::{outcomes_root, transactions_root};
 use causeway::ledger::certificate::consensus_namespace;
+use causeway::ledger::outcome::due_outcome_id;
 use causeway::ledger::receipt::{Handover, TrustRoot};
 use causeway::ledger::{
     BalanceAfter, Decline, Effect, Header, Movement, MovementKind, Outcome, Reason, SignedTransaction, Status,
@@ -140,17 +141,18 @@ pub fn transactions(height: u64) -> Vec<SignedTransaction> {
     }
 }
 
-/// The outcomes of a block: one for each transaction, and at one height one of what fell due.
+/// The outcomes of a block: one for each transaction, and at one height two of what fell due.
 pub fn outcomes(height: u64) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> =
         transactions(height).iter().map(|transaction| applied_outcome(transaction.id())).collect();
     if height == BUSY_HEIGHT {
         outcomes[2] = declined_outcome(outcomes[2].transaction_id);
-        outcomes.push(Outcome {
+        let fell_due = |place| Outcome {
             movements: Vec::new(),
             balances: Vec::new(),
-            ..applied_outcome(TransactionId([0xdd; 32]))
-        });
+            ..applied_outcome(due_outcome_id(height, place))
+        };
+        outcomes.extend([fell_due(0), fell_due(1)]);
     }
     outcomes
 }

@@ -1,16 +1,16 @@
-//! Receipts as files: one with its own certificate, one proven by a later header, one past a change of validators. The
-//! Python verifier in `tests/python` reads the same files, and knows of them only what `docs/receipt-format.md` says.
+//! Receipts as files: one with its own certificate, one proven by a later header, one past a change of validators, one of what
+//! fell due. The Python verifier in `tests/python` reads the same files, and knows of them only what `docs/receipt-format.md` says.
 
 use super::chain::{self, BUSY_HEIGHT, LATE_HEIGHT};
 use super::{Lines, hold};
 use causeway::client::receipt_file;
-use causeway::ledger::Receipt;
 use causeway::ledger::block::outcome_leaf;
-use causeway::ledger::receipt::{Anchor, LaterHeader};
+use causeway::ledger::receipt::{Anchor, LaterHeader, PlacedTransaction};
+use causeway::ledger::{Receipt, SignedTransaction};
 use causeway::primitives::merkle::Path;
 use causeway::primitives::{Decode as _, Encode as _, Hash};
 
-/// The receipt of a block's transaction under the block's own certificate.
+/// The receipt of a block's transaction, or of what fell due after those, under the block's own certificate.
 fn receipt(height: u64, index: usize) -> Receipt {
     let headers = chain::headers();
     let header = headers[height as usize].clone();
@@ -19,12 +19,15 @@ fn receipt(height: u64, index: usize) -> Receipt {
     let outcome_leaves: Vec<Hash> = chain::outcome_hashes(height).iter().map(outcome_leaf).collect();
     let outcome = chain::outcomes(height)[index].clone();
     // As the payee holds it: the payer's balance stays closed.
-    let balances = if outcome.is_applied() { chain::opened_balances().split_off(1) } else { Vec::new() };
+    let balances = if outcome.balances.len() == 2 { chain::opened_balances().split_off(1) } else { Vec::new() };
+    let placed = |signed: &SignedTransaction| PlacedTransaction {
+        signed: signed.clone(),
+        path: Path::of(&leaves, index).unwrap(),
+    };
     Receipt {
-        transaction: transactions[index].clone(),
+        transaction: transactions.get(index).map(placed),
         outcome,
         balances,
-        transaction_path: Path::of(&leaves, index).unwrap(),
         outcome_path: Path::of(&outcome_leaves, index).unwrap(),
         certificate: chain::certificate(&header).into(),
         header,
@@ -63,6 +66,7 @@ fn receipt_files() {
     hold_receipt("receipt.json", &receipt(BUSY_HEIGHT, 1));
     hold_receipt("receipt-later-header.json", &receipt_by_a_later_header());
     hold_receipt("receipt-handover.json", &receipt_past_a_handover());
+    hold_receipt("receipt-fell-due.json", &receipt(BUSY_HEIGHT, 4));
 }
 
 #[test]
@@ -70,7 +74,12 @@ fn receipt_bytes() {
     let receipt = receipt_past_a_handover();
     let bytes = receipt.to_bytes();
     assert_eq!(Receipt::from_bytes(&bytes).as_ref(), Ok(&receipt));
-    hold("receipt.txt", &Lines::default().with("encoding", bytes).with("id", receipt.id()).0);
+    let fell_due = self::receipt(BUSY_HEIGHT, 4);
+    let fell_due_bytes = fell_due.to_bytes();
+    assert_eq!(Receipt::from_bytes(&fell_due_bytes).as_ref(), Ok(&fell_due));
+    let lines = Lines::default().with("encoding", bytes).with("id", receipt.id());
+    let lines = lines.with("fell_due.encoding", fell_due_bytes).with("fell_due.id", fell_due.id());
+    hold("receipt.txt", &lines.0);
 }
 
 /// The id is of what happened, not of which node says so.
@@ -88,11 +97,12 @@ fn a_receipts_id_leaves_out_how_it_is_proven() {
 #[test]
 fn files_that_are_not_written_so_are_refused() {
     let file = receipt_file::to_text(&receipt(BUSY_HEIGHT, 1)).unwrap();
-    let changes: [(&str, &str, &str); 6] = [
+    let changes: [(&str, &str, &str); 7] = [
         ("another format", "causeway-receipt/1", "causeway-receipt/2"),
         ("another height", "\"height\": 2", "\"height\": 3"),
         ("an unknown field", "\"height\": 2", "\"height\": 2, \"hieght\": 2"),
         ("a missing field", "  \"later\": null,\n", ""),
+        ("no word of a transaction", "  \"transaction\": {", "  \"transactions\": {"),
         ("an odd number of digits", "\"receipt_id\": \"", "\"receipt_id\": \"0"),
         ("capital digits", "\"certificate\": \"00", "\"certificate\": \"AA"),
     ];

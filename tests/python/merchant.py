@@ -171,12 +171,14 @@ def proven(message, genesis):
     later = None
     if message.certified_header:
         later = verify_receipt.Later(path(message.history_path), message.certified_header)
-    signatures = [(each.public_key, each.signature) for each in message.transaction.signatures]
+    transaction = None
+    if message.HasField("transaction"):
+        signatures = [(each.public_key, each.signature) for each in message.transaction.signatures]
+        transaction = verify_receipt.Transaction(message.transaction.body, signatures, path(message.transaction_path))
     receipt = verify_receipt.Receipt(
-        verify_receipt.Transaction(message.transaction.body, signatures),
+        transaction,
         message.outcome,
         list(message.balances),
-        path(message.transaction_path),
         path(message.outcome_path),
         message.header,
         later,

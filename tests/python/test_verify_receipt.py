@@ -9,7 +9,7 @@ import ed25519
 import verify_receipt as v
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
-RECEIPTS = ["receipt.json", "receipt-later-header.json", "receipt-handover.json"]
+RECEIPTS = ["receipt.json", "receipt-later-header.json", "receipt-handover.json", "receipt-fell-due.json"]
 
 
 def golden(name):
@@ -127,12 +127,32 @@ class Receipts(unittest.TestCase):
         self.assertEqual(v.read_receipt_file(json.dumps(dict(reversed(file.items())))), receipt)
         twice = content.replace('"height": 2,', '"height": 2, "height": 2,')
         unknown = json.dumps(file | {"remark": ""})
-        missing = json.dumps({name: value for name, value in file.items() if name != "anchor"})
+        missing = json.dumps({name: value for name, value in file.items() if name != "transaction"})
         upper = json.dumps(file | {"receipt_id": file["receipt_id"].upper()})
         for wrong in (twice, unknown, missing, upper):
             self.assertNotEqual(wrong, content)
             with self.assertRaises(v.Refused):
                 v.read_receipt_file(wrong)
+
+    def test_only_what_fell_due_verifies_without_a_transaction(self):
+        fell_due, payment = (v.read_receipt_file(golden(name)) for name in ("receipt-fell-due.json", "receipt.json"))
+        self.assertEqual(fell_due.header, payment.header)
+        _, outcome, _ = v.verify(fell_due, trust())
+        count = v.decode(fell_due.header, v.read_header).transaction_count
+        self.assertEqual(outcome.transaction_id, v.due_id(2, fell_due.outcome_path.index - count))
+        path = fell_due.outcome_path
+        for forged in (
+            payment._replace(transaction=None),
+            fell_due._replace(outcome=payment.outcome),
+            fell_due._replace(outcome_path=payment.outcome_path),
+            fell_due._replace(outcome_path=path._replace(index=path.index - 1)),
+            fell_due._replace(outcome_path=path._replace(index=path.index + 2**32)),
+            fell_due._replace(header=v.read_receipt_file(golden("receipt-handover.json")).header),
+        ):
+            with self.assertRaisesRegex(v.Refused, "fell due"):
+                v.verify(forged, trust())
+        with self.assertRaisesRegex(v.Refused, "another transaction"):
+            v.verify(fell_due._replace(transaction=payment.transaction), trust())
 
     def test_balances_are_opened_to_their_holder_alone(self):
         """The golden receipt is the payee's: its own balance is open, the payer's is not."""

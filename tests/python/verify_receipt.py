@@ -144,7 +144,7 @@ def signature_holds(public_key, namespace, message, signature):
 
 # 5. Transactions.
 
-Transaction = namedtuple("Transaction", "body signatures")
+Transaction = namedtuple("Transaction", "body signatures path")
 
 
 def transaction_id(transaction):
@@ -229,6 +229,11 @@ def open_balances(contents, commitments):
         require(any(commitment == each for each in remaining), "a balance is not what the outcome commits to")
         balances.append(balance)
     return balances
+
+
+def due_id(height, place):
+    """The id of what fell due in a block, by its place among that."""
+    return hash_in("causeway/due/v1", u64(height) + u32(place))
 
 
 def outcome_hash(content):
@@ -347,7 +352,7 @@ Later = namedtuple("Later", "path header")
 Anchor = namedtuple("Anchor", "header_hash path")
 Handover = namedtuple("Handover", "header certificate next_validators")
 Receipt = namedtuple(
-    "Receipt", "transaction outcome balances transaction_path outcome_path header later anchor certificate handovers"
+    "Receipt", "transaction outcome balances outcome_path header later anchor certificate handovers"
 )
 
 
@@ -400,11 +405,14 @@ def read_receipt_file(content):
     except ValueError:
         raise Refused("the file is not JSON") from None
     require(isinstance(file, dict) and file.get("format") == "causeway-receipt/1", "the file is of another format")
-    (_, receipt_id, height, transaction, outcome, balances, transaction_path, outcome_path, header, later, anchor, certificate, handovers) = fields(
-        file, "format", "receipt_id", "height", "transaction", "outcome", "balances", "transaction_path", "outcome_path",
+    (_, receipt_id, height, transaction, outcome, balances, outcome_path, header, later, anchor, certificate, handovers) = fields(
+        file, "format", "receipt_id", "height", "transaction", "outcome", "balances", "outcome_path",
         "header", "later", "anchor", "certificate", "handovers",
     )  # fmt: skip
-    body, signatures = fields(transaction, "body", "signatures")
+    if transaction is not None:
+        body, signatures, path = fields(transaction, "body", "signatures", "path")
+        transaction = Transaction(unhex(body), [signature_of(each) for each in signatures], path_of(path))
+        check_transaction_form(transaction)
     if later is not None:
         path, later_header = fields(later, "path", "header")
         later = Later(path_of(path), unhex(later_header))
@@ -413,10 +421,9 @@ def read_receipt_file(content):
         anchor = Anchor(unhex(header_hash), path_of(path))
     require(len(handovers) <= 4_096, "there are too many handovers")
     receipt = Receipt(
-        Transaction(unhex(body), [signature_of(each) for each in signatures]),
+        transaction,
         unhex(outcome),
         [unhex(balance) for balance in balances],
-        path_of(transaction_path),
         path_of(outcome_path),
         unhex(header),
         later,
@@ -424,19 +431,19 @@ def read_receipt_file(content):
         unhex(certificate),
         [handover_of(each) for each in handovers],
     )
-    check_transaction_form(receipt.transaction)
     require(decode(receipt.header, read_header).height == number(height), "the file's height is not its header's")
     require(receipt_id_of(receipt) == unhex(receipt_id), "the file's id is not that of its content")
     return receipt
 
 
 def receipt_id_of(receipt):
+    if receipt.transaction is None:
+        of_transaction = decode(receipt.outcome, read_outcome).transaction_id
+    else:
+        of_transaction = transaction_id(receipt.transaction) + leaf_hash(transaction_leaf(receipt.transaction))
     return hash_in(
         "causeway/receipt/v1",
-        header_hash(receipt.header)
-        + transaction_id(receipt.transaction)
-        + leaf_hash(transaction_leaf(receipt.transaction))
-        + outcome_hash(receipt.outcome),
+        header_hash(receipt.header) + of_transaction + outcome_hash(receipt.outcome),
     )
 
 
@@ -450,20 +457,19 @@ def verify(receipt, trust, checkpoint=None):
     """
     transaction, header = receipt.transaction, decode(receipt.header, read_header)
     outcome = decode(receipt.outcome, read_outcome)
-    check_transaction_form(transaction)
     require(header.chain_id == trust.chain_id, "the receipt is of another ledger")
-    for key, signature in transaction.signatures:
-        holds = signature_holds(key, TRANSACTION_NAMESPACE, transaction.body, signature)
-        require(holds, "a signature of the transaction fails")
-    reached = root_from(receipt.transaction_path, transaction_leaf(transaction))
-    sized = receipt.transaction_path.size == header.transaction_count
-    require(sized and reached == header.transactions_root, "the transaction is not in the block")
-    require(outcome.transaction_id == transaction_id(transaction), "the outcome is of another transaction")
+    if transaction is None:
+        place = receipt.outcome_path.index - header.transaction_count
+        fell_due = 0 <= place < 2**32 and outcome.transaction_id == due_id(header.height, place)
+        require(fell_due, "there is no transaction, and the outcome is of nothing that fell due there")
+    else:
+        check_transaction(transaction, header)
+        require(outcome.transaction_id == transaction_id(transaction), "the outcome is of another transaction")
+        same_place = receipt.outcome_path.index == transaction.path.index
+        require(same_place, "the outcome is not at the transaction's place")
     reached = root_from(receipt.outcome_path, outcome_hash(receipt.outcome))
-    same_place = receipt.outcome_path.index == receipt.transaction_path.index
     sized = receipt.outcome_path.size == header.outcome_count
-    placed = sized and same_place and reached == header.outcomes_root
-    require(placed, "the outcome is not in the block at the transaction's place")
+    require(sized and reached == header.outcomes_root, "the outcome is not in the block")
     balances = open_balances(receipt.balances, outcome.balances)
 
     certified, certified_bytes = header, receipt.header
@@ -488,6 +494,16 @@ def verify(receipt, trust, checkpoint=None):
             shown.append((receipt.anchor.path.index, receipt.anchor.header_hash))
         require(checkpoint in shown, "the receipt does not show that it is of the checkpoint's history")
     return header, outcome, balances
+
+
+def check_transaction(transaction, header):
+    check_transaction_form(transaction)
+    for key, signature in transaction.signatures:
+        holds = signature_holds(key, TRANSACTION_NAMESPACE, transaction.body, signature)
+        require(holds, "a signature of the transaction fails")
+    reached = root_from(transaction.path, transaction_leaf(transaction))
+    sized = transaction.path.size == header.transaction_count
+    require(sized and reached == header.transactions_root, "the transaction is not in the block")
 
 
 def validators_in_charge(receipt, certified, trust):
@@ -521,6 +537,8 @@ def main(genesis_file, receipt_file):
     header, outcome, balances = verify(receipt, trust)
     print(f"verified: receipt {receipt_id_of(receipt).hex()}")
     print(f"ledger {trust.chain_id.hex()}, height {header.height}, time {header.time} ms")
+    if receipt.transaction is None:
+        print("fell due: nobody sent it")
     if outcome.declined:
         figures = ", ".join(f"{name} {shown(value)}" for name, value in outcome.declined.fields)
         print(f"declined: operation {outcome.declined.operation_index}, code {outcome.declined.code} ({figures})")

@@ -60,6 +60,19 @@ impl Scene {
         line["available"].as_i64().unwrap() - line["before"].as_i64().unwrap()
     }
 
+    /// The lineage that the story proved and kept, verified again by the command.
+    fn lineage(&self) -> Value {
+        let files = std::fs::read_dir(self.directory.path().join("sandbox/receipts")).unwrap();
+        let file = files.map(|file| file.unwrap().path()).find(|path| text(path).ends_with("-lineage.json")).unwrap();
+        let genesis = self.directory.path().join("sandbox/genesis.json");
+        let verified = json(["lineage", "verify", text(&file), "--genesis", text(&genesis), "--output", "json"]);
+        let lineage: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let steps = lineage["steps"].as_array().unwrap().len();
+        assert_eq!(verified["verified"], true, "{verified}");
+        assert_eq!(verified["steps"].as_u64(), Some(steps as u64), "{verified}");
+        lineage
+    }
+
     fn declined(&self) -> Vec<(&str, &str)> {
         let declined = self.steps().iter().filter_map(|step| {
             let reason = step["outcome"].as_str().unwrap().strip_prefix("declined: ")?;
@@ -107,11 +120,7 @@ fn the_closed_loop_goes_from_the_order_to_the_money_and_back() {
     let advance = whole * 90 / 100;
     assert!(of_a_day(advance, advance).contains(&scene.gain("financier")), "{}", scene.report);
     assert!(scene.report["event_to_money_ms"].as_f64() > Some(0.0), "{}", scene.report);
-    let lineage = std::fs::read_dir(scene.directory.path().join("sandbox/receipts")).unwrap();
-    let lineage = lineage.map(|file| file.unwrap().path()).find(|path| text(path).ends_with("-lineage.json")).unwrap();
-    let genesis = scene.directory.path().join("sandbox/genesis.json");
-    let verified = json(["lineage", "verify", text(&lineage), "--genesis", text(&genesis), "--output", "json"]);
-    assert_eq!((&verified["verified"], &verified["steps"]), (&true.into(), &11.into()), "{verified}");
+    assert_eq!(scene.lineage()["steps"].as_array().map(Vec::len), Some(11));
 }
 
 #[test]
@@ -183,15 +192,36 @@ fn a_loan_that_is_not_paid_ages_by_time_and_is_recovered_after_all() {
     assert!(owed[..5].is_sorted() && owed[0] < owed[4], "interest runs on, and at the late rate: {owed:?}");
     assert_eq!((owed[6] - owed[7], owed[8]), (500_000, 0), "{owed:?}");
     assert_eq!((scene.gain("buyer"), scene.states().last().unwrap().1), (-4_860_000, "settled"));
+    let lineage = scene.lineage();
+    let steps = lineage["steps"].as_array().unwrap();
+    let aged: Vec<&Value> = steps.iter().filter(|step| step["receipt"]["transaction"].is_null()).collect();
+    assert_eq!(aged.len(), 4, "one for each bucket: {lineage:#}");
+    assert!(aged.iter().all(|step| step["events"] == serde_json::json!(["financing.loan_aged"])), "{lineage:#}");
     // Whoever goes on with the network lives at its time, and so does the command line.
     let data_dir = scene.directory.path().join("sandbox");
     let serving = super::network::Serving::start(&data_dir, &data_dir.join("ready.json"));
     let pay =
         ["pay", "12.50", "HKDX", "--as", "buyer", "--to", "supplier", "--sandbox", text(&data_dir), "--output", "json"];
     assert_eq!(json(pay)["status"], "APPLIED");
+    an_ageing_is_proven_to_whom_it_concerns(&data_dir, aged[0]);
     assert!(serving.stop().success());
     let log = std::fs::read_to_string(data_dir.join("nodes/validator-1/node.log")).unwrap();
     assert!(log.contains("REHEARSAL"), "{log}");
+}
+
+/// The lender fetches the receipt by its id, and it verifies offline; a stranger does not learn that there is one.
+fn an_ageing_is_proven_to_whom_it_concerns(data_dir: &Path, aged: &Value) {
+    let id = aged["transaction_id"].as_str().unwrap();
+    let (genesis, file) = (data_dir.join("genesis.json"), data_dir.join("aged.json"));
+    let get = |name| ["receipts", "get", id, "--as", name, "--sandbox", text(data_dir), "--receipt", text(&file)];
+    let refused = run(get("carrier"));
+    assert!(!refused.status.success() && said(&refused).contains("NOT_FOUND"), "{}", said(&refused));
+    let fetched = run(get("financier"));
+    assert!(fetched.status.success(), "{}", said(&fetched));
+    let verified = json(["receipts", "verify", text(&file), "--genesis", text(&genesis), "--output", "json"]);
+    assert_eq!((&verified["status"], &verified["transaction_id"]), (&"FELL_DUE".into(), &id.into()), "{verified}");
+    assert_eq!(verified["outcome"]["effects"][0]["name"], "financing.loan_aged");
+    assert_eq!(verified["transaction"], Value::Null);
 }
 
 /// The fixtures' order is the invoice's; their events are of a time before the ledger. So the sandbox's own takes their place.

@@ -17,11 +17,11 @@ use std::time::Duration;
 /// Checks at one node that every transaction is final there once, and as it was.
 async fn remembers(cluster: &Cluster, client: &Client, node: usize, settled: &[Settled]) {
     for (height, receipt) in settled.iter().map(|settled| (settled.height, &settled.receipt)) {
-        match client.submit(node, &receipt.transaction).await {
+        match client.submit(node, &receipt.transaction.as_ref().unwrap().signed).await {
             Ok(Submission::Final(again)) => assert_eq!((again.height(), again.outcome()), (height, &receipt.outcome)),
             other => panic!("node {node} answers {other:?} to what was final at height {height}"),
         }
-        let again = client.receipt(&*cluster.node(node), receipt.transaction.id()).await;
+        let again = client.receipt(&*cluster.node(node), receipt.transaction_id()).await;
         assert_eq!(again.id(), receipt.id());
     }
 }
@@ -52,7 +52,7 @@ fn a_node_that_crashed_catches_up_and_nothing_happens_twice() {
                 remembers(&cluster, &client, node, &settled).await;
                 let other_body = cluster.cast.payment(3, client.now_ms(), 11);
                 let refused = client.submit(node, &other_body).await;
-                let first = settled[1].receipt.transaction.id();
+                let first = settled[1].receipt.transaction_id();
                 assert_eq!(refused.err(), Some(Refusal::RequestIdReused { transaction_id: first }));
                 assert_eq!(cluster.available(node, "supplier"), 10 * settled.len() as u64);
             }

@@ -1,6 +1,7 @@
 //! What time alone does: a redemption that nobody pays is found overdue, and request ids are forgotten.
 
 use super::cast::{account, token};
+use super::client::Client;
 use super::cluster::{CLEAN, Cluster, Shape};
 use super::runner;
 use crate::links::Distances;
@@ -65,24 +66,29 @@ fn a_redemption_that_nobody_pays_is_found_overdue_and_its_request_is_forgotten()
                     "{overdue_at:?}, due {due_at:?}"
                 );
             }
-            breach_is_in_a_block(&cluster, settled.height).await;
+            breach_is_proven(&cluster, &client, settled.height).await;
             let everyone = cluster.everyone();
             cluster.agree(&everyone).await;
         });
     }
 }
 
-/// The breach has an outcome of its own, behind those of the block's transactions.
-async fn breach_is_in_a_block(cluster: &Cluster, after: u64) {
+/// The breach has an outcome of its own, behind those of the block's transactions, and a receipt, of one id at every node.
+async fn breach_is_proven(cluster: &Cluster, client: &Client, after: u64) {
     let node = cluster.node(3);
-    let mut breaches = 0;
+    let mut breaches = Vec::new();
     for height in after..=node.status().height {
         let record = node.block(height).await.unwrap();
         for outcome in record.outcomes.iter().skip(record.block.transactions().len()) {
-            breaches += outcome.effects.iter().filter(|effect| effect.name == "tokens.redemption_overdue").count();
+            assert!(outcome.effects.iter().all(|effect| effect.name == "tokens.redemption_overdue"), "{outcome:?}");
+            breaches.push(outcome.transaction_id);
         }
     }
-    assert_eq!(breaches, 1);
+    let [breach] = breaches[..] else { panic!("one breach: {breaches:?}") };
+    let known = node.transaction(breach).await.unwrap().expect("it is final");
+    assert_eq!((known.sender, known.signers), (None, Vec::new()));
+    let receipts = [client.receipt(&*node, breach).await, client.receipt(&*cluster.node(0), breach).await];
+    assert_eq!((&receipts[0].transaction, receipts[0].id()), (&None, receipts[1].id()));
 }
 
 /// A rehearsal: a ledger lives at the time that its nodes' clocks show, a month ahead and then two. Consensus keeps its pace.

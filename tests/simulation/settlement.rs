@@ -25,7 +25,7 @@ fn four_nodes_settle_and_agree_and_every_receipt_verifies() {
                 // Whichever node is asked, the receipt is the same one.
                 cluster.reach(&everyone, settled.height).await;
                 for node in &everyone {
-                    let id = settled.receipt.transaction.id();
+                    let id = settled.receipt.transaction_id();
                     let receipt = client.receipt(&*cluster.node(*node), id).await;
                     assert_eq!(receipt.id(), settled.receipt.id());
                 }
@@ -56,7 +56,7 @@ fn receipts_are_shown_to_be_of_any_checkpoints_history() {
         let node = cluster.node(0);
         for height in 1..=last {
             let hash = node.block(height).await.unwrap().block.hash();
-            let shown = node.receipt(settled.receipt.transaction.id(), Some(height)).await.unwrap().unwrap();
+            let shown = node.receipt(settled.receipt.transaction_id(), Some(height)).await.unwrap().unwrap();
             let pinned =
                 |hash| TrustRoot { checkpoint: Some(Checkpoint { height, hash }), ..cluster.cast.trust_root() };
             assert_eq!(shown.verify(&pinned(hash)), Ok(()), "height {height}");

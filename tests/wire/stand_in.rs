@@ -140,7 +140,7 @@ impl StandIn {
             let signers = record.block.transactions()[0].signers().collect();
             let done = FinalTransaction::of(height, &record.outcomes, openings, 0)?;
             let fate = Fate::Final(done);
-            Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: *sender, signers, fate })
+            Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: Some(*sender), signers, fate })
         });
         known.into_iter().find(|known| wanted(known))
     }

@@ -165,8 +165,9 @@ impl Known {
         let purposes = items(event, "transfers").iter().map(|transfer| remittance_text(&transfer["remittance"]));
         parts.extend(purposes.filter(|purpose| !purpose.is_empty()).map(|purpose| format!("for {purpose}")));
         let cursor = event["cursor"].as_str().unwrap_or_default();
-        let transaction = event["transaction_id"].as_str().unwrap_or("fell due");
-        format!("{:>8}  {}  {transaction}  (cursor {cursor})", event["height"].to_string(), parts.join(", "))
+        let id = event["transaction_id"].as_str().unwrap_or_default();
+        let fell_due = if event["status"] == "UNSPECIFIED" { "fell due " } else { "" };
+        format!("{:>8}  {}  {fell_due}{id}  (cursor {cursor})", event["height"].to_string(), parts.join(", "))
     }
 
     fn movement_text(&self, movement: &Value) -> String {

@@ -379,7 +379,7 @@ pub(super) async fn citations(session: &Session, cited: &[String]) -> Result<Vec
 fn cited_transaction(text: &str) -> Result<TransactionId, Failure> {
     let path = Path::new(text);
     if path.exists() {
-        return Ok(receipt_file::read(path)?.transaction.id());
+        return Ok(receipt_file::read(path)?.transaction_id());
     }
     text.parse().map_err(|_| Failure::Usage(format!("'{text}' is neither a receipt file nor a transaction id")))
 }

@@ -16,9 +16,9 @@ use std::path::PathBuf;
 /// Fetches and verifies receipts.
 #[derive(Debug, clap::Subcommand)]
 pub enum ReceiptsCommand {
-    /// Fetches the receipt of a final transaction, and prints it or keeps it in a file (--receipt FILE).
+    /// Fetches the receipt of a final transaction or of what fell due, and prints it or keeps it in a file (--receipt FILE).
     Get {
-        /// The transaction.
+        /// The transaction, or the id of what fell due, as `causeway lineage get` and the stream of events tell it.
         transaction: TransactionId,
         /// Leave your own balances closed in it, to show it to somebody else. Others' are never in it.
         #[arg(long)]
@@ -122,12 +122,15 @@ fn verified_to_json(format: Format, receipt: &Receipt, scale_of: &dyn Fn(&str) -
     let mut value = json!({
         "verified": true,
         "receipt_id": receipt.id().to_string(),
-        "transaction_id": receipt.transaction.id().to_string(),
+        "transaction_id": receipt.transaction_id().to_string(),
         "chain_id": header.chain_id.to_string(),
         "height": header.height,
         "time_ms": header.time.0,
     });
+    let body = receipt.transaction.as_ref().map(|transaction| body_to_json(transaction.signed.body()));
     match &receipt.outcome.status {
+        // It was asked by nobody: time alone brought it about.
+        Status::Applied if body.is_none() => value["status"] = "FELL_DUE".into(),
         Status::Applied => value["status"] = "APPLIED".into(),
         Status::Declined(decline) => {
             let entry = Reason::entry(decline.code);
@@ -144,10 +147,10 @@ fn verified_to_json(format: Format, receipt: &Receipt, scale_of: &dyn Fn(&str) -
     match format {
         Format::Json => {
             value["outcome"] = outcome;
-            value["transaction"] = body_to_json(receipt.transaction.body());
+            value["transaction"] = body.into();
         }
         Format::Text => {
-            let remittance = remittance_of(&body_to_json(receipt.transaction.body()));
+            let remittance = body.as_ref().map(remittance_of).unwrap_or_default();
             if !remittance.is_empty() {
                 value["for"] = remittance.into();
             }

@@ -26,7 +26,7 @@ static KINDS: LazyLock<Vec<(&str, Vec<u8>, Decoder)>> = LazyLock::new(|| {
     let block = Block::new(receipt.header.clone(), signed).expect("a block");
     vec![
         ("header", receipt.header.to_bytes(), again::<Header>),
-        ("transaction", receipt.transaction.to_bytes(), again::<SignedTransaction>),
+        ("transaction", payments[1].signed().to_bytes(), again::<SignedTransaction>),
         ("outcome", receipt.outcome.to_bytes(), again::<Outcome>),
         ("certificate", receipt.certificate.to_vec(), again::<Certificate>),
         ("block", block.to_bytes(), again::<Block>),

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod closed_loop;
+mod fallen_due;
 mod garbled;
 mod genesis;
 mod histories;

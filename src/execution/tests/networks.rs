@@ -247,11 +247,12 @@ fn a_receipt_that_does_not_verify_proves_nothing() {
     let good = paid(&mut there, "buyer", "supplier", 100);
     let mut here = Here::knowing(&mut there, &BOTH);
     type Change = fn(&mut Receipt);
-    let rows: [(&str, Change); 5] = [
+    let rows: [(&str, Change); 6] = [
         ("certificate", |receipt| receipt.certificate = certificate(&receipt.header, &NODES, &[0, 1])),
         ("certificate-of-another", |receipt| receipt.header.time.0 += 1),
         ("outcome-path", |receipt| receipt.outcome.movements[0].amount = Amount::new(1_000)),
-        ("transaction-path", |receipt| receipt.transaction_path.index += 1),
+        ("transaction-path", |receipt| receipt.transaction.as_mut().expect("a payment's").path.index += 1),
+        ("not-fallen-due", |receipt| receipt.transaction = None),
         ("certificate-form", |receipt| receipt.certificate = Bytes::from_static(b"no certificate")),
     ];
     for (failed, change) in rows {

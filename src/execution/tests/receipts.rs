@@ -2,7 +2,9 @@
 
 use crate::execution::chronicle::{Chronicle, NODES, certificate, certificate_of, genesis_file, key, public, transfer};
 use crate::ledger::certificate::CertificateError;
-use crate::ledger::receipt::{Anchor, Checkpoint, Handover, LaterHeader, Receipt, ReceiptError, TrustRoot};
+use crate::ledger::receipt::{
+    Anchor, Checkpoint, Handover, LaterHeader, PlacedTransaction, Receipt, ReceiptError, TrustRoot,
+};
 use crate::ledger::{Header, SignedTransaction, ValidatorSet};
 use crate::primitives::merkle::Path;
 use crate::primitives::{ChainId, Decode as _, Encode as _, Hash};
@@ -53,7 +55,7 @@ fn receipts_of_one_transaction_have_one_id_whatever_certifies_them() {
 }
 
 /// Flips every bit, one after the other: none may go unnoticed.
-fn flip_every_bit(receipt: &Receipt, trust: &TrustRoot) {
+pub(super) fn flip_every_bit(receipt: &Receipt, trust: &TrustRoot) {
     let bytes = receipt.to_bytes();
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
@@ -119,12 +121,15 @@ fn each_broken_link_has_its_own_error() {
     };
     let sibling = chronicle.receipt(7, 2, 7);
 
-    let mut signatures = good.transaction.signatures().to_vec();
+    let transaction = good.transaction.clone().expect("it is of a transaction");
+    let of_sibling = sibling.transaction.clone().expect("it is of a transaction");
+    let with_signed = |signed| Some(PlacedTransaction { signed, path: transaction.path.clone() });
+    let mut signatures = transaction.signed.signatures().to_vec();
     signatures[0].signature.0[0] ^= 1;
-    let unsigned = SignedTransaction::new(good.transaction.body().clone(), signatures).expect("well formed");
-    let error = after(&|receipt| receipt.transaction = unsigned.clone());
+    let unsigned = SignedTransaction::new(transaction.signed.body().clone(), signatures).expect("well formed");
+    let error = after(&|receipt| receipt.transaction = with_signed(unsigned.clone()));
     assert_eq!(error, ReceiptError::TransactionSignature(public(&key("buyer"))));
-    let error = after(&|receipt| receipt.transaction = sibling.transaction.clone());
+    let error = after(&|receipt| receipt.transaction = with_signed(of_sibling.signed.clone()));
     assert_eq!(error, ReceiptError::TransactionPath);
     let error = after(&|receipt| receipt.outcome = sibling.outcome.clone());
     assert_eq!(error, ReceiptError::OutcomeOfAnother);
@@ -378,5 +383,5 @@ fn epochs_of_one_height_verify() {
         assert_eq!(chronicle.blocks[height as usize - 1].header.epoch, height);
     }
     assert_eq!(chronicle.receipt(1, 0, 3).verify(&chronicle.trust()), Ok(()));
-    assert_eq!(chronicle.receipt(1, 0, 1).transaction.id(), chronicle.blocks[0].transactions[0].id());
+    assert_eq!(chronicle.receipt(1, 0, 1).transaction_id(), chronicle.blocks[0].transactions[0].id());
 }

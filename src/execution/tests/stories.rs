@@ -14,8 +14,8 @@ use crate::execution::{BlockExecutor, ParentState};
 use crate::ledger::block::reserves_root;
 use crate::ledger::history::TIP_KEY;
 use crate::ledger::limits::HISTORY_ROOTS_KEPT;
+use crate::ledger::outcome::due_outcome_id;
 use crate::ledger::{Balance, Column, HistoryRoot, Outcome, ReserveLine, Status, Tip, TransactionSignature};
-use crate::primitives::crypto::{Domain, hash};
 use crate::primitives::{Amount, BlockTime, Decode as _, Encode as _, Hash};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -92,16 +92,16 @@ fn whoever_an_operation_binds_must_sign() {
 }
 
 #[test]
-fn a_missed_deadline_is_the_blocks_own_outcome() {
+fn a_missed_deadline_has_an_outcome_of_its_own() {
     let mut chronicle = Chronicle::funded();
     let id = chronicle.make("buyer", vec![redemption(300).into()]);
     let due_at = chronicle.read::<Redemption>(&id).expect("it is open").due_at;
     assert_eq!(chronicle.append(due_at.0 - 1 - chronicle.now().0, &[]), [], "a millisecond early");
 
     let outcomes = chronicle.append(1, &[]);
-    let [outcome] = &outcomes[..] else { panic!("one outcome of the block's own: {outcomes:?}") };
+    let [outcome] = &outcomes[..] else { panic!("one outcome: {outcomes:?}") };
     let height = chronicle.tip().header.height;
-    assert_eq!(outcome.transaction_id.0, hash(Domain::DUE, &height.to_bytes()).0);
+    assert_eq!(outcome.transaction_id, due_outcome_id(height, 0));
     assert_eq!(
         outcome.effects.iter().map(|effect| effect.name.as_str()).collect::<Vec<_>>(),
         ["tokens.redemption_overdue"]
@@ -112,7 +112,7 @@ fn a_missed_deadline_is_the_blocks_own_outcome() {
 }
 
 #[test]
-fn the_blocks_own_outcome_stands_after_the_transactions() {
+fn what_fell_due_stands_after_the_transactions() {
     let mut chronicle = Chronicle::funded();
     let redeemed = chronicle.make("buyer", vec![redemption(300).into()]);
     let due_at = chronicle.read::<Redemption>(&redeemed).expect("it is open").due_at;
@@ -127,7 +127,7 @@ fn the_blocks_own_outcome_stands_after_the_transactions() {
 
 /// The buyer says nothing, and the order has it that it owes the invoice then: the block says so in the buyer's place.
 #[test]
-fn a_buyers_silence_is_the_blocks_own_outcome() {
+fn a_buyers_silence_has_an_outcome_of_its_own() {
     let mut chronicle = Chronicle::funded();
     let (supplier, buyer) = (id("supplier"), id("buyer"));
     let commit = CommitFingerprintKey { supplier, buyer, key_commitment: key_commitment(&[7; 32]) };

@@ -57,7 +57,8 @@ pub async fn play(stage: &mut Stage<'_>, invoice: &Document<UblInvoice>) -> Resu
     stage.chapter("The buyer pays after all");
     lending::pay_invoice(stage, "pay-invoice", &trade, (receivable, trade.amount)).await?;
     stage.note_state("paid by the buyer", "invoice", receivable, Some(loan)).await?;
-    tell_recovery(stage, &trade, loan).await
+    tell_recovery(stage, &trade, loan).await?;
+    lending::prove_lineage(stage, loan).await
 }
 
 /// A count of days, as people write it.
@@ -85,7 +86,7 @@ async fn wait_until(
         });
     }
     let history = stage.reading_as("financier")?.lineage(loan).await?;
-    let own = history.steps.iter().filter(|step| step.relation.is_empty() && step.receipt.is_none());
+    let own = history.steps.iter().filter(|step| step.relation.is_empty() && step.receipt.transaction.is_none());
     let aged = own.last().map(|step| (step.events.join(", "), step.height));
     let (event, height) =
         aged.ok_or_else(|| SandboxError::Internal("the loan's history tells no ageing".to_owned()))?;

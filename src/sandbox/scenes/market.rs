@@ -265,7 +265,7 @@ pub async fn pay_three_times(stage: &mut Stage<'_>, tokens: [TokenId; 3]) -> Res
     let mut paid = Vec::new();
     for ((step, count, order, invoices), token) in payments.into_iter().zip(tokens) {
         let amount = units(stage, token, count);
-        paid.push(pay(stage, step, (token, amount), (order, invoices)).await?.receipt.transaction.id());
+        paid.push(pay(stage, step, (token, amount), (order, invoices)).await?.receipt.transaction_id());
     }
     Ok(paid)
 }
