@@ -1,8 +1,9 @@
 //! The newest final blocks, kept in memory with what came of them: thousands wait for one block, and each asks for its
-//! outcome or its receipt as soon as the block is final.
+//! outcome or its receipt as soon as the block is final. And the few older ones that were asked for last: a lineage has several
+//! steps in one block.
 //!
 //! # Invariants
-//! * What is kept is what was committed. An older block is read from the store, each time it is asked for.
+//! * What is kept is what was committed. Any other block is read from the store.
 //! * The trees over a block are built once, by whoever asks first for a path in it.
 
 use super::chain::block_record;
@@ -18,6 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// How many blocks are kept: what becomes final in about half a second.
 const KEPT: usize = 16;
+
+/// How many older blocks are kept, of those that were asked for last. A full one takes some ten megabytes.
+pub(super) const READ_KEPT: usize = 8;
 
 /// A final block and what came of it.
 pub struct FinalBlock {
@@ -54,15 +58,47 @@ impl FinalBlock {
 
 /// See the module.
 #[derive(Default)]
-pub struct NewestBlocks(Mutex<BTreeMap<u64, Arc<FinalBlock>>>);
+pub struct NewestBlocks(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    newest: BTreeMap<u64, Arc<FinalBlock>>,
+    /// Older ones, the one asked for last at the end.
+    read: Vec<Arc<FinalBlock>>,
+}
+
+impl Kept {
+    fn get(&mut self, height: u64) -> Option<Arc<FinalBlock>> {
+        if let Some(known) = self.newest.get(&height) {
+            return Some(known.clone());
+        }
+        let place = self.read.iter().position(|block| block.block.header().height == height)?;
+        let known = self.read.remove(place);
+        self.read.push(known.clone());
+        Some(known)
+    }
+
+    /// Keeps what was read, unless another call was first: then that is the one.
+    fn keep(&mut self, read: FinalBlock) -> Arc<FinalBlock> {
+        if let Some(known) = self.get(read.block.header().height) {
+            return known;
+        }
+        if self.read.len() == READ_KEPT {
+            self.read.remove(0);
+        }
+        let read = Arc::new(read);
+        self.read.push(read.clone());
+        read
+    }
+}
 
 impl NewestBlocks {
     /// Keeps a block that was just committed.
     pub fn committed(&self, block: Arc<Block>, record: BlockRecord) {
-        let mut kept = self.kept();
-        kept.insert(block.header().height, Arc::new(FinalBlock::new(block, record)));
-        if kept.len() > KEPT {
-            kept.pop_first();
+        let newest = &mut self.kept().newest;
+        newest.insert(block.header().height, Arc::new(FinalBlock::new(block, record)));
+        if newest.len() > KEPT {
+            newest.pop_first();
         }
     }
 
@@ -71,7 +107,7 @@ impl NewestBlocks {
     /// # Errors
     /// The store failed, or does not hold it.
     pub fn record<S: Store>(&self, store: &S, height: u64) -> Result<BlockRecord, NodeError> {
-        if let Some(known) = self.kept().get(&height) {
+        if let Some(known) = self.kept().get(height) {
             return Ok(known.record.clone());
         }
         block_record(store, height)?.ok_or(NodeError::MissingRecord("a block's outcomes"))
@@ -82,14 +118,15 @@ impl NewestBlocks {
     /// # Errors
     /// The store failed, or does not hold it.
     pub fn block<S: Store>(&self, store: &S, height: u64) -> Result<Arc<FinalBlock>, NodeError> {
-        if let Some(known) = self.kept().get(&height) {
-            return Ok(known.clone());
+        if let Some(known) = self.kept().get(height) {
+            return Ok(known);
         }
         let block = stored_block(store, height)?.ok_or(NodeError::MissingBlock(height))?;
-        Ok(Arc::new(FinalBlock::new(block, self.record(store, height)?)))
+        let record = self.record(store, height)?;
+        Ok(self.kept().keep(FinalBlock::new(block, record)))
     }
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<FinalBlock>>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

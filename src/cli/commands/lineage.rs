@@ -44,7 +44,7 @@ pub async fn get(session: &Session, object: ObjectId, file: Option<&Path>) -> Re
     }
     if lineage.truncated {
         session
-            .note("There are more steps than one answer has room for: ask for the objects further down by themselves.");
+            .note("There are more than the 256 steps of one answer: ask for the objects further down by themselves.");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod bodies;
 mod chain;
 mod intake;
 mod ledger;
+mod newest;
 mod relay;
 mod waiting;
 
