@@ -9,6 +9,8 @@ use causeway::ledger::receipt::{Anchor, LaterHeader, PlacedTransaction};
 use causeway::ledger::{Receipt, SignedTransaction};
 use causeway::primitives::merkle::Path;
 use causeway::primitives::{Decode as _, Encode as _, Hash};
+use causeway::wire::pb::ledger as pb;
+use causeway::wire::{receipt_from_pb, receipt_to_pb};
 
 /// The receipt of a block's transaction, or of what fell due after those, under the block's own certificate.
 fn receipt(height: u64, index: usize) -> Receipt {
@@ -58,6 +60,7 @@ fn hold_receipt(name: &str, receipt: &Receipt) {
     assert_eq!(receipt.verify(&chain::trust()), Ok(()), "{name}");
     let file = receipt_file::to_text(receipt).unwrap();
     assert_eq!(&receipt_file::from_text(&file).unwrap(), receipt, "{name}");
+    assert_eq!(&receipt_from_pb(receipt_to_pb(receipt)).unwrap(), receipt, "{name} over the wire");
     hold(name, &file);
 }
 
@@ -91,6 +94,18 @@ fn a_receipts_id_leaves_out_how_it_is_proven() {
     assert_eq!(other.id(), receipt_by_a_later_header().id());
     let shown = Receipt { balances: Vec::new(), ..receipt(BUSY_HEIGHT, 1) };
     assert_eq!((shown.id(), shown.verify(&chain::trust())), (receipt(BUSY_HEIGHT, 1).id(), Ok(())));
+}
+
+/// Over the wire a transaction and its path are two fields, of which neither means anything alone.
+#[test]
+fn a_transaction_comes_with_its_path_or_not_at_all() {
+    let (whole, fell_due) = (receipt_to_pb(&receipt(BUSY_HEIGHT, 1)), receipt_to_pb(&receipt(BUSY_HEIGHT, 4)));
+    assert_eq!((&fell_due.transaction, &fell_due.transaction_path), (&None, &None));
+    let refused = |message: pb::Receipt| receipt_from_pb(message).unwrap_err().field;
+    assert_eq!(refused(pb::Receipt { transaction_path: None, ..whole.clone() }), "transaction_path");
+    assert_eq!(refused(pb::Receipt { transaction: None, ..whole.clone() }), "transaction");
+    // A receipt's id is of its transaction too.
+    assert_eq!(refused(pb::Receipt { transaction: None, transaction_path: None, ..whole }), "receipt_id");
 }
 
 /// A file that contradicts itself, or is written in a second way, is refused while it is read.

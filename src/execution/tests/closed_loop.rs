@@ -188,6 +188,7 @@ impl Play {
 
     fn check(&mut self) {
         self.read_block();
+        self.check_what_fell_due();
         invariants::check_all(self.chronicle.entries().entries()).expect("the books are a recount");
         self.check_value();
         let receivables: BTreeMap<ObjectId, Receivable> = entries(&self.chronicle).into_iter().collect();
@@ -211,6 +212,17 @@ impl Play {
             {
                 self.split.insert(*id, amount.minor_units());
             }
+        }
+    }
+
+    /// What fell due in the newest block: each thing by itself, and each with a receipt that verifies.
+    fn check_what_fell_due(&self) {
+        let block = self.chronicle.blocks.last().expect("a block");
+        for (index, outcome) in block.outcomes.iter().enumerate().skip(block.transactions.len()) {
+            assert_eq!(outcome.effects.len(), 1, "one thing, and not another's: {outcome:?}");
+            let receipt = self.chronicle.receipt(block.header.height, index, block.header.height);
+            assert_eq!(receipt.verify(&self.chronicle.trust()), Ok(()), "{outcome:?}");
+            assert!(receipt.transaction.is_none() && receipt.outcome == *outcome, "{receipt:?}");
         }
     }
 
