@@ -3,8 +3,9 @@
 use crate::world;
 use causeway::consensus::network::{Channel, Channels, Network};
 use commonware_cryptography::ed25519;
-use commonware_p2p::simulated::{self, Link, Oracle};
-use commonware_runtime::deterministic;
+use commonware_p2p::Recipients;
+use commonware_p2p::simulated::{self, Link, Oracle, SplitOrigin, SplitTarget};
+use commonware_runtime::{IoBuf, Supervisor as _, deterministic};
 use std::num::NonZeroUsize;
 
 /// How far it is between nodes.
@@ -61,6 +62,28 @@ impl Links {
         }
     }
 
+    /// Nothing that these send reaches those.
+    pub async fn mute(&mut self, from: &[usize], to: &[usize]) {
+        for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))) {
+            let _ = self.oracle.remove_link(self.keys[from].clone(), self.keys[to].clone()).await;
+        }
+    }
+
+    /// Makes what goes from one to another, if anything does, as slow as this.
+    pub async fn change(&mut self, from: usize, to: usize, link: Link) {
+        let (from, to) = (self.keys[from].clone(), self.keys[to].clone());
+        if self.oracle.remove_link(from.clone(), to.clone()).await.is_ok() {
+            let _ = self.oracle.add_link(from, to, link).await;
+        }
+    }
+
+    /// Every node is linked with every other as at the beginning.
+    pub async fn heal(&mut self) {
+        let everyone: Vec<usize> = (0..self.keys.len()).collect();
+        self.part(&everyone, &everyone).await;
+        self.join(&everyone, &everyone).await;
+    }
+
     fn pairs(&self, left: &[usize], right: &[usize]) -> Vec<(usize, usize)> {
         let mut pairs = Vec::new();
         for from in left {
@@ -96,4 +119,56 @@ pub async fn attach(
     }
     let ends: [_; 6] = ends.try_into().unwrap_or_else(|_| unreachable!("six channels"));
     Network { channels: Channels::from(ends), manager: oracle.socket_manager(), blocker: control, peers_max }
+}
+
+/// The ends of one key's network for one node, or for two that lie: both are sent everything, and what each says reaches
+/// those of its side alone.
+pub async fn attach_replicas(
+    context: &deterministic::Context,
+    oracle: &Oracle<ed25519::PublicKey, deterministic::Context>,
+    key: ed25519::PublicKey,
+    peers_max: NonZeroUsize,
+    sides: Option<[Vec<ed25519::PublicKey>; 2]>,
+) -> Vec<
+    Network<
+        impl commonware_p2p::Sender<PublicKey = ed25519::PublicKey>,
+        simulated::Receiver<ed25519::PublicKey>,
+        simulated::SocketManager<ed25519::PublicKey, deterministic::Context>,
+        simulated::Control<ed25519::PublicKey, deterministic::Context>,
+    >,
+> {
+    let control = oracle.control(key);
+    let count = if sides.is_some() { 2 } else { 1 };
+    let mut first = Vec::new();
+    let mut second = Vec::new();
+    for channel in Channel::ALL {
+        let (sender, receiver) = control.register(channel.id(), channel.quota()).await.unwrap();
+        let sides = sides.clone();
+        let (one, other) = sender.split_with(move |origin, to: &Recipients<_>, _: &IoBuf| match &sides {
+            None => Some(to.clone()),
+            Some([left, right]) => on_side(if origin == SplitOrigin::Primary { left } else { right }, to),
+        });
+        let to_both = if count == 2 { SplitTarget::Both } else { SplitTarget::Primary };
+        let (hears, also_hears) = receiver.split_with(context.child("replicas"), move |_| to_both);
+        first.push((one, hears));
+        second.push((other, also_hears));
+    }
+    let network = |ends: Vec<_>| Network {
+        channels: Channels::from(<[_; 6]>::try_from(ends).unwrap_or_else(|_| unreachable!("six channels"))),
+        manager: oracle.socket_manager(),
+        blocker: control.clone(),
+        peers_max,
+    };
+    [first, second].into_iter().take(count).map(network).collect()
+}
+
+/// Those of the recipients that are on a side.
+fn on_side(side: &[ed25519::PublicKey], to: &Recipients<ed25519::PublicKey>) -> Option<Recipients<ed25519::PublicKey>> {
+    match to {
+        Recipients::All => Some(Recipients::Some(side.to_vec())),
+        Recipients::Some(several) => {
+            Some(Recipients::Some(several.iter().filter(|one| side.contains(one)).cloned().collect()))
+        }
+        Recipients::One(one) => side.contains(one).then(|| to.clone()),
+    }
 }

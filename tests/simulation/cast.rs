@@ -19,16 +19,20 @@ pub const GENESIS_TIME_MS: u64 = 1_767_268_800_000;
 /// How long a transaction here may wait for its block, unless a test says otherwise.
 pub const EXPIRES_IN_MS: u64 = 10 * 60 * 1000;
 
-/// Everyone who has an account, with what they may do and the account above theirs.
-const PARTICIPANTS: [(&str, &[&str], Option<&str>); 8] = [
-    ("issuer", &["issuer"], None),
-    ("maker", &["issuance-maker"], Some("issuer")),
-    ("checker", &["issuance-checker"], Some("issuer")),
-    ("custodian", &["custodian"], None),
-    ("bank-a", &["institution"], None),
-    ("bank-b", &["institution"], None),
-    ("buyer", &[], Some("bank-a")),
-    ("supplier", &[], Some("bank-b")),
+/// Everyone who has an account, with what they may do, the account above theirs, and the company that they are.
+const PARTICIPANTS: [(&str, &[&str], Option<&str>, &str); 12] = [
+    ("issuer", &["issuer"], None, ""),
+    ("maker", &["issuance-maker"], Some("issuer"), ""),
+    ("checker", &["issuance-checker"], Some("issuer"), ""),
+    ("custodian", &["custodian"], None, ""),
+    ("bank-a", &["institution"], None, "HKBR:BANKA"),
+    ("bank-b", &["institution"], None, "HKBR:BANKB"),
+    ("buyer", &["merchant"], Some("bank-a"), "HKBR:BUYER"),
+    ("supplier", &["merchant"], Some("bank-b"), "HKBR:SUPPLIER"),
+    ("trader", &["merchant"], Some("bank-b"), "HKBR:TRADER"),
+    ("financier", &["financier"], Some("bank-a"), "HKBR:FINANCIER"),
+    ("rival", &["financier"], Some("bank-b"), "HKBR:RIVAL"),
+    ("carrier", &["carrier"], Some("bank-b"), "HKBR:CARRIER"),
 ];
 
 /// A participant's account.
@@ -60,12 +64,12 @@ impl Cast {
             name: format!("validator-{}", index + 1),
             public_key: key.to_string(),
         };
-        let account = |(name, roles, parent): &(&str, &[&str], Option<&str>)| AccountSpec {
+        let account = |(name, roles, parent, legal_entity_id): &(&str, &[&str], Option<&str>, &str)| AccountSpec {
             name: (*name).to_owned(),
             keys: vec![key(name).public_key().to_string()],
             threshold: 1,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-            legal_entity_id: String::new(),
+            legal_entity_id: (*legal_entity_id).to_owned(),
             parent: parent.map(str::to_owned),
         };
         let file = GenesisFile {

@@ -48,6 +48,13 @@ impl Client {
         handles[node % handles.len()].clone()
     }
 
+    /// The next node from this turn on that runs and serves clients.
+    pub fn running_one(&self, turn: usize) -> Option<(usize, Arc<dyn LedgerHandle>)> {
+        let handles = self.handles.lock().unwrap();
+        let nodes = (turn..turn + handles.len()).map(|turn| turn % handles.len());
+        nodes.into_iter().find_map(|node| Some((node, handles[node].clone()?)))
+    }
+
     /// Submits to one node.
     pub async fn submit(&self, node: usize, transaction: &SignedTransaction) -> Result<Submission, Refusal> {
         let handle = self.node(node).unwrap_or_else(|| panic!("node {node} is down"));

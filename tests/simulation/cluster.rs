@@ -3,21 +3,22 @@
 use super::Context;
 use super::cast::Cast;
 use super::client::Client;
-use super::disk::FillingStore;
-use crate::links::{Distances, Links, attach};
+use super::disk::BadStore;
+use crate::links::{Distances, Links, attach_replicas};
 use causeway::admission::PoolLimits;
-use causeway::consensus::network::{TRACKED_PEER_SETS, message_bytes_max};
+use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::voting::Standing;
 use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
+use causeway::ledger::Column;
 use causeway::node::service::LedgerHandle;
 use causeway::node::{self, LedgerClock, NodeError, NodeSettings};
 use causeway::primitives::PublicKey;
 use causeway::storage::{Batch, SimulatedStore, Store as _};
-use commonware_cryptography::Signer as _;
+use commonware_cryptography::{Signer as _, ed25519};
 use commonware_macros::select;
 use commonware_p2p::simulated::{self, Link};
 use commonware_parallel::Sequential;
-use commonware_runtime::{Clock as _, Handle, Spawner as _, Storage as _, Supervisor as _};
+use commonware_runtime::{Blob as _, Clock as _, Handle, Spawner as _, Storage as _, Supervisor as _};
 use commonware_utils::channel::oneshot;
 use commonware_utils::probability;
 use std::num::NonZeroUsize;
@@ -33,6 +34,9 @@ pub const LOSSY: Link =
 pub const CLEAN: Link =
     Link { latency: Duration::from_millis(5), jitter: Duration::from_millis(0), success_rate: probability!(1.0) };
 
+/// What a forgetful disk has not of what was synced to it: some blocks.
+const FORGOTTEN_BYTES: u64 = 16_384;
+
 /// What a cluster is made of.
 #[derive(Clone)]
 pub struct Shape {
@@ -46,6 +50,15 @@ pub struct Shape {
     pub pool: PoolLimits,
     /// How far the ledger's clock is ahead of the runtime's.
     pub clock_ahead: Duration,
+    /// The validators of which two copies run with one key, each of which is heard by half of the others.
+    pub twins: Vec<usize>,
+    /// A bug that is planted: two networks, of which the liars have a copy in each, and of the others every other one is in
+    /// the second.
+    pub is_split: bool,
+    /// A bug that is planted: a column that no node reads.
+    pub blind_to: Option<Column>,
+    /// A bug that is planted: disks that have not what was synced to them last.
+    pub forgetful: bool,
 }
 
 impl Default for Shape {
@@ -57,6 +70,10 @@ impl Default for Shape {
             distances: Distances::Alike(LOSSY),
             pool: PoolLimits::default(),
             clock_ahead: Duration::ZERO,
+            twins: Vec::new(),
+            is_split: false,
+            blind_to: None,
+            forgetful: false,
         }
     }
 }
@@ -77,6 +94,7 @@ pub struct Disk {
     /// The mark that `testnet` writes beside a new key.
     never_voted: bool,
     is_full: Arc<AtomicBool>,
+    clock_ahead: Duration,
     starts: u32,
 }
 
@@ -89,8 +107,12 @@ pub struct Cluster {
     pub cast: Cast,
     shape: Shape,
     pub links: Links,
+    /// The network apart, if there are two.
+    apart: Option<Links>,
     disks: Vec<Disk>,
     tasks: Vec<Option<Handle<()>>>,
+    /// Of nodes that may stop themselves: where they say why.
+    dooms: Vec<Option<oneshot::Receiver<NodeError>>>,
     handles: Handles,
 }
 
@@ -108,6 +130,7 @@ pub fn new_disks(count: usize) -> Vec<Disk> {
         partition: format!("node-{place}"),
         never_voted: true,
         is_full: Arc::default(),
+        clock_ahead: Duration::ZERO,
         starts: 0,
     };
     keys.into_iter().enumerate().map(disk).collect()
@@ -122,31 +145,42 @@ impl Cluster {
 
     /// Nodes running on these disks.
     pub async fn on(context: Context, shape: Shape, disks: Vec<Disk>) -> Self {
-        let settings = simulated::Config {
-            max_size: message_bytes_max(),
-            max_peers_per_set: shape.peers_max(),
-            disconnect_on_block: true,
-            tracked_peer_sets: TRACKED_PEER_SETS,
-        };
-        let (network, oracle) = simulated::Network::new(context.child("network"), settings);
-        network.start();
-        let validators: Vec<PublicKey> = disks.iter().map(|disk| public(&disk.key)).collect();
-        let cast = Cast::new(&validators, shape.epoch_length);
-        let count = disks.len();
-        let tasks = (0..count).map(|_| None).collect();
-        let handles = Arc::new(Mutex::new(vec![None; count]));
-        let keys = disks.iter().map(|disk| disk.key.public_key()).collect();
-        let links = Links::between_all(oracle, keys, shape.distances.clone()).await;
-        let mut cluster = Self { context, cast, shape, links, disks, tasks, handles };
+        let mut cluster = Self::at_rest(context, shape, disks).await;
         for node in cluster.everyone() {
             cluster.start(node).await;
         }
         cluster
     }
 
+    /// Disks and the network between them, with no node running.
+    pub async fn at_rest(context: Context, shape: Shape, disks: Vec<Disk>) -> Self {
+        let validators: Vec<PublicKey> = disks.iter().map(|disk| public(&disk.key)).collect();
+        let cast = Cast::new(&validators, shape.epoch_length);
+        let count = disks.len();
+        let tasks = (0..count).map(|_| None).collect();
+        let handles = Arc::new(Mutex::new(vec![None; count]));
+        let links = new_network(&context, &shape, &disks).await;
+        let apart = match shape.is_split {
+            true => Some(new_network(&context.child("apart"), &shape, &disks).await),
+            false => None,
+        };
+        let dooms = (0..count).map(|_| None).collect();
+        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles }
+    }
+
     /// All places.
     pub fn everyone(&self) -> Vec<usize> {
         (0..self.disks.len()).collect()
+    }
+
+    /// Everyone but those who lie.
+    pub fn honest(&self) -> Vec<usize> {
+        self.everyone().into_iter().filter(|node| !self.shape.twins.contains(node)).collect()
+    }
+
+    /// The nodes that run, now and later.
+    pub fn handles(&self) -> Handles {
+        self.handles.clone()
     }
 
     /// The disks as they are, for another runtime.
@@ -174,6 +208,21 @@ impl Cluster {
         });
     }
 
+    /// Starts a node that may stop itself: see [`Self::stopped`].
+    pub async fn start_tolerantly(&mut self, node: usize) {
+        self.dooms[node] = Some(self.start_doomed(node).await);
+    }
+
+    /// Those of the tolerated that have stopped since this was asked last, and why.
+    pub fn stopped(&mut self) -> Vec<(usize, NodeError)> {
+        let heard = |(node, doom): (usize, &mut Option<oneshot::Receiver<NodeError>>)| {
+            let cause = doom.as_mut()?.try_recv().ok()?;
+            *doom = None;
+            Some((node, cause))
+        };
+        self.dooms.iter_mut().enumerate().filter_map(heard).collect()
+    }
+
     /// Starts a node that will stop itself, and where it will say why.
     pub async fn start_doomed(&mut self, node: usize) -> oneshot::Receiver<NodeError> {
         assert!(self.tasks[node].is_none(), "node {node} runs already");
@@ -182,29 +231,57 @@ impl Cluster {
         let context = self.context.child("node").with_attribute("node", node).with_attribute("start", disk.starts);
         let (ready, started) = oneshot::channel();
         let (doom, doomed) = oneshot::channel();
-        let (disk, cast, shape, oracle) =
-            (disk.clone(), self.cast.clone(), self.shape.clone(), self.links.oracle.clone());
+        let (cast, shape) = (self.cast.clone(), self.shape.clone());
+        let (disk, is_twin) = (disk.clone(), shape.twins.contains(&node));
+        let apart = self.apart.as_ref().map(|links| links.oracle.clone());
+        let oracle = match &apart {
+            Some(apart) if !is_twin && node % 2 == 1 => apart.clone(),
+            _ => self.links.oracle.clone(),
+        };
+        let apart = apart.filter(|_| is_twin);
+        let sides = (is_twin && apart.is_none()).then(|| self.sides_of(node));
         // One task above all of a node's, so that aborting it is a crash of the node.
         let task = context.spawn(move |context| async move {
-            let signer = signer(&context, &disk).await;
-            let store = format!("{}-store", disk.partition);
-            let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
-            let store = FillingStore { store, is_full: disk.is_full.clone() };
-            let network = attach(&oracle, disk.key.public_key(), shape.peers_max()).await;
-            let settings = settings(cast, &shape, signer, disk);
-            let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
-            let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
-            let cause = select! {
-                cause = running.halted.cause() => cause,
-                reason = running.consensus => NodeError::Consensus(reason.unwrap_or(StopReason::Shutdown)),
-            };
+            let (key, peers_max) = (disk.key.public_key(), shape.peers_max());
+            let mut networks = attach_replicas(&context, &oracle, key.clone(), peers_max, sides).await;
+            if let Some(apart) = apart {
+                networks.extend(attach_replicas(&context, &apart, key, peers_max, None).await);
+            }
+            let mut networks = networks.into_iter();
+            let network = networks.next().unwrap();
+            if let Some(other) = networks.next() {
+                // Another clock, so that its blocks are others.
+                let (partition, clock_ahead) = (format!("{}-twin", disk.partition), Duration::from_millis(7));
+                let twin = Disk { partition, clock_ahead, ..disk.clone() };
+                let (cast, shape) = (cast.clone(), shape.clone());
+                context.child("twin").spawn(move |context| async move {
+                    let (ready, _started) = oneshot::channel();
+                    // What a liar comes to is nobody's business.
+                    let _ = replica(context, twin, cast, shape, other, ready).await;
+                });
+            }
+            let cause = replica(context, disk, cast, shape, network, ready).await;
             let _ = doom.send(cause);
         });
         let handle = started.await.unwrap();
         self.disks[node].never_voted = false;
         self.tasks[node] = Some(task);
-        self.handles.lock().unwrap()[node] = Some(handle);
+        // Nobody asks a liar.
+        self.handles.lock().unwrap()[node] = (!is_twin).then_some(handle);
         doomed
+    }
+
+    /// Everyone but one, in two halves.
+    fn sides_of(&self, node: usize) -> [Vec<ed25519::PublicKey>; 2] {
+        let others = self.disks.iter().enumerate().filter(|(other, _)| *other != node);
+        let keys: Vec<_> = others.map(|(_, disk)| disk.key.public_key()).collect();
+        let every_other = |from: usize| keys.iter().skip(from).step_by(2).cloned().collect();
+        [every_other(0), every_other(1)]
+    }
+
+    /// Sets the ledger's clock of one node from its next start on.
+    pub fn set_clock_of(&mut self, node: usize, ahead: Duration) {
+        self.disks[node].clock_ahead = ahead;
     }
 
     /// Sets the ledger's clock of the nodes that are started from now on.
@@ -218,8 +295,20 @@ impl Cluster {
         task.abort();
         let _ = task.await;
         self.handles.lock().unwrap()[node] = None;
+        self.dooms[node] = None;
         // Let its tasks be dropped, and their files with them.
         self.context.sleep(Duration::from_millis(50)).await;
+        if self.shape.forgetful {
+            self.forget(node).await;
+        }
+    }
+
+    /// Takes from the disk of a node that is down what it synced last.
+    pub async fn forget(&self, node: usize) {
+        let partition = format!("{}-store", self.disks[node].partition);
+        let (blob, size) = self.context.open(&partition, b"commits").await.unwrap();
+        blob.resize(size.saturating_sub(FORGOTTEN_BYTES)).await.unwrap();
+        blob.sync().await.unwrap();
     }
 
     /// Gives a node that is down an empty disk.
@@ -264,6 +353,48 @@ impl Cluster {
     }
 }
 
+/// A network on which every node of these disks reaches every other.
+async fn new_network(context: &Context, shape: &Shape, disks: &[Disk]) -> Links {
+    let settings = simulated::Config {
+        max_size: message_bytes_max(),
+        max_peers_per_set: shape.peers_max(),
+        disconnect_on_block: true,
+        tracked_peer_sets: TRACKED_PEER_SETS,
+    };
+    let (network, oracle) = simulated::Network::new(context.child("network"), settings);
+    network.start();
+    let keys = disks.iter().map(|disk| disk.key.public_key()).collect();
+    Links::between_all(oracle, keys, shape.distances.clone()).await
+}
+
+/// Runs a node on a disk until it stops, and says why.
+async fn replica<N, R, M, B>(
+    context: Context,
+    disk: Disk,
+    cast: Cast,
+    shape: Shape,
+    network: Network<N, R, M, B>,
+    ready: oneshot::Sender<Arc<dyn LedgerHandle>>,
+) -> NodeError
+where
+    N: commonware_p2p::Sender<PublicKey = ed25519::PublicKey>,
+    R: commonware_p2p::Receiver<PublicKey = ed25519::PublicKey>,
+    M: commonware_p2p::AddressableManager<PublicKey = ed25519::PublicKey>,
+    B: commonware_p2p::Blocker<PublicKey = ed25519::PublicKey>,
+{
+    let signer = signer(&context, &disk).await;
+    let store = format!("{}-store", disk.partition);
+    let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
+    let store = BadStore { store, is_full: disk.is_full.clone(), blind_to: shape.blind_to };
+    let settings = settings(cast, &shape, signer, disk);
+    let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
+    let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
+    select! {
+        cause = running.halted.cause() => cause,
+        reason = running.consensus => NodeError::Consensus(reason.unwrap_or(StopReason::Shutdown)),
+    }
+}
+
 /// How the key takes part, by the rule of the product's own start.
 async fn signer(context: &Context, disk: &Disk) -> Signer {
     let key = public(&disk.key);
@@ -279,6 +410,7 @@ async fn signer(context: &Context, disk: &Disk) -> Signer {
 fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettings {
     let anywhere = PeerAddress { host: "127.0.0.1".to_owned(), port: 4001 };
     let validators = cast.genesis.validators().keys().iter();
+    let clock_ahead = disk.clock_ahead;
     NodeSettings {
         addresses: validators.map(|key| (*key, anywhere.clone())).collect(),
         genesis: cast.genesis,
@@ -290,6 +422,6 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         partition: disk.partition,
         pool: shape.pool,
         seed: [7; 32],
-        clock: LedgerClock::ahead_by(shape.clock_ahead),
+        clock: LedgerClock::ahead_by(shape.clock_ahead + clock_ahead),
     }
 }

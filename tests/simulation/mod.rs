@@ -6,10 +6,12 @@
 //! * [`client`]: what a client does: submits, waits, turns to another node.
 //! * [`disk`]: disks that fill up.
 //! * [`agreement`]: what must hold between nodes whatever happened.
+//! * [`campaign`]: runs in which a seed decides what goes wrong, and what everybody does meanwhile.
 //!
 //! A failure is repeated with the seed that its output names. Times in the assertions are simulated.
 
 mod agreement;
+mod campaign;
 mod cast;
 mod client;
 mod cluster;
@@ -22,7 +24,6 @@ mod overload;
 mod partition;
 mod repetition;
 mod settlement;
-mod storms;
 mod world;
 
 use commonware_runtime::deterministic;

@@ -1,0 +1,138 @@
+//! Runs in which a seed decides what goes wrong, and what everybody does meanwhile.
+//!
+//! * [`plan`]: what happens, drawn from the seed.
+//! * [`workload`]: what clients do, in every room and against each other.
+//! * [`run`]: a plan carried out.
+//! * [`witness`]: what must hold.
+//! * [`shrink`]: a plan that fails, made shorter.
+//!
+//! `make simulate SEEDS=1000` runs so many of them, `make simulate SEED=7` one again.
+
+mod plan;
+mod run;
+mod shrink;
+mod witness;
+mod workload;
+
+use plan::Plan;
+use run::{Summary, run};
+use shrink::shrink;
+use std::cell::Cell;
+use std::panic;
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+/// A bug put into the simulation, to see that it is noticed. The rules and the nodes know nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// Two of four validators lie, where one may.
+    TooManyLiars,
+    /// Disks have not what they synced last when a process or the power fails.
+    UnsyncedAcknowledgement,
+    /// No node finds that a request id was used before.
+    ReusedRequests,
+    /// No node finds that an invoice is registered already.
+    SkippedCheck,
+}
+
+/// The seeds that every test run takes.
+const FIXED: std::ops::Range<u64> = 1..13;
+
+/// The seeds to run: those that the environment names, or the fixed ones.
+fn seeds() -> std::ops::Range<u64> {
+    let said = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let number = |name: &str| said(name).map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text}")));
+    match (number("CAUSEWAY_SEED"), number("CAUSEWAY_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(count)) => {
+            let first = number("CAUSEWAY_FIRST_SEED").unwrap_or(1);
+            first..first + count
+        }
+        (None, None) => FIXED,
+    }
+}
+
+thread_local! {
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Panics are what violations are made of, and are told once, by whoever ran the plan. Other tests' are told as ever.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    static QUIETED: Once = Once::new();
+    QUIETED.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !IS_QUIET.get() {
+                before(panic);
+            }
+        }));
+    });
+    IS_QUIET.set(true);
+    let done = work();
+    IS_QUIET.set(false);
+    done
+}
+
+#[test]
+fn whatever_a_seed_brings_nothing_is_lost_and_nothing_happens_twice() {
+    let (seeds, started) = (seeds(), Instant::now());
+    let (mut simulated, mut transactions) = (Duration::ZERO, 0);
+    let count = seeds.end - seeds.start;
+    for (done, seed) in seeds.enumerate() {
+        let plan = Plan::of(seed);
+        let summary = quietly(|| run(&plan, None)).unwrap_or_else(|why| fail(&plan, &why));
+        simulated += summary.simulated;
+        transactions += summary.transactions;
+        println!(
+            "{:>5} of {count}: seed {seed}, {} transactions in {} blocks, {:.0} s simulated; {:.1} h in {:.0} s so far",
+            done + 1,
+            summary.transactions,
+            summary.height,
+            summary.simulated.as_secs_f64(),
+            simulated.as_secs_f64() / 3_600.0,
+            started.elapsed().as_secs_f64()
+        );
+    }
+    println!("{count} seeds, {transactions} transactions: everything held");
+}
+
+/// Tells how to see it again, and what of the plan it takes.
+fn fail(plan: &Plan, why: &str) -> Summary {
+    let shortest = quietly(|| shrink(plan, |plan| run(plan, None).is_err()));
+    let last = quietly(|| run(&shortest, None)).err().unwrap_or_default();
+    panic!(
+        "seed {}: {why}\nagain: make simulate SEED={}\nit takes: {shortest}\nwhich ends in: {last}",
+        plan.seed, plan.seed
+    );
+}
+
+#[test]
+fn the_same_plan_is_the_same_run_to_the_last_byte() {
+    let plan = Plan::of(3);
+    let first = run(&plan, None).unwrap();
+    assert_eq!(run(&plan, None).unwrap(), first);
+    assert_ne!(
+        run(&Plan { seed: 1_003, ..plan }, None).unwrap().audit,
+        first.audit,
+        "delays do not depend on the seed"
+    );
+}
+
+/// A checker that notices nothing proves nothing. What it says is what the bug must lead to, in one way or another.
+#[test]
+fn bugs_that_are_planted_are_noticed() {
+    let planted: [(Planted, &[&str]); 4] = [
+        (Planted::TooManyLiars, &["has another block at height"]),
+        (Planted::UnsyncedAcknowledgement, &["and told that it was at", "are not of one backup"]),
+        (Planted::ReusedRequests, &["stands for two transactions", "have no end", "the state of node"]),
+        (Planted::SkippedCheck, &["is two receivables", "the state of node"]),
+    ];
+    let count = std::env::var("CAUSEWAY_PLANTED_SEEDS").map_or(2, |count| count.parse().unwrap());
+    for (bug, words) in planted {
+        let noticed = |seed| run(&Plan::among(4, seed), Some(bug)).err().map(|why| (seed, why));
+        let found: Vec<(u64, String)> = quietly(|| (1..=count).filter_map(noticed).collect());
+        println!("{bug:?}: noticed in {} of {count} seeds; first: {:?}", found.len(), found.first());
+        let is_it = |(_, why): &&(u64, String)| words.iter().any(|words| why.contains(words));
+        assert!(found.iter().any(|found| is_it(&found)), "{bug:?} was not noticed for what it is: {found:?}");
+    }
+}

@@ -1,0 +1,144 @@
+//! What happens in a run: drawn from a seed, and a list that can be shortened.
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use std::fmt;
+
+/// Steps of a plan, before what ends its lives.
+const STEPS: std::ops::Range<usize> = 40..70;
+/// Longest wait of a step, in ms.
+const WAIT_MS_MAX: u64 = 3_000;
+/// By how far a clock is off at most, in ms.
+const CLOCK_AHEAD_MS_MAX: u64 = 10_000;
+
+/// A run before it is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Decides every delay and every order.
+    pub seed: u64,
+    pub validators: usize,
+    pub epoch_length: u64,
+    /// The validators of which two copies run with one key, each of which speaks to a part of the others: they equivocate,
+    /// withhold and contradict themselves in whatever they say.
+    pub twins: Vec<usize>,
+    pub steps: Vec<Step>,
+}
+
+/// One thing that happens. Nothing depends on an earlier step being there: what makes no sense any more does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Clients do what this number stands for, all of it at once.
+    Deed(u64),
+    /// Somebody tries that again: a request id with another body, an invoice that is registered.
+    Again(u64),
+    Wait(u64),
+    /// A node's process dies.
+    Crash(usize),
+    Start(usize),
+    /// Nothing that these send reaches those.
+    Mute(Vec<usize>, Vec<usize>),
+    /// Nothing passes between these and those.
+    Part(Vec<usize>, Vec<usize>),
+    /// What goes from one node to another takes so many ms more, and so many of a hundred messages are lost.
+    Slow(usize, usize, u64, u64),
+    /// All see each other as they did.
+    Heal,
+    /// A node's clock is ahead by so many ms from its next start on.
+    Clock(usize, u64),
+    /// A node's disk is full.
+    Fill(usize),
+    /// A node's disk has room again.
+    Free(usize),
+    /// The power fails everywhere: of what was written and not synced, any part is there afterwards.
+    Power,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(seed: u64) -> Self {
+        let validators = if seed % 5 == 2 { 7 } else { 4 };
+        Self::among(validators, seed)
+    }
+
+    /// The same among so many validators.
+    pub fn among(validators: usize, seed: u64) -> Self {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let epoch_length = if rng.random_bool(0.5) { 8 } else { 1_024 };
+        let liar = rng.random_bool(0.4).then(|| rng.random_range(0..validators));
+        let count = rng.random_range(STEPS);
+        let mut steps = Vec::new();
+        for _ in 0..count {
+            steps.extend(Step::some(rng, validators, &steps));
+        }
+        Self { seed, validators, epoch_length, twins: liar.into_iter().collect(), steps }
+    }
+
+    /// Its steps from one failure of the power to the next.
+    pub fn lives(&self) -> impl Iterator<Item = &[Step]> {
+        self.steps.split(|step| *step == Step::Power)
+    }
+}
+
+impl Step {
+    /// What happens next: mostly one step.
+    fn some(rng: &mut StdRng, validators: usize, before: &[Self]) -> Vec<Self> {
+        let node = rng.random_range(0..validators);
+        match rng.random_range(0..100) {
+            0..34 => vec![Self::Deed(rng.random_range(0..u64::MAX))],
+            34..40 => again(rng, before).into_iter().collect(),
+            40..62 => vec![Self::Wait(rng.random_range(1..WAIT_MS_MAX))],
+            62..70 => vec![Self::Crash(node)],
+            70..78 => vec![Self::Start(node)],
+            78..81 => {
+                let (left, right) = two_sides(rng, validators);
+                vec![Self::Part(left, right)]
+            }
+            81..83 => {
+                let (left, right) = two_sides(rng, validators);
+                vec![Self::Mute(left, right)]
+            }
+            83..85 => flapping(rng, validators),
+            85..89 => {
+                let other = rng.random_range(0..validators);
+                vec![Self::Slow(node, other, rng.random_range(0..500), rng.random_range(0..40))]
+            }
+            89..93 => vec![Self::Heal],
+            93..95 => vec![Self::Clock(node, rng.random_range(0..CLOCK_AHEAD_MS_MAX))],
+            95..97 => vec![Self::Fill(node)],
+            97..99 => vec![Self::Free(node)],
+            _ => vec![Self::Power],
+        }
+    }
+}
+
+/// One of the deeds so far.
+fn again(rng: &mut StdRng, before: &[Step]) -> Option<Step> {
+    let number = |step: &Step| if let Step::Deed(number) = step { Some(*number) } else { None };
+    let deeds: Vec<u64> = before.iter().filter_map(number).collect();
+    let place = (!deeds.is_empty()).then(|| rng.random_range(0..deeds.len()))?;
+    Some(Step::Again(deeds[place]))
+}
+
+fn two_sides(rng: &mut StdRng, validators: usize) -> (Vec<usize>, Vec<usize>) {
+    (0..validators).partition(|_| rng.random_bool(0.5))
+}
+
+/// A link that comes and goes.
+fn flapping(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let (left, right) = two_sides(rng, validators);
+    let once = |rng: &mut StdRng| {
+        let (cut, joined) = (Step::Part(left.clone(), right.clone()), Step::Heal);
+        [cut, Step::Wait(rng.random_range(1..400)), joined, Step::Wait(rng.random_range(1..400))]
+    };
+    (0..4).flat_map(|_| once(rng)).collect()
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} validators, {} heights in an epoch", self.validators, self.epoch_length)?;
+        if !self.twins.is_empty() {
+            write!(f, ", twins of {:?}", self.twins)?;
+        }
+        self.steps.iter().enumerate().try_for_each(|(place, step)| write!(f, "\n  {place:>3} {step:?}"))
+    }
+}

@@ -1,0 +1,384 @@
+//! A plan carried out: what clients do, what goes wrong meanwhile, and what is made of it.
+
+use super::super::cast::GENESIS_TIME_MS;
+use super::super::client::Client;
+use super::super::cluster::{Cluster, Disk, Handles, LOSSY, Shape, new_disks};
+use super::super::{Context, config};
+use super::Planted;
+use super::plan::{Plan, Step};
+use super::witness::{End, Witness};
+use super::workload;
+use causeway::admission::Refusal;
+use causeway::ledger::{Column, SignedTransaction};
+use causeway::node::NodeError;
+use causeway::node::service::{Ending, Fate, LedgerHandle, Submission};
+use causeway::primitives::TransactionId;
+use causeway::storage::StorageError;
+use commonware_macros::select;
+use commonware_p2p::simulated::Link;
+use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::Probability;
+use futures::FutureExt as _;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// No run takes longer, in simulated time.
+const RUN_MAX: Duration = Duration::from_secs(3_600);
+/// How often the witness looks at every node.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it adds up a node's state.
+const AUDIT_EVERY: u64 = 10;
+/// Within this time of all nodes running and seeing each other, every transaction has an end.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(120);
+/// Within this time it is noticed that a node is gone.
+const NOTICED_WITHIN: Duration = Duration::from_millis(20);
+/// How long a client waits for one node before it turns to the next.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The digest of everything that happened, in order: the same for the same plan, byte for byte.
+    pub audit: String,
+    pub height: u64,
+    pub transactions: usize,
+    /// How long it took in simulated time.
+    pub simulated: Duration,
+}
+
+/// What outlives a failure of the power: the disks, and what clients sent and heard.
+#[derive(Clone)]
+struct Lasting {
+    disks: Vec<Disk>,
+    shape: Shape,
+    sent: Arc<Mutex<Vec<SignedTransaction>>>,
+    witness: Arc<Mutex<Witness>>,
+    audit: String,
+}
+
+/// Carries a plan out.
+///
+/// # Errors
+/// What does not hold.
+pub fn run(plan: &Plan, planted: Option<Planted>) -> Result<Summary, String> {
+    let carried_out = catch_unwind(AssertUnwindSafe(|| carry_out(plan, planted)));
+    carried_out.map_err(|panic| message(&*panic))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+fn carry_out(plan: &Plan, planted: Option<Planted>) -> Summary {
+    let lives: Vec<&[Step]> = plan.lives().collect();
+    // Two of four, who let each of the others believe that it is the only one beside them.
+    let is_split = planted == Some(Planted::TooManyLiars);
+    let twins = if is_split { vec![0, 1] } else { plan.twins.clone() };
+    let blind_to = match planted {
+        Some(Planted::ReusedRequests) => Some(Column::Requests),
+        Some(Planted::SkippedCheck) => Some(Column::Fingerprints),
+        _ => None,
+    };
+    let shape = Shape {
+        validators: plan.validators,
+        epoch_length: plan.epoch_length,
+        twins,
+        is_split,
+        blind_to,
+        forgetful: planted == Some(Planted::UnsyncedAcknowledgement),
+        ..Shape::default()
+    };
+    let mut lasting = Lasting {
+        disks: new_disks(plan.validators),
+        shape,
+        sent: Arc::default(),
+        witness: Arc::default(),
+        audit: String::new(),
+    };
+    // The engine panics where its own writes fail. What is a panic here is told by `Life::reporting`.
+    let mut runner = deterministic::Runner::new(config(plan.seed, RUN_MAX).with_catch_panics(true));
+    let mut simulated = Duration::ZERO;
+    let mut height = 0;
+    for (number, steps) in lives.iter().enumerate() {
+        let (steps, is_first, is_last) = (steps.to_vec(), number == 0, number + 1 == lives.len());
+        let (lived, checkpoint) = runner.start_and_recover(move |context| async move {
+            let ended = context.child("ended");
+            let mut life = Life::begin(context, lasting, is_first).await;
+            for step in &steps {
+                life.step(step).await;
+            }
+            let height = if is_last { life.conclude().await } else { 0 };
+            let elapsed = ended.current().duration_since(config_start()).unwrap_or_default();
+            (life.end(ended.auditor().state()), height, elapsed)
+        });
+        (lasting, height, simulated) = lived;
+        runner = deterministic::Runner::from(checkpoint);
+    }
+    let transactions = lock(&lasting.sent).len();
+    Summary { audit: lasting.audit, height, transactions, simulated }
+}
+
+fn config_start() -> std::time::SystemTime {
+    std::time::UNIX_EPOCH + Duration::from_millis(GENESIS_TIME_MS)
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap()
+}
+
+/// What happens from one failure of the power to the next.
+struct Life {
+    context: Context,
+    cluster: Cluster,
+    client: Arc<Client>,
+    lasting: Lasting,
+    running: Vec<bool>,
+    full: Vec<bool>,
+    /// Whether a node's disk was full since it was started.
+    was_full: Vec<bool>,
+    /// What a witness or a client came upon.
+    violation: Arc<Mutex<Option<String>>>,
+    turn: usize,
+}
+
+impl Life {
+    async fn begin(context: Context, lasting: Lasting, is_first: bool) -> Self {
+        let (disks, shape) = (lasting.disks.clone(), lasting.shape.clone());
+        let cluster = Cluster::at_rest(context.child("cluster"), shape, disks).await;
+        let client = Arc::new(cluster.client());
+        let count = cluster.everyone().len();
+        let (running, full, was_full) = (vec![false; count], vec![false; count], vec![false; count]);
+        let violation = Arc::default();
+        let mut life = Self { context, cluster, client, lasting, running, full, was_full, violation, turn: 0 };
+        for node in life.cluster.everyone() {
+            if life.lasting.shape.forgetful && !is_first {
+                life.cluster.forget(node).await;
+            }
+            life.fill(node, false);
+            life.start(node).await;
+        }
+        life.watch();
+        match is_first {
+            true => life.open().await,
+            // Clients that heard nothing before the power failed try on.
+            false => {
+                let sent = lock(&life.lasting.sent).clone();
+                let witness = lock(&life.lasting.witness).clone();
+                sent.into_iter().filter(|each| !witness.knows(&each.id())).for_each(|each| life.pursue(each));
+            }
+        }
+        life
+    }
+
+    /// Money and programmes, one after the other.
+    async fn open(&mut self) {
+        for transaction in workload::opening(&self.cluster.cast, self.client.now_ms()) {
+            let settled = self.client.settle(0, &transaction).await;
+            let end = End::Final(settled.height, settled.receipt.outcome);
+            lock(&self.lasting.witness).hears(None, transaction.id(), end);
+            lock(&self.lasting.sent).push(transaction);
+        }
+    }
+
+    /// Has the witness look at every node, for as long as this life lasts.
+    fn watch(&self) {
+        let (handles, witness) = (self.cluster.handles(), self.lasting.witness.clone());
+        self.reporting("witness", move |context| async move {
+            for round in 1u64.. {
+                context.sleep(LOOK_EVERY).await;
+                let running = handles.lock().unwrap().clone();
+                for (place, node) in running.iter().enumerate() {
+                    let Some(node) = node else { continue };
+                    let mut seen = lock(&witness).clone();
+                    select! {
+                        _ = seen.look_at(place, &**node) => lock(&witness).learn(seen),
+                        _ = gone(&context, &handles, place) => continue,
+                    }
+                    if round % AUDIT_EVERY == 0 {
+                        lock(&witness).audit(place, &**node);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Runs a task. If it panics, the run ends with that.
+    fn reporting<W, F>(&self, name: &'static str, work: W)
+    where
+        W: FnOnce(Context) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let violation = self.violation.clone();
+        self.context.child(name).spawn(move |context| async move {
+            if let Err(panic) = AssertUnwindSafe(work(context)).catch_unwind().await {
+                lock(&violation).get_or_insert_with(|| message(&*panic));
+            }
+        });
+    }
+
+    /// A client sends a transaction to one node after the other until one tells it the end.
+    fn pursue(&mut self, transaction: SignedTransaction) {
+        self.turn += 1;
+        let (first, client, witness) = (self.turn, self.client.clone(), self.lasting.witness.clone());
+        let handles = self.cluster.handles();
+        self.reporting("client", move |context| async move {
+            for turn in first.. {
+                if let Some((node, handle)) = client.running_one(turn) {
+                    let heard = select! {
+                        heard = end_at(node, handle, &transaction) => heard,
+                        _ = context.sleep(PATIENCE) => None,
+                        _ = gone(&context, &handles, node) => None,
+                    };
+                    if let Some(end) = heard {
+                        return lock(&witness).hears(Some(node), transaction.id(), end);
+                    }
+                }
+                context.sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+
+    async fn step(&mut self, step: &Step) {
+        match step {
+            Step::Deed(number) => self.send(workload::deed(&self.cluster.cast, self.client.now_ms(), *number)),
+            Step::Again(number) => self.send(workload::again(&self.cluster.cast, self.client.now_ms(), *number)),
+            Step::Wait(ms) => self.cluster.pass(Duration::from_millis(*ms)).await,
+            Step::Crash(node) => self.crash(*node).await,
+            Step::Start(node) => self.start(*node).await,
+            Step::Part(left, right) => self.cluster.links.part(left, right).await,
+            Step::Mute(from, to) => self.cluster.links.mute(from, to).await,
+            Step::Slow(from, to, ms, lost) => self.cluster.links.change(*from, *to, slow(*ms, *lost)).await,
+            Step::Heal => self.heal().await,
+            Step::Clock(node, ms) => self.cluster.set_clock_of(*node, Duration::from_millis(*ms)),
+            Step::Fill(node) => self.fill(*node, true),
+            Step::Free(node) => self.fill(*node, false),
+            Step::Power => {}
+        }
+        self.bury().await;
+    }
+
+    fn send(&mut self, transactions: Vec<SignedTransaction>) {
+        for transaction in transactions {
+            let mut sent = lock(&self.lasting.sent);
+            if !sent.iter().any(|each| each.id() == transaction.id()) {
+                sent.push(transaction.clone());
+            }
+            drop(sent);
+            self.pursue(transaction);
+        }
+    }
+
+    async fn crash(&mut self, node: usize) {
+        if std::mem::take(&mut self.running[node]) {
+            self.cluster.crash(node).await;
+        }
+    }
+
+    async fn start(&mut self, node: usize) {
+        if !self.running[node] && !self.full[node] {
+            self.cluster.start_tolerantly(node).await;
+            (self.running[node], self.was_full[node]) = (true, false);
+        }
+    }
+
+    fn fill(&mut self, node: usize, is_full: bool) {
+        self.full[node] = is_full;
+        self.was_full[node] |= is_full;
+        self.cluster.set_full(node, is_full);
+    }
+
+    async fn heal(&mut self) {
+        self.cluster.links.heal().await;
+    }
+
+    /// Nodes whose disk is full stop by themselves, or because the engine does. For nothing else may one stop.
+    async fn bury(&mut self) {
+        if let Some(violation) = lock(&self.violation).take() {
+            panic!("{violation}");
+        }
+        for (node, cause) in self.cluster.stopped() {
+            let of_disk = matches!(cause, NodeError::Storage(StorageError::DiskFull { .. }) | NodeError::Consensus(_));
+            assert!(of_disk && self.was_full[node], "node {node} stopped: {cause}");
+            self.crash(node).await;
+        }
+    }
+
+    /// All nodes run and see each other: what was sent ends, and is looked at.
+    async fn conclude(&mut self) -> u64 {
+        self.heal().await;
+        for node in self.cluster.everyone() {
+            self.fill(node, false);
+        }
+        self.bury().await;
+        for node in self.cluster.everyone() {
+            self.start(node).await;
+        }
+        let calm = self.context.current();
+        let sent = lock(&self.lasting.sent).clone();
+        loop {
+            self.bury().await;
+            let unknown: Vec<TransactionId> = {
+                let witness = lock(&self.lasting.witness);
+                sent.iter().map(SignedTransaction::id).filter(|id| !witness.knows(id)).collect()
+            };
+            let waited = self.context.current().duration_since(calm).unwrap_or_default();
+            match unknown.first() {
+                None => break,
+                Some(id) if waited > RESOLVED_WITHIN => {
+                    panic!("{} transactions have no end {waited:?} after calm returned, {id} among them", unknown.len())
+                }
+                Some(_) => self.cluster.pass(Duration::from_millis(200)).await,
+            }
+        }
+        let witness = lock(&self.lasting.witness).clone();
+        witness.conclude(&self.cluster, &sent).await
+    }
+
+    fn end(self, audit: String) -> Lasting {
+        let disks = self.cluster.disks();
+        Lasting { disks, audit: self.lasting.audit + &audit, ..self.lasting }
+    }
+}
+
+fn slow(ms: u64, lost_of_hundred: u64) -> Link {
+    let latency = LOSSY.latency + Duration::from_millis(ms);
+    let success_rate = Probability::new(100 - lost_of_hundred, 100).unwrap();
+    Link { latency, jitter: Duration::from_millis(ms / 4), success_rate }
+}
+
+/// Waits until a node is gone. Whoever waits for its answer lets go of it then, as if its connection broke.
+async fn gone(context: &Context, handles: &Handles, node: usize) {
+    while lock(handles)[node].is_some() {
+        context.sleep(NOTICED_WITHIN).await;
+    }
+}
+
+/// How a transaction ended, if a node tells. Only what breaks no rule here is sent, so a refusal that is for good and not
+/// for the state's sake is a violation.
+async fn end_at(node: usize, handle: Arc<dyn LedgerHandle>, transaction: &SignedTransaction) -> Option<End> {
+    let id = transaction.id();
+    Some(match handle.submit(transaction.clone()).await {
+        Ok(Submission::Final(done)) => End::Final(done.height(), done.outcome().clone()),
+        Ok(Submission::Pending(pending)) => match handle.wait_final(pending).await.ok()? {
+            Ending::Final(done) => End::Final(done.height(), done.outcome().clone()),
+            Ending::Expired | Ending::RequestTaken { .. } => End::Never,
+            Ending::Refused(refusal) => panic!("node {node} dropped {id}: {refusal}"),
+        },
+        Err(Refusal::RequestIdReused { transaction_id }) => {
+            never_if_final(&*handle, transaction_id).await?;
+            End::Never
+        }
+        Err(Refusal::Expired { .. }) => End::Never,
+        Err(Refusal::NotServing { .. } | Refusal::PoolFull | Refusal::SenderQueueFull { .. }) => return None,
+        Err(refusal) => panic!("node {node} refused {id}: {refusal}"),
+    })
+}
+
+/// Whether the transaction under another's request id is final: until then either may be.
+async fn never_if_final(handle: &dyn LedgerHandle, other: TransactionId) -> Option<()> {
+    let known = handle.transaction(other).await.ok()??;
+    matches!(known.fate, Fate::Final(_)).then_some(())
+}
