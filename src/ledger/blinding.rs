@@ -107,6 +107,12 @@ impl Openings {
         touched.iter().map(|touched| open(touched).commitment()).collect()
     }
 
+    /// Those of the outcome at a place alone.
+    pub fn only(&self, index: usize) -> Self {
+        let balances = self.balances.get(index).cloned().unwrap_or_default();
+        Self { blinding: self.blinding, balances: vec![balances] }
+    }
+
     /// The openings of the outcome at a place.
     pub fn of(&self, index: usize, outcome: &Outcome) -> Vec<BalanceAfter> {
         let balances = self.balances.get(index).map_or(&[][..], Vec::as_slice);

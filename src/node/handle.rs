@@ -163,7 +163,8 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     fn object_history(&self, object: ObjectId, limit: usize) -> Result<Vec<HistoryStep>, NodeError> {
         let step = |place: TransactionPlace| {
             let reserve_lines = self.newest.record(self.chain.store(), place.height)?.reserve_lines.clone();
-            Ok(HistoryStep { done: self.at(place)?, reserve_lines })
+            // There may be hundreds, each in a block of its own.
+            Ok(HistoryStep { done: self.at(place)?.alone(), reserve_lines })
         };
         object_places(self.chain.store(), object, limit)?.into_iter().map(step).collect()
     }

@@ -176,6 +176,13 @@ impl FinalTransaction {
         (index < outcomes.len()).then_some(Self { height, index, outcomes, openings })
     }
 
+    /// The same, which keeps nothing of what else its block did. Of a full block that is megabytes.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        let (outcomes, openings) = (vec![self.outcome().clone()], self.openings.only(self.index));
+        Self { height: self.height, index: 0, outcomes: Arc::new(outcomes), openings: Arc::new(openings) }
+    }
+
     /// The block's height.
     pub fn height(&self) -> u64 {
         self.height
@@ -318,4 +325,27 @@ pub trait LedgerHandle: Send + Sync + 'static {
 
     /// Resolves with the applied height as soon as it is above `height`.
     fn applied_beyond(&self, height: u64) -> BoxFuture<'static, Result<u64, Unavailable>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execution::chronicle::{Chronicle, transfer};
+
+    #[test]
+    fn what_stands_alone_is_the_same_with_the_same_balances() {
+        let mut chronicle = Chronicle::funded();
+        let pay = |units| chronicle.transaction("buyer", vec![transfer("buyer", "supplier", units).into()]);
+        let payments: Vec<_> = (1..4).map(pay).collect();
+        chronicle.append(1_000, &payments);
+        let block = chronicle.blocks.last().expect("it was appended");
+        for (index, outcome) in block.outcomes.iter().enumerate() {
+            let whole = FinalTransaction::of(7, &block.outcomes, &block.openings, index).expect("it is in the block");
+            let alone = whole.alone();
+            assert_eq!((alone.height(), alone.outcome(), alone.balances()), (7, outcome, whole.balances()));
+            let opened: Vec<_> = alone.balances().iter().map(BalanceAfter::commitment).collect();
+            assert_eq!(opened, outcome.balances, "they open what it commits to");
+            assert_eq!((alone.outcomes.len(), opened.len()), (1, 2));
+        }
+    }
 }
