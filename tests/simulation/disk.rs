@@ -50,7 +50,7 @@ impl<S: Reader> Reader for BadStore<S> {
 }
 
 impl<S: Store> Store for BadStore<S> {
-    type Snapshot = S::Snapshot;
+    type Snapshot = BadStore<S::Snapshot>;
 
     async fn commit(&self, batch: Batch) -> Result<(), StorageError> {
         match self.is_full.load(Ordering::Relaxed) {
@@ -59,7 +59,8 @@ impl<S: Store> Store for BadStore<S> {
         }
     }
 
-    fn snapshot(&self) -> Result<S::Snapshot, StorageError> {
-        self.store.snapshot()
+    fn snapshot(&self) -> Result<Self::Snapshot, StorageError> {
+        let store = self.store.snapshot()?;
+        Ok(BadStore { store, is_full: self.is_full.clone(), blind_to: self.blind_to })
     }
 }

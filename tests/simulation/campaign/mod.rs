@@ -125,7 +125,10 @@ fn bugs_that_are_planted_are_noticed() {
         (Planted::TooManyLiars, &["has another block at height"]),
         (Planted::UnsyncedAcknowledgement, &["and told that it was at", "are not of one backup"]),
         (Planted::ReusedRequests, &["stands for two transactions", "have no end", "the state of node"]),
-        (Planted::SkippedCheck, &["is two receivables", "the state of node"]),
+        (
+            Planted::SkippedCheck,
+            &["is two receivables", "is final but invalid here", "have no end", "the state of node"],
+        ),
     ];
     let count = std::env::var("CAUSEWAY_PLANTED_SEEDS").map_or(2, |count| count.parse().unwrap());
     for (bug, words) in planted {
