@@ -1,5 +1,6 @@
 //! The links between the nodes of a simulated network, each named by its place.
 
+use crate::mouth::{Manners, Mouth};
 use crate::world;
 use causeway::consensus::network::{Channel, Channels, Network};
 use commonware_cryptography::ed25519;
@@ -122,13 +123,14 @@ pub async fn attach(
 }
 
 /// The ends of one key's network for one node, or for two that lie: both are sent everything, and what each says reaches
-/// those of its side alone.
+/// those of its side alone. Each channel speaks with these manners, by this seed.
 pub async fn attach_replicas(
     context: &deterministic::Context,
     oracle: &Oracle<ed25519::PublicKey, deterministic::Context>,
     key: ed25519::PublicKey,
     peers_max: NonZeroUsize,
     sides: Option<[Vec<ed25519::PublicKey>; 2]>,
+    (manners, seed): (Manners, u64),
 ) -> Vec<
     Network<
         impl commonware_p2p::Sender<PublicKey = ed25519::PublicKey>,
@@ -150,8 +152,9 @@ pub async fn attach_replicas(
         });
         let to_both = if count == 2 { SplitTarget::Both } else { SplitTarget::Primary };
         let (hears, also_hears) = receiver.split_with(context.child("replicas"), move |_| to_both);
-        first.push((one, hears));
-        second.push((other, also_hears));
+        let speak = |sender, replica| Mouth::new(sender, manners, seed ^ (channel.id() << 8 | replica));
+        first.push((speak(one, 0), hears));
+        second.push((speak(other, 1), also_hears));
     }
     let network = |ends: Vec<_>| Network {
         channels: Channels::from(<[_; 6]>::try_from(ends).unwrap_or_else(|_| unreachable!("six channels"))),

@@ -6,6 +6,7 @@ mod consensus;
 mod effects;
 mod golden;
 mod links;
+mod mouth;
 mod reasons;
 mod sandbox;
 mod simulation;

@@ -5,6 +5,7 @@ use super::cast::Cast;
 use super::client::Client;
 use super::disk::BadStore;
 use crate::links::{Distances, Links, attach_replicas};
+use crate::mouth::Manners;
 use causeway::admission::PoolLimits;
 use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::voting::Standing;
@@ -52,6 +53,11 @@ pub struct Shape {
     pub clock_ahead: Duration,
     /// The validators of which two copies run with one key, each of which is heard by half of the others.
     pub twins: Vec<usize>,
+    /// What the second copy of a liar never finds in its state, so that blocks of its making are wrong.
+    pub twins_blind_to: Option<Column>,
+    /// How nodes speak, and how liars do.
+    pub manners: Manners,
+    pub twins_manners: Manners,
     /// A bug that is planted: two networks, of which the liars have a copy in each, and of the others every other one is in
     /// the second.
     pub is_split: bool,
@@ -71,6 +77,9 @@ impl Default for Shape {
             pool: PoolLimits::default(),
             clock_ahead: Duration::ZERO,
             twins: Vec::new(),
+            twins_blind_to: None,
+            manners: Manners::default(),
+            twins_manners: Manners::default(),
             is_split: false,
             blind_to: None,
             forgetful: false,
@@ -243,9 +252,13 @@ impl Cluster {
         // One task above all of a node's, so that aborting it is a crash of the node.
         let task = context.spawn(move |context| async move {
             let (key, peers_max) = (disk.key.public_key(), shape.peers_max());
-            let mut networks = attach_replicas(&context, &oracle, key.clone(), peers_max, sides).await;
+            let manners = (
+                if is_twin { shape.twins_manners } else { shape.manners },
+                (node as u64) << 32 | u64::from(disk.starts),
+            );
+            let mut networks = attach_replicas(&context, &oracle, key.clone(), peers_max, sides, manners).await;
             if let Some(apart) = apart {
-                networks.extend(attach_replicas(&context, &apart, key, peers_max, None).await);
+                networks.extend(attach_replicas(&context, &apart, key, peers_max, None, manners).await);
             }
             let mut networks = networks.into_iter();
             let network = networks.next().unwrap();
@@ -253,7 +266,8 @@ impl Cluster {
                 // Another clock, so that its blocks are others.
                 let (partition, clock_ahead) = (format!("{}-twin", disk.partition), Duration::from_millis(7));
                 let twin = Disk { partition, clock_ahead, ..disk.clone() };
-                let (cast, shape) = (cast.clone(), shape.clone());
+                let blind_to = shape.twins_blind_to.or(shape.blind_to);
+                let (cast, shape) = (cast.clone(), Shape { blind_to, ..shape.clone() });
                 context.child("twin").spawn(move |context| async move {
                     let (ready, _started) = oneshot::channel();
                     // What a liar comes to is nobody's business.

@@ -21,6 +21,12 @@ pub struct Plan {
     /// The validators of which two copies run with one key, each of which speaks to a part of the others: they equivocate,
     /// withhold and contradict themselves in whatever they say.
     pub twins: Vec<usize>,
+    /// Whether the second copies do not find what is in their state, so that blocks of their making are wrong.
+    pub twins_are_blind: bool,
+    /// Whether what they say is garbled now and then: the others soon listen to one no more that does.
+    pub twins_garble: bool,
+    /// How many of a hundred messages arrive twice.
+    pub twice: u32,
     pub steps: Vec<Step>,
 }
 
@@ -49,6 +55,10 @@ pub enum Step {
     Fill(usize),
     /// A node's disk has room again.
     Free(usize),
+    /// From now on, of ten thousand operations of any disk so many fail: opening, reading, writing, syncing.
+    Ail(u32),
+    /// Disks fail no more, and whoever stood on one is started anew.
+    Mend,
     /// The power fails everywhere: of what was written and not synced, any part is there afterwards.
     Power,
 }
@@ -65,12 +75,15 @@ impl Plan {
         let rng = &mut StdRng::seed_from_u64(seed);
         let epoch_length = if rng.random_bool(0.5) { 8 } else { 1_024 };
         let liar = rng.random_bool(0.4).then(|| rng.random_range(0..validators));
+        let (twins_are_blind, twins_garble, twice) =
+            (rng.random_bool(0.5), rng.random_bool(0.3), rng.random_range(0..5));
         let count = rng.random_range(STEPS);
         let mut steps = Vec::new();
         for _ in 0..count {
             steps.extend(Step::some(rng, validators, &steps));
         }
-        Self { seed, validators, epoch_length, twins: liar.into_iter().collect(), steps }
+        let twins = liar.into_iter().collect();
+        Self { seed, validators, epoch_length, twins, twins_are_blind, twins_garble, twice, steps }
     }
 
     /// Its steps from one failure of the power to the next.
@@ -105,7 +118,10 @@ impl Step {
             89..93 => vec![Self::Heal],
             93..95 => vec![Self::Clock(node, rng.random_range(0..CLOCK_AHEAD_MS_MAX))],
             95..97 => vec![Self::Fill(node)],
-            97..99 => vec![Self::Free(node)],
+            97..98 => vec![Self::Free(node)],
+            98..99 => {
+                vec![Self::Ail(rng.random_range(1..50)), Self::Wait(rng.random_range(1..WAIT_MS_MAX)), Self::Mend]
+            }
             _ => vec![Self::Power],
         }
     }
@@ -135,9 +151,12 @@ fn flapping(rng: &mut StdRng, validators: usize) -> Vec<Step> {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} validators, {} heights in an epoch", self.validators, self.epoch_length)?;
+        let Self { validators, epoch_length, twice, .. } = self;
+        write!(f, "{validators} validators, {epoch_length} heights in an epoch, {twice} % of messages twice")?;
         if !self.twins.is_empty() {
-            write!(f, ", twins of {:?}", self.twins)?;
+            let blind = if self.twins_are_blind { "blind " } else { "" };
+            let garbling = if self.twins_garble { " who garble" } else { "" };
+            write!(f, ", {blind}twins of {:?}{garbling}", self.twins)?;
         }
         self.steps.iter().enumerate().try_for_each(|(place, step)| write!(f, "\n  {place:>3} {step:?}"))
     }

@@ -8,16 +8,17 @@ use super::Planted;
 use super::plan::{Plan, Step};
 use super::witness::{End, Witness};
 use super::workload;
+use crate::mouth::Manners;
 use causeway::admission::Refusal;
 use causeway::ledger::{Column, SignedTransaction};
 use causeway::node::NodeError;
 use causeway::node::service::{Ending, Fate, LedgerHandle, Submission};
 use causeway::primitives::TransactionId;
-use causeway::storage::StorageError;
 use commonware_macros::select;
 use commonware_p2p::simulated::Link;
-use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic};
-use commonware_utils::Probability;
+use commonware_runtime::deterministic::{self, FaultConfig, PartialWriteMode, ResizeConfig, WriteConfig};
+use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
+use commonware_utils::{Probability, probability};
 use futures::FutureExt as _;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,6 +37,11 @@ const RESOLVED_WITHIN: Duration = Duration::from_secs(120);
 const NOTICED_WITHIN: Duration = Duration::from_millis(20);
 /// How long a client waits for one node before it turns to the next.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How liars speak who do not garble.
+const LIES: Manners = Manners { twice: 5, garbled: 0, again: 10 };
+/// How much those garble who do, of a hundred messages.
+const GARBLED: u32 = 10;
 
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +92,9 @@ fn carry_out(plan: &Plan, planted: Option<Planted>) -> Summary {
         validators: plan.validators,
         epoch_length: plan.epoch_length,
         twins,
+        twins_blind_to: plan.twins_are_blind.then_some(Column::Requests),
+        manners: Manners { twice: plan.twice, ..Manners::default() },
+        twins_manners: Manners { garbled: if plan.twins_garble { GARBLED } else { 0 }, ..LIES },
         is_split,
         blind_to,
         forgetful: planted == Some(Planted::UnsyncedAcknowledgement),
@@ -137,8 +146,10 @@ struct Life {
     lasting: Lasting,
     running: Vec<bool>,
     full: Vec<bool>,
-    /// Whether a node's disk was full since it was started.
-    was_full: Vec<bool>,
+    /// Whether disks fail.
+    ailing: bool,
+    /// Whether a node's disk was full, or failed, since it was started.
+    had_bad_disk: Vec<bool>,
     /// What a witness or a client came upon.
     violation: Arc<Mutex<Option<String>>>,
     turn: usize,
@@ -146,13 +157,15 @@ struct Life {
 
 impl Life {
     async fn begin(context: Context, lasting: Lasting, is_first: bool) -> Self {
+        *context.storage_fault_config().write() = FaultConfig::default();
         let (disks, shape) = (lasting.disks.clone(), lasting.shape.clone());
         let cluster = Cluster::at_rest(context.child("cluster"), shape, disks).await;
         let client = Arc::new(cluster.client());
         let count = cluster.everyone().len();
-        let (running, full, was_full) = (vec![false; count], vec![false; count], vec![false; count]);
+        let (running, full, had_bad_disk) = (vec![false; count], vec![false; count], vec![false; count]);
         let violation = Arc::default();
-        let mut life = Self { context, cluster, client, lasting, running, full, was_full, violation, turn: 0 };
+        let (ailing, turn) = (false, 0);
+        let mut life = Self { context, cluster, client, lasting, running, full, ailing, had_bad_disk, violation, turn };
         for node in life.cluster.everyone() {
             if life.lasting.shape.forgetful && !is_first {
                 life.cluster.forget(node).await;
@@ -255,6 +268,8 @@ impl Life {
             Step::Clock(node, ms) => self.cluster.set_clock_of(*node, Duration::from_millis(*ms)),
             Step::Fill(node) => self.fill(*node, true),
             Step::Free(node) => self.fill(*node, false),
+            Step::Ail(rate) => self.ail(*rate),
+            Step::Mend => self.mend().await,
             Step::Power => {}
         }
         self.bury().await;
@@ -278,36 +293,64 @@ impl Life {
     }
 
     async fn start(&mut self, node: usize) {
-        if !self.running[node] && !self.full[node] {
+        if !self.running[node] && !self.full[node] && !self.ailing {
             self.cluster.start_tolerantly(node).await;
-            (self.running[node], self.was_full[node]) = (true, false);
+            (self.running[node], self.had_bad_disk[node]) = (true, false);
         }
     }
 
     fn fill(&mut self, node: usize, is_full: bool) {
         self.full[node] = is_full;
-        self.was_full[node] |= is_full;
+        self.had_bad_disk[node] |= is_full;
         self.cluster.set_full(node, is_full);
+    }
+
+    /// Has disks fail. Nodes notice, each at its own time.
+    fn ail(&mut self, of_ten_thousand: u32) {
+        let rate = Probability::new(u64::from(of_ten_thousand), 10_000).unwrap();
+        let write =
+            WriteConfig { failure_rate: rate, retention_rate: probability!(0.5), mode: PartialWriteMode::Subset };
+        let resize = ResizeConfig { failure_rate: rate, partial_rate: probability!(0.5) };
+        let faults = FaultConfig::default().open(rate).read(rate).write(write).sync(rate).resize(resize);
+        *self.context.storage_fault_config().write() = faults;
+        self.ailing = true;
+        self.had_bad_disk.fill(true);
+    }
+
+    /// Disks are sound again. What of a node's engine broke on one is told by nothing but silence here, where in the product
+    /// its process ends: all are started anew.
+    async fn mend(&mut self) {
+        *self.context.storage_fault_config().write() = FaultConfig::default();
+        if std::mem::take(&mut self.ailing) {
+            self.bury().await;
+            for node in self.cluster.everyone() {
+                if self.running[node] {
+                    self.crash(node).await;
+                    self.start(node).await;
+                }
+            }
+        }
     }
 
     async fn heal(&mut self) {
         self.cluster.links.heal().await;
     }
 
-    /// Nodes whose disk is full stop by themselves, or because the engine does. For nothing else may one stop.
+    /// Nodes whose disk is full or fails stop by themselves, or because the engine does. For nothing else may one stop.
     async fn bury(&mut self) {
         if let Some(violation) = lock(&self.violation).take() {
             panic!("{violation}");
         }
         for (node, cause) in self.cluster.stopped() {
-            let of_disk = matches!(cause, NodeError::Storage(StorageError::DiskFull { .. }) | NodeError::Consensus(_));
-            assert!(of_disk && self.was_full[node], "node {node} stopped: {cause}");
+            let of_disk = matches!(cause, NodeError::Storage(_) | NodeError::Consensus(_));
+            assert!(of_disk && self.had_bad_disk[node], "node {node} stopped: {cause}");
             self.crash(node).await;
         }
     }
 
     /// All nodes run and see each other: what was sent ends, and is looked at.
     async fn conclude(&mut self) -> u64 {
+        self.mend().await;
         self.heal().await;
         for node in self.cluster.everyone() {
             self.fill(node, false);
