@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bench;
+mod chaos;
 mod consensus;
 mod effects;
 mod golden;

@@ -1,0 +1,81 @@
+//! Chaos: validators as real processes under load, and what goes wrong with processes, disks and networks.
+//!
+//! * [`plan`]: what happens, drawn from a seed.
+//! * [`network`]: the processes.
+//! * [`faults`]: what is done to them, and undone.
+//! * [`clients`]: what they are asked meanwhile.
+//! * [`history`]: what clients meant, sent and heard.
+//! * [`ledger`]: what nodes say when it is over.
+//! * [`checker`]: what must hold of the two.
+//! * [`run`]: a plan carried out.
+//!
+//! `make chaos MINUTES=10` runs plan after plan, `make chaos SEED=7` one again. Where the simulation (`tests/simulation`)
+//! finds what only millions of orders of events show, this finds what the simulation leaves out: sockets, RocksDB, the
+//! operating system, and the binary itself. Nothing here depends on how fast the machine is.
+
+mod checker;
+mod clients;
+mod faults;
+mod history;
+mod ledger;
+mod network;
+mod plan;
+mod run;
+
+use plan::Plan;
+use run::run;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The seed of every test run, and how many faults it takes: about half a minute of them.
+const FIXED_SEED: u64 = 1;
+const FIXED_FAULTS: usize = 10;
+/// Faults of a run by hand.
+const FAULTS: usize = 20;
+
+/// Networks of processes take turns: each wants the whole machine.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number that the environment says.
+fn said(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Carries a plan out, or tells how to do it again.
+fn stand(plan: &Plan) {
+    let started = Instant::now();
+    match run(plan) {
+        Ok(summary) => println!(
+            "seed {} among {}: {summary}, {:.0} s in all",
+            plan.seed,
+            plan.validators,
+            started.elapsed().as_secs_f64()
+        ),
+        Err(why) => panic!(
+            "seed {seed} among {validators}: {why}\nagain: make chaos SEED={seed} VALIDATORS={validators}",
+            seed = plan.seed,
+            validators = plan.validators
+        ),
+    }
+}
+
+#[test]
+fn whatever_happens_to_processes_nothing_is_lost_and_nothing_happens_twice() {
+    let _turn = turn();
+    let (seed, minutes, validators) = (said("CAUSEWAY_SEED"), said("CAUSEWAY_MINUTES"), said("CAUSEWAY_VALIDATORS"));
+    let validators = usize::try_from(validators.unwrap_or(4)).unwrap();
+    if seed.is_none() && minutes.is_none() {
+        return stand(&Plan::of(FIXED_SEED, validators, FIXED_FAULTS));
+    }
+    let until = Instant::now() + Duration::from_secs(60 * minutes.unwrap_or_default());
+    for seed in seed.unwrap_or(FIXED_SEED).. {
+        stand(&Plan::of(seed, validators, FAULTS));
+        if Instant::now() >= until {
+            return;
+        }
+    }
+}

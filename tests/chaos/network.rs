@@ -1,0 +1,169 @@
+//! Validators as processes of their own, which a test may kill, stop in their tracks, and find ended.
+
+use crate::sandbox::programs;
+use causeway::execution::genesis::Genesis;
+use causeway::ledger::receipt::TrustRoot;
+use causeway::primitives::ChainId;
+use causeway::sandbox::cluster::{bind_to_parent, require_free};
+use causeway::sandbox::testnet::{self, Ports, node_directory};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+
+/// How long a leader waits for transactions before it proposes an empty block, in ms.
+const IDLE_INTERVAL_MS: u64 = 500;
+/// Below the ports that the system gives to whoever calls: while a node is down nobody else takes its.
+const PORTS: std::ops::Range<u16> = 11_000..31_000;
+
+/// A network on this machine. Its directory stays if the test fails, for its logs.
+pub struct Network {
+    pub directory: PathBuf,
+    pub genesis: Genesis,
+    pub nodes: Vec<Node>,
+}
+
+impl Network {
+    /// Makes one, and starts nothing.
+    pub fn new(validators: usize) -> Self {
+        let directory = tempfile::Builder::new().prefix("causeway-chaos-").tempdir().unwrap().keep();
+        let ports = free_ports(validators);
+        let plan = testnet::Plan {
+            directory: directory.clone(),
+            network: "chaos".to_owned(),
+            validators,
+            ports: ports.clone(),
+            idle_interval_ms: IDLE_INTERVAL_MS,
+        };
+        testnet::create(&plan).unwrap();
+        let genesis = Genesis::parse(&std::fs::read(directory.join("genesis.json")).unwrap()).unwrap();
+        let node = |(place, port): (usize, &u16)| Node {
+            place,
+            directory: node_directory(&directory, place),
+            endpoint: format!("http://127.0.0.1:{port}"),
+            process: None,
+            log_start: 0,
+        };
+        let nodes = ports.grpc.iter().enumerate().map(node).collect();
+        Self { directory, genesis, nodes }
+    }
+
+    pub fn start_all(&mut self) {
+        self.nodes.iter_mut().for_each(Node::start);
+    }
+
+    pub fn chain_id(&self) -> ChainId {
+        self.genesis.chain_id()
+    }
+
+    /// What whoever verifies a receipt believes: the genesis and nothing else.
+    pub fn trust(&self) -> TrustRoot {
+        TrustRoot {
+            chain_id: self.genesis.chain_id(),
+            validators: self.genesis.validators().clone(),
+            epoch_length: self.genesis.epoch_length(),
+            checkpoint: None,
+        }
+    }
+
+    pub fn endpoints(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.endpoint.clone()).collect()
+    }
+
+    /// Removes everything that it wrote.
+    pub fn remove(mut self) {
+        self.nodes.iter_mut().for_each(Node::kill);
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Ports that are free now. Where they begin depends on the process, so that two runs do not try the same ones.
+fn free_ports(validators: usize) -> Ports {
+    let span = 300;
+    let count = (PORTS.end - PORTS.start) / span;
+    let begin = u16::try_from(std::process::id() % u32::from(count)).unwrap();
+    let candidates = (0..count).map(|step| PORTS.start + (begin + step) % count * span);
+    let mut free = candidates.map(|first| Ports::from_first(first, validators).unwrap());
+    free.find(|ports| require_free(ports).is_ok()).expect("no free ports")
+}
+
+/// One validator.
+pub struct Node {
+    pub place: usize,
+    pub directory: PathBuf,
+    pub endpoint: String,
+    process: Option<Child>,
+    /// Where its log ended when it was last started.
+    log_start: u64,
+}
+
+impl Node {
+    /// Starts it, unless it runs.
+    ///
+    /// The kernel ends it with the thread that starts it, so that nothing outlives a test that is killed.
+    pub fn start(&mut self) {
+        if self.process.is_some() {
+            return;
+        }
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        self.log_start = log.metadata().unwrap().len();
+        let config = self.directory.join("node.toml");
+        let mut command = programs::causeway(["node", "--config", programs::text(&config)]);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        bind_to_parent(&mut command);
+        self.process = Some(command.spawn().unwrap());
+    }
+
+    /// Kills it, if it runs.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Stops it in its tracks, if it runs.
+    pub fn pause(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    pub fn resume(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        if let Some(process) = &self.process {
+            let id = libc::pid_t::try_from(process.id()).unwrap();
+            // SAFETY: a signal to a child that was not waited for yet, so its id is still its own.
+            unsafe { libc::kill(id, signal) };
+        }
+    }
+
+    /// How it ended, if it ended by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.process.as_mut()?.try_wait().unwrap()?;
+        self.process = None;
+        Some(status)
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        self.directory.join("node.log")
+    }
+
+    /// What it wrote since it was last started.
+    pub fn log(&self) -> String {
+        let log = std::fs::read(self.log_path()).unwrap_or_default();
+        let from = usize::try_from(self.log_start).unwrap().min(log.len());
+        String::from_utf8_lossy(&log[from..]).into_owned()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A participant's directory.
+pub fn party(network: &Path, name: &str) -> PathBuf {
+    testnet::participant_directory(network, name)
+}
