@@ -78,6 +78,7 @@ impl LoadedNetwork {
             validators,
             ports: ports.clone(),
             idle_interval_ms: IDLE_INTERVAL_MS,
+            tls: false,
         });
         let made = made.map_err(crate::sandbox::SandboxError::from)?;
         let mut cluster = Cluster::start(directory, &ports)?;

@@ -24,6 +24,9 @@ use session::{Common, Session};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The exit code of a command whose reader has gone: what a shell tells of SIGPIPE.
+const READER_GONE: i32 = 141;
+
 /// Causeway: a settlement node for fiat-pegged tokens, and its command line.
 #[derive(Debug, clap::Parser)]
 #[command(name = "causeway", version, propagate_version = true, max_term_width = 110)]
@@ -167,13 +170,17 @@ fn refuse_to_parse(error: &clap::Error) -> ExitCode {
     error.exit()
 }
 
-/// Lets `causeway blocks follow | head` end when its reader does. Rust ignores the signal, and printing would panic.
+/// Lets `causeway blocks follow | head` end when its reader does: printing panics then. The signal itself stays ignored, since
+/// it would as well end a process that writes to a node's closed connection.
 fn end_with_the_reader() {
-    #[cfg(unix)]
-    // SAFETY: sets a signal's disposition to its default before any other thread runs.
-    unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-    }
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            std::process::exit(READER_GONE);
+        }
+        before(panic);
+    }));
 }
 
 fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {

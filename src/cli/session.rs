@@ -13,6 +13,7 @@ use crate::execution::genesis::Genesis;
 use crate::ledger::{Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
 use crate::sandbox;
+use crate::sandbox::certificates;
 use crate::sandbox::directory::{SANDBOX_FILE, SandboxFile};
 use crate::sandbox::testnet::participant_directory;
 use clap::parser::ValueSource;
@@ -42,7 +43,8 @@ pub struct Common {
         value_delimiter = ','
     )]
     pub endpoint: Vec<String>,
-    /// The authority that signs the nodes' certificates, in PEM, for endpoints that are https://HOST:PORT.
+    /// The authority that signs the nodes' certificates, in PEM, for endpoints that are https://HOST:PORT; beside a sandbox
+    /// with --tls its own, unless another is named.
     #[arg(long, global = true, value_name = "FILE")]
     pub tls_authority: Option<PathBuf>,
     /// The certificate to present to nodes that ask for one, in PEM.
@@ -179,12 +181,15 @@ impl Common {
         require_new(path).map(|()| Some(path))
     }
 
-    /// Whom to believe where an endpoint speaks TLS.
+    /// Whom to believe where an endpoint speaks TLS, and what to present: the files that were named, or the sandbox's and its
+    /// participant's.
     ///
     /// # Errors
     /// A file cannot be read.
     pub fn tls(&self) -> Result<Option<Tls>, Failure> {
-        let Some(authority) = &self.tls_authority else { return Ok(None) };
+        let Some(authority) = &self.tls_authority else {
+            return Ok(certificates::tls_of(self.sandbox(), self.act_as.as_deref().unwrap_or(certificates::OPERATOR))?);
+        };
         let presented = self.tls_certificate.as_deref().zip(self.tls_key.as_deref());
         Ok(Some(Tls::read(authority, presented)?))
     }

@@ -178,6 +178,15 @@ impl ClientError {
     /// A refusal, unless the status says that nobody was reached.
     pub(super) fn from_status(status: &Status, endpoints: &str) -> Self {
         match is_transport(status) {
+            // A node that asks for a certificate ends the connection once the handshake is over, and its reason may be lost.
+            true if endpoints.contains("https://") && !is_from_connecting(status) => {
+                let cause = format!(
+                    "{}; so does a node that asks for a certificate: present one of its authority with --tls-certificate and \
+                     --tls-key",
+                    cause_of(status)
+                );
+                Self::Unreachable { endpoints: endpoints.to_owned(), cause }
+            }
             true => Self::Unreachable { endpoints: endpoints.to_owned(), cause: cause_of(status) },
             false => Self::Refused(Box::new(Refusal::from_status(status))),
         }
@@ -201,8 +210,13 @@ pub(super) fn is_worth_another_node(status: &Status) -> bool {
 /// Whether a submission with this answer surely did nothing: no connection was made, or the node had no room for it. What breaks
 /// later may have been taken before.
 pub(super) fn was_never_taken(status: &Status) -> bool {
-    let causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
-    status.code() == Code::ResourceExhausted || causes.into_iter().any(|cause| cause.is::<tonic::ConnectError>())
+    status.code() == Code::ResourceExhausted || is_from_connecting(status)
+}
+
+/// Whether no connection was made.
+fn is_from_connecting(status: &Status) -> bool {
+    let mut causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
+    causes.any(|cause| cause.is::<tonic::ConnectError>())
 }
 
 /// Whether a refusal is of the transaction, and not of one call: a final block is past its expiry, and none holds it.
@@ -211,9 +225,9 @@ pub(super) fn never_happened(status: &Status) -> bool {
 }
 
 fn is_transport(status: &Status) -> bool {
-    // tonic reports a connection that breaks during a call as Unknown, with the cause as source.
+    // tonic reports a connection that breaks during a call as Unknown or Cancelled, with the cause as source.
     status.code() == Code::Unavailable
-        || (matches!(status.code(), Code::Unknown | Code::Internal)
+        || (matches!(status.code(), Code::Unknown | Code::Internal | Code::Cancelled)
             && std::error::Error::source(status).is_some()
             && status.details().is_empty())
 }

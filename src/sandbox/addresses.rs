@@ -41,6 +41,19 @@ pub fn read(directory: &Path) -> Result<Ports, SandboxError> {
     }
 }
 
+/// The nodes' gRPC endpoints, by their configurations.
+///
+/// # Errors
+/// There are no nodes, or a configuration does not hold.
+pub fn endpoints(directory: &Path) -> Result<Vec<String>, SandboxError> {
+    let endpoint = |path: PathBuf| {
+        let config = Config::load(&path, [])?;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://127.0.0.1:{}", config.listen.grpc.port()))
+    };
+    configurations(directory).map(endpoint).collect()
+}
+
 /// Has every node listen on other ports, and reach the others on theirs.
 ///
 /// # Errors
@@ -125,6 +138,7 @@ mod tests {
             validators: 3,
             ports: Ports::from_first(9000, 3).expect("few ports"),
             idle_interval_ms: 700,
+            tls: false,
         };
         create(&plan).expect("made");
         let second = node_directory(directory.path(), 1).join("node.toml");

@@ -77,6 +77,7 @@ mod tests {
             validators: 2,
             ports: Ports::from_first(9000, 2).expect("few ports"),
             idle_interval_ms: 700,
+            tls: false,
         };
         create(&plan).expect("made");
         let text = || std::fs::read_to_string(node_directory(directory.path(), 1).join("node.toml")).expect("written");

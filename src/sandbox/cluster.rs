@@ -10,7 +10,8 @@
 
 use super::SandboxError;
 use super::testnet::{Ports, node_directory};
-use crate::client::Client;
+use super::{addresses, certificates};
+use crate::client::{Client, ClientError, Tls};
 use crate::node::config::{KEYS, variable_of};
 use crate::primitives::ChainId;
 use std::fs::File;
@@ -47,6 +48,8 @@ impl Validator {
 pub struct Cluster {
     program: PathBuf,
     validators: Vec<Validator>,
+    /// How its nodes are called, if over TLS.
+    tls: Option<Tls>,
 }
 
 impl Cluster {
@@ -57,13 +60,14 @@ impl Cluster {
     pub fn start(directory: &Path, ports: &Ports) -> Result<Self, SandboxError> {
         require_free(ports)?;
         let program = std::env::current_exe().map_err(|error| SandboxError::Internal(error.to_string()))?;
-        let validator = |(index, port): (usize, &u16)| Validator {
+        let validator = |(index, endpoint)| Validator {
             directory: node_directory(directory, index),
-            endpoint: format!("http://127.0.0.1:{port}"),
+            endpoint,
             process: None,
             log_start: 0,
         };
-        let mut cluster = Self { program, validators: ports.grpc.iter().enumerate().map(validator).collect() };
+        let validators = addresses::endpoints(directory)?.into_iter().enumerate().map(validator).collect();
+        let mut cluster = Self { program, validators, tls: certificates::tls_of(directory, certificates::OPERATOR)? };
         cluster.start_all()?;
         Ok(cluster)
     }
@@ -79,6 +83,14 @@ impl Cluster {
     /// The nodes' gRPC endpoints.
     pub fn endpoints(&self) -> Vec<String> {
         self.validators.iter().map(|validator| validator.endpoint.clone()).collect()
+    }
+
+    /// A client of these of its nodes, in this order.
+    ///
+    /// # Errors
+    /// None answers, or one of another ledger does.
+    pub async fn connect<U: AsRef<str>>(&self, endpoints: &[U], chain_id: ChainId) -> Result<Client, ClientError> {
+        Client::connect_over(self.tls.clone(), endpoints, Some(chain_id)).await
     }
 
     /// How many validators there are.
@@ -167,7 +179,7 @@ impl Cluster {
         let mut last = "it does not answer".to_owned();
         while Instant::now() < deadline {
             self.check_running()?;
-            match Client::connect(&[&self.validators[index].endpoint], Some(chain_id)).await {
+            match self.connect(&[&self.validators[index].endpoint], chain_id).await {
                 Ok(client) => match client.status().await {
                     Ok(status) if status.height >= wanted => return Ok(status.height),
                     Ok(status) => last = format!("it is at height {}", status.height),

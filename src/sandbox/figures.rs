@@ -118,8 +118,8 @@ async fn closed_loop(stage: &Stage<'_>, payment: &Payment) -> Result<(usize, Dur
         let first = number % endpoints.len();
         endpoints.rotate_left(first);
         let payment = payment.clone();
+        let client = stage.another_client(&endpoints).await?;
         clients.spawn(async move {
-            let client = Client::connect(&endpoints, Some(payment.chain_id)).await?;
             let mut latencies = Vec::new();
             while started.elapsed() < LOAD {
                 latencies.push(payment.make(&client).await?);

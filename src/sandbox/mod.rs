@@ -9,6 +9,7 @@
 mod addresses;
 mod banner;
 pub mod cast;
+pub mod certificates;
 mod clock;
 pub mod cluster;
 pub mod directory;
@@ -230,6 +231,8 @@ pub struct Options {
     pub ready_file: Option<PathBuf>,
     /// What is played.
     pub scenario: Scenario,
+    /// Whether nodes and clients show each other certificates: for a new network.
+    pub tls: bool,
     /// Whether to end after the scenario.
     pub exit: bool,
     /// Whether one JSON object is printed at the end instead of lines.
@@ -282,8 +285,7 @@ pub async fn run(options: Options) -> Result<(), SandboxError> {
 /// # Errors
 /// There are no nodes in it, or a configuration does not hold.
 pub fn endpoints_of(directory: &Path) -> Result<Vec<String>, SandboxError> {
-    let ports = addresses::read(directory)?;
-    Ok(ports.grpc.into_iter().map(|port| format!("http://127.0.0.1:{port}")).collect())
+    addresses::endpoints(directory)
 }
 
 /// Resolves at Ctrl-C or SIGTERM.
@@ -339,6 +341,7 @@ fn prepare(
             validators,
             ports: ports.clone(),
             idle_interval_ms: IDLE_INTERVAL_MS,
+            tls: options.tls,
         })?;
         return Ok((ports, true));
     }
@@ -347,6 +350,10 @@ fn prepare(
     if options.validators.is_some_and(|wanted| wanted != validators) {
         let (path, found) = (directory.path().to_path_buf(), format!("of {validators} validators"));
         return Err(SandboxError::OtherNetwork { path, found, option: "--validators" });
+    }
+    if options.tls && !certificates::are_in(directory.path()) {
+        let (path, found) = (directory.path().to_path_buf(), "without certificates".to_owned());
+        return Err(SandboxError::OtherNetwork { path, found, option: "--tls" });
     }
     output.note("Resuming the network that is in the directory.");
     match options.ports {

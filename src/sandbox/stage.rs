@@ -2,6 +2,7 @@
 
 use super::SandboxError;
 use super::cast;
+use super::certificates::{Authority, CLIENT};
 use super::clock;
 use super::cluster::Cluster;
 use super::directory::SandboxDirectory;
@@ -82,7 +83,7 @@ impl<'a> Stage<'a> {
         genesis: Genesis,
         output: &'a Output,
     ) -> Result<Self, SandboxError> {
-        let client = Client::connect(&cluster.endpoints(), Some(genesis.chain_id())).await?;
+        let client = cluster.connect(&cluster.endpoints(), genesis.chain_id()).await?;
         let mut scales = BTreeMap::new();
         for token in client.tokens().await? {
             if let Ok(id) = token.token_id.parse() {
@@ -104,6 +105,14 @@ impl<'a> Stage<'a> {
         })
     }
 
+    /// A client with connections of its own, to these of the nodes in this order.
+    ///
+    /// # Errors
+    /// None answers.
+    pub async fn another_client(&self, endpoints: &[String]) -> Result<Client, SandboxError> {
+        Ok(self.cluster.connect(endpoints, self.chain_id()).await?)
+    }
+
     /// Now, by the ledger's clock.
     pub fn now_ms(&self) -> u64 {
         self.client.now_ms()
@@ -120,7 +129,7 @@ impl<'a> Stage<'a> {
         clock::change(self.directory.path(), ahead_ms)?;
         self.cluster.start_all()?;
         self.cluster.wait_until_ready(self.chain_id()).await?;
-        self.client = Client::connect(&self.cluster.endpoints(), Some(self.chain_id())).await?;
+        self.client = self.cluster.connect(&self.cluster.endpoints(), self.chain_id()).await?;
         let deadline = Instant::now() + CLOCK_PATIENCE;
         while Instant::now() < deadline {
             self.cluster.check_running()?;
@@ -219,6 +228,10 @@ impl<'a> Stage<'a> {
             true => read_unclaimed_key(&directory)?,
             false => create_key(&directory)?,
         };
+        if let (Some(authority), false) = (Authority::read(self.directory.path())?, directory.join(CLIENT[0]).exists())
+        {
+            authority.sign_client(&directory)?;
+        }
         let mut draft = self.draft(customer.bank)?;
         let keys = operations::Keys::single(key.public_key());
         let origin = draft.add(operations::open_account(keys, &[customer.role], legal_entity_id));

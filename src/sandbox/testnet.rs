@@ -6,11 +6,14 @@
 //! DIR/participants/issuer/{participant.json, key.pem, passphrase}
 //! ```
 //!
+//! With TLS there are certificates beside the keys: see `certificates`.
+//!
 //! # Invariants
 //! * Nothing that exists is overwritten: keys above all.
 //! * A node's directory holds its mark that its key has never voted exactly when its key was made here.
 
 use super::cast::{self, GenesisParty};
+use super::certificates::{AUTHORITY, Authority, NODE};
 use crate::client::keys::write_new_private_file;
 use crate::client::{KeyFileError, KeyPair, Participant, ParticipantError, Passphrase, now_ms};
 use crate::execution::genesis::{
@@ -50,6 +53,17 @@ pub enum TestnetError {
         /// What the operating system said.
         cause: std::io::Error,
     },
+    /// A file could not be read.
+    #[error("{} could not be read: {cause}", path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// A certificate could not be made.
+    #[error("the development certificates could not be made: {0}")]
+    Certificate(#[from] rcgen::Error),
     /// A key could not be made.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -131,6 +145,8 @@ pub struct Plan {
     pub ports: Ports,
     /// How long a leader waits for transactions before it proposes an empty block, in ms.
     pub idle_interval_ms: u64,
+    /// Whether nodes and clients show each other certificates, of an authority of the network's own.
+    pub tls: bool,
 }
 
 /// A network on disk.
@@ -179,6 +195,12 @@ pub fn create(plan: &Plan) -> Result<Testnet, TestnetError> {
     let node_keys = in_parallel(&nodes, |directory| create_key(directory))?;
     let parties = cast::genesis_parties();
     let party_keys = in_parallel(&parties, |party| create_party(&plan.directory, party))?;
+    if plan.tls {
+        let authority = Authority::create(&plan.directory)?;
+        nodes.iter().try_for_each(|directory| authority.sign_node(directory))?;
+        let directories = parties.iter().map(|party| participant_directory(&plan.directory, party.name));
+        directories.into_iter().try_for_each(|directory| authority.sign_client(&directory))?;
+    }
 
     let genesis = genesis_text(plan, &node_keys, &parties, &party_keys)?;
     let chain_id = Genesis::parse(genesis.as_bytes())?.chain_id();
@@ -275,6 +297,15 @@ fn node_toml(plan: &Plan, index: usize, keys: &[KeyPair]) -> String {
         own("idle_interval_ms", plan.idle_interval_ms.to_string()),
     ];
     let mut text = format!("# validator-{} of the network '{}'.\n#\n", index + 1, plan.network);
+    let [certificate, private_key] = NODE;
+    let tls = [
+        ("# [tls]", "[tls]".to_owned()),
+        ("# certificate = ", format!("certificate = \"{certificate}\"")),
+        ("# private_key = ", format!("private_key = \"{private_key}\"")),
+        ("# client_authority = ", format!("client_authority = \"../../tls/{AUTHORITY}\"")),
+    ];
+    let tls = tls.into_iter().filter(|_| plan.tls).map(|(prefix, line)| (prefix.to_owned(), line));
+    let values: Vec<(String, String)> = values.into_iter().chain(tls).collect();
     for line in NODE_TOML.lines() {
         let value = values.iter().find(|(prefix, _)| line.starts_with(prefix.as_str()));
         text.push_str(value.map_or(line, |(_, own)| own.as_str()));
@@ -290,7 +321,7 @@ fn node_toml(plan: &Plan, index: usize, keys: &[KeyPair]) -> String {
     text
 }
 
-fn write_text(path: &Path, text: &str) -> Result<(), TestnetError> {
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), TestnetError> {
     std::fs::write(path, text).map_err(|cause| TestnetError::Unwritable { path: path.to_path_buf(), cause })
 }
 
@@ -306,6 +337,7 @@ mod tests {
             validators,
             ports: Ports::from_first(9000, validators).expect("few ports"),
             idle_interval_ms: 700,
+            tls: validators == 2,
         }
     }
 

@@ -33,6 +33,7 @@ impl Network {
             validators,
             ports: ports.clone(),
             idle_interval_ms: IDLE_INTERVAL_MS,
+            tls: false,
         };
         testnet::create(&plan).unwrap();
         let genesis = Genesis::parse(&std::fs::read(directory.join("genesis.json")).unwrap()).unwrap();

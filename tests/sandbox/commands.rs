@@ -3,6 +3,7 @@
 use super::programs::{assert_fails, causeway, json, run, said, text};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 fn golden(name: &str) -> String {
     format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -18,6 +19,16 @@ fn a_receipt_is_verified_offline() {
     let people = run(["receipts", "verify", "--genesis", &golden("genesis.json"), &golden("receipt.json")]);
     assert!(people.status.success(), "{}", said(&people));
     assert!(String::from_utf8_lossy(&people.stdout).contains("verified"));
+}
+
+/// A reader that has seen enough ends the command, without a word. A connection that a node closed does not.
+#[test]
+fn a_command_ends_with_its_reader() {
+    let mut command = causeway(["receipt", "verify", "--genesis", &golden("genesis.json"), &golden("receipt.json")]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!((output.status.code(), said(&output)), (Some(141), String::new()));
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod documents;
 mod network;
 pub mod programs;
 mod scenes;
+mod tls;
 mod trading;
 mod words;

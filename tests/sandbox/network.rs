@@ -15,8 +15,13 @@ pub struct Serving(Child);
 
 impl Serving {
     pub fn start(data_dir: &Path, ready_file: &Path) -> Self {
+        Self::start_with(data_dir, ready_file, &[])
+    }
+
+    pub fn start_with(data_dir: &Path, ready_file: &Path, options: &[&str]) -> Self {
         let arguments =
             ["sandbox", "--scenario", "none", "--data-dir", text(data_dir), "--ready-file", text(ready_file)];
+        let arguments = [&arguments, options].concat();
         let child = causeway(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let serving = Self(child);
         let deadline = Instant::now() + Duration::from_secs(120);

@@ -23,6 +23,9 @@ pub struct TestnetCommand {
     /// The first port; nodes and metrics listen 100 and 200 above it.
     #[arg(long, default_value_t = Ports::FIRST_DEFAULT, value_parser = clap::value_parser!(u16).range(1..))]
     ports: u16,
+    /// Have nodes and clients show each other certificates, of a development authority made here.
+    #[arg(long)]
+    tls: bool,
 }
 
 impl TestnetCommand {
@@ -37,6 +40,7 @@ impl TestnetCommand {
             validators: self.validators,
             ports: Ports::from_first(self.ports, self.validators)?,
             idle_interval_ms: 1_000,
+            tls: self.tls,
         })?;
         let first = made.nodes.first().map(|node| node.join("node.toml"));
         print_one(
@@ -81,6 +85,9 @@ pub struct SandboxCommand {
     /// receivable in parts, down the tiers), 'figures' (what this machine settles), or 'none'.
     #[arg(long, value_name = "NAME", default_value = "default")]
     scenario: Scenario,
+    /// Have nodes and clients show each other certificates, of a development authority made here.
+    #[arg(long)]
+    tls: bool,
     /// End after the scenario.
     #[arg(long)]
     exit: bool,
@@ -98,6 +105,7 @@ impl SandboxCommand {
             ports: self.ports,
             ready_file: self.ready_file,
             scenario: self.scenario,
+            tls: self.tls,
             exit: self.exit,
             json: common.output == Format::Json,
         };
