@@ -38,6 +38,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	@scripts/proto-files.sh
+	@scripts/alerts.sh
 
 docs:
 	@scripts/prerequisites.sh

@@ -8,6 +8,7 @@ mod effects;
 mod golden;
 mod links;
 mod mouth;
+mod operations;
 mod reasons;
 mod sandbox;
 mod simulation;

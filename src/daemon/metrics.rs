@@ -1,11 +1,14 @@
-//! `GET /metrics` for Prometheus: the node's own figures, and the engine's.
+//! `GET /metrics` for Prometheus: the node's own figures, and the engine's. `GET /live` and `GET /ready` for whoever restarts
+//! processes and spreads load: alive is a process that answers, ready a node that serves a ledger that moves. gRPC's health
+//! service tells the same by its names `live` and the empty one.
 
 use super::DaemonError;
 use crate::node::NodeMetrics;
+use crate::node::service::{LedgerHandle, Status};
 use commonware_runtime::{Metrics as _, tokio as runtime};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -23,19 +26,26 @@ const SCRAPES_MAX: usize = 8;
 const SCRAPE_TIME_MAX: Duration = Duration::from_secs(10);
 /// What the OpenMetrics text format ends with.
 const END: &str = "# EOF\n";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Serves the figures until the process ends.
-pub fn serve(context: runtime::Context, listener: TcpListener, metrics: NodeMetrics) -> Result<(), DaemonError> {
+pub fn serve(
+    context: runtime::Context,
+    listener: TcpListener,
+    metrics: NodeMetrics,
+    node: Arc<dyn LedgerHandle>,
+) -> Result<(), DaemonError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(DaemonError::Runtime)?;
     let context = Arc::new(context);
     let scrapes = Arc::new(Semaphore::new(SCRAPES_MAX));
     tokio::spawn(async move {
         while let Ok(permit) = scrapes.clone().acquire_owned().await {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let (context, metrics) = (context.clone(), metrics.clone());
+            let (context, metrics, node) = (context.clone(), metrics.clone(), node.clone());
             tokio::spawn(async move {
                 let answer = service_fn(move |request| {
-                    let answer = answer(&request, &context, &metrics);
+                    let answer = answer(&request, &context, &metrics, &*node);
                     async move { Ok::<_, Infallible>(answer) }
                 });
                 let scrape = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), answer);
@@ -49,18 +59,69 @@ pub fn serve(context: runtime::Context, listener: TcpListener, metrics: NodeMetr
     Ok(())
 }
 
-fn answer(request: &Request<Incoming>, context: &runtime::Context, metrics: &NodeMetrics) -> Response<Full<Bytes>> {
-    let (status, text) = match (request.method(), request.uri().path()) {
+fn answer(
+    request: &Request<Incoming>,
+    context: &runtime::Context,
+    metrics: &NodeMetrics,
+    node: &dyn LedgerHandle,
+) -> Response<Full<Bytes>> {
+    let (status, kind, text) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => {
             let own = metrics.encode();
             let engine = context.encode();
-            (StatusCode::OK, format!("{}{engine}", own.strip_suffix(END).unwrap_or(&own)))
+            (StatusCode::OK, OPEN_METRICS, format!("{}{engine}", own.strip_suffix(END).unwrap_or(&own)))
         }
-        _ => (StatusCode::NOT_FOUND, "metrics are at /metrics\n".to_owned()),
+        (&Method::GET, "/live") => (StatusCode::OK, PLAIN, "live\n".to_owned()),
+        (&Method::GET, "/ready") => {
+            let (status, text) = readiness(&node.status());
+            (status, PLAIN, text)
+        }
+        _ => (StatusCode::NOT_FOUND, PLAIN, "there are /metrics, /live and /ready\n".to_owned()),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+/// Whether to send a node calls, and why not.
+fn readiness(node: &Status) -> (StatusCode, String) {
+    let heard = node.validators.iter().filter(|validator| node.heard.contains(&validator.public_key)).count();
+    readiness_of(node.serving, node.stands_still, node.height, node.final_age, heard, node.quorum)
+}
+
+fn readiness_of(
+    serving: bool,
+    stands_still: bool,
+    height: u64,
+    age: Duration,
+    heard: usize,
+    quorum: usize,
+) -> (StatusCode, String) {
+    let unready = |why: String| (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"));
+    match (serving, stands_still) {
+        (true, false) => (StatusCode::OK, format!("ready at height {height}\n")),
+        (false, _) => unready(format!("it catches up, at height {height}")),
+        (true, true) => {
+            let age = age.as_secs();
+            unready(format!("no block for {age} s; {heard} validators are heard, and it takes {quorum}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_while_it_serves_a_ledger_that_moves() {
+        let told = |serving, age, heard, stands_still| {
+            let (status, text) = readiness_of(serving, stands_still, 7, Duration::from_secs(age), heard, 3);
+            (status.as_u16(), text)
+        };
+        assert_eq!(told(true, 1, 4, false), (200, "ready at height 7\n".to_owned()));
+        assert_eq!(told(false, 1, 4, false), (503, "not ready: it catches up, at height 7\n".to_owned()));
+        let still = "not ready: no block for 36 s; 2 validators are heard, and it takes 3\n";
+        assert_eq!(told(true, 36, 2, true), (503, still.to_owned()));
+    }
 }

@@ -34,10 +34,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::{error, info, warn};
 
 /// Prefix of the engine's partitions.
 const PARTITION: &str = "engine";
+
+/// How often it is looked how much room the disk has.
+const LOOK_AT_DISK_EVERY: Duration = Duration::from_secs(10);
 
 /// What was read and opened before the runtime starts.
 struct Prepared {
@@ -203,8 +207,10 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     let handle = running.handle.clone();
 
     if let Some(listener) = prepared.metrics {
-        metrics::serve(context.child("metrics"), listener, running.metrics.clone())?;
+        metrics::serve(context.child("metrics"), listener, running.metrics.clone(), Arc::new(handle.clone()))?;
     }
+    running.metrics.pool_transactions_max.set(i64::from(config.limits.pool_transactions));
+    tokio::spawn(watch_disk(config.data_dir.clone(), running.metrics.clone()));
     let (stop_serving, stopped) = tokio::sync::oneshot::channel::<()>();
     let listener = tokio::net::TcpListener::from_std(prepared.grpc).map_err(DaemonError::Runtime)?;
     let server_config = api::ServerConfig { tls: tls(&config)? };
@@ -239,6 +245,16 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         },
     }
     ended
+}
+
+/// Keeps the figure of the room that is left.
+async fn watch_disk(data_dir: PathBuf, metrics: node::NodeMetrics) {
+    loop {
+        if let Ok(free) = fs2::available_space(&data_dir) {
+            metrics.disk_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+        }
+        tokio::time::sleep(LOOK_AT_DISK_EVERY).await;
+    }
 }
 
 /// Where validators and observers are reached: the configured peers and this node, told apart by the genesis.

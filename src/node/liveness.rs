@@ -94,6 +94,7 @@ pub struct Watched<S, T: Strategy> {
 pub async fn watch<E: Runtime, S: Store, T: Strategy>(context: E, watched: Watched<S, T>) {
     let Watched { liveness, validators, chain, desk, metrics } = watched;
     let mut told = false;
+    metrics.validators.set(validators.keys().len() as i64);
     loop {
         context.sleep(LOOK_EVERY).await;
         let header = &chain.head().header;

@@ -6,6 +6,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Arc;
 
@@ -27,8 +28,14 @@ pub struct NodeMetrics {
     pub validators_heard: Gauge,
     /// How many of them it takes.
     pub quorum: Gauge,
+    /// How many validators there are.
+    pub validators: Gauge,
     /// Transactions that wait.
     pub pool_transactions: Gauge,
+    /// How many of them may wait.
+    pub pool_transactions_max: Gauge,
+    /// Room on the disk of the node's data, in bytes.
+    pub disk_free_bytes: Gauge,
     /// Whether no block has become final for too long: 1, or 0.
     pub stands_still: Gauge,
     /// Transactions applied.
@@ -85,6 +92,12 @@ impl Default for NodeMetrics {
         let may_vote = metric!("may_vote", "Whether this node's key votes", Gauge::default());
         let validators_heard = metric!("validators_heard", "Validators heard lately", Gauge::default());
         let quorum = metric!("quorum", "Validators that it takes", Gauge::default());
+        let validators = metric!("validators", "Validators there are", Gauge::default());
+        let pool_transactions_max = metric!("pool_transactions_max", "Transactions that may wait", Gauge::default());
+        let disk_free = "Room on the disk of the node's data";
+        let disk_free_bytes = Gauge::default();
+        registry.register_with_unit("disk_free", disk_free, Unit::Bytes, disk_free_bytes.clone());
+        registry.register("build", "The node's version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         let pool_transactions = metric!("pool_transactions", "Transactions that wait", Gauge::default());
         let stands_still = metric!("stands_still", "Whether no block has become final for too long", Gauge::default());
         let applied_transactions = metric!("applied_transactions", "Transactions applied", Counter::default());
@@ -115,7 +128,10 @@ impl Default for NodeMetrics {
             may_vote,
             validators_heard,
             quorum,
+            validators,
             pool_transactions,
+            pool_transactions_max,
+            disk_free_bytes,
             stands_still,
             applied_transactions,
             declined_transactions,
