@@ -2,16 +2,18 @@
 
 use super::caller::identify;
 use super::page::{PageRequest, page};
-use super::status::{malformed, not_found};
+use super::status::{absent, malformed, not_found};
 use super::visibility::Sight;
 use crate::domain::trade::{
-    Confirmation, Order, OrderState, OrderTerms, Receivable, ReceivableState, ShipmentEvent, recorded_events,
+    Confirmation, FingerprintKey, Order, OrderState, OrderTerms, Receivable, ReceivableState, ShipmentEvent,
+    recorded_events,
 };
+use crate::ledger::Account;
 use crate::node::service::LedgerHandle;
 use crate::primitives::{BlockTime, Hash, ObjectId};
-use crate::wire::object_id;
 use crate::wire::pb::trade as pb;
 use crate::wire::pb::trade::trade_service_server::TradeService;
+use crate::wire::{account_id, hash, object_id};
 use bytes::Bytes;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
@@ -87,6 +89,26 @@ impl TradeService for Trade {
         })?;
         let (orders, next_page_token) = (found.items, found.next_page_token);
         Ok(Response::new(pb::ListOrdersResponse { orders, next_page_token }))
+    }
+
+    async fn check_fingerprint_key(
+        &self,
+        request: Request<pb::CheckFingerprintKeyRequest>,
+    ) -> Result<Response<pb::CheckFingerprintKeyResponse>, Status> {
+        let (caller, snapshot) = identify(&*self.0, &request)?;
+        caller.required()?;
+        let message = request.get_ref();
+        let entity = |field: &'static str, id: &[u8]| {
+            let id = account_id(field, id).map_err(malformed)?;
+            let account = snapshot.view.read::<Account>(&id).ok_or_else(|| absent("account"))?;
+            Ok::<_, Status>(account.legal_entity_id)
+        };
+        let supplier = entity("supplier_account_id", &message.supplier_account_id)?;
+        let buyer = entity("buyer_account_id", &message.buyer_account_id)?;
+        let commitment = hash("key_commitment", &message.key_commitment).map_err(malformed)?;
+        let committed = snapshot.view.read::<FingerprintKey>(&(supplier, buyer));
+        let is_committed = committed.is_some_and(|key| key.commitment == commitment);
+        Ok(Response::new(pb::CheckFingerprintKeyResponse { is_committed }))
     }
 }
 

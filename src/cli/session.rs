@@ -10,7 +10,7 @@ use crate::client::{
     Tls, TransactionBuilder, decimal, receipt_file,
 };
 use crate::execution::genesis::Genesis;
-use crate::ledger::{Status, Value as Figure};
+use crate::ledger::{Reason, Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
 use crate::sandbox;
 use crate::sandbox::certificates;
@@ -28,6 +28,9 @@ const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7400";
 
 /// Where a sandbox lies if nothing else is said.
 const SANDBOX_DEFAULT: &str = "sandbox-data";
+
+/// The reason of which the acting account is told what it has, too.
+const INSUFFICIENT_FUNDS: &str = "INSUFFICIENT_FUNDS";
 
 /// Flags of every command.
 #[derive(Clone, Debug, clap::Args)]
@@ -85,9 +88,13 @@ pub struct Common {
         value_delimiter = ','
     )]
     pub key: Vec<PathBuf>,
-    /// The file whose first line is the passphrase of the keys. Else CAUSEWAY_PASSPHRASE, else you are asked.
+    /// The file whose first line is the passphrase of the keys. Else a participant's own, else CAUSEWAY_PASSPHRASE, else you
+    /// are asked.
     #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_PASSPHRASE_FILE", hide_env_values = true)]
     pub passphrase_file: Option<PathBuf>,
+    /// Whether that file is meant for a participant, too: not if it stands in a variable and the participant on the command line.
+    #[arg(skip)]
+    opens_participants: bool,
     /// A participant (a name, or a directory) that signs too, where an operation binds several. The transaction lists it, so
     /// that no copy without its signature counts.
     #[arg(long, global = true, value_name = "NAME")]
@@ -132,6 +139,7 @@ impl Common {
         if !accounts.is_empty() {
             self.act_as = None;
         }
+        self.opens_participants = typed("passphrase_file") || participants.is_empty();
         if !participants.is_empty() {
             self.account = None;
             self.key.clear();
@@ -238,9 +246,9 @@ impl Common {
         })
     }
 
-    /// A participant by its name in the sandbox, or by its directory.
-    fn participant(&self, name: &str) -> Result<Participant, Failure> {
-        Participant::read(&self.directory_of(name)).map_err(|error| match error {
+    /// A participant by its name in the sandbox, or by its directory; its passphrase from elsewhere, if it is said where.
+    fn participant(&self, name: &str, passphrase: Option<&PassphraseSource>) -> Result<Participant, Failure> {
+        Participant::read_with(&self.directory_of(name), passphrase).map_err(|error| match error {
             ParticipantError::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound => {
                 Failure::Usage(format!(
                     "'{name}' is no participant's directory and no participant's name; {}",
@@ -292,9 +300,11 @@ impl Common {
     }
 
     fn identity(&self) -> Result<Option<Identity>, Failure> {
+        // Whoever names a file means it: were it passed over, a wrong one would go unnoticed, and money move.
+        let passphrase = self.passphrase_file.as_ref().filter(|_| self.opens_participants).map(|_| self.passphrase());
         let participant = match (&self.participant, &self.act_as) {
-            (Some(directory), _) => Some(Participant::read(directory)?),
-            (None, Some(name)) => Some(self.participant(name)?),
+            (Some(directory), _) => Some(Participant::read_with(directory, passphrase.as_ref())?),
+            (None, Some(name)) => Some(self.participant(name, passphrase.as_ref())?),
             (None, None) => None,
         };
         if let Some(participant) = participant {
@@ -506,7 +516,7 @@ impl Session {
     pub async fn settle(&self, mut builder: TransactionBuilder) -> Result<Settled, Failure> {
         let mut co_signers = self.new_keys.clone();
         for name in &self.common.co_signer {
-            let participant = self.common.participant(name)?;
+            let participant = self.common.participant(name, None)?;
             builder.co_signed_by(participant.account);
             co_signers.push(participant.key);
         }
@@ -533,11 +543,38 @@ impl Session {
             Some(token) => self.scale(token).await.ok(),
             None => None,
         };
+        let people = self.common.participants_by_account();
         for (name, figure) in &decline.fields {
-            if let Figure::Amount(amount) = figure {
-                value[name.as_str()] = output::money(*amount, token.as_ref().map(TokenId::as_str), scale).into();
+            match figure {
+                Figure::Amount(amount) => {
+                    value[name.as_str()] = output::money(*amount, token.as_ref().map(TokenId::as_str), scale).into();
+                }
+                Figure::Account(account) => {
+                    if let Some(person) = people.get(account) {
+                        value[name.as_str()] = format!("{person} ({account})").into();
+                    }
+                }
+                _ => {}
             }
         }
+        let short = Reason::entry(decline.code).is_some_and(|entry| entry.name == INSUFFICIENT_FUNDS);
+        if let (true, Some(token)) = (short, token)
+            && decline.fields.iter().any(|(_, figure)| Some(figure) == self.own_figure().as_ref())
+            && let Some(available) = self.available(token).await
+        {
+            value["available"] = output::money(available, Some(token.as_str()), scale).into();
+        }
+    }
+
+    fn own_figure(&self) -> Option<Figure> {
+        self.identity.as_ref().map(|identity| Figure::Account(identity.account))
+    }
+
+    /// What the acting account has of a token now. A decline does not say it, since others are shown its receipt.
+    async fn available(&self, token: TokenId) -> Option<Amount> {
+        let balances = self.client.balances(self.identity.as_ref()?.account).await.ok()?.balances;
+        let found = balances.iter().find(|balance| balance.token_id == token.as_str());
+        Some(Amount::new(found.map_or(0, |balance| balance.available)))
     }
 
     /// Prints what a transaction did, and keeps its receipt where that was asked for.

@@ -51,6 +51,8 @@ struct ParticipantFile {
     public_key: String,
     key: PathBuf,
     passphrase_file: PathBuf,
+    /// For whoever reads the file; nobody need write one.
+    #[serde(default)]
     note: String,
 }
 
@@ -71,9 +73,17 @@ impl Participant {
     /// # Errors
     /// It is none, or the key does not open.
     pub fn read(directory: &Path) -> Result<Self, ParticipantError> {
+        Self::read_with(directory, None)
+    }
+
+    /// The same with the passphrase from elsewhere than the file that the directory names.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub fn read_with(directory: &Path, passphrase: Option<&PassphraseSource>) -> Result<Self, ParticipantError> {
         let (file, account) = read_file(directory)?;
-        let passphrase = PassphraseSource::File(directory.join(&file.passphrase_file)).read();
-        let passphrase = passphrase.map_err(KeyFileError::from)?;
+        let own = PassphraseSource::File(directory.join(&file.passphrase_file));
+        let passphrase = passphrase.unwrap_or(&own).read().map_err(KeyFileError::from)?;
         let key = KeyPair::read_file(&directory.join(&file.key), &passphrase)?;
         Ok(Self { name: file.name, account, key })
     }
@@ -134,6 +144,15 @@ mod tests {
         let read = Participant::read(at).expect("read");
         assert_eq!((read.name.as_str(), read.account), ("buyer", buyer.account));
         assert_eq!(read.key.public_key(), buyer.key.public_key());
+        let elsewhere = PassphraseSource::File(at.join("elsewhere"));
+        assert!(Participant::read_with(at, Some(&elsewhere)).is_err(), "what is named is used, or refused");
+        std::fs::write(at.join("elsewhere"), "p\n").expect("written");
+        assert_eq!(Participant::read_with(at, Some(&elsewhere)).expect("read").account, buyer.account);
+        let file = std::fs::read_to_string(at.join(PARTICIPANT_FILE)).expect("it was written");
+        let without_note: Vec<&str> = file.lines().filter(|line| !line.contains("\"note\"")).collect();
+        let without_note = without_note.join("\n").replace("\"passphrase\",", "\"passphrase\"");
+        std::fs::write(at.join(PARTICIPANT_FILE), without_note).expect("written");
+        assert_eq!(Participant::read(at).expect("a note is optional").account, buyer.account);
         assert!(Participant::read(&at.join("nobody")).expect_err("nobody").to_string().contains("nobody"));
     }
 }

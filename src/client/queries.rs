@@ -9,7 +9,7 @@ use super::operations::{Citation, NewFinancingRequest};
 use crate::ledger::ReserveLine;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
-use crate::primitives::{AccountId, Decode as _, ObjectId, RequestId, TokenId, TransactionId};
+use crate::primitives::{AccountId, Decode as _, Hash, ObjectId, RequestId, TokenId, TransactionId};
 use crate::wire::pb::{accounts, financing, ledger, node, tokens, trade};
 use crate::wire::{object_id, receipt_from_pb, transaction_id};
 use bytes::Bytes;
@@ -196,6 +196,19 @@ impl Client {
         })?;
         let request = trade::ListOrdersRequest { state, ..Default::default() };
         all_pages!(self, trade.list_orders, request, orders)
+    }
+
+    /// Whether this is the commitment to the key under which a supplier and a buyer fingerprint their documents.
+    pub async fn is_fingerprint_key(
+        &self,
+        supplier: AccountId,
+        buyer: AccountId,
+        key_commitment: Hash,
+    ) -> Result<bool, ClientError> {
+        let (supplier_account_id, buyer_account_id) = (bytes(supplier), bytes(buyer));
+        let key_commitment = Bytes::copy_from_slice(&key_commitment.0);
+        let request = trade::CheckFingerprintKeyRequest { supplier_account_id, buyer_account_id, key_commitment };
+        Ok(ask!(self, trade.check_fingerprint_key(request))?.is_committed)
     }
 
     /// A programme.

@@ -86,6 +86,14 @@ impl<'v> Changes<'v> {
         self.read::<Circulation>(&token).unwrap_or_default().0
     }
 
+    /// Holds an account to having so much available, for what moves it in several parts: a decline then tells the whole.
+    ///
+    /// # Errors
+    /// `INSUFFICIENT_FUNDS`.
+    pub fn require_available(&self, token: TokenId, account: AccountId, amount: Amount) -> Result<(), Reason> {
+        self.less_available(account, token, amount).map(drop)
+    }
+
     /// Moves available value from one account to another.
     ///
     /// # Errors

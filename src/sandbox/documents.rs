@@ -12,7 +12,7 @@
 use super::SandboxError;
 use super::directory::SandboxDirectory;
 use crate::client::epcis::{self, EpcisDocument, ShipmentEvent};
-use crate::client::ubl::{self, UblCreditNote, UblDocument, UblInvoice, UblOrder, UblParty};
+use crate::client::ubl::{self, UblCreditNote, UblDocument, UblInvoice, UblOrder, UblOrderChange, UblParty};
 use crate::domain::trade::BusinessStep;
 use crate::ledger::legal_entity::check_legal_entity_id;
 use jiff::civil::Date;
@@ -30,9 +30,12 @@ const MISFITS_TOLD_MAX: usize = 5;
 const COMPARED_DECIMALS: u32 = 6;
 /// How many days after the order its goods are to be delivered.
 const DELIVERY_DAYS: i64 = 14;
+/// What the credit note among the samples takes off.
+const SAMPLE_CREDIT: &str = "3000.00";
 
 const OWN_INVOICE: &str = include_str!("documents/invoice.xml");
 const OWN_ORDER: &str = include_str!("documents/order.xml");
+const OWN_ORDER_CHANGE: &str = include_str!("documents/order-change.xml");
 const OWN_CREDIT_NOTE: &str = include_str!("documents/credit-note.xml");
 const OWN_DEPARTURE: &str = include_str!("documents/departure.jsonld");
 
@@ -261,16 +264,29 @@ impl Document<UblInvoice> {
         Self::own("invoice", text, |bytes| UblInvoice::read(bytes).map_err(|error| error.to_string()))
     }
 
-    /// Writes our own to where people find it; a document that was given is where it is.
+    /// Writes our own to where people find it, with the other documents of its trade, to try the commands on; a document that
+    /// was given is where it is.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub fn keep_sample(&self, directory: &SandboxDirectory) -> Result<(), SandboxError> {
+    /// One cannot be written.
+    pub fn keep_samples(&self, directory: &SandboxDirectory, now_ms: u64) -> Result<(), SandboxError> {
         if !self.is_own {
             return Ok(());
         }
-        let path = directory.path().join("invoice.xml");
-        std::fs::write(&path, &self.bytes).map_err(|cause| SandboxError::unwritable(&path, &cause))
+        let order = Document::own_order(&self.says, now_ms)?;
+        let number = &order.says.number;
+        let credit_note = format!("CN-{}", self.says.number);
+        for (name, bytes) in [
+            ("invoice.xml", &self.bytes),
+            ("order.xml", &order.bytes),
+            ("order-change.xml", &Document::own_order_change(number, now_ms)?.bytes),
+            ("departure.jsonld", &Document::own_departure(number, now_ms)?.bytes),
+            ("credit-note.xml", &Document::own_credit_note(&self.says, &credit_note, SAMPLE_CREDIT, now_ms)?.bytes),
+        ] {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).map_err(|cause| SandboxError::unwritable(&path, &cause))?;
+        }
+        Ok(())
     }
 
     fn read(path: &Path) -> Result<Self, SandboxError> {
@@ -306,12 +322,27 @@ impl Document<UblOrder> {
         let text = OWN_ORDER
             .replace("{number}", &number)
             .replace("{issue_date}", &today.to_string())
-            .replace("{deliver_by}", &today.saturating_add(jiff::Span::new().days(DELIVERY_DAYS)).to_string())
+            .replace("{deliver_by}", &delivery_day(today))
             .replace("{currency}", invoice.currency.as_str())
             .replace("{amount}", &invoice.payable_amount.to_string())
-            .replace("{buyer}", &escaped(&invoice.buyer.name))
-            .replace("{supplier}", &escaped(&invoice.supplier.name));
+            .replace("{buyer}", &named(&invoice.buyer))
+            .replace("{supplier}", &named(&invoice.supplier));
         Self::own("order", text, |bytes| UblOrder::read(bytes).map_err(|error| error.to_string()))
+    }
+}
+
+impl Document<UblOrderChange> {
+    /// Our own of an order of ours: more of the same.
+    ///
+    /// # Errors
+    /// None that has been seen: it is part of the program.
+    fn own_order_change(order_number: &str, now_ms: u64) -> Result<Self, SandboxError> {
+        let today = date_of(now_ms)?;
+        let text = OWN_ORDER_CHANGE
+            .replace("{order_number}", order_number)
+            .replace("{issue_date}", &today.to_string())
+            .replace("{deliver_by}", &delivery_day(today));
+        Self::own("order change", text, |bytes| UblOrderChange::read(bytes).map_err(|error| error.to_string()))
     }
 }
 
@@ -357,6 +388,23 @@ fn date_of(now_ms: u64) -> Result<Date, SandboxError> {
     Ok(timestamp(now_ms)?.to_zoned(jiff::tz::TimeZone::UTC).date())
 }
 
+/// Until when the goods of an order of a day are to be delivered.
+fn delivery_day(ordered_on: Date) -> String {
+    ordered_on.saturating_add(jiff::Span::new().days(DELIVERY_DAYS)).to_string()
+}
+
+/// A company as it stands in `cac:PartyLegalEntity`: its name and, where it is known, its id with the register's.
+fn named(party: &UblParty) -> String {
+    let name = format!("<cbc:RegistrationName>{}</cbc:RegistrationName>", escaped(&party.name));
+    match (&party.legal_id_scheme, &party.legal_id) {
+        (Some(register), Some(id)) => {
+            let (register, id) = (escaped(register).replace('"', "&quot;"), escaped(id));
+            format!("{name}<cbc:CompanyID schemeID=\"{register}\">{id}</cbc:CompanyID>")
+        }
+        _ => name,
+    }
+}
+
 /// A text as it stands in XML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
@@ -394,6 +442,11 @@ mod tests {
         let event = departure.says.events.first().expect("one");
         assert!(is_departure(event));
         assert_eq!(departure_misfit(event, &order.says.number, (NOW_MS, NOW_MS)), None);
+        assert_eq!(order.says.buyer.legal_entity_id(), invoice.buyer.legal_entity_id());
+        assert_eq!(order.says.seller.legal_entity_id(), invoice.supplier.legal_entity_id());
+        let change = Document::own_order_change(&order.says.number, NOW_MS).expect("a change").says;
+        assert_eq!((&change.order_reference, &change.buyer), (&order.says.number, &order.says.buyer));
+        assert_eq!(change.terms.delivery_by, order.says.terms.delivery_by);
         let note = Document::own_credit_note(&invoice, "CN-1", "1200.00", NOW_MS).expect("a credit note");
         assert_eq!(note.says.invoice_references, [invoice.number]);
     }
@@ -403,12 +456,17 @@ mod tests {
     fn an_order_is_made_for_any_invoice() {
         let mut invoice = own_invoice().says;
         invoice.buyer.name = "Marks & <Spencer>".to_owned();
+        invoice.buyer.legal_id_scheme = Some("\"A&B\"".to_owned());
         invoice.order_reference = Some("4/ü".to_owned());
         let order = Document::own_order(&invoice, NOW_MS).expect("an order");
         assert_eq!(
             (order.says.buyer.name.as_str(), order.says.number.as_str()),
             ("Marks & <Spencer>", "PO-CW-1795000000")
         );
+        assert_eq!(order.says.buyer.legal_id_scheme, invoice.buyer.legal_id_scheme);
+        invoice.buyer.legal_id = None;
+        let order = Document::own_order(&invoice, NOW_MS).expect("an order");
+        assert_eq!(order.says.buyer.legal_entity_id(), None);
     }
 
     #[test]

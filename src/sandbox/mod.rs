@@ -400,9 +400,9 @@ async fn drive(
     market::open_accounts(&mut stage, documents.invoices.first()).await?;
     let invoice = scenes::choose(&stage, &documents).await?;
     let is_story = options.scenario.is_story();
-    // Whoever tries the commands finds an invoice to register, and the scenario leaves the one that it plays with.
+    // Whoever tries the commands finds documents to try them on, and the scenario leaves the invoice that it plays with.
     if is_story || is_new {
-        invoice.keep_sample(directory)?;
+        invoice.keep_samples(directory, stage.now_ms())?;
     }
     if is_new && !is_story {
         market::fund_all(&mut stage, &invoice).await?;

@@ -82,7 +82,7 @@ fn join_mill(desk: &Desk<'_>) {
     let opened = desk.applies("bank-west", &[&open[..], &["--legal-entity-id", "HKBR:70000020"]].concat());
     let participant = json!({
         "name": "mill", "account_id": opened["account_id"], "public_key": public_key,
-        "key": "key.pem", "passphrase_file": "passphrase", "note": "a test's",
+        "key": "key.pem", "passphrase_file": "passphrase",
     });
     std::fs::write(home.join("participant.json"), participant.to_string()).unwrap();
 }

@@ -5,6 +5,7 @@ mod commands;
 mod desk;
 mod documents;
 mod network;
+mod pages;
 pub mod programs;
 mod scenes;
 mod tls;

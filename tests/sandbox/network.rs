@@ -4,7 +4,7 @@
 
 use super::desk::Desk;
 use super::programs::{assert_fails, causeway, json, run, said, text};
-use super::{audit, documents, trading, words};
+use super::{audit, documents, pages, trading, words};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -59,7 +59,7 @@ fn verify(data_dir: &Path, step: &Value) {
 #[test]
 fn a_network_settles_its_scenario_serves_and_resumes() {
     let directory = tempfile::tempdir().unwrap();
-    let data_dir = directory.path().join("sandbox");
+    let data_dir = directory.path().join("sandbox-data");
     let report = json(["sandbox", "--ports", "free", "--data-dir", text(&data_dir), "--exit", "--output", "json"]);
     assert_eq!(report["validators"], 4);
     let steps = report["steps"].as_array().unwrap();
@@ -132,6 +132,7 @@ fn resume(data_dir: &Path, height: u64) {
     assert_eq!(object["reason"], "NOT_THE_CALLERS_ACCOUNT", "{object}");
     assert!(object["error"].is_string() && object["hint"].is_string(), "{object}");
     words::fit(data_dir);
+    pages::readme(data_dir.parent().unwrap());
     let desk = Desk::beside(data_dir);
     trading::by_hand(&desk);
     documents::by_documents(&desk);

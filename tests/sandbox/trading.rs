@@ -2,7 +2,7 @@
 //! that serves.
 
 use super::desk::{Desk, field};
-use super::programs::{assert_fails, json, run, said, text};
+use super::programs::{assert_fails, causeway, json, run, said, text};
 use serde_json::Value;
 use std::path::Path;
 
@@ -23,7 +23,9 @@ pub fn by_hand(desk: &Desk<'_>) {
 /// whom it does not concern.
 fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
     let loans = desk.does("financier", &["finance", "list"]);
-    let loan = field(&loans[0], "loan_id").to_owned();
+    let of_the_scenario = |loan: &&Value| loan["advance"] == 4_374_000;
+    let loan = loans.as_array().unwrap().iter().find(of_the_scenario).unwrap_or_else(|| panic!("{loans}"));
+    let loan = field(loan, "loan_id").to_owned();
     let file = desk.data_dir.join("lineage.json");
     let kept = desk.does("financier", &["lineage", "get", &loan, "--file", text(&file)]);
     let lineage: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
@@ -63,7 +65,13 @@ fn a_key_is_committed_once(desk: &Desk<'_>) {
     let [declined, key] = ["declined.hex", "second.hex"].map(|name| desk.data_dir.join(name));
     let again = ["invoices", "commit-key", "--buyer", "buyer", "--co-signer", "buyer", "--key-file", text(&declined)];
     desk.declines("supplier", &again, "FINGERPRINT_KEY_EXISTS");
-    assert!(declined.exists(), "a decline is a node's word, and no proof that the key is no pair's");
+    assert!(
+        !declined.exists(),
+        "a key that was not committed is nobody's, and is not left for whoever takes it for theirs"
+    );
+    let nobody = ["invoices", "commit-key", "--buyer", "buyer", "--co-signer", "nobody", "--key-file", text(&declined)];
+    desk.refuses("supplier", &nobody, 2, &["'nobody'"]);
+    assert!(!declined.exists(), "nothing was sent");
     // The other way round they are another pair.
     let other = ["invoices", "commit-key", "--buyer", "supplier", "--co-signer", "supplier", "--key-file", text(&key)];
     desk.applies("buyer", &other);
@@ -71,6 +79,35 @@ fn a_key_is_committed_once(desk: &Desk<'_>) {
     assert_eq!(kept.trim().len(), 64);
     assert_fails(&run(desk.arguments("buyer", &other)), 1, &["second.hex", "exists"]);
     assert_eq!(std::fs::read_to_string(&key).unwrap(), kept);
+}
+
+/// Another key than the pair's would make another invoice of one that is there, and hide one from who asks for it.
+fn a_wrong_key_is_never_used(desk: &Desk<'_>, receivable: &str, file: &Path) {
+    let here = tempfile::tempdir().unwrap();
+    let wrong = here.path().join("fingerprint-key.hex");
+    std::fs::write(&wrong, format!("{}\n", "7".repeat(64))).unwrap();
+    let named = ["--key-file", text(&wrong)];
+    let register = ["invoices", "register", text(file), "--buyer", "buyer", "--token", "HKDX"];
+    let confirm = ["invoices", "confirm", receivable, "--file", text(file)];
+    let whose = ["--supplier", "supplier", "--buyer", "buyer"];
+    let absence = [&["invoices", "certify-absence", text(file)], &whose[..]].concat();
+    let told = [text(&wrong), "supplier (supplier) and buyer (buyer)", "Nothing was sent", "--key-file FILE"];
+    for (who, command) in [("supplier", &register[..]), ("buyer", &confirm), ("financier", &absence)] {
+        desk.refuses(who, &[command, &named].concat(), 1, &told);
+    }
+    // One that only lies here comes after the participant's own, and is no better for whoever has none.
+    let typed_here =
+        |who: &str, command: &[&str]| causeway(desk.arguments(who, command)).current_dir(here.path()).output().unwrap();
+    assert_fails(&typed_here("financier", &absence), 1, &["fingerprint-key.hex is not", "Nothing was sent"]);
+    let again = typed_here("supplier", &register);
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(again["reason"], "INVOICE_ALREADY_REGISTERED", "{again}");
+    // And the pair's own, lying here, is found after a participant's own of another pair.
+    let own = desk.data_dir.join("participants/supplier/fingerprint-key.hex");
+    std::fs::copy(&own, &wrong).unwrap();
+    let found = typed_here("financier", &absence);
+    let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(found["reason"], "FINGERPRINT_REGISTERED", "{found}");
 }
 
 fn an_invoice_goes_its_way(desk: &Desk<'_>) {
@@ -97,6 +134,7 @@ fn an_invoice_goes_its_way(desk: &Desk<'_>) {
     desk.declines("supplier", &register, "INVOICE_ALREADY_REGISTERED");
     desk.declines("financier", &absence, "FINGERPRINT_REGISTERED");
     nobody_confirms_what_its_own_copy_does_not_say(desk, receivable, &file);
+    a_wrong_key_is_never_used(desk, receivable, &file);
     // The pair's key lies in the buyer's own directory.
     desk.applies("buyer", &["invoices", "confirm", receivable, "--file", text(&file)]);
     let paid = desk.applies("buyer", &["pay", "10.00", "HKDX", "--to", "supplier"]);
@@ -163,7 +201,10 @@ fn a_token_is_made_and_redeemed(desk: &Desk<'_>) {
     let redemption = field(&redeemed, "redemption_id");
     desk.applies("issuer", &["redeem", "pay", redemption, "--fiat-reference", "SEPA-1"]);
     assert_eq!(desk.does("bank-east", &["redeem", "show", redemption])["state"], "PAID");
-    let refused = desk.applies("bank-east", &["redeem", "request", "1.00", "EURX"]);
+    let nowhere = ["redeem", "request", "1.00", "EURX"];
+    desk.refuses("bank-east", &nowhere, 2, &["--payout"]);
+    desk.refuses("bank-east", &[&nowhere[..], &["--payout", ""]].concat(), 2, &["--payout"]);
+    let refused = desk.applies("bank-east", &[&nowhere[..], &["--payout", "DE00 0000"]].concat());
     let redemption = field(&refused, "redemption_id");
     desk.applies("issuer", &["redeem", "reject", redemption, "--why", "the payout account is closed"]);
     let shown = desk.does("bank-east", &["redeem", "show", redemption]);

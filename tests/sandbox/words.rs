@@ -1,6 +1,7 @@
 //! What people read: every amount with its unit, whoever pays whom, and what is wrong with what they typed.
 
-use super::programs::{assert_fails, run, said, text};
+use super::programs::{assert_fails, causeway, run, said, text};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -24,6 +25,11 @@ pub fn fit(data_dir: &Path) {
             [&["pay", amount, "HKDX", "--to", "supplier"][..], if minor_units { &["--minor-units"] } else { &[] }];
         assert_fails(&as_buyer(&pay.concat()), 2, &[amount, named]);
     }
+    let too_much = as_buyer(&["pay", "999999.00", "HKDX", "--to", "supplier"]);
+    let told = String::from_utf8_lossy(&too_much.stdout).into_owned();
+    assert!(told.contains("required        999,999.00 HKDX") && told.contains("buyer (cw1"), "{told}");
+    assert!(told.contains("available       79,850.00 HKDX"), "{told}");
+    whoever_names_a_passphrase_means_it(data_dir);
     assert_fails(&as_buyer(&["blocks", "show", "999999"]), 1, &["BLOCK_NOT_REACHED", "lower height"]);
 
     let events = printed(&as_buyer(&["events", "follow", "--cursor", "0", "--count", "12"]));
@@ -45,4 +51,27 @@ pub fn fit(data_dir: &Path) {
     let nodes: Vec<&str> = status.lines().filter(|line| line.contains("http://")).map(str::trim_start).collect();
     assert!(nodes.iter().enumerate().all(|(index, line)| line.starts_with(&format!("validator-{}", index + 1))));
     assert!(nodes.iter().all(|line| line.contains("4 of 4")), "{status}");
+}
+
+/// It was passed over once, and money moved.
+fn whoever_names_a_passphrase_means_it(data_dir: &Path) {
+    let wrong = data_dir.join("wrong-passphrase");
+    std::fs::write(&wrong, "wrong\n").unwrap();
+    std::fs::set_permissions(&wrong, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let own = data_dir.join("participants/buyer/passphrase");
+    let show = ["balance", "show", "--sandbox", text(data_dir)];
+    let participant = data_dir.join("participants/buyer");
+    for who in [["--as", "buyer"], ["--participant", text(&participant)]] {
+        let with = |file: &str| run([&show[..], &who, &["--passphrase-file", file]].concat());
+        assert_fails(&with(text(&wrong)), 1, &["passphrase"]);
+        assert_fails(&with("/nowhere/passphrase"), 1, &["/nowhere/passphrase"]);
+        assert!(with(text(&own)).status.success());
+    }
+    // A variable that was set long ago does not speak for who is named on the command line.
+    let variable = |arguments: &[&str], variables: &[(&str, &str)]| {
+        causeway([&show[..], arguments].concat()).envs(variables.iter().copied()).output().unwrap()
+    };
+    let set = ("CAUSEWAY_PASSPHRASE_FILE", text(&wrong));
+    assert!(variable(&["--as", "buyer"], &[set]).status.success());
+    assert_fails(&variable(&[], &[set, ("CAUSEWAY_AS", "buyer")]), 1, &["passphrase"]);
 }

@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 const GET_ORDER: &str = "/causeway.trade.v1.TradeService/GetOrder";
+const CHECK_FINGERPRINT_KEY: &str = "/causeway.trade.v1.TradeService/CheckFingerprintKey";
 const LIST_ORDERS: &str = "/causeway.trade.v1.TradeService/ListOrders";
 
 /// Who takes part, each with the number of its key.
@@ -109,6 +110,13 @@ impl Market {
         let message = GetOrderRequest { order_id: Bytes::copy_from_slice(&order.0) };
         let call = signed_call(&self.ledger, account(who), &key(number_of(who)), GET_ORDER, 60_000, message);
         TradeServiceClient::new(self.channel.clone()).get_order(call).await.map(tonic::Response::into_inner)
+    }
+
+    async fn has_committed(&self, who: &str, message: pb::CheckFingerprintKeyRequest) -> Result<bool, Status> {
+        let signer = key(number_of(who));
+        let call = signed_call(&self.ledger, account(who), &signer, CHECK_FINGERPRINT_KEY, 60_000, message);
+        let answer = TradeServiceClient::new(self.channel.clone()).check_fingerprint_key(call).await;
+        answer.map(|answer| answer.into_inner().is_committed)
     }
 
     async fn list(&self, who: &str, message: ListOrdersRequest) -> Result<pb::ListOrdersResponse, Status> {
@@ -329,4 +337,36 @@ async fn orders_are_listed_by_state_in_pages_that_are_whole() {
     let large = ListOrdersRequest { page_size: 1_001, ..Default::default() };
     let refused = market.list("buyer", large).await.expect_err("too large");
     assert_eq!(refusal(&refused), (Code::InvalidArgument, "PAGE_SIZE_OUT_OF_RANGE".to_owned()));
+}
+
+/// Who has a key learns whether it is the pair's; who has none learns nothing, not even that there is one.
+#[tokio::test]
+async fn a_fingerprint_key_is_its_pairs_or_is_not() {
+    let market = Market::open().await;
+    let asked = |supplier: &str, buyer: &str, key: u8| pb::CheckFingerprintKeyRequest {
+        supplier_account_id: id(account(supplier)),
+        buyer_account_id: id(account(buyer)),
+        key_commitment: Bytes::copy_from_slice(&key_commitment(&[key; 32]).0),
+    };
+    for (supplier, buyer, key, theirs) in [
+        ("supplier", "buyer", 9, true),
+        ("supplier", "buyer", 8, false),
+        // The other way round they are another pair, which has none.
+        ("buyer", "supplier", 9, false),
+        ("supplier", "stranger", 9, false),
+    ] {
+        for who in ["supplier", "buyer", "stranger", "watcher"] {
+            let answer = market.has_committed(who, asked(supplier, buyer, key)).await.expect("an answer");
+            assert_eq!(answer, theirs, "{who} asks whether key {key} is of {supplier} and {buyer}");
+        }
+    }
+    let short = pb::CheckFingerprintKeyRequest { key_commitment: Bytes::new(), ..asked("supplier", "buyer", 9) };
+    assert_eq!(market.has_committed("buyer", short).await.expect_err("no hash").code(), Code::InvalidArgument);
+    let nobody = Bytes::copy_from_slice(&[1; 32]);
+    let nobody = pb::CheckFingerprintKeyRequest { buyer_account_id: nobody, ..asked("supplier", "buyer", 9) };
+    let refused = market.has_committed("buyer", nobody).await.expect_err("no account");
+    assert_eq!(refusal(&refused), (Code::NotFound, "NOT_FOUND".to_owned()));
+    let mut client = TradeServiceClient::new(market.channel.clone());
+    let unsigned = client.check_fingerprint_key(asked("supplier", "buyer", 9)).await.expect_err("nobody asks");
+    assert_eq!(refusal(&unsigned), (Code::Unauthenticated, "READ_AUTHORISATION_REQUIRED".to_owned()));
 }

@@ -91,8 +91,8 @@ impl InvoiceDocument {
         match self.fingerprint(key, companies)?.0[..] == *on_ledger {
             true => Ok(()),
             false => Err(Failure::Failed(format!(
-                "the registered fingerprint is not that of {}: its number or issue date differs, or the key is not the \
-                 pair's. {advice}",
+                "the registered fingerprint is not that of {}: its number or issue date differs, or it was made under another \
+                 key than the pair's. {advice}",
                 self.path.display()
             ))),
         }

@@ -3,7 +3,7 @@
 use super::documents::UblFile;
 use super::invoice_document::{InvoiceDocument, Owed};
 use super::order_document::{require_named, require_order};
-use super::pair::{Companies, KEY_FILE_DEFAULT, PairFlags, read_key};
+use super::pair::{KEY_FILE_DEFAULT, Pair, PairFlags};
 use super::receivables::ReceivablesCommand;
 use super::salts::SaltFlag;
 use crate::cli::failure::Failure;
@@ -74,7 +74,8 @@ pub enum InvoicesCommand {
         /// The invoice as the buyer has it.
         #[arg(long)]
         file: Option<PathBuf>,
-        /// The key that `commit-key` wrote; fingerprint-key.hex here or in the participant's directory if not given.
+        /// The key that `commit-key` wrote; if not given, fingerprint-key.hex in the participant's directory or here, whichever
+        /// is the pair's.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
         /// The due date that was agreed on, as YYYY-MM-DD, where it is not the file's.
@@ -110,7 +111,8 @@ pub enum InvoicesCommand {
         /// The buyer, by its id or a participant's name.
         #[arg(long)]
         buyer: String,
-        /// The key that the pair committed (with a file); fingerprint-key.hex here or in the participant's directory.
+        /// The key that the pair committed (with a file); if not given, fingerprint-key.hex in the participant's directory or
+        /// here, whichever is theirs.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
     },
@@ -156,8 +158,8 @@ impl InvoicesCommand {
             Self::Confirm { receivable, file, key_file, due, without_company_ids } => {
                 if let Some(file) = file {
                     let document = InvoiceDocument::read(&file)?;
-                    let key = read_key(session, key_file.as_deref())?;
-                    compare(session, receivable, &document, &key, due, without_company_ids).await?;
+                    let pair = PairFlags { key_file, without_company_ids };
+                    compare(session, receivable, &document, &pair, due).await?;
                 }
                 session.submit_one(operations::confirm_invoice(receivable)).await
             }
@@ -170,9 +172,10 @@ impl InvoicesCommand {
                     Ok(fingerprint) => fingerprint,
                     Err(_) => {
                         let document = InvoiceDocument::read(Path::new(&invoice))?;
-                        let companies = Companies::of(session, supplier, buyer).await?;
+                        let pair = Pair { supplier, buyer };
+                        let companies = pair.companies(session).await?;
                         document.require_parties(&companies, true)?;
-                        document.fingerprint(&read_key(session, key_file.as_deref())?, &companies)?
+                        document.fingerprint(&pair.read_key(session, key_file.as_deref()).await?, &companies)?
                     }
                 };
                 session.submit_one(operations::certify_absence(supplier, buyer, fingerprint)).await
@@ -244,19 +247,35 @@ async fn commit_key(session: &Session, buyer: &str, key_file: &Path) -> Result<(
     let mut builder = session.draft()?;
     builder.add(operations::commit_fingerprint_key(supplier, buyer, key_commitment(&key)));
     let settled = session.settle(builder).await;
-    // It stays, whatever is answered: a node's word that it was not committed is no proof of it.
-    let stays = format!("The key stays in {}: it may yet be the pair's", key_file.display());
+    let file = key_file.display();
     match settled {
+        Ok(settled) if settled.outcome().is_applied() => {
+            session.print_settled(&settled, &[("key_file", file.to_string())], None).await?;
+            session.note(&format!("Both parties need {file}, and nobody else may have it."));
+            Ok(())
+        }
         Ok(settled) => {
-            if !settled.outcome().is_applied() {
-                session.note(&format!("{stays}. Once it is certain that it is not, remove the file."));
-            }
+            session.note(&discard(key_file));
             session.print_settled(&settled, &[], None).await
         }
         Err(Failure::OutcomeUnknown { error, transaction, expires_at }) => {
-            Err(Failure::OutcomeUnknown { error: format!("{error}. {stays}"), transaction, expires_at })
+            let error = format!("{error}. The key stays in {file}: it may yet be the pair's");
+            Err(Failure::OutcomeUnknown { error, transaction, expires_at })
         }
-        Err(failure) => Err(failure),
+        Err(failure) => {
+            discard(key_file);
+            Err(failure)
+        }
+    }
+}
+
+/// Removes the key that was not committed, and says so. Even if a node lied and it was, nothing is lost: no document stands under
+/// a key that nobody has, so the pair commits another.
+fn discard(key_file: &Path) -> String {
+    let file = key_file.display();
+    match std::fs::remove_file(key_file) {
+        Ok(()) => format!("Its key is no pair's: {file} is removed."),
+        Err(cause) => format!("Its key is no pair's, and {file} could not be removed ({cause}): remove it."),
     }
 }
 
@@ -265,9 +284,8 @@ async fn compare(
     session: &Session,
     receivable: ObjectId,
     document: &InvoiceDocument,
-    key: &[u8; 32],
+    pair: &PairFlags,
     due: Option<jiff::civil::Date>,
-    without_company_ids: bool,
 ) -> Result<(), Failure> {
     let found = session.client.receivable(receivable).await?;
     let token = session.client.token(found.token_id.parse()?).await?;
@@ -279,21 +297,24 @@ async fn compare(
         due_at_ms: found.due_at_ms,
     };
     document.require_owed(&owed, due)?;
-    let companies = Companies::of_ids(session, &found.supplier_account_id, &found.buyer_account_id).await?;
-    document.require_parties(&companies, without_company_ids)?;
-    document.require_fingerprint(&found.fingerprint, key, &companies, "Do not confirm")
+    let parties = Pair::of_ids(&found.supplier_account_id, &found.buyer_account_id)?;
+    let companies = parties.companies(session).await?;
+    document.require_parties(&companies, pair.without_company_ids)?;
+    let key = parties.read_key(session, pair.key_file.as_deref()).await?;
+    document.require_fingerprint(&found.fingerprint, &key, &companies, "Do not confirm")
 }
 
 async fn register(session: &Session, registration: Registration) -> Result<(), Failure> {
     let Registration { file, buyer, token, order, order_document, due, pair, salt } = registration;
     let document = InvoiceDocument::read(&file)?;
     let buyer = session.common.find_account(&buyer)?;
-    let key = read_key(session, pair.key_file.as_deref())?;
     let due_at_ms = document.due_at_ms(due)?;
     if due_at_ms <= session.client.now_ms() {
         return Err(Failure::Usage("the due date has passed; give the one agreed on with --due DATE".into()));
     }
-    let companies = Companies::of(session, session.account()?, buyer).await?;
+    let parties = Pair { supplier: session.account()?, buyer };
+    let key = parties.read_key(session, pair.key_file.as_deref()).await?;
+    let companies = parties.companies(session).await?;
     document.require_parties(&companies, pair.without_company_ids)?;
     let invoice = &document.invoice;
     if let (Some(order), Some(placed)) = (order, order_document) {

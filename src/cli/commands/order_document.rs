@@ -121,7 +121,7 @@ pub fn require_order(
         true => Ok(()),
         false => Err(Failure::Failed(format!(
             "the order's fingerprint on the ledger is not that of {}: its number, issue date, currency or amount differs, or \
-             the key is not the pair's. Nothing was sent",
+             it was made under another key than the pair's. Nothing was sent",
             document.path.display()
         ))),
     }

@@ -3,7 +3,7 @@
 use super::documents::UblFile;
 use super::names::by_name;
 use super::order_document::{Silence, require_named, require_order, require_terms, terms_of};
-use super::pair::{Companies, PairFlags, read_key};
+use super::pair::{Pair, PairFlags};
 use super::salts::SaltFlag;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_money};
@@ -226,12 +226,13 @@ struct About<'a> {
 impl About<'_> {
     /// Holds the document to the order on the ledger: its parties always, its number where the order's document is given.
     async fn require(&self, session: &Session, order: &trade::Order, placed: &PlacedOrder) -> Result<(), Failure> {
-        let companies = Companies::of_ids(session, &order.supplier_account_id, &order.buyer_account_id).await?;
+        let parties = Pair::of_ids(&order.supplier_account_id, &order.buyer_account_id)?;
+        let companies = parties.companies(session).await?;
         companies.require(self.path, self.supplier, self.buyer, placed.pair.without_company_ids)?;
         let Some(file) = &placed.order_document else { return Ok(()) };
         let document = UblFile::read(file, UblOrder::read_thoroughly)?;
         require_named(self.path, "order", self.named, &document.content.number)?;
-        let key = read_key(session, placed.pair.key_file.as_deref())?;
+        let key = parties.read_key(session, placed.pair.key_file.as_deref()).await?;
         require_order(&document, &order.fingerprint, &key, &companies)
     }
 }
@@ -246,8 +247,9 @@ async fn place(session: &Session, placing: Placing) -> Result<(), Failure> {
     let read = UblFile::read(&document, UblOrder::read_thoroughly)?;
     let order = &read.content;
     let supplier = session.common.find_account(&supplier)?;
-    let key = read_key(session, pair.key_file.as_deref())?;
-    let companies = Companies::of(session, supplier, session.account()?).await?;
+    let parties = Pair { supplier, buyer: session.account()? };
+    let key = parties.read_key(session, pair.key_file.as_deref()).await?;
+    let companies = parties.companies(session).await?;
     companies.require(&read.path, &order.seller, &order.buyer, pair.without_company_ids)?;
     let silence = Silence {
         confirmation_days: silence.confirmation_days.unwrap_or_default(),
@@ -301,9 +303,11 @@ async fn compare_order(session: &Session, order: ObjectId, file: &Path, pair: &P
     let read = UblFile::read(file, UblOrder::read_thoroughly)?;
     let found = find(session, order).await?;
     hold_terms(session, file, &found, found.terms.as_ref(), &read.content.terms).await?;
-    let companies = Companies::of_ids(session, &found.supplier_account_id, &found.buyer_account_id).await?;
+    let parties = Pair::of_ids(&found.supplier_account_id, &found.buyer_account_id)?;
+    let companies = parties.companies(session).await?;
     companies.require(file, &read.content.seller, &read.content.buyer, pair.without_company_ids)?;
-    require_order(&read, &found.fingerprint, &read_key(session, pair.key_file.as_deref())?, &companies)
+    let key = parties.read_key(session, pair.key_file.as_deref()).await?;
+    require_order(&read, &found.fingerprint, &key, &companies)
 }
 
 /// Holds a proposal to the accepting party's own copy of the change.

@@ -5,7 +5,7 @@ use super::documents::UblFile;
 use super::invoice_document::InvoiceDocument;
 use super::names::by_name;
 use super::order_document::require_named;
-use super::pair::{Companies, PairFlags, read_key};
+use super::pair::{Pair, PairFlags};
 use super::salts::SaltFlag;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
@@ -57,7 +57,9 @@ pub enum ReceivablesCommand {
                             --invoice invoice.xml")]
     Credit(Box<Crediting>),
     /// Gives a confirmed receivable to another merchant, which signs too (--co-signer). Its owner does.
-    #[command(after_help = "Example:\n  causeway invoices assign --as supplier --co-signer mill RECEIVABLE --to mill")]
+    #[command(
+        after_help = "Example:\n  causeway invoices assign --as supplier --co-signer tier-2 RECEIVABLE --to tier-2"
+    )]
     Assign {
         /// The receivable.
         receivable: ObjectId,
@@ -67,8 +69,8 @@ pub enum ReceivablesCommand {
     },
     /// Splits what is outstanding of a confirmed receivable into 2 to 8 parts. Its owner does; the owners of the parts sign
     /// too (--co-signer).
-    #[command(after_help = "Example:\n  causeway invoices split --as supplier --co-signer mill RECEIVABLE \
-                            --part supplier=100000.00 --part mill=22000.00")]
+    #[command(after_help = "Example:\n  causeway invoices split --as supplier --co-signer tier-2 RECEIVABLE \
+                            --part supplier=30000.00 --part tier-2=15600.00")]
     Split {
         /// The receivable.
         receivable: ObjectId,
@@ -128,9 +130,10 @@ async fn credit(session: &Session, crediting: Crediting) -> Result<(), Failure> 
     let Crediting { receivable, document, invoice, pair, salt } = crediting;
     let read = UblFile::read(&document, UblCreditNote::read_thoroughly)?;
     let note = &read.content;
-    let key = read_key(session, pair.key_file.as_deref())?;
     let found = session.client.receivable(receivable).await?;
-    let companies = Companies::of_ids(session, &found.supplier_account_id, &found.buyer_account_id).await?;
+    let parties = Pair::of_ids(&found.supplier_account_id, &found.buyer_account_id)?;
+    let key = parties.read_key(session, pair.key_file.as_deref()).await?;
+    let companies = parties.companies(session).await?;
     companies.require(&read.path, &note.supplier, &note.buyer, pair.without_company_ids)?;
     if let Some(file) = invoice {
         let invoice = InvoiceDocument::read(&file)?;

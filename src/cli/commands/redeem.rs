@@ -20,7 +20,7 @@ pub enum RedeemCommand {
         /// The token.
         token: TokenId,
         /// Where the fiat goes. It stays here: the ledger sees a salted commitment to it, whose salt is printed.
-        #[arg(long, value_name = "TEXT", default_value = "")]
+        #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         payout: String,
     },
     /// States that the fiat was paid, and burns the units. The issuer does.

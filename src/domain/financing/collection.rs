@@ -132,7 +132,7 @@ impl RecordRecovery {
     ///
     /// # Errors
     /// `UNKNOWN_LOAN`, `NOT_THE_ORIGINATOR`, those of [`Context::signed_by`], `LOAN_NOT_WRITTEN_OFF`, `AMOUNT_EXCEEDS_OWED`,
-    /// `ACCOUNT_CLOSED`, `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`.
+    /// `INSUFFICIENT_FUNDS`, `ACCOUNT_CLOSED`, `AMOUNT_OVERFLOW`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.loan;
         let found = originated(id, context, changes)?;

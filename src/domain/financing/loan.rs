@@ -2,8 +2,8 @@
 //!
 //! # Life cycle
 //! A loan is made, disbursed and secured in one operation ([`super::RequestFinancing`]). What is paid goes to fees, then to
-//! interest, then to principal; once it is written off, to principal first. Time alone makes it overdue and ages it;
-//! default and write-off are declared by its originator and recorded with their amounts.
+//! interest, then to principal; once it is written off, to principal, then to fees, then to interest. Time alone makes it
+//! overdue and ages it; default and write-off are declared by its originator and recorded with their amounts.
 //!
 //! ```text
 //! performing --fall overdue--> overdue --default--> defaulted --write off--> written off --recover--> recovered
@@ -206,7 +206,7 @@ pub struct Loan {
     accrues_from: Day,
     interest_paid: Amount,
     fee_owed: Amount,
-    charges_written_off: Amount,
+    interest_written_off: Amount,
     written_off: Amount,
     recovered: Amount,
 }
@@ -219,7 +219,7 @@ codec_struct!(Loan {
     accrues_from,
     interest_paid,
     fee_owed,
-    charges_written_off,
+    interest_written_off,
     written_off,
     recovered,
 });
@@ -256,7 +256,7 @@ impl Loan {
             accrues_from,
             interest_paid: Amount::ZERO,
             fee_owed,
-            charges_written_off: Amount::ZERO,
+            interest_written_off: Amount::ZERO,
             written_off: Amount::ZERO,
             recovered: Amount::ZERO,
         }
@@ -321,7 +321,7 @@ impl Loan {
                 let interest = self.accrued(principal, on)?.excess_over(self.interest_paid);
                 Some(Owed { fee: self.fee_owed, interest, principal })
             }
-            LoanState::WrittenOff => Some(Owed { fee: Amount::ZERO, interest: self.charges_written_off, principal }),
+            LoanState::WrittenOff => Some(Owed { fee: self.fee_owed, interest: self.interest_written_off, principal }),
             LoanState::Repaid | LoanState::Recovered => Some(Owed::default()),
         }
     }
@@ -359,11 +359,12 @@ impl Loan {
         Ok(received)
     }
 
-    /// What a payment is for: fees, interest, principal; of a loan that was written off principal, then the rest.
+    /// What a payment is for: fees, interest, principal; of a loan that was written off principal, fees, interest.
     fn allot(&self, owed: Owed, amount: Amount) -> Owed {
         if self.state == LoanState::WrittenOff {
             let principal = amount.min(owed.principal);
-            return Owed { fee: Amount::ZERO, interest: amount.excess_over(principal), principal };
+            let fee = amount.excess_over(principal).min(owed.fee);
+            return Owed { fee, interest: amount.excess_over(principal).excess_over(fee), principal };
         }
         let fee = amount.min(owed.fee);
         let interest = amount.excess_over(fee).min(owed.interest);
@@ -382,7 +383,7 @@ impl Loan {
         parts.retain(|(_, part)| !part.is_zero());
         match self.state {
             LoanState::WrittenOff => {
-                self.charges_written_off = self.charges_written_off.checked_sub(paid.interest)?;
+                self.interest_written_off = self.interest_written_off.checked_sub(paid.interest)?;
                 self.recovered = self.recovered.checked_add(paid.total()?)?;
             }
             // Principal is paid only when no interest is owed, so the next begins from nothing.
@@ -430,9 +431,9 @@ impl Loan {
         let overflow = Reason::AmountOverflow { token: self.terms.token };
         let next = self.state.after(LoanStep::WriteOff).ok_or(self.not_open(id))?;
         let owed = self.owed(on).ok_or(overflow.clone())?;
-        self.written_off = owed.total().ok_or(overflow.clone())?;
-        self.charges_written_off = owed.fee.checked_add(owed.interest).ok_or(overflow)?;
-        (self.fee_owed, self.state, self.ages_at) = (Amount::ZERO, next, None);
+        self.written_off = owed.total().ok_or(overflow)?;
+        self.interest_written_off = owed.interest;
+        (self.state, self.ages_at) = (next, None);
         Ok(owed)
     }
 

@@ -37,7 +37,7 @@ impl PayInvoice {
     ///
     /// # Errors
     /// `UNKNOWN_RECEIVABLE`, `NOT_THE_BUYER`, those of [`Context::signed_by`], `RECEIVABLE_NOT_OPEN`,
-    /// `AMOUNT_EXCEEDS_OUTSTANDING`, `ACCOUNT_CLOSED`, `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`.
+    /// `AMOUNT_EXCEEDS_OUTSTANDING`, `INSUFFICIENT_FUNDS`, `ACCOUNT_CLOSED`, `AMOUNT_OVERFLOW`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.receivable;
         let mut found = receivable(changes, id)?;
@@ -48,6 +48,7 @@ impl PayInvoice {
         context.signed_by(changes, buyer)?;
         let (state_before, outstanding_before, holder) = (found.state(), found.outstanding(), found.holder());
         found.pay(id, self.amount)?;
+        changes.require_available(token, buyer, self.amount)?;
         let to_lenders = match found.loan() {
             None => Amount::ZERO,
             Some(loan_id) => repay_from(buyer, (id, &mut found), (loan_id, self.amount), context.now, changes)?,
@@ -114,6 +115,8 @@ pub(super) fn repay(
     let today = calendar_of(changes, &loan.terms)?.day_of(now);
     let state_before = loan.state();
     let Received { paid, parts } = loan.receive(id, today, amount)?;
+    let own = parts.iter().find(|(lender, _)| *lender == payer).map_or(Amount::ZERO, |(_, part)| *part);
+    changes.require_available(token, payer, amount.excess_over(own))?;
     for (lender, part) in &parts {
         if *lender != payer {
             open_account(changes, *lender)?;
@@ -177,7 +180,7 @@ impl RepayLoan {
     ///
     /// # Errors
     /// `UNKNOWN_LOAN`, `NOT_THE_BORROWER`, those of [`Context::signed_by`], `LOAN_NOT_OPEN`, `AMOUNT_EXCEEDS_OWED`,
-    /// `ACCOUNT_CLOSED`, `INSUFFICIENT_FUNDS`, `AMOUNT_OVERFLOW`.
+    /// `INSUFFICIENT_FUNDS`, `ACCOUNT_CLOSED`, `AMOUNT_OVERFLOW`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let found = loan(changes, self.loan)?;
         let (borrower, receivable_id) = (found.terms.borrower, found.terms.receivable);

@@ -85,7 +85,7 @@ async fn fund_customers(
     let mut draft = stage.draft("bank-east")?;
     for token in tokens {
         let more = if *token == trade_token { trade_amount } else { Amount::ZERO };
-        let amount = add(units(stage, *token, 50_000), more)?;
+        let amount = add(units(stage, *token, 100_000), more)?;
         draft.add(operations::transfer(bank, buyer, *token, amount, remittance("FUND-BUYER", "CASH", &[])));
     }
     let sentence = match tokens.len() {

@@ -92,6 +92,24 @@ fn payments_are_of_the_buyer_and_of_what_is_owed() {
     assert_eq!(name_of(desk.pay(dear, 1)), "ACCOUNT_CLOSED");
 }
 
+/// What is paid in parts is asked for as a whole, and a decline tells the whole.
+#[test]
+fn who_cannot_pay_all_of_it_is_told_the_whole() {
+    let mut desk = Desk::open();
+    let (receivable, id) = desk.lent();
+    let (buyer, supplier, token) = (desk.market.buyer, desk.market.supplier, desk.market.token);
+    let holds = |units| crate::ledger::Balance { available: amount(units), locked: amount(0) };
+    desk.market.stage.edit(|changes| {
+        // Enough for the lender's part of 10,100 and not for all of it, and the other way round.
+        changes.put(&(buyer, token), &holds(19_999));
+        changes.put(&(supplier, token), &holds(9_999));
+    });
+    let short = |account, units| Reason::InsufficientFunds { account, token, required: amount(units) };
+    assert_eq!(desk.pay(receivable, 20_000).map(drop), Err(short(buyer, 20_000)));
+    assert_eq!(desk.repay_as(supplier, id, 10_000).map(drop), Err(short(supplier, 10_000)));
+    desk.pay(receivable, 19_999).expect("all that it has");
+}
+
 #[test]
 fn the_borrower_repays_early_and_frees_its_receivable() {
     let mut desk = Desk::open();
@@ -153,13 +171,17 @@ fn default_write_off_and_recovery_are_recorded_with_their_amounts() {
     let loan = desk.loan(id);
     let written_off = loan.written_off().minor_units();
     assert_eq!(written_off, 100 + 93 + 5 * 95 + 10_000);
+    assert_eq!(loan.owed(loan.terms.due_on), Some(owed(100, 93 + 5 * 95, 10_000)), "each stays what it was");
     let class = BookLine::LenderClass(lender, LoanClass::WrittenOff);
     assert_eq!(loan.lines(), BTreeMap::from([(class, amount(10_000))]), "no asset any more");
     // What the buyer pays after all reaches the lender first; what comes in beside the ledger is recorded.
     desk.pay(receivable, 4_000).expect("the buyer has the funds");
     assert_eq!(desk.loan(id).recovered(), amount(4_000));
     assert_eq!(name_of(recover(&mut desk, lender, id, written_off - 3_999)), "AMOUNT_EXCEEDS_OWED");
-    recover(&mut desk, lender, id, written_off - 4_000).expect("all of it");
+    // Principal, then the fee, then interest.
+    recover(&mut desk, lender, id, 6_060).expect("a part of it");
+    assert_eq!(desk.loan(id).owed(loan.terms.due_on), Some(owed(40, 93 + 5 * 95, 0)));
+    recover(&mut desk, lender, id, written_off - 10_060).expect("all of it");
     assert_eq!(desk.loan(id).state(), LoanState::Recovered);
     assert_eq!(desk.receivable(receivable).state(), ReceivableState::Confirmed);
 }
