@@ -7,6 +7,7 @@
 //! Rules: what is allowed the ledger decides, and says.
 
 mod commands;
+mod common;
 mod failure;
 mod outcome;
 mod output;
@@ -18,9 +19,10 @@ use commands::{
     accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
     read_points, receipts, redeem, reserves, run, tokens,
 };
+use common::Common;
 use failure::Failure;
 use output::Format;
-use session::{Common, Session};
+use session::Session;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

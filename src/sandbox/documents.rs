@@ -487,7 +487,11 @@ mod tests {
         for (told, found) in [
             ("is not the order PO-CW-1795000000", misfit(&|order| order.number = "7".to_owned())),
             ("is in EUR", misfit(&|order| order.terms.currency = "EUR".parse().expect("a currency"))),
-            ("other companies", misfit(&|order| order.seller.name = "Another".to_owned())),
+            ("other companies", misfit(&|order| order.seller.legal_id = Some("70000099".to_owned()))),
+            (
+                "other companies",
+                misfit(&|order| (order.seller.name, order.seller.legal_id) = ("Another".to_owned(), None)),
+            ),
             ("is over less", misfit(&|order| order.terms.totals.payable = ubl::Decimal::ZERO)),
         ] {
             assert!(found.contains(told) && found.contains("a.xml"), "{found}");

@@ -28,7 +28,7 @@ pub fn fit(data_dir: &Path) {
     let too_much = as_buyer(&["pay", "999999.00", "HKDX", "--to", "supplier"]);
     let told = String::from_utf8_lossy(&too_much.stdout).into_owned();
     assert!(told.contains("required        999,999.00 HKDX") && told.contains("buyer (cw1"), "{told}");
-    assert!(told.contains("available       79,850.00 HKDX"), "{told}");
+    assert!(told.contains("available       79,837.50 HKDX"), "{told}");
     whoever_names_a_passphrase_means_it(data_dir);
     assert_fails(&as_buyer(&["blocks", "show", "999999"]), 1, &["BLOCK_NOT_REACHED", "lower height"]);
 

@@ -1,8 +1,8 @@
 //! `causeway audit`: a stopped node's data, executed again from the genesis and compared to the last entry.
 
+use crate::cli::common::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many};
-use crate::cli::session::Common;
 use crate::execution::genesis::Genesis;
 use crate::node::audit::{AuditError, AuditReport, audit};
 use crate::storage::RocksStore;

@@ -6,9 +6,9 @@ use super::peers::PeersCommand;
 use crate::bench::{
     self, IssuanceParties, Mix, Network, Nodes, Pace, Parties, Plan, Report, Skew, Via, page, percentiles,
 };
+use crate::cli::common::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
-use crate::cli::session::Common;
 use crate::primitives::TokenId;
 use crate::sandbox;
 use std::path::PathBuf;

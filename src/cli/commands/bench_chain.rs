@@ -3,9 +3,9 @@
 use super::bench::skew;
 use crate::bench::Skew;
 use crate::bench::chain::{self, ChainPlan};
+use crate::cli::common::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
-use crate::cli::session::Common;
 use crate::sandbox;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `causeway keys`: key files on this machine. No node is asked.
 
+use crate::cli::common::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::print_one;
-use crate::cli::session::Common;
 use crate::client::KeyPair;
 use serde_json::json;
 use std::path::PathBuf;

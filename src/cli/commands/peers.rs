@@ -2,9 +2,9 @@
 
 use super::bench::LoadArguments;
 use crate::bench::peers::{self, PeersPlan};
+use crate::cli::common::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
-use crate::cli::session::Common;
 use crate::sandbox;
 use std::path::PathBuf;
 

@@ -1,9 +1,10 @@
 //! `causeway receipts`: fetching receipts, and verifying them offline.
 
+use crate::cli::common::Common;
 use crate::cli::failure::Failure;
 use crate::cli::outcome::{outcome_value, token_of};
 use crate::cli::output::{Format, money, print_one, with_units};
-use crate::cli::session::{Common, Session};
+use crate::cli::session::Session;
 use crate::client::json::body_to_json;
 use crate::client::receipt_file::{self, ReceiptFileError};
 use crate::execution::genesis::Genesis;

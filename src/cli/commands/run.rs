@@ -1,8 +1,8 @@
 //! `causeway node`, `causeway testnet`, `causeway sandbox`: what runs here instead of asking a node.
 
+use crate::cli::common::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_one};
-use crate::cli::session::Common;
 use crate::sandbox::testnet::{self, Plan, Ports};
 use crate::sandbox::{self, Options, PortChoice, Scenario};
 use serde_json::json;
