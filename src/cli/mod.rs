@@ -7,8 +7,8 @@
 //! Rules: what is allowed the ledger decides, and says.
 
 mod commands;
-mod common;
 mod failure;
+mod flags;
 mod outcome;
 mod output;
 mod session;
@@ -19,8 +19,8 @@ use commands::{
     accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
     read_points, receipts, redeem, reserves, run, tokens,
 };
-use common::Common;
 use failure::Failure;
+use flags::Common;
 use output::Format;
 use session::Session;
 use std::path::PathBuf;

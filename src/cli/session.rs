@@ -1,7 +1,7 @@
 //! A command's connection to the ledger: who signs, how amounts are read, and how answers are printed.
 
-use super::common::{Common, Identity};
 use super::failure::Failure;
+use super::flags::{Common, Identity};
 use super::outcome::{outcome_value, settled_to_json, token_of};
 use super::output::{self, Format};
 use crate::client::decimal::DecimalError;

@@ -19,9 +19,9 @@ const WORDS: [(&str, &str); 7] = [
 ];
 
 /// The lines of a page's block of commands that begins with a line of these words.
-fn block<'a>(page: &'a str, first: &str) -> Vec<String> {
-    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let block = blocks.filter(|block: &&'a str| block.starts_with(first)).next().unwrap_or_else(|| panic!("{first}"));
+fn block(page: &str, first: &str) -> Vec<String> {
+    let mut blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let block = blocks.find(|block| block.starts_with(first)).unwrap_or_else(|| panic!("{first}"));
     block.replace("\\\n", " ").lines().map(str::to_owned).collect()
 }
 

@@ -1,7 +1,7 @@
 //! `causeway audit`: a stopped node's data, executed again from the genesis and compared to the last entry.
 
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::output::{Format, print_many};
 use crate::execution::genesis::Genesis;
 use crate::node::audit::{AuditError, AuditReport, audit};

@@ -6,8 +6,8 @@ use super::peers::PeersCommand;
 use crate::bench::{
     self, IssuanceParties, Mix, Network, Nodes, Pace, Parties, Plan, Report, Skew, Via, page, percentiles,
 };
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::output::Format;
 use crate::primitives::TokenId;
 use crate::sandbox;

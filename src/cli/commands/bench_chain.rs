@@ -3,8 +3,8 @@
 use super::bench::skew;
 use crate::bench::Skew;
 use crate::bench::chain::{self, ChainPlan};
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::output::Format;
 use crate::sandbox;
 use std::path::PathBuf;

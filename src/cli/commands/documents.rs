@@ -1,7 +1,7 @@
 //! `causeway documents`: what trade documents say, before anything is signed. No node is asked, and nothing is sent.
 
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::output::{Format, print_one};
 use crate::client::epcis::{self, EpcisDocument, EventId, ShipmentEvent};
 use crate::client::ubl::{self, UblDocument, UblError, UblLine, UblOrderTerms, UblParty, UblTotals};

@@ -1,7 +1,7 @@
 //! `causeway keys`: key files on this machine. No node is asked.
 
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::output::print_one;
 use crate::client::KeyPair;
 use serde_json::json;

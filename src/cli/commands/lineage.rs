@@ -1,8 +1,8 @@
 //! `causeway lineage`: where a loan, a receivable or an order comes from, fetched with its proofs and verified offline.
 
 use super::receipts::{read_genesis, trust_root};
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::output::{Format, print_many, print_one};
 use crate::cli::session::Session;
 use crate::client::lineage::{Lineage, LineageError, LineageStep};

@@ -2,8 +2,8 @@
 
 use super::bench::LoadArguments;
 use crate::bench::peers::{self, PeersPlan};
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::output::Format;
 use crate::sandbox;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `causeway receipts`: fetching receipts, and verifying them offline.
 
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::outcome::{outcome_value, token_of};
 use crate::cli::output::{Format, money, print_one, with_units};
 use crate::cli::session::Session;

@@ -1,7 +1,7 @@
 //! `causeway node`, `causeway testnet`, `causeway sandbox`: what runs here instead of asking a node.
 
-use crate::cli::common::Common;
 use crate::cli::failure::Failure;
+use crate::cli::flags::Common;
 use crate::cli::output::{Format, print_one};
 use crate::sandbox::testnet::{self, Plan, Ports};
 use crate::sandbox::{self, Options, PortChoice, Scenario};
