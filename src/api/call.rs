@@ -1,8 +1,12 @@
-//! Around every call: which method it is, and its deadline.
+//! Around every call: which method it is, what its client may ask for, and its deadline.
+//!
+//! A call takes of its client's budget and holds a place until its answer is out (see `clients`). One that is no stream has its request in
+//! within half a minute and its answer out within five, however slowly its client writes and reads.
 //!
 //! A call whose `grpc-timeout` runs out is answered with DEADLINE_EXCEEDED, before its first message and in the middle of
 //! a stream alike. (tonic's own timer answers CANCELLED, and leaves streams alone.)
 
+use super::clients::{CallPlace, Clients, weight_of};
 use bytes::Bytes;
 use http_body::Frame;
 use std::future::Future;
@@ -23,27 +27,33 @@ pub(super) struct MethodPath(pub String);
 /// timer, of which timers' millisecond steps are part.
 const MARGIN: Duration = Duration::from_millis(3);
 
+/// How long a client may take to send what it asks for.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a call may take that is no stream, with its client's reading of the answer.
+const CALL_TIME_MAX: Duration = Duration::from_secs(300);
+
 /// See the module.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CallLayer;
+#[derive(Clone)]
+pub(super) struct CallLayer(pub Clients);
 
 impl<S> Layer<S> for CallLayer {
     type Service = CallService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CallService { inner }
+        CallService { inner, clients: self.0.clone() }
     }
 }
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct CallService<S> {
     inner: S,
+    clients: Clients,
 }
 
-impl<S, B> Service<Request<B>> for CallService<S>
+impl<S> Service<Request<Body>> for CallService<S>
 where
-    S: Service<Request<B>, Response = Response<Body>>,
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response<Body>;
@@ -54,24 +64,44 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = MethodPath(request.uri().path().to_owned());
-        request.extensions_mut().insert(path);
+        let (weight, is_stream) = (weight_of(&path.0), is_stream(&path.0));
         let timeout = request.headers().get("grpc-timeout").and_then(parse_timeout);
-        let answer = self.inner.call(request);
+        let client = self.clients.calling(request.extensions());
+        request.extensions_mut().insert(path);
+        request.extensions_mut().insert(client.clone());
+        // The one that was asked whether it is ready is the one that is called.
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
         Box::pin(async move {
-            let Some(timeout) = timeout else { return answer.await };
-            // A timeout past the end of time is none.
-            let Some(deadline) = Instant::now().checked_add(timeout.saturating_sub(MARGIN)) else {
-                return answer.await;
+            let place = match client.admit(weight).await {
+                Ok(place) => place,
+                Err(refused) => return Ok(refused.into_http()),
             };
-            match timeout_at(deadline, answer).await {
-                Ok(Ok(response)) => Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline)))),
+            let now = Instant::now();
+            // A timeout past the end of time is none.
+            let asked = timeout.and_then(|timeout| now.checked_add(timeout.saturating_sub(MARGIN)));
+            let deadline = if is_stream { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
+            let request = if is_stream { request } else { request.map(|body| within(body, now + REQUEST_TIME_MAX)) };
+            let answer = inner.call(request);
+            let answered = match deadline {
+                Some(deadline) => timeout_at(deadline, answer).await,
+                None => Ok(answer.await),
+            };
+            match answered {
+                Ok(Ok(response)) => Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline, place)))),
                 Ok(Err(error)) => Err(error),
                 Err(_) => Ok(exceeded().into_http()),
             }
         })
     }
+}
+
+/// Whether a method's request or answer is a stream.
+fn is_stream(method_path: &str) -> bool {
+    let method = method_path.rsplit('/').next().unwrap_or_default();
+    matches!(method, "SubmitStream" | "StreamBlocks" | "StreamEvents" | "Watch" | "ServerReflectionInfo")
 }
 
 fn exceeded() -> Status {
@@ -97,16 +127,49 @@ fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
     })
 }
 
-/// A body that ends with DEADLINE_EXCEEDED when the deadline passes before it ends by itself.
-struct BoundedBody {
+/// A request that ends with an error if it is not in by then.
+fn within(body: Body, deadline: Instant) -> Body {
+    Body::new(TimedBody { inner: body, deadline: Box::pin(sleep_until(deadline)) })
+}
+
+struct TimedBody {
     inner: Body,
     deadline: Pin<Box<Sleep>>,
+}
+
+impl http_body::Body for TimedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        let message = "the request did not arrive in time: send it at once, or as a stream";
+        self.deadline.as_mut().poll(context).map(|()| Some(Err(Status::deadline_exceeded(message))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+}
+
+/// An answer that ends with DEADLINE_EXCEEDED when the deadline passes before it ends by itself, and that holds its call's
+/// place until then.
+struct BoundedBody {
+    inner: Body,
+    deadline: Option<Pin<Box<Sleep>>>,
+    place: Option<CallPlace>,
     ended: bool,
 }
 
 impl BoundedBody {
-    fn new(inner: Body, deadline: Instant) -> Self {
-        Self { inner, deadline: Box::pin(sleep_until(deadline)), ended: false }
+    fn new(inner: Body, deadline: Option<Instant>, place: CallPlace) -> Self {
+        let deadline = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+        Self { inner, deadline, place: Some(place), ended: false }
     }
 }
 
@@ -122,12 +185,16 @@ impl http_body::Body for BoundedBody {
             return Poll::Ready(None);
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+            if frame.is_none() {
+                self.place = None;
+            }
             return Poll::Ready(frame);
         }
-        if self.deadline.as_mut().poll(context).is_pending() {
+        let Some(deadline) = &mut self.deadline else { return Poll::Pending };
+        if deadline.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
-        self.ended = true;
+        (self.ended, self.place) = (true, None);
         let mut trailers = HeaderMap::new();
         Poll::Ready(Some(exceeded().add_header(&mut trailers).map(|()| Frame::trailers(trailers))))
     }

@@ -1,6 +1,7 @@
 //! `LedgerService`: submitting transactions, and reading what became of them.
 
 use super::caller::{Caller, identify, signing_key};
+use super::clients::CallingClient;
 use super::lineage::lineage;
 use super::status::{malformed, no_block, no_transaction, not_found, refused, status, unavailable};
 use super::streams::{self, StreamPlaces, StreamReader};
@@ -45,9 +46,10 @@ pub(super) struct Ledger {
 #[tonic::async_trait]
 impl LedgerService for Ledger {
     async fn submit(&self, request: Request<pb::SubmitRequest>) -> Answer<pb::SubmitResponse> {
+        let client = CallingClient::of(&request);
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
         let transaction_id = signed.id();
-        let status = match self.node.submit(signed).await.map_err(|refusal| refused(&refusal))? {
+        let status = match self.node.submit(signed).await.map_err(|refusal| charged(client.as_ref(), &refusal))? {
             Submission::Pending(_) => TransactionStatus::Pending,
             Submission::Final(done) => status_to_pb(&done.outcome().status),
         };
@@ -58,10 +60,11 @@ impl LedgerService for Ledger {
         // Submitting takes the transaction's own signatures. A read signature that does not hold only means that the
         // answer opens no balance.
         let reader = identify(&*self.node, &request).map_or(Caller::Anyone, |(caller, _)| caller);
+        let client = CallingClient::of(&request);
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
         let id = signed.id();
         let admitted = Instant::now();
-        let finality_us = match settle(&*self.node, signed).await? {
+        let finality_us = match settle(&*self.node, client.as_ref(), signed).await? {
             Settled::Before => 0,
             // Longer than 584,000 years does not fit.
             Settled::Now => admitted.elapsed().as_micros() as u64,
@@ -83,10 +86,16 @@ impl LedgerService for Ledger {
         request: Request<Streaming<pb::SubmitStreamRequest>>,
     ) -> Answer<Self::SubmitStreamStream> {
         let (ledger, room) = (self.node.clone(), Arc::new(Semaphore::new(STREAM_IN_FLIGHT_MAX)));
+        let client = CallingClient::of(&request);
+        let payer = client.clone();
         // No message is read before there is room for what the one before it holds. Those that are read go on side by side.
         let messages = request.into_inner().then(move |message| {
-            let room = room.clone();
+            let (room, client) = (room.clone(), client.clone());
             async move {
+                // Whoever sent signatures that do not verify waits until they are paid for.
+                if let Some(client) = client {
+                    client.wait().await;
+                }
                 let transactions = unpack(message?)?;
                 // At least one, so that empty messages are not for nothing either. No more than there is room for in all.
                 let places = transactions.len().max(1) as u32;
@@ -95,10 +104,10 @@ impl LedgerService for Ledger {
             }
         });
         let answers = messages.flat_map_unordered(None, move |message: Result<_, Status>| {
-            let ledger = ledger.clone();
+            let (ledger, client) = (ledger.clone(), payer.clone());
             match message {
                 Ok((transactions, room)) => {
-                    let results = async move { settled(ledger, transactions, room).await };
+                    let results = async move { settled(ledger, client.as_ref(), transactions, room).await };
                     results.flatten_stream().map(Ok).boxed()
                 }
                 Err(error) => futures::stream::iter([Err(error)]).boxed(),
@@ -258,9 +267,19 @@ enum Settled {
     Now,
 }
 
+/// A refusal's status, once whoever sent the transaction has paid for it.
+fn charged(client: Option<&CallingClient>, refusal: &Refusal) -> Status {
+    client.inspect(|client| client.charge_for(refusal));
+    refused(refusal)
+}
+
 /// Submits and waits until nothing can change any more.
-async fn settle(ledger: &dyn LedgerHandle, signed: SignedTransaction) -> Result<Settled, Status> {
-    let pending = match ledger.submit(signed).await.map_err(|refusal| refused(&refusal))? {
+async fn settle(
+    ledger: &dyn LedgerHandle,
+    client: Option<&CallingClient>,
+    signed: SignedTransaction,
+) -> Result<Settled, Status> {
+    let pending = match ledger.submit(signed).await.map_err(|refusal| charged(client, &refusal))? {
         Submission::Final(_) => return Ok(Settled::Before),
         Submission::Pending(pending) => pending,
     };
@@ -295,9 +314,10 @@ fn packed(results: Vec<Result<pb::SubmissionResult, Status>>) -> Vec<Result<pb::
 /// goes on. Their places are given back one by one.
 async fn settled(
     ledger: Arc<dyn LedgerHandle>,
+    client: Option<&CallingClient>,
     messages: Vec<pb::SignedTransaction>,
     mut room: OwnedSemaphorePermit,
-) -> impl Stream<Item = pb::SubmissionResult> {
+) -> impl Stream<Item = pb::SubmissionResult> + use<> {
     let mut known = Vec::new();
     let mut signed = Vec::with_capacity(messages.len());
     for message in messages {
@@ -313,7 +333,10 @@ async fn settled(
     let waiting = FuturesUnordered::new();
     for (id, submission) in ids.into_iter().zip(ledger.submit_all(signed).await) {
         match submission {
-            Err(refusal) => known.push(refused_with(id, &refusal)),
+            Err(refusal) => {
+                client.inspect(|client| client.charge_for(&refusal));
+                known.push(refused_with(id, &refusal));
+            }
             Ok(Submission::Final(done)) => known.push(finished(id, &done)),
             Ok(Submission::Pending(pending)) => {
                 let (place, ending) = (room.split(1), ledger.wait_final(pending));

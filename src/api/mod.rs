@@ -14,6 +14,8 @@
 mod accounts;
 mod call;
 mod caller;
+mod clients;
+mod connections;
 mod financeable;
 mod financing;
 mod ledger;
@@ -31,6 +33,7 @@ mod trade;
 mod visibility;
 
 pub use caller::{READ_AUTHORISATION_AHEAD_MS_MAX, read_message};
+pub use clients::{BAD_SIGNATURE_WEIGHT, BUDGET_PATIENCE, ClientLimits};
 pub use ledger::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use server::{

@@ -2,6 +2,8 @@
 
 use super::accounts::Accounts;
 use super::call::CallLayer;
+use super::clients::{ClientLimits, Clients, FORGET_EVERY};
+use super::connections::placed;
 use super::financing::Financing;
 use super::ledger::Ledger;
 use super::lending::Lending;
@@ -9,6 +11,7 @@ use super::node::Node;
 use super::streams::StreamPlaces;
 use super::tokens::Tokens;
 use super::trade::Trade;
+use crate::node::NodeMetrics;
 use crate::node::service::LedgerHandle;
 use crate::wire::pb;
 use crate::wire::pb::accounts::accounts_service_server::AccountsServiceServer;
@@ -50,6 +53,10 @@ const LIVE: &str = "live";
 pub struct ServerConfig {
     /// Certificates; none for plain text, which is for the loopback only.
     pub tls: Option<ServerTlsConfig>,
+    /// What a client may ask for.
+    pub clients: ClientLimits,
+    /// Where it is counted what was refused.
+    pub metrics: NodeMetrics,
 }
 
 /// Why serving failed.
@@ -77,6 +84,9 @@ pub async fn serve(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (reporter, health) = tonic_health::server::health_reporter();
     let watch = tokio::spawn(report_health(reporter, ledger.clone()));
+    let clients = Clients::new(config.clients, config.metrics);
+    let incoming = placed(incoming, clients.clone());
+    let forgetting = tokio::spawn(forget_the_idle(clients.clone()));
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
@@ -92,7 +102,7 @@ pub async fn serve(
         };
     }
     let served = server
-        .layer(CallLayer)
+        .layer(CallLayer(clients))
         .add_service(limited!(LedgerServiceServer(Ledger { node: ledger.clone(), streams: StreamPlaces::default() })))
         .add_service(limited!(AccountsServiceServer(Accounts(ledger.clone()))))
         .add_service(limited!(TokensServiceServer(Tokens(ledger.clone()))))
@@ -106,7 +116,15 @@ pub async fn serve(
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await;
     watch.abort();
+    forgetting.abort();
     Ok(served?)
+}
+
+async fn forget_the_idle(clients: Clients) {
+    loop {
+        tokio::time::sleep(FORGET_EVERY).await;
+        clients.forget_the_idle();
+    }
 }
 
 fn reflection() -> Reflection<'static> {

@@ -87,6 +87,15 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
     Status::with_error_details(code_of(refusal), refusal.to_string(), details)
 }
 
+/// A client that asks for more than its part.
+pub(super) fn over_budget(wait: Duration) -> Status {
+    let mut details = error_info("CLIENT_RATE_EXCEEDED", []);
+    details.set_retry_info(Some(wait));
+    let message =
+        "this client asks for more than a node gives to one: slow down, keep fewer calls open, or submit by stream";
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 /// A malformed field of a request.
 pub(super) fn malformed(malformed: Malformed) -> Status {
     refused(&Refusal::from(malformed))

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use commonware_runtime::{Runner as _, Spawner as _, Strategizer as _, Supervisor as _, tokio as runtime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -213,7 +213,8 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     tokio::spawn(watch_disk(config.data_dir.clone(), running.metrics.clone()));
     let (stop_serving, stopped) = tokio::sync::oneshot::channel::<()>();
     let listener = tokio::net::TcpListener::from_std(prepared.grpc).map_err(DaemonError::Runtime)?;
-    let server_config = api::ServerConfig { tls: tls(&config)? };
+    let server_config =
+        api::ServerConfig { tls: tls(&config)?, clients: client_limits(&config), metrics: running.metrics.clone() };
     let serving = api::serve(listener, Arc::new(handle.clone()), server_config, async {
         // A dropped hand stops as well.
         let _ = stopped.await;
@@ -245,6 +246,16 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         },
     }
     ended
+}
+
+fn client_limits(config: &Config) -> api::ClientLimits {
+    let limits = &config.limits;
+    api::ClientLimits {
+        calls_per_second: NonZeroU32::new(limits.client_calls_per_second).unwrap_or(NonZeroU32::MIN),
+        calls_at_once: limits.client_calls_at_once as usize,
+        connections: limits.connections as usize,
+        connections_per_address: limits.connections_per_address as usize,
+    }
 }
 
 /// Keeps the figure of the room that is left.

@@ -115,6 +115,10 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("log.format", Kind::Text),
     ("log.filter", Kind::Text),
     ("limits.pool_transactions", Kind::Number),
+    ("limits.client_calls_per_second", Kind::Number),
+    ("limits.client_calls_at_once", Kind::Number),
+    ("limits.connections", Kind::Number),
+    ("limits.connections_per_address", Kind::Number),
     ("limits.shutdown_ms", Kind::Number),
     ("rehearsal.clock_ahead_ms", Kind::Number),
     ("peers", Kind::Peers),
@@ -266,13 +270,28 @@ impl Default for Log {
 pub struct Limits {
     /// Most transactions admitted and not final yet. More are refused with RESOURCE_EXHAUSTED.
     pub pool_transactions: u32,
+    /// What a client's budget of calls fills by in a second; see docs/wire.md.
+    pub client_calls_per_second: u32,
+    /// Most calls of a client that are open at once.
+    pub client_calls_at_once: u32,
+    /// Most connections.
+    pub connections: u32,
+    /// Most of them from one address.
+    pub connections_per_address: u32,
     /// How long a graceful shutdown may take, in ms.
     pub shutdown_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pool_transactions: 50_000, shutdown_ms: 5_000 }
+        Self {
+            pool_transactions: 50_000,
+            client_calls_per_second: 5_000,
+            client_calls_at_once: 8_192,
+            connections: 4_096,
+            connections_per_address: 1_024,
+            shutdown_ms: 5_000,
+        }
     }
 }
 
@@ -384,6 +403,10 @@ impl Config {
         }
         for (key, value, least) in [
             ("limits.pool_transactions", u64::from(self.limits.pool_transactions), 1),
+            ("limits.client_calls_per_second", u64::from(self.limits.client_calls_per_second), 100),
+            ("limits.client_calls_at_once", u64::from(self.limits.client_calls_at_once), 1),
+            ("limits.connections", u64::from(self.limits.connections), 1),
+            ("limits.connections_per_address", u64::from(self.limits.connections_per_address), 1),
             ("limits.shutdown_ms", self.limits.shutdown_ms, 100),
         ] {
             if value < least {

@@ -48,6 +48,10 @@ pub struct NodeMetrics {
     pub invalid_blocks: Counter,
     /// Redemptions found overdue.
     pub redemptions_overdue: Counter,
+    /// Calls refused because their client had asked for too much.
+    pub refused_calls: Counter,
+    /// Connections closed at once because too many were open.
+    pub refused_connections: Counter,
     /// Blocks whose view ended while they were built here.
     pub abandoned_builds: Counter,
     /// Blocks whose view ended while they were checked here.
@@ -106,6 +110,10 @@ impl Default for NodeMetrics {
             metric!("refused_transactions", "Transactions refused before ordering", Counter::default());
         let invalid_blocks = metric!("invalid_blocks", "Proposed blocks found invalid", Counter::default());
         let redemptions_overdue = metric!("redemptions_overdue", "Redemptions found overdue", Counter::default());
+        let refused_calls =
+            metric!("refused_calls", "Calls refused because their client had asked for too much", Counter::default());
+        let refused_connections =
+            metric!("refused_connections", "Connections closed because too many were open", Counter::default());
         let abandoned_builds =
             metric!("abandoned_builds", "Blocks whose view ended while they were built here", Counter::default());
         let abandoned_checks =
@@ -138,6 +146,8 @@ impl Default for NodeMetrics {
             refused_transactions,
             invalid_blocks,
             redemptions_overdue,
+            refused_calls,
+            refused_connections,
             abandoned_builds,
             abandoned_checks,
             proposal_transactions_max,

@@ -24,7 +24,7 @@ async fn served(mutual: bool) -> String {
     if mutual {
         tls = tls.client_ca_root(Certificate::from_pem(file("authority.crt")));
     }
-    let config = ServerConfig { tls: Some(tls) };
+    let config = ServerConfig { tls: Some(tls), ..ServerConfig::default() };
     tokio::spawn(serve(listener, Arc::new(StandIn::open()), config, std::future::pending()));
     format!("https://localhost:{port}")
 }

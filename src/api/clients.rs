@@ -1,0 +1,337 @@
+//! What one client may ask of a node, so that no client's flood is the others' delay.
+//!
+//! A client is whoever presents a certificate, where the node asks for one; else an address, of IPv6 its first 64 bits. Each
+//! has a budget that fills by the second. A call takes of it by what the answer costs the node, and a signature that does not
+//! verify takes much. A call for which there is no budget waits for up to a second, which slows whoever sends call after call, and is then
+//! refused. Connections and open calls are counted too.
+//!
+//! # Invariants
+//! * What is kept of clients is bounded: a client with a full budget and nothing open is forgotten.
+//! * A place is given back when the answer's last byte is out, or the connection is closed.
+//!
+//! # Deliberately absent
+//! Limits by account: what waits of a sender is bounded by the pool and verified in turns, and streams have places by account.
+
+use super::status::over_budget;
+use crate::admission::Refusal;
+use crate::node::NodeMetrics;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tonic::codegen::http::Extensions;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+use tonic::{Request, Status};
+
+/// How long a call waits for its client's budget.
+pub const BUDGET_PATIENCE: Duration = Duration::from_secs(1);
+/// What a signature that does not verify takes of the budget of whoever sent it.
+pub const BAD_SIGNATURE_WEIGHT: u32 = 20;
+/// How often clients that ask for nothing are forgotten.
+pub(super) const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// The bounds for each client, and on connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// What a client's budget fills by in a second. It holds as much as two seconds bring.
+    pub calls_per_second: NonZeroU32,
+    /// Most calls of a client that are open at once.
+    pub calls_at_once: usize,
+    /// Most connections.
+    pub connections: usize,
+    /// Most of them from one address.
+    pub connections_per_address: usize,
+}
+
+impl ClientLimits {
+    /// Where nothing else is configured.
+    pub const DEFAULT: Self = Self {
+        calls_per_second: NonZeroU32::new(5_000).unwrap(),
+        calls_at_once: 8_192,
+        connections: 4_096,
+        connections_per_address: 1_024,
+    };
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Who calls, as far as a connection tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum ClientId {
+    /// The SHA-256 of the certificate that it presented.
+    Certificate([u8; 32]),
+    /// Where it calls from.
+    Address(IpAddr),
+}
+
+/// An address, or the network of an IPv6 address: whoever has one has 2^64 of them.
+fn client_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// What is open, by client and by address. Everything here shares it.
+#[derive(Clone)]
+pub(super) struct Clients(Arc<Shared>);
+
+struct Shared {
+    limits: ClientLimits,
+    budgets: RateLimiter<ClientId, HashMapStateStore<ClientId>, DefaultClock>,
+    calls: Mutex<BTreeMap<ClientId, usize>>,
+    connections: Mutex<Connections>,
+    metrics: NodeMetrics,
+}
+
+#[derive(Default)]
+struct Connections {
+    open: usize,
+    by_address: BTreeMap<IpAddr, usize>,
+}
+
+impl Clients {
+    pub fn new(limits: ClientLimits, metrics: NodeMetrics) -> Self {
+        let quota = Quota::per_second(limits.calls_per_second)
+            .allow_burst(limits.calls_per_second.saturating_mul(NonZeroU32::new(2).unwrap_or(NonZeroU32::MIN)));
+        let budgets = RateLimiter::hashmap_with_clock(quota, DefaultClock::default());
+        let (calls, connections) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { limits, budgets, calls, connections, metrics }))
+    }
+
+    /// Who makes a call.
+    pub fn calling(&self, extensions: &Extensions) -> CallingClient {
+        let certified = extensions.get::<TlsConnectInfo<TcpConnectInfo>>();
+        let certificate = certified.and_then(TlsConnectInfo::peer_certs).and_then(|chain| chain.first().cloned());
+        let tcp = certified.map(TlsConnectInfo::get_ref).or_else(|| extensions.get::<TcpConnectInfo>());
+        let id = match certificate {
+            Some(certificate) => ClientId::Certificate(Sha256::digest(&certificate).into()),
+            None => {
+                let address = tcp.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip());
+                ClientId::Address(client_address(address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))))
+            }
+        };
+        CallingClient { clients: self.clone(), id }
+    }
+
+    /// A place for a connection from an address, if there is one.
+    pub fn connection(&self, address: IpAddr) -> Option<ConnectionPlace> {
+        let address = client_address(address);
+        let mut connections = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_address = connections.by_address.get(&address).copied().unwrap_or_default();
+        if connections.open >= self.0.limits.connections || of_address >= self.0.limits.connections_per_address {
+            self.0.metrics.refused_connections.inc();
+            return None;
+        }
+        connections.open += 1;
+        connections.by_address.insert(address, of_address + 1);
+        Some(ConnectionPlace { clients: self.clone(), address })
+    }
+
+    /// Forgets those whose budget is full.
+    pub fn forget_the_idle(&self) {
+        self.0.budgets.retain_recent();
+        self.0.budgets.shrink_to_fit();
+    }
+}
+
+/// A connection's place. It is given back when dropped.
+pub(super) struct ConnectionPlace {
+    clients: Clients,
+    address: IpAddr,
+}
+
+impl Drop for ConnectionPlace {
+    fn drop(&mut self) {
+        let mut connections = self.clients.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.open -= 1;
+        give_back(&mut connections.by_address, &self.address);
+    }
+}
+
+/// Who makes a call, for as long as something of it takes of a budget.
+#[derive(Clone)]
+pub(super) struct CallingClient {
+    clients: Clients,
+    id: ClientId,
+}
+
+impl CallingClient {
+    /// Who makes this call. Every call has one once it came in over a connection.
+    pub fn of<T>(request: &Request<T>) -> Option<Self> {
+        request.extensions().get().cloned()
+    }
+
+    /// Takes a call's weight of the client's budget, and a place among its open calls. Waits a while for the first.
+    pub async fn admit(&self, weight: NonZeroU32) -> Result<CallPlace, Status> {
+        let shared = &self.clients.0;
+        let refuse = |wait: Duration| {
+            shared.metrics.refused_calls.inc();
+            over_budget(wait)
+        };
+        let place = {
+            let mut calls = shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = calls.entry(self.id).or_default();
+            if *open >= shared.limits.calls_at_once {
+                return Err(refuse(BUDGET_PATIENCE));
+            }
+            *open += 1;
+            CallPlace(self.clone())
+        };
+        // A call that weighs more than a budget holds takes all of it.
+        let weight = weight.min(shared.limits.calls_per_second);
+        let mut waited = Duration::ZERO;
+        while let Some(wait) = self.missing(weight) {
+            if waited + wait > BUDGET_PATIENCE {
+                return Err(refuse(wait));
+            }
+            tokio::time::sleep(wait).await;
+            waited += wait;
+        }
+        Ok(place)
+    }
+
+    /// Takes of the client's budget for what a refusal cost the node.
+    pub fn charge_for(&self, refusal: &Refusal) {
+        if matches!(refusal, Refusal::SignatureInvalid { .. }) {
+            self.charge(BAD_SIGNATURE_WEIGHT);
+        }
+    }
+
+    /// Takes of the client's budget for what a call came to be: no more than there is.
+    fn charge(&self, weight: u32) {
+        for _ in 0..weight {
+            if self.missing(NonZeroU32::MIN).is_some() {
+                break;
+            }
+        }
+    }
+
+    /// Waits until the client has any budget.
+    pub async fn wait(&self) {
+        while let Some(wait) = self.missing(NonZeroU32::MIN) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Takes a weight of the budget, or says how long it takes until there is as much.
+    fn missing(&self, weight: NonZeroU32) -> Option<Duration> {
+        let budgets = &self.clients.0.budgets;
+        match budgets.check_key_n(&self.id, weight) {
+            Ok(Ok(())) => None,
+            Ok(Err(until)) => Some(until.wait_time_from(budgets.clock().now()).max(Duration::from_millis(1))),
+            // No call weighs more than a budget holds.
+            Err(_) => Some(BUDGET_PATIENCE),
+        }
+    }
+}
+
+/// An open call's place. It is given back when dropped.
+pub(super) struct CallPlace(CallingClient);
+
+impl Drop for CallPlace {
+    fn drop(&mut self) {
+        let mut calls = self.0.clients.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        give_back(&mut calls, &self.0.id);
+    }
+}
+
+fn give_back<K: Ord>(places: &mut BTreeMap<K, usize>, key: &K) {
+    if let Some(taken) = places.get_mut(key) {
+        *taken -= 1;
+        if *taken == 0 {
+            places.remove(key);
+        }
+    }
+}
+
+/// What a call takes of its client's budget, by what the costliest answer of its kind takes of the node.
+pub(super) fn weight_of(method_path: &str) -> NonZeroU32 {
+    let method = method_path.rsplit('/').next().unwrap_or_default();
+    let weight = match method {
+        "GetLineage" | "ListFinanceable" | "GetBook" | "GetSupervision" => 50,
+        "GetReceipt" | "AssessFinancing" | "StreamBlocks" | "StreamEvents" | "SubmitStream" => 5,
+        method if method.starts_with("List") => 5,
+        _ => 1,
+    };
+    NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn clients(limits: ClientLimits) -> Clients {
+        Clients::new(limits, NodeMetrics::default())
+    }
+
+    fn client(clients: &Clients, last: u8) -> CallingClient {
+        CallingClient { clients: clients.clone(), id: ClientId::Address(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))) }
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_its_senders_delay_and_nobody_elses() {
+        let clients = clients(ClientLimits { calls_per_second: NonZeroU32::new(10).unwrap(), ..ClientLimits::DEFAULT });
+        let (flood, other) = (client(&clients, 1), client(&clients, 2));
+        let began = std::time::Instant::now();
+        for _ in 0..20 {
+            flood.admit(NonZeroU32::MIN).await.expect("the budget of two seconds");
+        }
+        assert!(began.elapsed() < Duration::from_millis(500), "nothing waited");
+        flood.admit(NonZeroU32::MIN).await.expect("a tenth of a second later");
+        assert!(began.elapsed() >= Duration::from_millis(90), "it waited");
+        let ten = NonZeroU32::new(10).unwrap();
+        flood.charge(10);
+        let refused = flood.admit(ten).await.err().expect("two seconds are more than it waits");
+        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+        assert_eq!(clients.0.metrics.refused_calls.get(), 1);
+        other.admit(ten).await.expect("a budget of its own");
+    }
+
+    #[tokio::test]
+    async fn open_calls_are_bounded_and_their_places_come_back() {
+        let clients = clients(ClientLimits { calls_at_once: 2, ..ClientLimits::DEFAULT });
+        let one = client(&clients, 1);
+        let first = one.admit(NonZeroU32::MIN).await.expect("a place");
+        let _second = one.admit(NonZeroU32::MIN).await.expect("a place");
+        assert!(one.admit(NonZeroU32::MIN).await.is_err());
+        client(&clients, 2).admit(NonZeroU32::MIN).await.expect("another's places");
+        drop(first);
+        one.admit(NonZeroU32::MIN).await.expect("a place");
+        drop(_second);
+        assert!(clients.0.calls.lock().unwrap().is_empty(), "nobody is remembered for nothing");
+    }
+
+    #[test]
+    fn connections_are_bounded_in_all_and_by_address() {
+        let clients = clients(ClientLimits { connections: 3, connections_per_address: 2, ..ClientLimits::DEFAULT });
+        let from = |last| clients.connection(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
+        let (first, _second) = (from(1).expect("a place"), from(1).expect("a place"));
+        assert!(from(1).is_none());
+        let _third = from(2).expect("a place");
+        assert!(from(3).is_none());
+        assert_eq!(clients.0.metrics.refused_connections.get(), 2);
+        drop(first);
+        assert!(from(3).is_some());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client() {
+        let same =
+            |one: &str, other: &str| client_address(one.parse().unwrap()) == client_address(other.parse().unwrap());
+        assert!(same("2001:db8::1", "2001:db8::ffff:1"));
+        assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
+        assert!(same("::ffff:10.0.0.1", "10.0.0.1"));
+        assert!(!same("10.0.0.1", "10.0.0.2"));
+    }
+}
