@@ -106,7 +106,8 @@ impl Overheard {
         for node in files(&data_dir.join("nodes")).into_iter().filter(|path| path.ends_with("node.toml")) {
             let config: toml::Table = std::fs::read_to_string(&node).unwrap().parse().unwrap();
             let address = |name: &str| config["listen"][name].as_str().unwrap().to_owned();
-            let metrics = exchange(&address("metrics"), b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+            let metrics =
+                exchange(&address("metrics"), b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
             assert!(metrics.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&metrics));
             self.hear(format!("metrics of {}", node.display()), metrics);
             self.hear(format!("gRPC errors of {}", node.display()), refusals(&address("grpc")));
@@ -173,7 +174,9 @@ fn refusals(address: &str) -> Vec<u8> {
         let unsigned = accounts.list_accounts(ListAccountsRequest::default()).await.unwrap_err();
         let mut forged = tonic::Request::new(ListAccountsRequest::default());
         for (name, value) in [("account", "11"), ("public-key", "22"), ("signature", "3333")] {
-            forged.metadata_mut().insert(format!("causeway-{name}").leak() as &'static str, value.repeat(32).parse().unwrap());
+            forged
+                .metadata_mut()
+                .insert(format!("causeway-{name}").leak() as &'static str, value.repeat(32).parse().unwrap());
         }
         forged.metadata_mut().insert("causeway-expires-ms", "9999999999999".parse().unwrap());
         let forged = accounts.list_accounts(forged).await.unwrap_err();

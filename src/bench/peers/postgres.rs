@@ -186,7 +186,9 @@ impl Drop for Server {
             if let Ok(id) = libc::pid_t::try_from(self.process.id()) {
                 #[allow(unsafe_code)]
                 // SAFETY: a signal to a child that we have not waited for yet, so its id is still its own.
-                unsafe { libc::kill(id, signal) };
+                unsafe {
+                    libc::kill(id, signal)
+                };
             }
             let deadline = Instant::now() + patience;
             while Instant::now() < deadline {
