@@ -6,8 +6,10 @@
     scripts/mutants.py --list --files src/execution/apply.rs
 
 A mutant is one change of one place: a comparison, an operator, a constant, a condition, a statement left out, a function that
-answers a default. F0 to F3 are copied into the target directory and compiled there by themselves, in seconds; the working
-tree is never touched. A mutant is killed if a test fails or hangs, survives if all pass, and is unviable if it does not
+answers a default. F0 to F3 are copied into the target directory and compiled there by themselves, without RocksDB and the engine; the
+working tree is never touched. Mutants within functions are compiled together, each an arm of a `match` around the function's body
+that the environment chooses, so that most cost a run of their room's tests and no build; what does not fit into one is built
+alone. A mutant is killed if a test fails or hangs, survives if all pass, and is unviable if it does not
 compile. Each result is a line of JSON in `results.jsonl` beside the copy, and a later run passes over what stands there
 unless the file has changed since.
 
@@ -42,7 +44,12 @@ SLOW_TESTS = ("histories", "closed_loop", "no_flipped_bit")
 # A mutant may loop for ever. The whole suite takes less than a minute on one core.
 TIMEOUT_SECONDS = 300
 
-Mutant = namedtuple("Mutant", "file line what before after text digest")
+# `line` and `end` are the first and the last line that `after` takes the place of.
+Mutant = namedtuple("Mutant", "file line end what before after text")
+# The head of a function with a body. One that is `const` cannot ask the environment.
+HEAD = re.compile(r"^(\s*)(pub(\(\w+\))? )?fn \w+")
+# Rounds of leaving out what does not compile, before all is built alone.
+ROUNDS_MAX = 8
 
 SWAPS = [
     (" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > "), (" == ", " != "), (" != ", " == "),
@@ -58,6 +65,16 @@ DEFAULTS = [
     (r"u(8|16|32|64|128|size)", ["0", "1"]), (r"Vec<.*>", ["Vec::new()"]), (r"Amount", ["Amount::ZERO"]),
 ]
 SKIPPED_LINE = re.compile(r"^\s*(//|#\[|#!\[|use |pub use |mod |pub mod |debug_assert|codec_|impl|pub trait|trait |where\b)")
+
+
+# The module that says which mutant is awake.
+SWITCH = """use std::sync::OnceLock;
+
+pub fn awake() -> u32 {
+    static AWAKE: OnceLock<u32> = OnceLock::new();
+    *AWAKE.get_or_init(|| std::env::var("CAUSEWAY_MUTANT").ok().and_then(|number| number.parse().ok()).unwrap_or(0))
+}
+"""
 
 
 def is_test_file(path):
@@ -125,7 +142,6 @@ def mutants_of(path):
     """Everything that a file can become."""
     text = path.read_text()
     name = str(path.relative_to(ROOT))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     lines = text.split("\n")
     tests = next(
         (at for at in range(len(lines) - 1) if lines[at] == "#[cfg(test)]" and lines[at + 1].startswith("mod ")
@@ -136,7 +152,7 @@ def mutants_of(path):
         for what, changed in of_line(lines, index):
             end, after = changed if isinstance(changed, tuple) else (index, changed)
             mutated = lines[:index] + [after] + lines[end + 1:]
-            yield Mutant(name, index + 1, what, lines[index].strip(), after.strip(), "\n".join(mutated), digest)
+            yield Mutant(name, index + 1, end + 1, what, lines[index].strip(), after, "\n".join(mutated))
 
 
 def chosen_files(patterns):
@@ -167,7 +183,8 @@ def make_crate(crate):
     write_if_changed(crate / "Cargo.toml", manifest)
     if not (crate / "Cargo.lock").exists():
         shutil.copy(ROOT / "Cargo.lock", crate / "Cargo.lock")
-    modules = "".join(f"pub mod {floor};\n" for floor in FLOORS)
+    modules = "".join(f"pub mod {module};\n" for module in (*FLOORS, "mutant"))
+    write_if_changed(crate / "src/mutant.rs", SWITCH)
     write_if_changed(crate / "src/lib.rs", f"#![allow(dead_code, unused, unreachable_code)]\n{modules}")
     for floor in FLOORS:
         for path in sorted((ROOT / "src" / floor).rglob("*.rs")):
@@ -182,20 +199,99 @@ def write_if_changed(path, text):
 
 
 def compile_crate(crate):
-    """The test binary, or what the compiler said."""
+    """The test binary, or the places of what does not compile: (file, line)."""
     environment = dict(os.environ, CARGO_TARGET_DIR=str(crate / "target"))
     command = ["cargo", "test", "--offline", "--lib", "--no-run", "--message-format=json"]
     built = subprocess.run(command, cwd=crate, env=environment, capture_output=True, text=True)
-    if built.returncode != 0:
-        return None, built.stderr
-    messages = (json.loads(line) for line in built.stdout.splitlines() if line.startswith("{"))
-    return next(message["executable"] for message in messages if message.get("executable")), ""
+    messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
+    if built.returncode == 0:
+        return next(message["executable"] for message in messages if message.get("executable")), []
+    errors = [each["message"] for each in messages if each.get("message", {}).get("level") == "error"]
+    spans = [span for error in errors for span in error["spans"]]
+    if not spans:
+        sys.exit(f"the floors do not compile by themselves:\n{built.stderr}")
+    return None, [(span["file_name"], span["line_start"]) for span in spans]
 
 
-def run_tests(binary, crate, filters):
+def function_of(lines, line):
+    """The innermost function around a line: its head, the line that opens its body, and the line that closes it."""
+    for head in range(line - 1, -1, -1):
+        found = HEAD.match(lines[head])
+        if not found:
+            continue
+        opens = next((at for at in range(head, len(lines)) if lines[at].endswith(("{", ";"))), None)
+        if opens is None or lines[opens].endswith(";"):
+            continue
+        closes = next((at for at in range(opens + 1, len(lines)) if lines[at] == found[1] + "}"), None)
+        if closes is not None and closes >= line - 1:
+            return head, opens, closes
+    return None
+
+
+def woven(file, numbered):
+    """A file in which each of its mutants is an arm of a `match`, with the lines that each took, and the mutants that do not fit."""
+    lines = (ROOT / file).read_text().split("\n")
+    by_function, misfits = defaultdict(list), []
+    for number, mutant in numbered:
+        function = function_of(lines, mutant.line)
+        inside = function and (function[1] < mutant.line - 1 or function[0] == mutant.line - 1) and mutant.end - 1 <= function[2]
+        if inside:
+            by_function[function].append((number, mutant))
+        else:
+            misfits.append((number, mutant))
+    out, places, at = [], [], 0
+    for (head, opens, closes), arms in sorted(by_function.items()):
+        if head < at:
+            misfits.extend(arms)
+            continue
+        out += lines[at : opens + 1] + ["match crate::mutant::awake() {"]
+        for number, mutant in arms:
+            if mutant.line - 1 == head:
+                body = [mutant.after[len(lines[head]) : -1]]
+            else:
+                body = lines[opens + 1 : mutant.line - 1] + [mutant.after] + lines[mutant.end : closes]
+            places.append((len(out) + 1, len(out) + len(body) + 2, number, mutant))
+            out += [f"{number} => {{", *body, "}"]
+        out += ["_ => {", *lines[opens + 1 : closes], "}", "}"]
+        at = closes
+    return "\n".join(out + lines[at:]), places, misfits
+
+
+def weave(mutants, crate):
+    """The binary that holds as many mutants as compile together, those with their numbers, and the others."""
+    together, alone = list(enumerate(mutants, 1)), []
+    for _ in range(ROUNDS_MAX):
+        by_file = defaultdict(list)
+        for number, mutant in together:
+            by_file[mutant.file].append((number, mutant))
+        places, misfits = {}, []
+        make_crate(crate)
+        for file, numbered in by_file.items():
+            text, places[file], unfit = woven(file, numbered)
+            misfits += unfit
+            write_if_changed(crate / file, text)
+        binary, errors = compile_crate(crate)
+        broken = {
+            number
+            for file, line in errors
+            for first, last, number, _ in places.get(file, ())
+            if first <= line <= last
+        }
+        out = broken | {number for number, _ in misfits}
+        alone += [mutant for number, mutant in together if number in out]
+        together = [(number, mutant) for number, mutant in together if number not in out]
+        if binary:
+            return binary, together, alone
+        if not broken:
+            break
+    make_crate(crate)
+    return None, [], alone + [mutant for _, mutant in together]
+
+
+def run_tests(binary, crate, filters, awake=0):
     """None if all passed, else a test that failed, or that it took too long."""
     environment = dict(os.environ, PROPTEST_MAX_SHRINK_ITERS="0", PROPTEST_FAILURE_PERSISTENCE="off",
-                       RUST_BACKTRACE="0")
+                       RUST_BACKTRACE="0", CAUSEWAY_MUTANT=str(awake))
     try:
         ran = subprocess.run([binary, *filters], cwd=crate, env=environment, capture_output=True, text=True,
                              timeout=TIMEOUT_SECONDS, errors="replace")
@@ -207,20 +303,24 @@ def run_tests(binary, crate, filters):
     return failed[1] if failed else "(aborted)"
 
 
-def judge(mutant, crate):
-    """What becomes of a mutant. The copy is as before afterwards."""
+def judge(mutant, crate, binary, awake):
+    """What becomes of a mutant under the tests of a binary, its room's own first: most mutants get no further."""
+    quick = [word for slow in SLOW_TESTS for word in ("--skip", slow)]
+    for stage in ([room_of(mutant.file), *quick], quick, list(SLOW_TESTS)):
+        killer = run_tests(binary, crate, stage, awake)
+        if killer:
+            return "killed", killer
+    return "survived", ""
+
+
+def judge_alone(mutant, crate):
+    """What becomes of a mutant that is built by itself. The copy is as before afterwards."""
     path = crate / mutant.file
     original = path.read_text()
     path.write_text(mutant.text)
     try:
         binary, _ = compile_crate(crate)
-        if binary is None:
-            return "unviable", ""
-        quick = [word for slow in SLOW_TESTS for word in ("--skip", slow)]
-        # The room's own tests first: most mutants get no further, and they take a fraction of a second.
-        stages = ([room_of(mutant.file), *quick], quick, list(SLOW_TESTS))
-        killer = next((failed for failed in (run_tests(binary, crate, stage) for stage in stages) if failed), None)
-        return ("killed", killer) if killer else ("survived", "")
+        return judge(mutant, crate, binary, 0) if binary else ("unviable", "")
     finally:
         path.write_text(original)
 
@@ -280,7 +380,7 @@ def main():
         mutants = random.Random(asked.seed).sample(mutants, min(asked.sample, len(mutants)))
     if asked.list:
         for mutant in mutants:
-            print(f"{mutant.file}:{mutant.line}: {mutant.what}\n    {mutant.before}\n    {mutant.after}")
+            print(f"{mutant.file}:{mutant.line}: {mutant.what}\n    {mutant.before}\n    {mutant.after.strip()}")
         print(f"{len(mutants)} mutants in {len(files)} files")
         return
     run(mutants, target / "crate", log, {} if asked.again else known)
@@ -288,28 +388,33 @@ def main():
 
 def run(mutants, crate, log, known):
     make_crate(crate)
-    binary, said = compile_crate(crate)
+    binary, errors = compile_crate(crate)
     if binary is None:
-        sys.exit(f"the floors do not compile by themselves:\n{said}")
+        sys.exit(f"the floors do not compile by themselves: {errors}")
     failing = run_tests(binary, crate, [])
     if failing:
         sys.exit(f"the tests fail before anything is broken: {failing}")
-    results = []
-    for number, mutant in enumerate(mutants, 1):
-        key, began = key_of(mutant), time.monotonic()
-        result = known.get(key)
-        if result is None:
-            status, killer = judge(mutant, crate)
-            result = dict(key=key, file=mutant.file, line=mutant.line, what=mutant.what, before=mutant.before,
-                          after=mutant.after, status=status, killer=killer)
-            with log.open("a") as out:
-                out.write(json.dumps(result) + "\n")
+    results = [known[key_of(mutant)] for mutant in mutants if key_of(mutant) in known]
+    left = [mutant for mutant in mutants if key_of(mutant) not in known]
+    binary, together, alone = weave(left, crate)
+    print(f"{len(results)} known from before, {len(together)} compiled together, {len(alone)} to be built alone", flush=True)
+
+    def note(mutant, began, status, killer):
+        result = dict(key=key_of(mutant), file=mutant.file, line=mutant.line, what=mutant.what, before=mutant.before,
+                      after=mutant.after.strip(), status=status, killer=killer)
         results.append(result)
-        seconds = time.monotonic() - began
-        print(f"{number}/{len(mutants)} {result['status']:9} {seconds:5.1f} s  {mutant.file}:{mutant.line}: {mutant.what}"
-              f"  {result['killer']}", flush=True)
-        if result["status"] == "survived":
-            print(f"    {mutant.before}\n    {mutant.after}", flush=True)
+        with log.open("a") as out:
+            out.write(json.dumps(result) + "\n")
+        print(f"{len(results)}/{len(mutants)} {status:9} {time.monotonic() - began:5.1f} s  "
+              f"{mutant.file}:{mutant.line}: {mutant.what}  {killer}", flush=True)
+        if status == "survived":
+            print(f"    {mutant.before}\n    {mutant.after.strip()}", flush=True)
+
+    for number, mutant in together:
+        note(mutant, time.monotonic(), *judge(mutant, crate, binary, number))
+    make_crate(crate)
+    for mutant in alone:
+        note(mutant, time.monotonic(), *judge_alone(mutant, crate))
     print("\n".join(table(results)))
 
 

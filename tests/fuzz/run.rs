@@ -263,7 +263,9 @@ fn watch_panics() {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if QUIET.get() {
-                PANICKED.with_borrow_mut(|noted| drop(noted.get_or_insert_with(|| panic.to_string())));
+                PANICKED.with_borrow_mut(|noted| {
+                    noted.get_or_insert_with(|| panic.to_string());
+                });
             } else {
                 usual(panic);
             }
