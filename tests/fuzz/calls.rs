@@ -129,6 +129,8 @@ fn check(bytes: &[u8]) -> Verdict {
         let is_undecodable = status.message().contains("failed to decode Protobuf message");
         let is_fault = matches!(status.code(), Code::Unknown | Code::Internal | Code::DataLoss | Code::Unimplemented);
         assert!(!is_fault || is_undecodable, "{}: {status:?}", call.full_name());
+        // It travels in a header, and headers have bounds.
+        assert!(status.message().len() <= 4_096, "{}: {} bytes of words", call.full_name(), status.message().len());
         return Verdict::Refused(format!("{} {:?} {}", call.name(), status.code(), status.message()));
     }
     Verdict::Read

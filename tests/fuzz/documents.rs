@@ -27,7 +27,9 @@ pub fn ubl_documents() -> Target {
             Err(faults) => {
                 // Many things may be wrong; each is told in few words.
                 let longest = faults.iter().map(ToString::to_string).max_by_key(String::len);
-                Verdict::Refused(longest.expect("a refusal says why"))
+                let longest = longest.expect("a refusal says why");
+                assert!(longest.len() <= 4_096, "a fault is told in {} bytes", longest.len());
+                Verdict::Refused(longest)
             }
         }
     };

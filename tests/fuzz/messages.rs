@@ -154,6 +154,7 @@ fn number(name: &str, rng: &mut StdRng) -> u64 {
         0 => integer(rng, 1_000),
         _ if name.ends_with("_ms") => 1_800_000_000_000 + rng.random_range(0..1_000_000_000),
         _ if name.contains("minutes") => 480,
+        _ if name == "threshold" => 1,
         _ if name.contains("days_max") => rng.random_range(90..180),
         _ if name.contains("days") => rng.random_range(0..90),
         // A late rate is no lower than the rate.

@@ -1,5 +1,8 @@
 //! What this thread allocates, and what it takes of the processor.
 //!
+//! What runs away is stopped before it takes the machine along: past [`RUNAWAY_BYTES`] the system has no more for it, and the process
+//! ends.
+//!
 //! The suite's allocator is the system's with two counters beside it, of the thread that asks: they cost nothing that could be
 //! seen, and tell of a decoder that believes a length.
 
@@ -8,7 +11,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
+/// What nothing that is measured ever needs.
+const RUNAWAY_BYTES: isize = 2 << 30;
+
 thread_local! {
+    static CEILING: Cell<isize> = const { Cell::new(isize::MAX) };
     static HELD: Cell<isize> = const { Cell::new(0) };
     static HELD_MOST: Cell<isize> = const { Cell::new(0) };
 }
@@ -26,14 +33,26 @@ fn count(change: isize) {
     });
 }
 
-// SAFETY: every call is the system allocator's own; the counters are plain cells of the thread and allocate nothing.
+/// Whether so much more is past what this thread may hold.
+fn runs_away(size: usize) -> bool {
+    HELD.try_with(|held| CEILING.try_with(|ceiling| held.get().saturating_add(size as isize) > ceiling.get()))
+        .is_ok_and(|inner| inner.unwrap_or(false))
+}
+
+// SAFETY: every call is the system allocator's own, or tells that there is no memory; the counters are plain cells of the thread and allocate nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if runs_away(layout.size()) {
+            return std::ptr::null_mut();
+        }
         count(layout.size() as isize);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if runs_away(layout.size()) {
+            return std::ptr::null_mut();
+        }
         count(layout.size() as isize);
         unsafe { System.alloc_zeroed(layout) }
     }
@@ -44,6 +63,9 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if runs_away(size) {
+            return std::ptr::null_mut();
+        }
         count(size as isize - layout.size() as isize);
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -62,8 +84,10 @@ pub struct Taken {
 pub fn measure<T>(run: impl FnOnce() -> T) -> (T, Taken) {
     let before = HELD.get();
     HELD_MOST.set(before);
+    CEILING.set(before.saturating_add(RUNAWAY_BYTES));
     let began = processor_time();
     let answer = run();
+    CEILING.set(isize::MAX);
     let taken = Taken {
         memory_bytes: (HELD_MOST.get() - before).max(0) as usize,
         processor: processor_time().saturating_sub(began),

@@ -8,7 +8,7 @@
 //!
 //! # What must hold of every target
 //! * No panic, caught or not. No hanging: a second of the processor's at most.
-//! * Memory stays within a multiple of the input, whatever lengths it claims; a refusal is told in at most 4 KiB.
+//! * Memory stays within a multiple of the input, whatever lengths it claims; a refusal is not told in many times its words.
 //! * What is accepted means one thing: where there is a canonical encoding, it is the input.
 //! * What claims to be proven is what was proven: no damaged receipt verifies as another.
 //!

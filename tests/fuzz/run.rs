@@ -14,8 +14,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-/// The longest words of a refusal: they go into logs and into headers of HTTP/2, which have bounds of their own.
+/// The longest words of a refusal, beside [`WORDS_TIMES_INPUT`]: they go into logs.
 const WORDS_BYTES_MAX: usize = 4_096;
+/// How often a refusal may repeat its input: TOML shows the line, and marks a place in it.
+const WORDS_TIMES_INPUT: usize = 4;
 /// How many times its input a decoder may hold. A value is larger than its encoding (an empty text has one byte there and 24
 /// here, an error tells the path to where it is), yet by no order that an input could raise.
 const MEMORY_TIMES_INPUT: usize = 200;
@@ -195,7 +197,7 @@ fn judge(target: &Target, input: &[u8]) -> Result<(Verdict, Taken), String> {
     }
     let verdict = answer.expect("a panic was told above");
     match &verdict {
-        Verdict::Refused(words) if words.len() > WORDS_BYTES_MAX => {
+        Verdict::Refused(words) if words.len() > WORDS_BYTES_MAX + WORDS_TIMES_INPUT * input.len() => {
             Err(format!("a refusal of {} bytes: {}…", words.len(), words.chars().take(200).collect::<String>()))
         }
         _ => Ok((verdict, taken)),
