@@ -3,6 +3,8 @@
 //! The house has floors, and a floor imports only the floors below it; `docs/architecture.md` draws it and a test in
 //! `tests/architecture.rs` enforces it.
 
+#![deny(unsafe_code)]
+
 pub mod admission;
 pub mod api;
 pub mod bench;

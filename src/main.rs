@@ -1,5 +1,7 @@
 //! The one binary: everything is in the library, so that tests reach it.
 
+#![deny(unsafe_code)]
+
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
 /// them a busy node cleared pages for a tenth of its time, and stood still while it did.
 fn without_huge_pages() {
     #[cfg(target_os = "linux")]
+    #[allow(unsafe_code)]
     // SAFETY: it takes numbers and changes a flag of this process. Where the kernel refuses, all is as before.
     unsafe {
         libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);

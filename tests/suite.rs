@@ -5,6 +5,7 @@ mod bench;
 mod chaos;
 mod consensus;
 mod effects;
+mod fuzz;
 mod golden;
 mod links;
 mod mouth;

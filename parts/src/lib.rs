@@ -12,6 +12,8 @@
 //! Bodies of transactions as the wire has them, admission, the store, the network: `causeway bench` measures them all
 //! together. And the floors' own tests, which run with the node's.
 
+// Nothing of the rules is.
+#![forbid(unsafe_code)]
 // Items that only the floors above use.
 #![allow(dead_code)]
 

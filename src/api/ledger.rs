@@ -89,7 +89,7 @@ impl LedgerService for Ledger {
         let client = CallingClient::of(&request);
         let payer = client.clone();
         // No message is read before there is room for what the one before it holds. Those that are read go on side by side.
-        let messages = request.into_inner().then(move |message| {
+        let messages = until_broken(request.into_inner()).then(move |message| {
             let (room, client) = (room.clone(), client.clone());
             async move {
                 // Whoever sent signatures that do not verify waits until they are paid for.
@@ -302,6 +302,17 @@ fn unpack(message: pb::SubmitStreamRequest) -> Result<Vec<pb::SignedTransaction>
     }
 }
 
+/// What a client sends, up to the first message that cannot be read, and nothing of the stream after it: one that broke off within
+/// a message tells the same error whenever it is asked, and would be read for ever.
+fn until_broken<T>(messages: impl Stream<Item = Result<T, Status>> + Unpin) -> impl Stream<Item = Result<T, Status>> {
+    futures::stream::unfold(Some(messages), async |left| {
+        let mut messages = left?;
+        let message = messages.next().await?;
+        let left = message.is_ok().then_some(messages);
+        Some((message, left))
+    })
+}
+
 /// Results in one message, and after it the error that ends the stream, if there is one.
 fn packed(results: Vec<Result<pb::SubmissionResult, Status>>) -> Vec<Result<pb::SubmitStreamResponse, Status>> {
     let (results, errors): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
@@ -376,4 +387,21 @@ fn finished(id: TransactionId, done: &FinalTransaction) -> pb::SubmissionResult 
 fn refused_with(id: TransactionId, refusal: &Refusal) -> pb::SubmissionResult {
     let (reason, message) = (refusal.name().to_owned(), refusal.to_string());
     pb::SubmissionResult { transaction_id: copied(id), reason, message, ..Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With bounded patience: a stream that is read for ever shows as one that was read too often.
+    #[tokio::test]
+    async fn a_stream_that_broke_is_not_read_on() {
+        let broken = || Err(Status::internal("Unexpected EOF decoding stream."));
+        let messages = futures::stream::iter([Ok(1), Ok(2)]).chain(futures::stream::repeat_with(broken).take(1_000));
+        let read: Vec<Result<u32, Status>> = until_broken(messages).collect().await;
+        assert_eq!(read.len(), 3);
+        assert!(matches!(read[..], [Ok(1), Ok(2), Err(_)]));
+        let whole: Vec<_> = until_broken(futures::stream::iter([Ok::<u32, Status>(7)])).collect().await;
+        assert_eq!(whole.len(), 1);
+    }
 }

@@ -19,6 +19,7 @@ fn cpu_time_of(stat: &str, ticks_per_second: u64) -> Option<Duration> {
 }
 
 #[cfg(unix)]
+#[allow(unsafe_code)]
 fn ticks_per_second() -> Option<u64> {
     // SAFETY: asks for a constant of the system.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok().filter(|ticks| *ticks > 0)
@@ -42,6 +43,7 @@ pub fn own_cpu_time() -> Option<Duration> {
 }
 
 #[cfg(unix)]
+#[allow(unsafe_code)]
 fn clock(id: libc::clockid_t) -> Option<Duration> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure outlives the call, which only fills it in.
@@ -94,6 +96,7 @@ fn allocated(metadata: &std::fs::Metadata) -> u64 {
 
 /// Whether a directory is kept in memory, where a sync costs nothing and a power cut takes all.
 #[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
 pub fn is_in_memory(directory: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt as _;
     let Ok(path) = std::ffi::CString::new(directory.as_os_str().as_bytes()) else { return false };

@@ -32,7 +32,7 @@ mod draws;
 mod flows;
 mod lane;
 pub mod load;
-mod machine;
+pub mod machine;
 mod network;
 mod pacer;
 pub mod page;

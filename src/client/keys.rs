@@ -4,6 +4,8 @@
 //! # Invariants
 //! * A key file is created with mode 0600, never replaced, and never written in the clear.
 //! * Secret bytes are wiped from memory when dropped and never printed.
+//! * A file that is opened takes no more memory and time than [`DERIVATION_BYTES_MAX`] and [`DERIVATION_ROUNDS_MAX`] allow: how
+//!   hard its key is to derive stands in the file, before anyone proved to know the passphrase.
 
 use super::passphrase::{Passphrase, PassphraseError};
 use crate::ledger::transaction::{TransactionSignature, transaction_signing_payload};
@@ -11,12 +13,18 @@ use crate::primitives::crypto::{READ_NAMESPACE, signing_payload};
 use crate::primitives::{PublicKey, Signature};
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use ed25519_dalek::{Signer as _, SigningKey};
-use pkcs8::LineEnding;
+use pkcs8::pkcs5::pbes2::Kdf;
+use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, SecretDocument};
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+/// Most memory that scrypt may fill for a key file, round by round. This program's files ask for 16 MiB, as OpenSSL's do.
+pub const DERIVATION_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Most rounds of PBKDF2 for a key file: three times what OWASP asks for.
+pub const DERIVATION_ROUNDS_MAX: u32 = 2_000_000;
 
 /// Why a key could not be made, read or written.
 #[derive(Debug, Error)]
@@ -55,6 +63,16 @@ pub enum KeyFileError {
         path.display()
     )]
     NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What the file asks for before the passphrase can be tried is out of bounds, or no derivation at all.
+    #[error(
+        "{} asks for a key derivation that is not done here: scrypt may take {} MiB, its cost a power of two above 1, and \
+         PBKDF2 {DERIVATION_ROUNDS_MAX} rounds. Encrypt the key anew, as `openssl pkcs8 -topk8 -scrypt` does",
+        path.display(), DERIVATION_BYTES_MAX >> 20
+    )]
+    Derivation {
         /// The file.
         path: PathBuf,
     },
@@ -144,6 +162,12 @@ impl KeyPair {
         if !pem.trim_start().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
             return Err(not_a_key());
         }
+        let (_, document) = SecretDocument::from_pem(&pem).map_err(|_| not_a_key())?;
+        let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| not_a_key())?;
+        let derivation = encrypted.encryption_algorithm.pbes2().map(|scheme| &scheme.kdf);
+        if !derivation.is_some_and(is_bounded) {
+            return Err(KeyFileError::Derivation { path: path.to_path_buf() });
+        }
         let pair = KeypairBytes::from_pkcs8_encrypted_pem(&pem, passphrase.as_str()).map_err(|error| match error {
             pkcs8::Error::EncryptedPrivateKey(_) => KeyFileError::WrongPassphrase { path: path.to_path_buf() },
             _ => not_a_key(),
@@ -155,6 +179,21 @@ impl KeyPair {
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyPair({})", self.public)
+    }
+}
+
+/// Whether what a file asks for may be done for it.
+fn is_bounded(derivation: &Kdf) -> bool {
+    match derivation {
+        Kdf::Scrypt(scrypt) => {
+            let blocks = u64::from(scrypt.block_size) * u64::from(scrypt.parallelization);
+            let bytes = scrypt.cost_parameter.checked_mul(blocks).and_then(|blocks| blocks.checked_mul(128));
+            scrypt.cost_parameter.is_power_of_two()
+                && scrypt.cost_parameter > 1
+                && bytes.is_some_and(|bytes| (1..=DERIVATION_BYTES_MAX).contains(&bytes))
+        }
+        Kdf::Pbkdf2(rounds) => (1..=DERIVATION_ROUNDS_MAX).contains(&rounds.iteration_count),
+        _ => false,
     }
 }
 
@@ -195,6 +234,44 @@ mod tests {
         assert!(matches!(wrong, Err(KeyFileError::WrongPassphrase { .. })), "{wrong:?}");
         let again = pair.write_new_file(&path, &passphrase("right"));
         assert!(matches!(again, Err(KeyFileError::Exists { .. })), "{again:?}");
+    }
+
+    /// The cost stands in the file. Zero made the derivation panic, and 2^40 would have taken a terabyte.
+    #[test]
+    fn a_file_does_not_decide_what_opening_it_costs() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let good = directory.path().join("good.pem");
+        KeyPair::from_seed(&[1; 32]).write_new_file(&good, &passphrase("p")).expect("written");
+        let (_, document) = SecretDocument::from_pem(&std::fs::read_to_string(&good).expect("read")).expect("PEM");
+        let cost = document.as_bytes().windows(4).position(|window| window == [0x02, 0x02, 0x40, 0x00]);
+        let mut odd = document.as_bytes().to_vec();
+        odd[cost.expect("16,384 stands there") + 3] = 1;
+        let path = directory.path().join("odd.pem");
+        let odd = SecretDocument::try_from(odd).expect("DER");
+        odd.write_pem_file(&path, "ENCRYPTED PRIVATE KEY", LineEnding::LF).expect("written");
+        let read = KeyPair::read_file(&path, &passphrase("p"));
+        assert!(matches!(read, Err(KeyFileError::Derivation { .. })), "{read:?}");
+        let scrypt = |cost_parameter, block_size| {
+            let EncryptedPrivateKeyInfoRef { encryption_algorithm, .. } =
+                EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).expect("our own file");
+            let Kdf::Scrypt(ours) = &encryption_algorithm.pbes2().expect("PBES2").kdf else { panic!("scrypt") };
+            Kdf::Scrypt(pkcs8::pkcs5::pbes2::ScryptParams { cost_parameter, block_size, ..ours.clone() })
+        };
+        for (cost, block, fits) in [
+            (0, 8, false),
+            (1, 8, false),
+            (1 << 14, 8, true),
+            (1 << 17, 8, true),
+            (1 << 17, 9, false),
+            (1 << 40, 8, false),
+        ] {
+            assert_eq!(
+                is_bounded(&scrypt(cost, block)),
+                fits,
+                "2^14 and blocks of 8 are usual, not {cost} and {block}"
+            );
+        }
+        assert!(!is_bounded(&scrypt(1 << 63, u16::MAX)) && !is_bounded(&scrypt(2, 0)));
     }
 
     #[cfg(unix)]

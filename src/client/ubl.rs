@@ -55,6 +55,8 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const DEPTH_MAX: usize = 64;
 /// Longest text of a fact, in bytes: names of companies are the longest.
 pub const FACT_BYTES_MAX: usize = 512;
+/// Most characters of a document's own that an error repeats in one place: the standard's longest namespace fits.
+const WORDS_TOLD_MAX: usize = 160;
 /// Longest start tag, in bytes, so that checking its attributes against each other stays cheap.
 pub const TAG_BYTES_MAX: usize = 16 * 1024;
 /// Most elements that are kept: ten thousand lines have a fifth of it.
@@ -161,5 +163,14 @@ fn read_root(bytes: &[u8]) -> Result<(element::Element, Hash), UblError> {
 
 /// What a root element is, in words.
 fn found(name: &str) -> String {
-    if name.contains([' ', '<']) { name.to_owned() } else { format!("a UBL {name}") }
+    let told = shortened(name);
+    if name.contains([' ', '<']) { told } else { format!("a UBL {told}") }
+}
+
+/// A document's own words as an error tells them: names and namespaces have no bound but that of a tag.
+fn shortened(words: &str) -> String {
+    match words.char_indices().nth(WORDS_TOLD_MAX) {
+        None => words.to_owned(),
+        Some((end, _)) => format!("{}…", &words[..end]),
+    }
 }

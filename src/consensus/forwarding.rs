@@ -121,7 +121,11 @@ fn batches(transactions: &[Bytes]) -> Vec<Batch> {
     batches
 }
 
-fn read_batch(bytes: &[u8]) -> Result<Vec<Bytes>, CodecError> {
+/// The transactions of a batch as a peer sent it.
+///
+/// # Errors
+/// Bytes that are no batch, or one of more than [`BATCH_TRANSACTIONS_MAX`].
+pub fn read_batch(bytes: &[u8]) -> Result<Vec<Bytes>, CodecError> {
     let mut reader = Reader::new(bytes);
     let transactions = reader.list("forwarded batch", BATCH_TRANSACTIONS_MAX)?;
     reader.finish()?;

@@ -267,6 +267,7 @@ pub fn require_free(ports: &Ports) -> Result<(), SandboxError> {
 }
 
 #[cfg(unix)]
+#[allow(unsafe_code)]
 fn ask_to_end(process: &Child) {
     if let Ok(id) = libc::pid_t::try_from(process.id()) {
         // SAFETY: a signal to a child that we have not waited for yet, so its id is still its own.
@@ -285,6 +286,7 @@ pub fn bind_to_parent(command: &mut Command) {
     #[cfg(target_os = "linux")]
     {
         let parent = std::process::id();
+        #[allow(unsafe_code)]
         // SAFETY: between fork and exec only calls that are safe there: prctl, getppid, and nothing that allocates.
         unsafe {
             command.pre_exec(move || {

@@ -13,6 +13,7 @@ const FILE_NAME: &str = "LOCK";
 
 /// The process that has the store in `place` open for writing, if another one does and the system can tell.
 #[cfg(unix)]
+#[allow(unsafe_code)]
 pub(super) fn holder_of(place: &Path) -> Option<u32> {
     use std::os::fd::AsRawFd as _;
     let file = std::fs::File::open(place.join(FILE_NAME)).ok()?;

@@ -366,6 +366,11 @@ def fields(value, *names):
     return [value[name] for name in names]
 
 
+def listed(value):
+    require(isinstance(value, list), "expected a list")
+    return value
+
+
 def number(value):
     require(type(value) is int and 0 <= value < 2**64, "a number is not a 64-bit integer")
     return value
@@ -373,7 +378,7 @@ def number(value):
 
 def path_of(value):
     index, size, siblings = fields(value, "index", "size", "siblings")
-    siblings = [unhex(sibling) for sibling in siblings]
+    siblings = [unhex(sibling) for sibling in listed(siblings)]
     require(all(len(sibling) == 32 for sibling in siblings), "a sibling has not 32 bytes")
     return Path(number(index), number(size), siblings)
 
@@ -386,7 +391,7 @@ def signature_of(value):
 
 def handover_of(value):
     header, certificate, validators = fields(value, "header", "certificate", "next_validators")
-    validators = [unhex(key) for key in validators]
+    validators = [unhex(key) for key in listed(validators)]
     require(all(len(key) == 32 for key in validators), "a validator's key has not 32 bytes")
     check_validator_set(validators)
     return Handover(unhex(header), unhex(certificate), validators)
@@ -401,8 +406,10 @@ def once(pairs):
 
 def read_receipt_file(content):
     try:
-        file = json.loads(content, object_pairs_hook=once)
-    except ValueError:
+        # Decoded here: given bytes, the reader would guess among the encodings of Unicode.
+        text = content if isinstance(content, str) else content.decode("utf-8")
+        file = json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError):
         raise Refused("the file is not JSON") from None
     require(isinstance(file, dict) and file.get("format") == "causeway-receipt/1", "the file is of another format")
     (_, receipt_id, height, transaction, outcome, balances, outcome_path, header, later, anchor, certificate, handovers) = fields(
@@ -411,7 +418,7 @@ def read_receipt_file(content):
     )  # fmt: skip
     if transaction is not None:
         body, signatures, path = fields(transaction, "body", "signatures", "path")
-        transaction = Transaction(unhex(body), [signature_of(each) for each in signatures], path_of(path))
+        transaction = Transaction(unhex(body), [signature_of(each) for each in listed(signatures)], path_of(path))
         check_transaction_form(transaction)
     if later is not None:
         path, later_header = fields(later, "path", "header")
@@ -419,11 +426,11 @@ def read_receipt_file(content):
     if anchor is not None:
         header_hash, path = fields(anchor, "header_hash", "path")
         anchor = Anchor(unhex(header_hash), path_of(path))
-    require(len(handovers) <= 4_096, "there are too many handovers")
+    require(len(listed(handovers)) <= 4_096, "there are too many handovers")
     receipt = Receipt(
         transaction,
         unhex(outcome),
-        [unhex(balance) for balance in balances],
+        [unhex(balance) for balance in listed(balances)],
         path_of(outcome_path),
         unhex(header),
         later,

@@ -8,6 +8,7 @@ mod network;
 mod pages;
 pub mod programs;
 mod scenes;
+mod secrets;
 mod tls;
 mod trading;
 mod words;

@@ -4,10 +4,11 @@
 
 use super::desk::Desk;
 use super::programs::{assert_fails, causeway, json, run, said, text};
+use super::secrets::Overheard;
 use super::{audit, documents, pages, trading, words};
 use serde_json::Value;
-use std::path::Path;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// A sandbox that serves, stopped when dropped.
@@ -22,7 +23,9 @@ impl Serving {
         let arguments =
             ["sandbox", "--scenario", "none", "--data-dir", text(data_dir), "--ready-file", text(ready_file)];
         let arguments = [&arguments, options].concat();
-        let child = causeway(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let printed = std::fs::File::create(Self::printed(ready_file)).unwrap();
+        let errors = printed.try_clone().unwrap();
+        let child = causeway(arguments).stdout(printed).stderr(errors).spawn().unwrap();
         let serving = Self(child);
         let deadline = Instant::now() + Duration::from_secs(120);
         while !ready_file.exists() {
@@ -30,6 +33,11 @@ impl Serving {
             std::thread::sleep(Duration::from_millis(50));
         }
         serving
+    }
+
+    /// Where everything stands that it printed.
+    pub fn printed(ready_file: &Path) -> PathBuf {
+        ready_file.with_extension("printed")
     }
 
     /// Asks it to end, and waits until it has.
@@ -60,7 +68,11 @@ fn verify(data_dir: &Path, step: &Value) {
 fn a_network_settles_its_scenario_serves_and_resumes() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("sandbox-data");
-    let report = json(["sandbox", "--ports", "free", "--data-dir", text(&data_dir), "--exit", "--output", "json"]);
+    let first = run(["sandbox", "--ports", "free", "--data-dir", text(&data_dir), "--exit", "--output", "json"]);
+    assert!(first.status.success(), "{}", said(&first));
+    let report: Value = serde_json::from_slice(&first.stdout).unwrap();
+    let mut overheard = Overheard::default();
+    overheard.hear("the scenario", [first.stdout, first.stderr].concat());
     assert_eq!(report["validators"], 4);
     let steps = report["steps"].as_array().unwrap();
     let outcome = |name: &str| steps.iter().find(|step| step["name"] == name).map(|step| step["outcome"].clone());
@@ -83,12 +95,19 @@ fn a_network_settles_its_scenario_serves_and_resumes() {
     }
     audit::stands(&data_dir);
     audit::finds_damage(&data_dir, directory.path());
-    resume(&data_dir, report["height"].as_u64().unwrap());
+    resume(&data_dir, report["height"].as_u64().unwrap(), overheard);
 }
 
-fn resume(data_dir: &Path, height: u64) {
+fn resume(data_dir: &Path, height: u64, mut overheard: Overheard) {
     let sample = std::fs::read(data_dir.join("invoice.xml")).unwrap();
     let ready_file = data_dir.join("ready.json");
+    // The nodes say all that they can say from here on.
+    for node in 1..=4 {
+        let file = data_dir.join(format!("nodes/validator-{node}/node.toml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("filter = \"info\""), "{text}");
+        std::fs::write(&file, text.replace("filter = \"info\"", "filter = \"info,causeway=trace\"")).unwrap();
+    }
     let serving = Serving::start(data_dir, &ready_file);
     let sandbox = text(data_dir);
     assert_eq!(
@@ -137,10 +156,13 @@ fn resume(data_dir: &Path, height: u64) {
     trading::by_hand(&desk);
     documents::by_documents(&desk);
     desk.has_applied_every_operation_of("trade");
+    overheard.provoke(data_dir);
+    overheard.listen(data_dir);
     assert!(serving.stop().success());
     assert!(!ready_file.exists(), "a sandbox that has stopped is not ready");
     let log = std::fs::read_to_string(data_dir.join("nodes/validator-1/node.log")).unwrap();
     assert!(log.lines().last().is_some_and(|line| line.ends_with("causeway::daemon: stopped")), "{log}");
+    overheard.holds_no_secret(data_dir);
     moves_to_free_ports(data_dir);
 }
 

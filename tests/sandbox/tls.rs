@@ -3,6 +3,7 @@
 use super::desk::{Desk, field};
 use super::network::Serving;
 use super::programs::{assert_fails, json, run, text};
+use super::secrets::Overheard;
 use causeway::sandbox::directory::SandboxFile;
 
 #[test]
@@ -30,6 +31,7 @@ fn nodes_and_clients_show_each_other_development_certificates() {
     let mistaken = [&["--tls-authority", stranger], &files[2..]].concat();
     assert_fails(&status(&endpoint, &mistaken), 1, &[&endpoint]);
     serving.stop();
+    Overheard::default().holds_no_secret(&data_dir);
 
     // Certificates are for a network's beginning.
     let plain = directory.path().join("plain");

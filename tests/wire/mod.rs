@@ -1,11 +1,11 @@
 //! The wire: strict bodies, signatures by public vectors, the pool's bounds, and the API's own rules over a real socket.
 
-mod api;
+pub mod api;
 mod bodies;
 mod lending;
 mod limits;
 mod pool;
-mod stand_in;
+pub mod stand_in;
 mod submission;
 mod tls;
 mod trade;

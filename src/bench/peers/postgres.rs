@@ -184,8 +184,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         for (signal, patience) in STOP_MAX {
             if let Ok(id) = libc::pid_t::try_from(self.process.id()) {
+                #[allow(unsafe_code)]
                 // SAFETY: a signal to a child that we have not waited for yet, so its id is still its own.
-                unsafe { libc::kill(id, signal) };
+                unsafe {
+                    libc::kill(id, signal)
+                };
             }
             let deadline = Instant::now() + patience;
             while Instant::now() < deadline {

@@ -5,11 +5,14 @@
 //! * What is dropped is held to the form of XML all the same.
 //! * What is kept is bounded: in depth, in count, and each text in length.
 
-use super::{DEPTH_MAX, ELEMENTS_MAX, FACT_BYTES_MAX, TAG_BYTES_MAX, UblError};
+use super::{DEPTH_MAX, ELEMENTS_MAX, FACT_BYTES_MAX, TAG_BYTES_MAX, UblError, shortened};
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::{NsReader, XmlVersion};
+
+/// Most names of a path that an error tells; UBL's own documents are not as deep.
+const NAMES_TOLD_MAX: usize = 16;
 
 const UBL: &str = "urn:oasis:names:specification:ubl:schema:xsd:";
 
@@ -116,8 +119,7 @@ pub(super) fn read(text: &str) -> Result<Element, UblError> {
     let mut walk = Walk::default();
     loop {
         let offset = reader.buffer_position();
-        let malformed = |walk: &Walk, why: String| UblError::Malformed { offset, path: walk.path(), why };
-        let (namespace, event) = reader.read_resolved_event().map_err(|error| malformed(&walk, error.to_string()))?;
+        let (namespace, event) = reader.read_resolved_event().map_err(|error| walk.malformed(offset, error))?;
         match event {
             Event::Start(start) => walk.enter(&namespace, &start, offset)?,
             Event::End(_) => walk.leave(),
@@ -128,13 +130,13 @@ pub(super) fn read(text: &str) -> Result<Element, UblError> {
             Event::Decl(declaration) => match declaration.encoding() {
                 None => {}
                 Some(Ok(name)) if ["utf-8", "us-ascii"].contains(&name.to_ascii_lowercase().as_str()) => {}
-                Some(Ok(name)) => return Err(UblError::Encoding { found: name.into_owned() }),
-                Some(Err(error)) => return Err(malformed(&walk, error.to_string())),
+                Some(Ok(name)) => return Err(UblError::Encoding { found: shortened(&name) }),
+                Some(Err(error)) => return Err(walk.malformed(offset, error)),
             },
             Event::Comment(_) | Event::PI(_) => {}
-            Event::Empty(_) => return Err(malformed(&walk, "an element was not expanded".to_owned())),
+            Event::Empty(_) => return Err(walk.malformed(offset, "an element was not expanded")),
             Event::Eof => {
-                let unfinished = malformed(&walk, "the document ends before its root element does".to_owned());
+                let unfinished = walk.malformed(offset, "the document ends before its root element does");
                 return walk.root.ok_or(unfinished);
             }
         }
@@ -142,12 +144,21 @@ pub(super) fn read(text: &str) -> Result<Element, UblError> {
 }
 
 impl Walk {
+    /// Where the walk is, in words that stay short whatever the document's names are.
     fn path(&self) -> String {
-        if self.names.is_empty() { "the document".to_owned() } else { self.names.join("/") }
+        let told = |names: &[String]| names.iter().map(|name| shortened(name)).collect::<Vec<_>>().join("/");
+        match self.names.len() {
+            0 => "the document".to_owned(),
+            1..=NAMES_TOLD_MAX => told(&self.names),
+            depth => {
+                let (outer, inner) = (NAMES_TOLD_MAX / 2, depth - NAMES_TOLD_MAX / 2);
+                format!("{}/…/{}", told(&self.names[..outer]), told(&self.names[inner..]))
+            }
+        }
     }
 
     fn malformed(&self, offset: u64, why: impl ToString) -> UblError {
-        UblError::Malformed { offset, path: self.path(), why: why.to_string() }
+        UblError::Malformed { offset, path: self.path(), why: shortened(&why.to_string()) }
     }
 
     /// Whether the element that is open is kept.

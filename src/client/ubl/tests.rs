@@ -130,6 +130,10 @@ fn limits_are_named() {
     assert!(matches!(read(&with("<cac:TaxTotal>", &format!("{deep}<cac:TaxTotal>"))), Err(UblError::TooDeep { .. })));
     let long = refused(&with("INV-2026-0042", &"1".repeat(FACT_BYTES_MAX + 1)));
     assert!(long.contains("Invoice/cbc:ID") && long.contains("at most 512 bytes"), "{long}");
+    // Names are the document's own, and an error that repeats them stays short.
+    let name = format!("n{}", "x".repeat(TAG_BYTES_MAX / 2));
+    let named = refused(&with("<cac:TaxTotal>", &format!("{}<cac:TaxTotal>", format!("<{name}>").repeat(40))));
+    assert!(named.len() < 4_096 && named.contains("nxxx") && named.contains("/…/"), "{} bytes: {named}", named.len());
     let wide = format!("<cbc:ID schemeID=\"{}\">", "x".repeat(TAG_BYTES_MAX));
     assert!(refused(&with("<cbc:ID>", &wide)).contains("a start tag has more than 16384 bytes"));
 }

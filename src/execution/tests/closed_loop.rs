@@ -45,7 +45,7 @@ fn entries<T: crate::ledger::Entry>(chronicle: &Chronicle) -> Vec<(ObjectId, T)>
 }
 
 /// A market with two lenders, an order under way, and a joint programme; made once, since it is the same for every history.
-fn market() -> Chronicle {
+pub(super) fn market() -> Chronicle {
     static MARKET: OnceLock<Chronicle> = OnceLock::new();
     MARKET.get_or_init(opened).clone()
 }
