@@ -95,7 +95,7 @@ reasons! {
     208 "LEGAL_ENTITY_TAKEN" LegalEntityTaken { legal_entity_id: String }
         "Accounts of this legal entity are opened by whoever opened the first. Else an open account of it vouches: name it and have it sign.";
     209 "NEW_KEYS_DID_NOT_SIGN" NewKeysDidNotSign { account: AccountId }
-        "Too few of the new keys signed, so they may be mistyped, and nobody could use the account again. Sign with both sets.";
+        "Too few of the account's new keys signed, so they may be mistyped, or another's. Sign with as many of them as will have to, besides the sender.";
     210 "ACCOUNT_HAS_OPEN_LOANS" AccountHasOpenLoans { account: AccountId, open: u64 }
         "The account made or had loans that have not ended. They end by being repaid, or recovered after a write-off. So many are open, counted up to 16.";
 
@@ -226,6 +226,8 @@ reasons! {
         "Only the carrier that recorded an event declares it wrong.";
     546 "EVENT_DECLARED_WRONG" EventDeclaredWrong { event_hash: Hash }
         "The event was declared wrong before.";
+    547 "FINGERPRINT_KEY_MISMATCH" FingerprintKeyMismatch { key_commitment: Hash }
+        "The commitment is to another key than the pair's, under which every invoice is absent. Ask the pair for its key.";
 
     600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId }
         "The receivable secures a loan. It can be financed again once that is repaid, if something of it is still owed.";
@@ -267,6 +269,8 @@ reasons! {
         "A loan is declared in default when it is more than 90 days late.";
     626 "LOAN_NOT_WRITTEN_OFF" LoanNotWrittenOff { loan: ObjectId, state: &'static str }
         "What comes in on a loan that was not written off is a repayment, and not a recovery.";
+    627 "NOT_A_PARTICIPANT" NotAParticipant { programme: ObjectId, account: AccountId }
+        "The account has no share in the loans of this programme.";
 
     700 "ALL_IN_COST_ABOVE_CAP" AllInCostAboveCap { cost_bps: u64, limit_bps: u64, law: String }
         "The loan's rate and fees come to more a year than the law in force allows.";

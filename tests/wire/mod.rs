@@ -3,6 +3,7 @@
 mod api;
 mod bodies;
 mod lending;
+mod lineage;
 mod pool;
 mod stand_in;
 mod submission;

@@ -25,7 +25,7 @@ use super::book::BookLine;
 use super::interest::Rate;
 use super::programme::{Pricing, Programme};
 use super::shares::{self, Leg};
-use crate::ledger::{Changes, Column, Due, DueKey, Effect, Entry, OpenItem, Reason};
+use crate::ledger::{Changes, Column, Due, DueKey, DueKind, Effect, Entry, OpenItem, Reason};
 use crate::primitives::time::BusinessCalendar;
 use crate::primitives::{AccountId, Amount, BlockTime, Day, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
@@ -406,6 +406,28 @@ impl Loan {
         before != (self.bucket, self.state)
     }
 
+    /// Ages it to what it is on a day, and records that; the caller keeps it. A block works off a limited number of due things, so
+    /// what is done to a loan can come before its ageing's turn. One that ages no more stays as it is.
+    pub(super) fn catch_up(&mut self, id: ObjectId, on: Day, calendar: &BusinessCalendar, changes: &mut Changes<'_>) {
+        let (bucket_before, state_before) = (self.bucket, self.state);
+        if self.ages_at.is_none() || !self.age(on, calendar) {
+            return;
+        }
+        changes.record(
+            Effect::new("financing.loan_aged")
+                .with("loan", id)
+                .with("borrower", self.terms.borrower)
+                .with("originator", self.originator())
+                .with("token", self.terms.token)
+                .with("principal", self.principal())
+                .with("days_late", self.days_late(on))
+                .with("bucket_before", bucket_before.name())
+                .with("bucket", self.bucket.name())
+                .with("state_before", state_before.name())
+                .with("state", self.state.name()),
+        );
+    }
+
     /// Declares the default.
     ///
     /// # Errors
@@ -468,8 +490,9 @@ impl Loan {
         lines
     }
 
-    fn due(&self, id: ObjectId) -> Option<DueKey> {
-        self.ages_at.map(|at| DueKey { at, id })
+    /// When it ages next, if it does.
+    pub fn ageing_due(&self, id: ObjectId) -> Option<DueKey> {
+        self.ages_at.map(|at| DueKey { at, kind: DueKind::LoanAgeing, id })
     }
 
     /// Writes it, and with it what follows from it: the books, the open items of whom it binds, and when it ages next.
@@ -478,13 +501,13 @@ impl Loan {
     /// `AMOUNT_OVERFLOW`: a book would hold more than an amount.
     pub(super) fn keep(&self, id: ObjectId, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let before: Option<Self> = changes.read(&id);
-        let due_before = before.as_ref().and_then(|before| before.due(id));
+        let due_before = before.as_ref().and_then(|before| before.ageing_due(id));
         let lines_before = before.as_ref().map(Self::lines).unwrap_or_default();
         super::book::rewrite(changes, self.terms.token, lines_before, self.lines())?;
         let (bound_before, bound) = (before.map(|before| before.bound()).unwrap_or_default(), self.bound());
         bound.difference(&bound_before).for_each(|account| changes.item_opened(*account, OpenItem::Loan(id)));
         bound_before.difference(&bound).for_each(|account| changes.item_ended(*account, OpenItem::Loan(id)));
-        let due = self.due(id);
+        let due = self.ageing_due(id);
         if due_before != due {
             due_before.iter().for_each(|key| changes.delete::<Due>(key));
             due.iter().for_each(|key| changes.put(key, &Due::LoanAgeing(id)));
@@ -507,24 +530,7 @@ pub(super) fn ages_at(bucket: Bucket, due_on: Day, calendar: &BusinessCalendar) 
 pub fn age_loan(changes: &mut Changes<'_>, id: ObjectId, now: BlockTime) {
     let Ok(mut found) = loan(changes, id) else { return };
     let Ok(calendar) = calendar_of(changes, &found.terms) else { return };
-    let (bucket_before, state_before) = (found.bucket, found.state);
-    let today = calendar.day_of(now);
-    let aged = found.age(today, &calendar);
+    found.catch_up(id, calendar.day_of(now), &calendar, changes);
     // Its principal is as before, so no book grows beyond what the lender has out, and keeping it cannot fail.
-    if found.keep(id, changes).is_err() || !aged {
-        return;
-    }
-    changes.record(
-        Effect::new("financing.loan_aged")
-            .with("loan", id)
-            .with("borrower", found.terms.borrower)
-            .with("originator", found.originator())
-            .with("token", found.terms.token)
-            .with("principal", found.principal())
-            .with("days_late", found.days_late(today))
-            .with("bucket_before", bucket_before.name())
-            .with("bucket", found.bucket.name())
-            .with("state_before", state_before.name())
-            .with("state", found.state.name()),
-    );
+    let _ = found.keep(id, changes);
 }

@@ -28,6 +28,7 @@ use crate::ledger::limits::{
 };
 use crate::ledger::malformed::{Malformed, require, require_text};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role, View};
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::time::BusinessCalendar;
 use crate::primitives::{AccountId, Amount, ChainId, CodecError, Decode, Encode, ObjectId, Reader, TokenId};
 use crate::{codec_struct, codec_tag};
@@ -372,7 +373,7 @@ impl PublishProgramme {
         tokens::require_known(changes, terms.token)?;
         terms.evidence.networks.iter().try_for_each(|id| network(changes, *id).map(drop))?;
         // A request id can return once it is forgotten, and the programme's id with it.
-        let id = context.object_id();
+        let id = context.object_id(ObjectKind::Programme);
         if changes.has::<Programme>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }
@@ -466,7 +467,7 @@ impl JoinProgramme {
     ///
     /// # Errors
     /// `UNKNOWN_PROGRAMME`, those of [`Context::signed_in_role`], `PROGRAMME_CLOSED`, `SAME_ACCOUNT`,
-    /// `PARTICIPATION_EXCEEDED`, `OWN_SHARE_BELOW_FLOOR`.
+    /// `NOT_A_PARTICIPANT`, `PARTICIPATION_EXCEEDED`, `OWN_SHARE_BELOW_FLOOR`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (id, lender) = (self.programme, context.sender);
         let mut found = programme(changes, id)?;
@@ -474,6 +475,10 @@ impl JoinProgramme {
         found.require_open(id)?;
         if lender == found.financier {
             return Err(Reason::SameAccount { account: lender });
+        }
+        let took_part = found.participants.iter().any(|participant| participant.lender == lender);
+        if self.share_bps == 0 && !took_part {
+            return Err(Reason::NotAParticipant { programme: id, account: lender });
         }
         found.participants.retain(|participant| participant.lender != lender);
         if self.share_bps > 0 {

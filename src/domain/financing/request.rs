@@ -12,6 +12,7 @@ use crate::domain::trade::Receivable;
 use crate::ledger::limits::{CITATIONS_MAX, FOREIGN_RECEIPTS_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{Changes, Context, Effect, Reason};
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::{Amount, ObjectId};
 use bytes::Bytes;
 
@@ -77,7 +78,7 @@ impl RequestFinancing {
             return Err(reason);
         }
         // A request id can return once it is forgotten, and the loan's id with it.
-        let id = context.object_id();
+        let id = context.object_id(ObjectKind::Loan);
         if changes.has::<Loan>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }

@@ -1,5 +1,6 @@
 //! The room's rules by example, each reason once; and random histories, for what holds whatever happens.
 
+mod ageing;
 mod days;
 mod desk;
 mod dry_runs;

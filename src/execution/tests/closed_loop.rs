@@ -106,6 +106,14 @@ fn loan(chronicle: &Chronicle, dice: &mut Dice<'_>) -> (ObjectId, &'static str) 
     (loan, chronicle.read::<Loan>(&loan).map_or("supplier", |found| name_of(found.terms.borrower)))
 }
 
+/// Mostly a loan in a state, if there is one, and sometimes any: few loans ever come so far.
+fn loan_in(state: LoanState, chronicle: &Chronicle, dice: &mut Dice<'_>) -> ObjectId {
+    let loans = entries::<Loan>(chronicle).into_iter();
+    let stand: Vec<ObjectId> = loans.filter(|(_, found)| found.state() == state).map(|(id, _)| id).collect();
+    let any = loan(chronicle, dice).0;
+    if dice.roll(4) == 0 { any } else { stand.get(dice.roll(stand.len() as u64) as usize).copied().unwrap_or(any) }
+}
+
 fn lending(kind: u64, later: BlockTime, chronicle: &Chronicle, dice: &mut Dice<'_>) -> Wish {
     let programme = dice.object(chronicle, Column::Programmes);
     let amount = Amount::new(1 + dice.roll(90));
@@ -139,9 +147,13 @@ fn lending(kind: u64, later: BlockTime, chronicle: &Chronicle, dice: &mut Dice<'
             let (loan, borrower) = loan(chronicle, dice);
             (borrower, vec![], RepayLoan { loan, amount }.into())
         }
-        9 => ("financier", vec![], DeclareDefault { loan: loan(chronicle, dice).0 }.into()),
-        10 => ("financier", vec![], WriteOffLoan { loan: loan(chronicle, dice).0 }.into()),
-        _ => ("financier", vec![], RecordRecovery { loan: loan(chronicle, dice).0, amount }.into()),
+        9 => ("financier", vec![], DeclareDefault { loan: loan_in(LoanState::Overdue, chronicle, dice) }.into()),
+        10 => ("financier", vec![], WriteOffLoan { loan: loan_in(LoanState::Defaulted, chronicle, dice) }.into()),
+        _ => (
+            "financier",
+            vec![],
+            RecordRecovery { loan: loan_in(LoanState::WrittenOff, chronicle, dice), amount }.into(),
+        ),
     }
 }
 
