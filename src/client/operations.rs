@@ -529,10 +529,16 @@ pub fn close_programme(programme: ObjectId) -> Operation {
     Operation(Kind::CloseProgramme(financing::CloseProgramme { programme_id: bytes(programme) }))
 }
 
-/// Consents to a share of every loan under a programme.
+/// Consents to a share of every loan under a programme. Its publisher signs too: list it as a co-signer.
 pub fn join_programme(programme: ObjectId, share_bps: u32, limit: Amount) -> Operation {
     let (programme_id, limit) = (bytes(programme), limit.minor_units());
     Operation(Kind::JoinProgramme(financing::JoinProgramme { programme_id, share_bps, limit }))
+}
+
+/// Ends a participant's share in new loans under a programme.
+pub fn remove_participant(programme: ObjectId, participant: AccountId) -> Operation {
+    let (programme_id, participant_account_id) = (bytes(programme), bytes(participant));
+    Operation(Kind::RemoveParticipant(financing::RemoveParticipant { programme_id, participant_account_id }))
 }
 
 /// Pays a loan back, in whole or in part.

@@ -109,6 +109,10 @@ impl Desk {
         desk.settle(&["checker"], operations::approve_issuance(issuance)).await;
         let commit = operations::commit_fingerprint_key(account("supplier"), account("buyer"), Hash([1; 32]));
         desk.settle(&["supplier", "buyer"], commit).await;
+        // While rules of amounts are in force, nobody lends whose kind is not known.
+        for lender in ["lender", "second"] {
+            desk.attest_as(lender, 10_000, (LenderKind::Other, BlockTime(GENESIS_TIME_MS - DAY_MS))).await;
+        }
         desk
     }
 
@@ -178,16 +182,21 @@ impl Desk {
     }
 
     async fn attest(&mut self, lender: &str, net_assets: u64) {
+        self.attest_as(lender, net_assets, (LenderKind::SmallLoan, BlockTime(GENESIS_TIME_MS))).await;
+    }
+
+    async fn attest_as(&mut self, lender: &str, net_assets: u64, (kind, as_of): (LenderKind, BlockTime)) {
         let all = Amount::new(net_assets);
         let figures = CapitalFigures {
-            kind: LenderKind::SmallLoan,
-            as_of: BlockTime(GENESIS_TIME_MS),
+            kind,
+            as_of,
             net_assets: all,
             loan_funding: Amount::new(net_assets / 2),
             bond_funding: Amount::ZERO,
             capital: all,
             risk_weighted_assets: all,
             exposures: all,
+            lent: Amount::ZERO,
         };
         self.settle(&["auditor"], operations::attest_lender_capital(account(lender), token(), &figures)).await;
     }
@@ -323,7 +332,7 @@ async fn a_lender_reads_its_book_and_what_is_left_to_each_limit() {
     let mut desk = Desk::open().await;
     let programme = desk.publish("JOINT", "lender", |_| ()).await;
     let join = operations::join_programme(programme, 4_000, Amount::new(100_000));
-    desk.settle(&["second"], join).await;
+    desk.settle(&["second", "lender"], join).await;
     desk.attest("lender", 200_000).await;
     let receivable = desk.invoice(1, 100_000, true).await;
     let loan = desk.lend(receivable, programme, 80_000).await;
@@ -372,7 +381,7 @@ async fn a_lender_reads_its_book_and_what_is_left_to_each_limit() {
     let nobody = desk.as_who("watcher").book(Some(causeway::primitives::AccountId([7; 32])), None).await;
     assert_eq!(refused(nobody), not_found());
     assert_eq!(desk.as_who("stranger").book(None, None).await.expect("its own").books, []);
-    assert_eq!(refused(desk.as_who("second").lender_capital(None, token()).await), not_found());
+    assert_eq!(refused(desk.as_who("stranger").lender_capital(None, token()).await), not_found());
 }
 
 #[tokio::test]

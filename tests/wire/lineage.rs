@@ -146,7 +146,7 @@ async fn a_programme_leads_nowhere() {
         assert_eq!(refused(seen), not_found(), "{who}");
     }
     let join = operations::join_programme(story.programme, 4_000, Amount::new(100_000));
-    story.desk.settle(&["second"], join).await;
+    story.desk.settle(&["second", "lender"], join).await;
     assert_eq!(story.seen("second", story.programme).await, rows(&[("", "financing.programme_joined")]));
     let mine = story.seen("lender", story.programme).await;
     let own = ["financing.programme_published", "financing.disbursed", "financing.programme_joined"];

@@ -158,6 +158,10 @@ pub struct LoanTerms {
     pub borrower_entity: String,
     /// Who owes the receivable, by its legal entity.
     pub obligor_entity: String,
+    /// Who delivered what it is for, by its legal entity: another than the borrower's, if it was passed on.
+    pub supplier_entity: String,
+    /// The invoice that the receivable is, or is a part of.
+    pub invoice: ObjectId,
     /// The token.
     pub token: TokenId,
     /// What was advanced.
@@ -183,6 +187,8 @@ codec_struct!(LoanTerms {
     borrower,
     borrower_entity,
     obligor_entity,
+    supplier_entity,
+    invoice,
     token,
     advance,
     fee,
@@ -326,7 +332,8 @@ impl Loan {
         }
     }
 
-    /// Interest since the principal was last what it is. The late rate runs from the due day on, on the principal alone.
+    /// Interest since the principal was last what it is. Once the days of grace are over, the late rate runs from the due day on, on
+    /// the principal alone: what of it was paid within grace was not late, and the rest is as late as if nothing had been paid.
     fn accrued(&self, principal: Amount, on: Day) -> Option<Amount> {
         let (LoanTerms { pricing, due_on, .. }, from) = (&self.terms, self.accrues_from);
         if self.days_late(on) <= pricing.grace_days {
@@ -334,7 +341,13 @@ impl Loan {
         }
         let turns = from.max(*due_on);
         let late = Rate { bps: pricing.late_rate_bps, ..pricing.rate };
-        pricing.rate.interest(principal, from, turns)?.checked_add(late.interest(principal, turns, on)?)
+        let since = pricing.rate.interest(principal, from, turns)?.checked_add(late.interest(principal, turns, on)?)?;
+        if self.days_late(from) > pricing.grace_days {
+            return Some(since);
+        }
+        // Of the days of grace before the principal was paid down, the rate is paid and the rest of the late rate is not.
+        let (late, paid) = (late.interest(principal, *due_on, from)?, pricing.rate.interest(principal, *due_on, from)?);
+        since.checked_add(late.excess_over(paid))
     }
 
     /// Takes a payment and says for what it was and who receives it. The last of what is owed repays or recovers the loan.
@@ -475,17 +488,30 @@ impl Loan {
         if class == LoanClass::WrittenOff {
             return lines;
         }
-        let LoanTerms { programme, borrower_entity, obligor_entity, .. } = &self.terms;
+        let LoanTerms { programme, borrower_entity, obligor_entity, supplier_entity, invoice, .. } = &self.terms;
         for (lender, outstanding) in lent() {
             lines.insert(BookLine::Lender(lender), outstanding);
-            lines.insert(BookLine::LenderBorrower(lender, borrower_entity.clone()), outstanding);
-            lines.insert(BookLine::LenderObligor(lender, obligor_entity.clone()), outstanding);
             lines.insert(BookLine::ProgrammeLender(*programme, lender), outstanding);
+        }
+        for leg in &self.legs {
+            let (entity, outstanding) = (leg.entity.clone(), leg.outstanding());
+            for line in [
+                BookLine::LenderBorrower(entity.clone(), borrower_entity.clone()),
+                BookLine::LenderObligor(entity.clone(), obligor_entity.clone()),
+                BookLine::LenderEntity(entity),
+            ] {
+                // Two of the lenders may be of one company. The legs add up to the advance, which is an amount.
+                let sum: &mut Amount = lines.entry(line).or_default();
+                *sum = Amount::new(sum.minor_units() + outstanding.minor_units());
+            }
         }
         let principal = self.principal();
         lines.insert(BookLine::Programme(*programme), principal);
+        // What was passed on counts for who borrows, and for who delivered it.
         lines.insert(BookLine::ProgrammeBorrower(*programme, borrower_entity.clone()), principal);
+        lines.insert(BookLine::ProgrammeBorrower(*programme, supplier_entity.clone()), principal);
         lines.insert(BookLine::ProgrammeObligor(*programme, obligor_entity.clone()), principal);
+        lines.insert(BookLine::ProgrammeInvoice(*programme, *invoice), principal);
         lines.retain(|_, amount| !amount.is_zero());
         lines
     }

@@ -108,7 +108,7 @@ impl RequestFinancing {
 
 /// Pays the advance, each lender its part, and secures it by the receivable: all legs or none.
 fn disburse(id: ObjectId, application: Application, offer: Offer, changes: &mut Changes<'_>) -> Result<(), Reason> {
-    let Application { receivable: mut found, programme, .. } = application;
+    let Application { receivable: mut found, programme, shipment, .. } = application;
     let Offer { terms, interest, legs, .. } = offer;
     let overflow = Reason::AmountOverflow { token: terms.token };
     let claim = interest.and_then(|interest| interest.checked_add(terms.advance)?.checked_add(terms.fee));
@@ -131,6 +131,9 @@ fn disburse(id: ObjectId, application: Application, offer: Offer, changes: &mut 
     loan.keep(id, changes)?;
     let terms = &loan.terms;
     found.keep(terms.receivable, changes);
+    if let Some((event, order)) = shipment.event.zip(found.order) {
+        event.serve(order, terms.invoice, changes);
+    }
     changes.record(
         Effect::new("financing.disbursed")
             .with("loan", id)

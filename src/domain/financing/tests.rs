@@ -3,6 +3,7 @@
 mod ageing;
 mod days;
 mod desk;
+mod dodges;
 mod dry_runs;
 mod histories;
 mod lawful;

@@ -196,6 +196,16 @@ pub fn receivable(changes: &Changes<'_>, id: ObjectId) -> Result<Receivable, Rea
     changes.read(&id).ok_or(Reason::UnknownReceivable { receivable: id })
 }
 
+/// The invoice that a receivable is, or is a part of.
+pub fn invoice_of(changes: &Changes<'_>, id: ObjectId, found: &Receivable) -> ObjectId {
+    let (mut invoice, mut above) = (id, found.parent);
+    while let Some(parent) = above {
+        invoice = parent;
+        above = changes.read::<Receivable>(&parent).and_then(|found| found.parent);
+    }
+    invoice
+}
+
 impl Receivable {
     /// An invoice as its supplier registers it: all of it outstanding, none of it owed yet.
     pub(super) fn registered(supplier: AccountId, invoice: &RegisterInvoice, near_duplicates: u16) -> Self {
