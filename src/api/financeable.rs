@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //! * A receivable costs at most [`PROGRAMMES_MAX`] programmes that are looked at, and [`OFFERS_MAX`] that are held against it; a
-//!   page [`OFFERS_PER_PAGE_MAX`].
+//!   page [`OFFERS_PER_PAGE_MAX`], and interest compounded over no more days than [`DAYS_COMPOUNDED_MAX`] before its last receivable.
 //! * An answer is of one snapshot.
 
 use super::caller::Caller;
@@ -14,14 +14,17 @@ use super::loans::{condition_to_pb, id_bytes};
 use super::page::{Cursor, OF_RECKONINGS, Page, PageRequest, page_under};
 use super::status::{malformed, not_found};
 use super::visibility::Sight;
+use crate::domain::financing::interest::Compounding;
 use crate::domain::financing::{
     self, Application, Citation, DryRun, Programme, SettlementRecord, Shown, open_programmes, require_purpose,
     settlement_record,
 };
 use crate::domain::trade::Receivable;
+use crate::ledger::limits::PROGRAMME_DAYS_MAX;
 use crate::ledger::open_items::{Open, receivables_of};
 use crate::ledger::{Changes, Context, OpenItem, Reason, WorkingSet};
 use crate::node::service::Snapshot;
+use crate::primitives::time::DAY_MS;
 use crate::primitives::{ChainId, Encode as _, ObjectId, TokenId};
 use crate::wire::pb::financing as pb;
 use crate::wire::{account_id, citations_from_pb, optional};
@@ -35,6 +38,10 @@ pub const OFFERS_MAX: usize = 16;
 /// Most programmes that are held against the receivables of a page: as many as the usual page needs, where every receivable has
 /// as many as it may. A larger page ends where the next receivable could exceed it.
 pub const OFFERS_PER_PAGE_MAX: usize = OFFERS_MAX * OF_RECKONINGS.usual;
+
+/// How many days of daily compounding a page's programmes may stand for before it ends. A dry run goes through them a dozen times,
+/// so with one receivable more, of the longest tenor, that is some tenths of a second of a core.
+pub const DAYS_COMPOUNDED_MAX: u64 = 32_768;
 
 /// The open programmes of each token on a page, as far as they are looked at.
 type Programmes = BTreeMap<TokenId, Vec<(ObjectId, Programme)>>;
@@ -82,11 +89,13 @@ pub(super) async fn financeable(
         purpose: message.purpose,
         programmes: Programmes::new(),
         records: Records::new(),
+        days_compounded: 0,
     };
     let mut receivables: Vec<pb::FinanceableReceivable> = Vec::new();
     let (mut offers, mut last) = (0, None);
     for (id, found) in items {
-        if let Some(last) = last.filter(|_| offers + OFFERS_MAX > OFFERS_PER_PAGE_MAX) {
+        let full = offers + OFFERS_MAX > OFFERS_PER_PAGE_MAX || desk.days_compounded > DAYS_COMPOUNDED_MAX;
+        if let Some(last) = last.filter(|_| full) {
             next_page_token = cursor.token(&(owner, OpenItem::Receivable(last)).to_bytes());
             break;
         }
@@ -108,6 +117,8 @@ struct Desk<'a> {
     purpose: String,
     programmes: Programmes,
     records: Records,
+    /// How many days of daily compounding were reckoned for, the costliest part of an offer.
+    days_compounded: u64,
 }
 
 impl Desk<'_> {
@@ -117,6 +128,9 @@ impl Desk<'_> {
         if refused.is_none() {
             let (admitting, more) = self.admitting(found);
             more_programmes = more;
+            let days = found.due_at.ms_since(self.context.now).div_ceil(DAY_MS);
+            let daily = admitting.iter().filter(|(_, of)| of.terms.pricing.rate.compounding == Compounding::Daily);
+            self.days_compounded += days.min(PROGRAMME_DAYS_MAX.into()) * daily.count() as u64;
             offers =
                 admitting.iter().map(|(programme, terms)| self.offer(id, found.token, *programme, terms)).collect();
             offers.sort_by_key(|offer: &pb::FinancingOffer| {
@@ -145,7 +159,8 @@ impl Desk<'_> {
             ids.into_iter().filter_map(|id| Some((id, changes.read(&id)?))).collect()
         });
         let looked_at = of_token.iter().take(PROGRAMMES_MAX);
-        let mut admitting = looked_at.filter(|(_, programme)| programme.terms.admits(found.supplier, found.buyer));
+        let parties = (found.supplier, found.owner());
+        let mut admitting = looked_at.filter(|(_, programme)| programme.terms.admits(parties, found.buyer));
         let taken: Vec<_> = admitting.by_ref().take(OFFERS_MAX).cloned().collect();
         (taken, admitting.next().is_some() || of_token.len() > PROGRAMMES_MAX)
     }

@@ -231,8 +231,7 @@ pub(super) fn visible_receipt(sight: Sight<'_>, receipt: Receipt) -> Receipt {
 }
 
 fn sees(sight: Sight<'_>, known: &KnownTransaction) -> bool {
-    let sent = known.sender.is_some_and(|sender| sight.of_account(sender));
-    let of_parties = sent || sight.of_signers(&known.signers);
+    let of_parties = sight.of_senders(&known.senders);
     match &known.fate {
         Fate::Final(done) => of_parties || sight.of_outcome(done.outcome()),
         Fate::Pending => of_parties,

@@ -17,7 +17,7 @@ use crate::domain::financing::{
     lenders, outstanding, standings, totals,
 };
 use crate::ledger::open_items::loans_of;
-use crate::ledger::{Account, Changes, Column, OpenItem, View};
+use crate::ledger::{Account, Changes, Column, Entry, OpenItem, View};
 use crate::node::service::{LedgerHandle, Snapshot};
 use crate::primitives::time::{BusinessCalendar, DAY_MS};
 use crate::primitives::{AccountId, Amount, BlockTime, Decode as _, Encode as _, ObjectId, TokenId};
@@ -151,13 +151,18 @@ fn supervised(caller: Caller, lender: &[u8], view: &dyn View) -> Result<AccountI
     if seen { Ok(lender) } else { Err(not_found("lender")) }
 }
 
+/// The legal entity by which a lender is counted.
+fn entity_of(lender: AccountId, view: &dyn View) -> String {
+    view.read::<Account>(&lender).map(|account| account.legal_entity_id).unwrap_or_default()
+}
+
 /// The tokens in which a lender has something out, written off, or attested.
 fn tokens_of(lender: AccountId, view: &dyn View) -> BTreeSet<TokenId> {
     let mut tokens: BTreeSet<TokenId> = classes(view, lender).into_keys().collect();
-    let prefix = lender.to_bytes();
+    let prefix = entity_of(lender, view).to_bytes();
     let attested = view.scan(Column::LenderCapital, &prefix, crate::ledger::limits::TOKENS_MAX);
     for (key, _) in attested.into_iter().take_while(|(key, _)| key.starts_with(&prefix)) {
-        match <(AccountId, TokenId)>::from_bytes(&key) {
+        match <LenderCapital as Entry>::Key::from_bytes(&key) {
             Ok((_, token)) => drop(tokens.insert(token)),
             Err(_) => view.note_corruption(Column::LenderCapital, &key),
         }
@@ -220,12 +225,14 @@ impl Reading<'_> {
         let in_classes = in_classes.iter().map(|(class, amount)| (*class, u128::from(amount.minor_units()))).collect();
         let (classes, non_performing_bps) = classes_to_pb(&in_classes)?;
         let total = outstanding(self.changes, BookLine::Lender(lender), token);
-        let by = |by| concentrations(self.changes, (lender, token), by, (LARGEST, self.lines_max));
+        let entity = entity_of(lender, self.changes);
+        let of_entity = outstanding(self.changes, BookLine::LenderEntity(entity.clone()), token);
+        let by = |by| concentrations(self.changes, (&entity, token), by, (LARGEST, self.lines_max));
         let (borrowers, obligors) = (by(By::Borrower), by(By::Obligor));
         let largest = |of: &Concentrations| of.largest.first().map(|one| one.entity.clone()).unwrap_or_default();
         let (borrower, obligor) = (largest(&borrowers), largest(&obligors));
         let parties = Parties { borrower_entity: &borrower, obligor_entity: &obligor };
-        let mut stands = standings((lender, token), parties, Amount::ZERO, self.now, self.changes);
+        let mut stands = standings((lender, &entity, token), parties, Amount::ZERO, self.now, self.changes);
         let tally = loans.map(|loans| (loans.tallies.get(&token).cloned().unwrap_or_default(), loans.truncated));
         stands.extend(tally.iter().flat_map(|(tally, _)| self.of_loans(lender, tally)));
         Ok(pb::Book {
@@ -234,8 +241,8 @@ impl Reading<'_> {
             outstanding: total.minor_units(),
             classes,
             non_performing_bps,
-            borrowers: Some(concentrations_to_pb(borrowers, total)),
-            obligors: Some(concentrations_to_pb(obligors, total)),
+            borrowers: Some(concentrations_to_pb(borrowers, of_entity)),
+            obligors: Some(concentrations_to_pb(obligors, of_entity)),
             loans: tally.map(|(tally, truncated)| tally_to_pb(tally, truncated)).transpose()?,
             capital: capital_of((lender, token), self.now, self.changes),
             standings: stands.iter().map(standing_to_pb).collect(),
@@ -342,7 +349,7 @@ fn standing_to_pb(standing: &Standing) -> pb::RuleStanding {
 }
 
 fn capital_of((lender, token): (AccountId, TokenId), now: BlockTime, view: &dyn View) -> Option<pb::LenderCapital> {
-    let LenderCapital { auditor, figures, lent } = view.read(&(lender, token))?;
+    let LenderCapital { auditor, figures } = view.read(&(entity_of(lender, view), token))?;
     let kind = match figures.kind {
         LenderKind::SmallLoan => pb::LenderKind::SmallLoan,
         LenderKind::ConsumerFinance => pb::LenderKind::ConsumerFinance,
@@ -361,7 +368,7 @@ fn capital_of((lender, token): (AccountId, TokenId), now: BlockTime, view: &dyn 
         capital: figures.capital.minor_units(),
         risk_weighted_assets: figures.risk_weighted_assets.minor_units(),
         exposures: figures.exposures.minor_units(),
-        lent: lent.minor_units(),
+        lent: figures.lent.minor_units(),
     })
 }
 

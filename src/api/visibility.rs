@@ -2,8 +2,8 @@
 //!
 //! Overseers (observers, operators) see everything. Auditors and governance supervise lenders: they see every lender's book and
 //! loans besides what is their own. An account sees what concerns it or an account under it: a
-//! transaction concerns its sender, its signers, and every account that its movements, balances and effects name; what fell
-//! due, which has an outcome for each thing, every account that this one names. A carrier sees the orders for which it was
+//! transaction concerns its sender, the accounts that its body names as co-signers, and every account that its movements,
+//! balances and effects name. Not whoever has a key that signed: an account can name a key that is another's. What fell due, which has an outcome for each thing, every account that this one names. A carrier sees the orders for which it was
 //! appointed, and of the events of their shipments its own.
 
 use super::caller::Caller;
@@ -12,8 +12,8 @@ use crate::domain::tokens::{Issuance, Redemption, Token};
 use crate::domain::trade::{Order, Receivable, ShipmentEvent};
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
 use crate::ledger::{Account, BalanceAfter, Effect, Outcome, SignedTransaction, Value, View};
-use crate::primitives::{AccountId, PublicKey, TokenId};
-use crate::wire::sender_of;
+use crate::primitives::{AccountId, TokenId};
+use crate::wire::senders_of;
 
 /// What a caller may see of a state.
 #[derive(Clone, Copy)]
@@ -50,18 +50,15 @@ impl<'a> Sight<'a> {
         false
     }
 
-    /// Whether a transaction of a block concerns the caller: it sent or signed it, or what it did names an account that the
+    /// Whether a transaction of a block concerns the caller: it sent or co-signed it, or what it did names an account that the
     /// caller sees. One that was declined did nothing, so those whom it meant to touch hear nothing of it.
     pub(super) fn of_transaction(self, signed: &SignedTransaction, outcome: &Outcome) -> bool {
-        let sent = || sender_of(signed.body()).is_some_and(|sender| self.of_account(sender));
-        self.of_outcome(outcome) || sent() || self.of_signers(&signed.signers().collect::<Vec<_>>())
+        self.of_outcome(outcome) || self.of_senders(&senders_of(signed.body()))
     }
 
-    /// Whether one of the caller's own keys signed.
-    pub(super) fn of_signers(self, signers: &[PublicKey]) -> bool {
-        let Some(own) = self.caller.account() else { return false };
-        let keys = self.view.read::<Account>(&own).map(|account| account.keys);
-        keys.is_some_and(|keys| keys.keys().iter().any(|key| signers.contains(key)))
+    /// Whether one of these accounts is the caller's own or stands under it.
+    pub(super) fn of_senders(self, senders: &[AccountId]) -> bool {
+        senders.iter().any(|sender| self.of_account(*sender))
     }
 
     /// Whether an effect names an account that the caller sees.

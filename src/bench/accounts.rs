@@ -1,17 +1,21 @@
 //! The accounts of a run: a table of keys and ids that takes no memory, since both follow from a seed and a place.
 //!
-//! One institution opens them, 64 in a transaction. An opened account's id follows from who sent the opening, under which
+//! One institution opens them, 63 in a transaction, which each of their keys signs. An opened account's id follows from who sent the opening, under which
 //! request id and as which operation, so every id is known before anything is sent.
 
 use super::lane::Prepared;
 use crate::client::operations::{self, Keys};
 use crate::client::{ClientError, KeyPair, Participant, TransactionBuilder};
 use crate::ledger::account::Role;
-use crate::ledger::limits::OPERATIONS_MAX;
+use crate::ledger::limits::{OPERATIONS_MAX, SIGNATURES_MAX};
 use crate::primitives::crypto::sha256;
 use crate::primitives::ids::Origin;
 use crate::primitives::{AccountId, Amount, ChainId, RequestId, TokenId};
 use sha2::{Digest as _, Sha512};
+
+/// How many accounts one transaction opens, or funds: each new account's key signs beside the institution's.
+const ACCOUNTS_PER_TRANSACTION: u64 =
+    (if OPERATIONS_MAX < SIGNATURES_MAX { OPERATIONS_MAX } else { SIGNATURES_MAX - 1 }) as u64;
 
 /// What each account is given, in minor units: more than the busiest payer of any run can spend.
 pub const FUNDS: u64 = 1_000_000_000;
@@ -38,7 +42,7 @@ pub struct Accounts {
 impl Accounts {
     /// How many transactions it takes to open, or to fund, all of them.
     pub fn transactions(&self) -> u64 {
-        self.count.div_ceil(OPERATIONS_MAX as u64)
+        self.count.div_ceil(ACCOUNTS_PER_TRANSACTION)
     }
 
     /// What all of them are given together.
@@ -63,7 +67,7 @@ impl Accounts {
 
     /// An account's id.
     pub fn id(&self, index: u64) -> AccountId {
-        let (number, place) = (index / OPERATIONS_MAX as u64, index % OPERATIONS_MAX as u64);
+        let (number, place) = (index / ACCOUNTS_PER_TRANSACTION, index % ACCOUNTS_PER_TRANSACTION);
         let request_id = self.request_id(b"open", number);
         let (sender, operation_index) = (self.institution.account, place as u16);
         Origin { sender, request_id, operation_index }.account_id()
@@ -89,7 +93,10 @@ impl Accounts {
     /// It cannot be signed.
     pub fn opening(&self, number: u64) -> Result<Prepared, ClientError> {
         let mut draft = self.draft(self.institution.account, b"open", number);
+        // Each account's key signs that it is one.
+        let mut keys = vec![self.institution.key.clone()];
         for index in self.of_number(number) {
+            keys.push(self.key(index));
             let role = if self.companies && index % 3 == 2 { Role::Financier } else { Role::Merchant };
             draft.add(operations::open_account(
                 Keys::single(self.key(index).public_key()),
@@ -97,7 +104,7 @@ impl Accounts {
                 &self.company(index),
             ));
         }
-        prepare(draft, &[&self.institution.key], 0)
+        prepare(draft, &keys.iter().collect::<Vec<_>>(), 0)
     }
 
     /// The transaction that funds the accounts of a number.
@@ -122,8 +129,8 @@ impl Accounts {
     }
 
     fn of_number(&self, number: u64) -> std::ops::Range<u64> {
-        let first = number * OPERATIONS_MAX as u64;
-        first..(first + OPERATIONS_MAX as u64).min(self.count)
+        let first = number * ACCOUNTS_PER_TRANSACTION;
+        first..(first + ACCOUNTS_PER_TRANSACTION).min(self.count)
     }
 }
 
@@ -166,9 +173,9 @@ mod tests {
                 operations.len()
             })
             .collect();
-        assert_eq!(counts, [64, 64, 2]);
+        assert_eq!(counts, [63, 63, 4]);
         let origin =
-            Origin { sender: AccountId([9; 32]), request_id: accounts.request_id(b"open", 2), operation_index: 1 };
+            Origin { sender: AccountId([9; 32]), request_id: accounts.request_id(b"open", 2), operation_index: 3 };
         assert_eq!(accounts.id(129), origin.account_id());
     }
 

@@ -14,6 +14,7 @@ use crate::client::operations::{self, Citation, NewFinancingRequest, NewInvoice,
 use crate::client::{Client, ClientError, TransactionBuilder};
 use crate::domain::trade::{document_commitment, key_commitment};
 use crate::primitives::crypto::sha256;
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{Amount, BlockTime, ObjectId};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -155,7 +156,7 @@ impl<'a> Flows<'a> {
         let [buyer, supplier, _] = members(trio);
         // Who acts, and what the ledger calls what was made before, follows from the place alone.
         let draft = |actor: u64, step: u64| accounts.draft(accounts.id(actor), STEP_NAMES[step as usize], invoice);
-        let receivable = created_by(draft(supplier, 0));
+        let receivable = created_by(draft(supplier, 0), ObjectKind::Receivable);
         match step {
             0 => {
                 let mut draft = draft(supplier, 0);
@@ -200,7 +201,7 @@ impl<'a> Flows<'a> {
     fn request(&self, trio: u64, receivable: ObjectId, amount: Amount) -> NewFinancingRequest {
         NewFinancingRequest {
             receivable,
-            programme: created_by(self.programme_draft(trio)),
+            programme: created_by(self.programme_draft(trio), ObjectKind::Programme),
             // With a fee of 1 % and the interest of two months within what is owed.
             advance: Amount::new(amount.minor_units() * 90 / 100),
             purpose: String::new(),
@@ -218,10 +219,9 @@ fn members(trio: u64) -> [u64; 3] {
     [trio * 3, trio * 3 + 1, trio * 3 + 2]
 }
 
-/// The id of what the first operation of a draft creates.
-fn created_by(mut draft: TransactionBuilder) -> ObjectId {
-    // The id follows from the place; which operation stands there does not matter.
-    draft.add(operations::confirm_invoice(ObjectId([0; 32]))).object_id()
+/// The id of what the first operation of a draft creates. It follows from the place and the kind.
+fn created_by(mut draft: TransactionBuilder, kind: ObjectKind) -> ObjectId {
+    draft.add(operations::confirm_invoice(ObjectId([0; 32]))).origin.object_id(kind)
 }
 
 /// Which invoice, and which of its steps, a place is.

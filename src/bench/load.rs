@@ -105,8 +105,8 @@ async fn open_and_fund(plan: &Plan, network: &LoadedNetwork) -> Result<(Accounts
     };
     network.provide(accounts.funds()?).await?;
     let count = accounts.transactions();
-    settle_all(network, "opening accounts, 64 in a transaction", count, |number| accounts.opening(number)).await?;
-    let step = "funding accounts, 64 in a transaction";
+    settle_all(network, "opening accounts, 63 in a transaction", count, |number| accounts.opening(number)).await?;
+    let step = "funding accounts, 63 in a transaction";
     let height = settle_all(network, step, count, |number| accounts.funding(number)).await?;
     Ok((accounts, height))
 }

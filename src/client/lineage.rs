@@ -93,6 +93,8 @@ pub struct Lineage {
     pub steps: Vec<LineageStep>,
     /// Whether the node had more.
     pub truncated: bool,
+    /// How many steps the node withheld, because they tell of others' business besides. A file does not say.
+    pub withheld: u32,
 }
 
 impl Lineage {
@@ -141,7 +143,7 @@ impl Lineage {
             return Err(LineageError::Form(why));
         }
         let steps = file.steps.into_iter().enumerate().map(|(index, step)| step.into_step(index));
-        Ok(Self { steps: steps.collect::<Result<_, _>>()?, truncated: file.truncated })
+        Ok(Self { steps: steps.collect::<Result<_, _>>()?, truncated: file.truncated, withheld: 0 })
     }
 
     /// Writes the file.

@@ -35,4 +35,4 @@ pub use operations::Operation;
 pub use participant::{Participant, ParticipantError};
 pub use passphrase::{Passphrase, PassphraseError, PassphraseSource};
 pub use tls::Tls;
-pub use transaction::{EXPIRES_IN_DEFAULT, TransactionBuilder, UnsignedTransaction, now_ms, random_request_id};
+pub use transaction::{Added, EXPIRES_IN_DEFAULT, TransactionBuilder, UnsignedTransaction, now_ms, random_request_id};

@@ -5,6 +5,7 @@ use crate::domain::financing::ForbiddenPurposes;
 pub use crate::domain::trade::BusinessStep;
 use crate::ledger::account::Role;
 use crate::ledger::receipt::Receipt;
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::{AccountId, Amount, ChainId, Hash, ObjectId, PublicKey, TokenId};
 use crate::wire::pb::ledger::operation::Operation as Kind;
 use crate::wire::pb::{accounts, financing, ledger, payments, tokens, trade};
@@ -29,6 +30,19 @@ pub struct Operation(Kind);
 impl Operation {
     pub(super) fn into_pb(self) -> ledger::Operation {
         ledger::Operation { operation: Some(self.0) }
+    }
+
+    /// What kind of object it creates, if it creates one: its id is derived from it.
+    pub fn creates(&self) -> Option<ObjectKind> {
+        match self.0 {
+            Kind::RequestIssuance(_) => Some(ObjectKind::Issuance),
+            Kind::RequestRedemption(_) => Some(ObjectKind::Redemption),
+            Kind::PlaceOrder(_) => Some(ObjectKind::Order),
+            Kind::RegisterInvoice(_) => Some(ObjectKind::Receivable),
+            Kind::PublishProgramme(_) => Some(ObjectKind::Programme),
+            Kind::RequestFinancing(_) => Some(ObjectKind::Loan),
+            _ => None,
+        }
     }
 }
 
@@ -361,12 +375,14 @@ pub fn reject_invoice(receivable: ObjectId) -> Operation {
     Operation(Kind::RejectInvoice(trade::RejectInvoice { receivable_id: bytes(receivable) }))
 }
 
-/// Certifies that no invoice of this fingerprint, of this supplier to this buyer, is on the ledger.
-pub fn certify_absence(supplier: AccountId, buyer: AccountId, fingerprint: Hash) -> Operation {
+/// Certifies that no invoice of this fingerprint, of this supplier to this buyer, is on the ledger. The fingerprint was made with
+/// the key of this commitment, which must be the pair's.
+pub fn certify_absence(supplier: AccountId, buyer: AccountId, fingerprint: Hash, key_commitment: Hash) -> Operation {
     Operation(Kind::CertifyAbsence(trade::CertifyAbsence {
         fingerprint: bytes(fingerprint),
         supplier_account_id: bytes(supplier),
         buyer_account_id: bytes(buyer),
+        key_commitment: bytes(key_commitment),
     }))
 }
 
@@ -513,10 +529,16 @@ pub fn close_programme(programme: ObjectId) -> Operation {
     Operation(Kind::CloseProgramme(financing::CloseProgramme { programme_id: bytes(programme) }))
 }
 
-/// Consents to a share of every loan under a programme.
+/// Consents to a share of every loan under a programme. Its publisher signs too: list it as a co-signer.
 pub fn join_programme(programme: ObjectId, share_bps: u32, limit: Amount) -> Operation {
     let (programme_id, limit) = (bytes(programme), limit.minor_units());
     Operation(Kind::JoinProgramme(financing::JoinProgramme { programme_id, share_bps, limit }))
+}
+
+/// Ends a participant's share in new loans under a programme.
+pub fn remove_participant(programme: ObjectId, participant: AccountId) -> Operation {
+    let (programme_id, participant_account_id) = (bytes(programme), bytes(participant));
+    Operation(Kind::RemoveParticipant(financing::RemoveParticipant { programme_id, participant_account_id }))
 }
 
 /// Pays a loan back, in whole or in part.

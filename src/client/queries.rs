@@ -287,7 +287,7 @@ impl Client {
         let answer = ask!(self, ledger.get_lineage(ledger::GetLineageRequest { object_id: bytes(object) }))?;
         let steps = answer.steps.into_iter().map(lineage_step).collect::<Result<_, _>>();
         let steps = steps.map_err(|malformed| ClientError::Malformed(malformed.to_string()))?;
-        Ok(Lineage { steps, truncated: answer.truncated })
+        Ok(Lineage { steps, truncated: answer.truncated, withheld: answer.withheld })
     }
 
     /// A block.

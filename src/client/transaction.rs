@@ -11,15 +11,15 @@
 //! ```
 //!
 //! What an operation creates has an id that follows from sender, request id and place, so it is known before signing:
-//! [`TransactionBuilder::add`] returns the [`Origin`] that it is derived from.
+//! [`TransactionBuilder::add`] tells it.
 
 use super::error::ClientError;
 use super::keys::KeyPair;
 use super::operations::Operation;
 use crate::ledger::SignedTransaction;
 use crate::ledger::transaction::transaction_id;
-use crate::primitives::ids::Origin;
-use crate::primitives::{AccountId, BlockTime, ChainId, RequestId, TransactionId};
+use crate::primitives::ids::{ObjectKind, Origin};
+use crate::primitives::{AccountId, BlockTime, ChainId, ObjectId, RequestId, TransactionId};
 use crate::wire::pb::ledger as pb;
 use bytes::Bytes;
 use prost::Message as _;
@@ -88,10 +88,11 @@ impl TransactionBuilder {
     }
 
     /// Adds an operation, and tells its place, from which the id of what it creates is derived.
-    pub fn add(&mut self, operation: Operation) -> Origin {
+    pub fn add(&mut self, operation: Operation) -> Added {
         let operation_index = u16::try_from(self.operations.len()).unwrap_or(u16::MAX);
+        let creates = operation.creates();
         self.operations.push(operation);
-        Origin { sender: self.sender, request_id: self.request_id, operation_index }
+        Added { origin: Origin { sender: self.sender, request_id: self.request_id, operation_index }, creates }
     }
 
     /// Until when it may become final.
@@ -111,6 +112,27 @@ impl TransactionBuilder {
         };
         // prost writes fields in ascending order and leaves defaults out: the one form that nodes accept.
         UnsignedTransaction { body: body.encode_to_vec().into() }
+    }
+}
+
+/// An operation's place in a transaction, and what it creates there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The place.
+    pub origin: Origin,
+    /// What kind of object it creates, if it creates one.
+    pub creates: Option<ObjectKind>,
+}
+
+impl Added {
+    /// The id of what the operation creates; all zeros if that has none.
+    pub fn object_id(&self) -> ObjectId {
+        self.creates.map_or(ObjectId([0; 32]), |kind| self.origin.object_id(kind))
+    }
+
+    /// The id of the account that the operation opens, if it opens one.
+    pub fn account_id(&self) -> AccountId {
+        self.origin.account_id()
     }
 }
 
@@ -147,7 +169,7 @@ impl UnsignedTransaction {
 mod tests {
     use super::*;
     use crate::client::operations;
-    use crate::primitives::{Amount, crypto::TRANSACTION_NAMESPACE};
+    use crate::primitives::{Amount, Hash, crypto::TRANSACTION_NAMESPACE};
 
     fn builder() -> TransactionBuilder {
         let (chain, sender) = (ChainId([1; 32]), AccountId([2; 32]));
@@ -188,8 +210,10 @@ mod tests {
     #[test]
     fn created_ids_are_known_before_signing() {
         let mut builder = builder();
-        let origin = builder.add(operations::certify_balance(AccountId([2; 32]), "HKDX".parse().expect("a token id")));
-        let expected = Origin { sender: AccountId([2; 32]), request_id: RequestId([3; 16]), operation_index: 1 };
-        assert_eq!(origin, expected);
+        let token = "HKDX".parse().expect("a token id");
+        let added = builder.add(operations::request_redemption(token, Amount::new(1), Hash([4; 32])));
+        let origin = Origin { sender: AccountId([2; 32]), request_id: RequestId([3; 16]), operation_index: 1 };
+        assert_eq!(added, Added { origin, creates: Some(ObjectKind::Redemption) });
+        assert_eq!(added.object_id(), origin.object_id(ObjectKind::Redemption));
     }
 }

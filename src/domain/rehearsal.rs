@@ -5,6 +5,7 @@ use crate::ledger::account::KeySet;
 use crate::ledger::changes::Planned;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{Account, Changes, Context, Entry, OpenItem, Reason, Role, View};
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::{AccountId, Amount, BlockTime, ChainId, ObjectId, PublicKey, RequestId, TokenId};
 use std::collections::BTreeSet;
 
@@ -15,13 +16,15 @@ pub struct Rehearsal {
     pub view: MemoryView,
     /// The time of the block that the next operation will be in.
     pub now: BlockTime,
+    /// Keys that sign whatever is performed, besides those of the accounts that do.
+    pub witnesses: BTreeSet<PublicKey>,
     requests: u64,
 }
 
 /// What an applied operation did.
 #[derive(Debug)]
 pub struct Performed {
-    /// The id of what it created, if it creates.
+    /// The id of what it created; all zeros if it creates nothing that has one.
     pub object: ObjectId,
     /// The id of the account that it opened, if it opens one.
     pub account: AccountId,
@@ -32,7 +35,7 @@ pub struct Performed {
 impl Rehearsal {
     /// An empty ledger at a time.
     pub fn at(now: BlockTime) -> Self {
-        Self { view: MemoryView::default(), now, requests: 0 }
+        Self { view: MemoryView::default(), now, witnesses: BTreeSet::new(), requests: 0 }
     }
 
     /// The key that an account of [`Self::open`] is signed for with.
@@ -77,7 +80,8 @@ impl Rehearsal {
         let sender = *signers.first().expect("someone sends");
         let keys =
             signers.iter().filter_map(|signer| self.read::<Account>(signer)).flat_map(|a| a.keys.keys().to_vec());
-        self.perform_signed(sender, &keys.collect(), plan)
+        let keys = keys.chain(self.witnesses.iter().copied()).collect();
+        self.perform_signed(sender, &keys, plan)
     }
 
     /// The same with keys named one by one.
@@ -97,7 +101,10 @@ impl Rehearsal {
         plan(&context, &mut changes)?;
         let planned = changes.finish();
         self.view.apply(&planned.writes);
-        Ok(Performed { object: context.object_id(), account: context.origin().account_id(), planned })
+        let ids = ObjectKind::ALL.iter().map(|kind| context.object_id(*kind));
+        let made = ids.into_iter().find(|id| planned.writes.keys().any(|(_, key)| key[..] == id.0));
+        let object = made.unwrap_or(ObjectId([0; 32]));
+        Ok(Performed { object, account: context.origin().account_id(), planned })
     }
 
     /// The entry under a key.

@@ -17,8 +17,9 @@ use crate::ledger::limits::{
 use crate::ledger::outcome::due_outcome_id;
 use crate::ledger::validators::VALIDATORS_KEY;
 use crate::ledger::{
-    Change, Changes, Context, Decline, Due, DueKey, Entry, Header, HistoryRoot, MovementKind, Outcome, Parameters,
-    Reason, Request, ReserveLine, SignedTransaction, Status, Tip, Touched, ValidatorSet, View, WorkingSet, Writes,
+    Change, Changes, Context, Decline, Due, DueKey, DueKind, Entry, Header, HistoryRoot, MovementKind, Outcome,
+    Parameters, Reason, Request, ReserveLine, SignedTransaction, Status, Tip, Touched, ValidatorSet, View, WorkingSet,
+    Writes,
 };
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::{AccountId, BlockTime, ChainId, Encode, Hash, ObjectId, PublicKey, RequestId, TransactionId};
@@ -361,7 +362,7 @@ impl BlockExecutor {
                 id[..8].copy_from_slice(&height.to_be_bytes());
                 id[8..16].copy_from_slice(&ordinal.to_be_bytes());
                 let due = Due::ForgetRequests(chunk.to_vec());
-                self.put(&DueKey { at, id: ObjectId(id) }, &due);
+                self.put(&DueKey { at, kind: DueKind::ForgetRequests, id: ObjectId(id) }, &due);
                 ordinal += 1;
             }
         }

@@ -21,7 +21,7 @@ use crate::ledger::view::MemoryView;
 use crate::ledger::{Account, Entry, Header, Outcome, Role, SignedTransaction, consensus_namespace};
 use crate::primitives::crypto::{sha256, signing_payload, write_varint};
 use crate::primitives::digest::StateAccumulator;
-use crate::primitives::ids::Origin;
+use crate::primitives::ids::{ObjectKind, Origin};
 use crate::primitives::merkle::Path;
 use crate::primitives::{
     AccountId, Amount, BlockTime, ChainId, Encode, Hash, ObjectId, PublicKey, RequestId, Signature, TokenId,
@@ -212,12 +212,13 @@ impl Chronicle {
         Draft { envelope, cosigners: Vec::new(), operations }
     }
 
-    /// Signs with all keys that the sender and the cosigners have now, and with those that a rotation brings.
+    /// Signs with all keys that the sender and the cosigners have now, and with those that a rotation or an opening brings.
     pub fn sign(&self, draft: &Draft) -> Arc<Transaction> {
         let signers = [&[draft.envelope.sender], &draft.cosigners[..]].concat();
         let accounts = signers.iter().filter_map(|signer| self.read::<Account>(signer));
         let brought = draft.operations.iter().filter_map(|operation| match operation {
             Operation::RotateKeys(rotate) => Some(rotate.keys.keys().to_vec()),
+            Operation::OpenAccount(open) => Some(open.keys.keys().to_vec()),
             _ => None,
         });
         let present = accounts.map(|account| account.keys.keys().to_vec());
@@ -424,10 +425,19 @@ pub(crate) fn assert_same(one: &Executed, other: &Executed) {
     assert_eq!(one.reserve_lines, other.reserve_lines, "reserve lines");
 }
 
-/// The id of what an operation of a draft makes.
+/// The id of what an operation of a draft makes; all zeros if it makes nothing that has one.
 pub(crate) fn object(draft: &Draft, operation_index: u16) -> ObjectId {
     let Envelope { sender, request_id, .. } = draft.envelope;
-    Origin { sender, request_id, operation_index }.object_id()
+    let kind = match &draft.operations[usize::from(operation_index)] {
+        Operation::RequestIssuance(_) => ObjectKind::Issuance,
+        Operation::RequestRedemption(_) => ObjectKind::Redemption,
+        Operation::PlaceOrder(_) => ObjectKind::Order,
+        Operation::RegisterInvoice(_) => ObjectKind::Receivable,
+        Operation::PublishProgramme(_) => ObjectKind::Programme,
+        Operation::RequestFinancing(_) => ObjectKind::Loan,
+        _ => return ObjectId([0; 32]),
+    };
+    Origin { sender, request_id, operation_index }.object_id(kind)
 }
 
 /// The name of an outcome's reason, or `APPLIED`.

@@ -4,8 +4,9 @@
 //! `audit` checks the same over all entries. By induction from the genesis the two are equal.
 
 use crate::domain::financing::{BookLine, Loan, OpenProgramme, Outstanding, Programme, ProgrammeState};
+use crate::domain::tokens::Redemption;
 use crate::domain::trade::Receivable;
-use crate::ledger::{Account, Balance, Change, Circulation, Column, Entry, Lock, OpenItem};
+use crate::ledger::{Account, Balance, Change, Circulation, Column, Due, DueKey, Entry, Lock, OpenItem};
 use crate::primitives::{AccountId, Amount, CodecError, Decode, ObjectId, TokenId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -56,6 +57,18 @@ pub enum BrokenInvariant {
         /// How often more it is listed.
         listed: i128,
         /// How often more it is open.
+        open: i128,
+    },
+    /// What falls due and what has a deadline differ.
+    #[error("of what falls due, {due:?} of {} at {} is queued {listed} times more, and runs {open} times more", key.id, key.at)]
+    Due {
+        /// Where it stands in the queue.
+        key: Box<DueKey>,
+        /// What falls due.
+        due: Box<Due>,
+        /// How often more it is queued.
+        listed: i128,
+        /// How often more such a deadline runs.
         open: i128,
     },
     /// Of a receivable, a loan claims more than is outstanding.
@@ -120,6 +133,7 @@ struct Book {
 pub struct Ledger {
     totals: BTreeMap<TokenId, Totals>,
     items: BTreeMap<(AccountId, OpenItem), Listed>,
+    deadlines: BTreeMap<(DueKey, Due), Listed>,
     programmes: BTreeMap<(TokenId, ObjectId), Listed>,
     books: BTreeMap<(BookLine, TokenId), Book>,
     /// What loans claim of a receivable, and what is outstanding, where that is less.
@@ -165,7 +179,17 @@ impl Ledger {
                 for account in receivable.bound() {
                     self.items.entry((account, OpenItem::Receivable(id))).or_default().open += sign;
                 }
+                self.count_deadline(receivable.silence_due(id), Due::ConfirmationTerm(id), sign);
             }
+            Column::Redemptions => {
+                let (id, redemption) = (ObjectId::from_bytes(key)?, Redemption::from_bytes(value)?);
+                self.count_deadline(redemption.deadline_due(id), Due::RedemptionDeadline(id), sign);
+            }
+            Column::Due => match Due::from_bytes(value)? {
+                // Request ids are forgotten in bundles; each stands by itself among the requests.
+                Due::ForgetRequests(_) => {}
+                due => self.deadlines.entry((DueKey::from_bytes(key)?, due)).or_default().listed += sign,
+            },
             Column::Accounts => {
                 let (id, account) = (AccountId::from_bytes(key)?, Account::from_bytes(value)?);
                 if let Some(parent) = account.parent.filter(|_| !account.closed) {
@@ -197,8 +221,15 @@ impl Ledger {
         for account in loan.bound() {
             self.items.entry((account, OpenItem::Loan(id))).or_default().open += sign;
         }
+        self.count_deadline(loan.ageing_due(id), Due::LoanAgeing(id), sign);
         for (line, amount) in loan.lines() {
             self.books.entry((line, loan.terms.token)).or_default().lent += sign * i128::from(amount.minor_units());
+        }
+    }
+
+    fn count_deadline(&mut self, key: Option<DueKey>, due: Due, sign: i128) {
+        if let Some(key) = key {
+            self.deadlines.entry((key, due)).or_default().open += sign;
         }
     }
 
@@ -228,6 +259,10 @@ impl Ledger {
             let (programme, token) = (*id, *token);
             return Err(BrokenInvariant::OpenProgrammes { programme, token, listed: *listed, open: *open });
         }
+        if let Some(((key, due), Listed { listed, open })) = self.deadlines.iter().find(|(_, entry)| differs(entry)) {
+            let (key, due) = (Box::new(*key), Box::new(due.clone()));
+            return Err(BrokenInvariant::Due { key, due, listed: *listed, open: *open });
+        }
         let differs = self.books.iter().find(|(_, book)| book.kept != book.lent);
         differs.map_or(Ok(()), |((line, token), Book { kept, lent })| {
             let (line, token) = (Box::new(line.clone()), *token);
@@ -244,6 +279,8 @@ const fn counted(column: Column) -> bool {
             | Column::Circulation
             | Column::Locks
             | Column::OpenItems
+            | Column::Due
+            | Column::Redemptions
             | Column::Receivables
             | Column::Accounts
             | Column::Loans
@@ -286,9 +323,10 @@ pub fn check_all<'a>(entries: impl Iterator<Item = (Column, &'a Bytes, &'a Bytes
 mod tests {
     use super::*;
     use crate::domain::market::Market;
+    use crate::domain::tokens::RequestRedemption;
     use crate::ledger::view::{MemoryView, Writes};
-    use crate::ledger::{Changes, LockPurpose, WorkingSet};
-    use crate::primitives::Encode;
+    use crate::ledger::{Changes, DueKind, LockPurpose, WorkingSet};
+    use crate::primitives::{BlockTime, Encode, Hash};
     use std::sync::Arc;
 
     fn token() -> TokenId {
@@ -338,6 +376,26 @@ mod tests {
         changes.put(&(token(), ObjectId([1; 32])), &OpenProgramme);
         unlisted.extend(changes.finish().writes);
         assert!(matches!(check(unlisted), Err(BrokenInvariant::OpenProgrammes { listed: 1, open: 0, .. })));
+
+        // A deadline that nothing has, and one that another took the place of.
+        let mut queued = minted();
+        let mut changes = Changes::new(&view);
+        let key = DueKey { at: BlockTime(1), kind: DueKind::LoanAgeing, id: ObjectId([1; 32]) };
+        changes.put(&key, &Due::LoanAgeing(key.id));
+        queued.extend(changes.finish().writes);
+        assert!(matches!(check(queued), Err(BrokenInvariant::Due { listed: 1, open: 0, .. })));
+
+        let mut market = Market::open();
+        let buyer = market.buyer;
+        let asked = RequestRedemption { token: market.token, amount: Amount::new(1), payout_commitment: Hash([1; 32]) };
+        let asked = market.stage.perform(&[buyer], |context, changes| asked.plan(context, changes));
+        let id = asked.expect("the buyer has some").object;
+        assert_eq!(check_all(market.stage.view.entries()), Ok(()));
+        let redemption: Redemption = market.stage.read(&id).expect("it was asked for");
+        let key = redemption.deadline_due(id).expect("it is open");
+        market.stage.edit(|changes| changes.delete::<Due>(&key));
+        let forgotten = check_all(market.stage.view.entries());
+        assert!(matches!(forgotten, Err(BrokenInvariant::Due { listed: 0, open: 1, .. })));
 
         // Whoever takes a payment and leaves the loan's claim as it was.
         let mut market = Market::open();

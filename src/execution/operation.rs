@@ -62,14 +62,15 @@ operations! {
     RecordShipmentEvent => trade,
     DeclareEventError => trade,
     DisputeInvoice => trade,
-    IssueCreditNote => trade,
     AssignReceivable => trade,
     SplitReceivable => trade,
+    IssueCreditNote => financing,
     RequestFinancing => financing,
     PayInvoice => financing,
     PublishProgramme => financing,
     CloseProgramme => financing,
     JoinProgramme => financing,
+    RemoveParticipant => financing,
     RepayLoan => financing,
     DeclareDefault => financing,
     WriteOffLoan => financing,
@@ -81,6 +82,13 @@ operations! {
     DeclareForeignAccount => financing,
     LinkForeignAccount => financing,
     SetForbiddenPurposes => financing,
+}
+
+impl From<trade::IssueCreditNote> for Operation {
+    /// What it credits may secure a loan, so it goes by way of financing.
+    fn from(note: trade::IssueCreditNote) -> Self {
+        Self::IssueCreditNote(financing::IssueCreditNote(note))
+    }
 }
 
 impl Operation {

@@ -21,6 +21,7 @@
 //! | a token among those that a new one is counted with | 1, and the most of them |
 //! | a lender of a loan, wherever a loan changes | 16, and the most of them |
 //! | interest that a loan bears | 256 |
+//! | a deadline that it may set: a redemption's, a buyer's term under an order | as many as let a block set no more than one works off |
 //! | what else an operation reads and writes | its entries, its largest case |
 //!
 //! # Invariants
@@ -30,7 +31,8 @@ use super::operation::Operation;
 use super::transaction::Transaction;
 use crate::domain::financing::{Citation, RequestFinancing};
 use crate::ledger::limits::{
-    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
+    ACCOUNT_DEPTH_MAX, BLOCK_WORK_MAX, DUE_OUTCOMES_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX,
+    PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
 };
 use bytes::Bytes;
 
@@ -50,6 +52,9 @@ const PART: u64 = 8;
 const LEG: u64 = 16;
 /// Reckoning interest that compounds daily over the longest tenor, as often as an operation does.
 const INTEREST: u64 = 256;
+/// A deadline, which a later block works off with an outcome of its own: were they set faster than that, all that falls due would be
+/// late, and ever later.
+const DEADLINE: u64 = BLOCK_WORK_MAX / DUE_OUTCOMES_MAX as u64;
 const LEGS_MAX: u64 = 1 + PROGRAMME_PARTICIPANTS_MAX as u64;
 const OUTCOME_BYTES_PER_UNIT: usize = 64;
 const SIGNATURE_BYTES: usize = 64;
@@ -71,10 +76,12 @@ impl Operation {
             Self::AttestReserves(attest) => 8 + attest.assets.len() as u64,
             Self::RequestIssuance(request) => 6 + ALLOCATION * request.allocations.len() as u64,
             Self::ApproveIssuance(_) => 14 + ALLOCATION * ISSUANCE_ALLOCATIONS_MAX as u64,
-            Self::RequestRedemption(_) | Self::RejectRedemption(_) | Self::RejectIssuance(_) => 12,
+            Self::RequestRedemption(_) => 12 + DEADLINE,
+            Self::RejectRedemption(_) | Self::RejectIssuance(_) => 12,
             Self::SplitReceivable(split) => 14 + PART * split.parts.len() as u64,
             Self::RecordShipmentEvent(_) => 16 + EVENTS_PER_ORDER_MAX as u64,
-            Self::RegisterInvoice(_) | Self::IssueCreditNote(_) => 24,
+            Self::RegisterInvoice(invoice) => 24 + if invoice.order.is_some() { DEADLINE } else { 0 },
+            Self::IssueCreditNote(_) => 28 + INTEREST + DEADLINE,
             Self::PayRedemption(_) => 16,
             Self::WithdrawInvoice(_) | Self::RejectInvoice(_) | Self::AssignReceivable(_) => 16,
             Self::ConfirmInvoice(_) | Self::DisputeInvoice(_) | Self::PlaceOrder(_) | Self::CancelOrder(_) => 12,
@@ -95,7 +102,7 @@ impl Operation {
             | Self::SetLendingParameter(_)
             | Self::AttestLenderCapital(_) => 6,
             Self::PublishProgramme(publish) => 12 + publish.terms.evidence.networks.len() as u64,
-            Self::CloseProgramme(_) | Self::JoinProgramme(_) => 12,
+            Self::CloseProgramme(_) | Self::JoinProgramme(_) | Self::RemoveParticipant(_) => 12,
             Self::RegisterNetwork(register) => {
                 6 + VALIDATOR_KEY * register.validators.keys().len() as u64 + register.tokens.len() as u64
             }

@@ -3,7 +3,7 @@
 use super::account::{Account, Role};
 use super::changes::Changes;
 use super::reason::Reason;
-use crate::primitives::ids::Origin;
+use crate::primitives::ids::{ObjectKind, Origin};
 use crate::primitives::{AccountId, BlockTime, ChainId, ObjectId, PublicKey, RequestId};
 use std::collections::BTreeSet;
 
@@ -33,8 +33,8 @@ impl Context<'_> {
     }
 
     /// The id of the object that the operation creates.
-    pub fn object_id(&self) -> ObjectId {
-        self.origin().object_id()
+    pub fn object_id(&self, kind: ObjectKind) -> ObjectId {
+        self.origin().object_id(kind)
     }
 
     /// The account, if it signed.

@@ -8,19 +8,36 @@ use super::view::{Column, Entry, View};
 use crate::primitives::{
     AccountId, BlockTime, CodecError, Decode, Encode, ObjectId, Reader, RequestId, codec::encode_list,
 };
+use crate::{codec_struct, codec_tag};
 
-/// When something falls due; entries of one time are told apart by an id.
+/// What kind of thing falls due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DueKind {
+    /// See [`Due::ForgetRequests`].
+    ForgetRequests,
+    /// See [`Due::RedemptionDeadline`].
+    RedemptionDeadline,
+    /// See [`Due::ConfirmationTerm`].
+    ConfirmationTerm,
+    /// See [`Due::LoanAgeing`].
+    LoanAgeing,
+}
+codec_tag!(DueKind { ForgetRequests = 1, RedemptionDeadline = 2, ConfirmationTerm = 3, LoanAgeing = 4 });
+
+/// When something falls due; entries of one time are told apart by their kind and an id, so that none takes another's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DueKey {
     /// Not before this time.
     pub at: BlockTime,
-    /// Distinguishes entries of the same time.
+    /// What kind of thing it is.
+    pub kind: DueKind,
+    /// Distinguishes entries of the same time and kind: whose deadline it is.
     pub id: ObjectId,
 }
-crate::codec_struct!(DueKey { at, id });
+codec_struct!(DueKey { at, kind, id });
 
 /// What falls due.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
     /// Request ids that may be forgotten.
     ForgetRequests(Vec<(AccountId, RequestId)>),
@@ -36,19 +53,19 @@ impl Encode for Due {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::ForgetRequests(requests) => {
-                out.push(1);
+                DueKind::ForgetRequests.encode(out);
                 encode_list(requests, out);
             }
             Self::RedemptionDeadline(redemption) => {
-                out.push(2);
+                DueKind::RedemptionDeadline.encode(out);
                 redemption.encode(out);
             }
             Self::ConfirmationTerm(receivable) => {
-                out.push(3);
+                DueKind::ConfirmationTerm.encode(out);
                 receivable.encode(out);
             }
             Self::LoanAgeing(loan) => {
-                out.push(4);
+                DueKind::LoanAgeing.encode(out);
                 loan.encode(out);
             }
         }
@@ -57,12 +74,13 @@ impl Encode for Due {
 
 impl Decode for Due {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        match u8::decode(reader)? {
-            1 => reader.list("due requests", REQUESTS_PER_DUE_ENTRY_MAX).map(Self::ForgetRequests),
-            2 => ObjectId::decode(reader).map(Self::RedemptionDeadline),
-            3 => ObjectId::decode(reader).map(Self::ConfirmationTerm),
-            4 => ObjectId::decode(reader).map(Self::LoanAgeing),
-            value => Err(CodecError::Tag { what: "due entry", value: u64::from(value) }),
+        match DueKind::decode(reader)? {
+            DueKind::ForgetRequests => {
+                reader.list("due requests", REQUESTS_PER_DUE_ENTRY_MAX).map(Self::ForgetRequests)
+            }
+            DueKind::RedemptionDeadline => ObjectId::decode(reader).map(Self::RedemptionDeadline),
+            DueKind::ConfirmationTerm => ObjectId::decode(reader).map(Self::ConfirmationTerm),
+            DueKind::LoanAgeing => ObjectId::decode(reader).map(Self::LoanAgeing),
         }
     }
 }
@@ -132,7 +150,12 @@ mod tests {
             for number in range {
                 let mut id = ObjectId([0; 32]);
                 id.0[..8].copy_from_slice(&number.to_be_bytes());
-                changes.put(&DueKey { at: BlockTime(1_000), id }, &due(id));
+                let due = due(id);
+                let kind = match due {
+                    Due::ForgetRequests(_) => DueKind::ForgetRequests,
+                    _ => DueKind::RedemptionDeadline,
+                };
+                changes.put(&DueKey { at: BlockTime(1_000), kind, id }, &due);
             }
             changes.finish().writes
         };

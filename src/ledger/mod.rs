@@ -42,7 +42,7 @@ pub use block::{Block, Header, ReserveLine};
 pub use certificate::{Certificate, CertificateError, consensus_namespace};
 pub use changes::Changes;
 pub use context::Context;
-pub use due::{Due, DueKey};
+pub use due::{Due, DueKey, DueKind};
 pub use history::{HistoryRoot, Parameters, Tip};
 pub use legal_entity::LegalEntity;
 pub use malformed::Malformed;

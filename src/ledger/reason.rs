@@ -95,7 +95,7 @@ reasons! {
     208 "LEGAL_ENTITY_TAKEN" LegalEntityTaken { legal_entity_id: String }
         "Accounts of this legal entity are opened by whoever opened the first. Else an open account of it vouches: name it and have it sign.";
     209 "NEW_KEYS_DID_NOT_SIGN" NewKeysDidNotSign { account: AccountId }
-        "Too few of the new keys signed, so they may be mistyped, and nobody could use the account again. Sign with both sets.";
+        "Too few of the account's new keys signed, so they may be mistyped, or another's. Sign with as many of them as will have to, besides the sender.";
     210 "ACCOUNT_HAS_OPEN_LOANS" AccountHasOpenLoans { account: AccountId, open: u64 }
         "The account made or had loans that have not ended. They end by being repaid, or recovered after a write-off. So many are open, counted up to 16.";
 
@@ -226,6 +226,10 @@ reasons! {
         "Only the carrier that recorded an event declares it wrong.";
     546 "EVENT_DECLARED_WRONG" EventDeclaredWrong { event_hash: Hash }
         "The event was declared wrong before.";
+    547 "FINGERPRINT_KEY_MISMATCH" FingerprintKeyMismatch { key_commitment: Hash }
+        "The commitment is to another key than the pair's, under which every invoice is absent. Ask the pair for its key.";
+    548 "CARRIER_IS_A_PARTY" CarrierIsAParty { order: ObjectId, carrier: AccountId }
+        "The carrier is the order's buyer or supplier, or of the same legal entity as one of them: what it records would be their own word.";
 
     600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId }
         "The receivable secures a loan. It can be financed again once that is repaid, if something of it is still owed.";
@@ -267,9 +271,13 @@ reasons! {
         "A loan is declared in default when it is more than 90 days late.";
     626 "LOAN_NOT_WRITTEN_OFF" LoanNotWrittenOff { loan: ObjectId, state: &'static str }
         "What comes in on a loan that was not written off is a repayment, and not a recovery.";
+    627 "NOT_A_PARTICIPANT" NotAParticipant { programme: ObjectId, account: AccountId }
+        "The account has no share in the loans of this programme.";
+    628 "LENDER_IS_A_PARTY" LenderIsAParty { lender: AccountId, party: AccountId }
+        "A lender of the programme is of the same legal entity as the borrower or the buyer, which would owe or finance itself.";
 
     700 "ALL_IN_COST_ABOVE_CAP" AllInCostAboveCap { cost_bps: u64, limit_bps: u64, law: String }
-        "The loan's rate and fees come to more a year than the law in force allows.";
+        "The loan's rate and fees, or its late rate, come to more a year than the law in force allows.";
     701 "OWN_SHARE_BELOW_FLOOR" OwnShareBelowFloor { share_bps: u64, limit_bps: u64, law: String }
         "The originator would lend less of its own than the law in force asks for.";
     702 "PARAMETER_NOT_LATER" ParameterNotLater { in_force_from: BlockTime, later_than: BlockTime }
@@ -292,6 +300,8 @@ reasons! {
         "The law in force forbids a loan for this purpose.";
     711 "PURPOSE_NOT_STATED" PurposeNotStated { law: String }
         "The law in force forbids purposes, so a request says what the proceeds are for.";
+    712 "LENDER_NOT_ATTESTED" LenderNotAttested { lender: AccountId, rule: &'static str, law: String }
+        "A rule of amounts is in force, and no auditor has attested the lender's capital in the loan's token, so nobody knows whether it is kept. The rule is named.";
 
     740 "UNKNOWN_NETWORK" UnknownNetwork { network: Hash }
         "No network with this chain id is registered here.";

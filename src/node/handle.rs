@@ -20,9 +20,9 @@ use crate::consensus::{Runtime, StopReason};
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Request, SignedTransaction, View};
-use crate::primitives::{AccountId, ObjectId, PublicKey, RequestId, TransactionId};
+use crate::primitives::{AccountId, ObjectId, RequestId, TransactionId};
 use crate::storage::{Store, StoreView};
-use crate::wire::sender_of;
+use crate::wire::senders_of;
 use commonware_parallel::Strategy;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -226,26 +226,21 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
 
     fn known(&self, id: TransactionId) -> Result<Option<KnownTransaction>, NodeError> {
         if let Some(found) = self.found(&id)? {
-            let parties = self.parties_of(&id, found.height())?;
-            let (sender, signers) = parties.map_or_else(Default::default, |(sender, signers)| (Some(sender), signers));
-            return Ok(Some(KnownTransaction { transaction_id: id, sender, signers, fate: Fate::Final(found) }));
+            let senders = self.senders_of(&id, found.height())?;
+            return Ok(Some(KnownTransaction { transaction_id: id, senders, fate: Fate::Final(found) }));
         }
         Ok(self.desk.waiting_transaction(&id).map(|transaction| KnownTransaction {
             transaction_id: id,
-            sender: Some(transaction.envelope().sender),
-            signers: transaction.signers().iter().copied().collect(),
+            senders: senders_of(transaction.signed().body()),
             fate: Fate::Pending,
         }))
     }
 
-    /// Who sent a final transaction, and whose keys signed it; `None` of what fell due.
-    fn parties_of(&self, id: &TransactionId, height: u64) -> Result<Option<(AccountId, Vec<PublicKey>)>, NodeError> {
+    /// Who sent a final transaction and whom its body names as co-signers; nobody, of what fell due.
+    fn senders_of(&self, id: &TransactionId, height: u64) -> Result<Vec<AccountId>, NodeError> {
         let stored = self.newest.block(self.chain.store(), height)?;
         let transaction = stored.block.transactions().iter().find(|transaction| transaction.id() == *id);
-        Ok(transaction.and_then(|transaction| {
-            let sender = sender_of(transaction.body())?;
-            Some((sender, transaction.signers().collect()))
-        }))
+        Ok(transaction.map_or_else(Vec::new, |transaction| senders_of(transaction.body())))
     }
 
     fn known_by_request(

@@ -245,10 +245,8 @@ pub enum Ending {
 pub struct KnownTransaction {
     /// Its id.
     pub transaction_id: TransactionId,
-    /// Who sent it; nobody, what fell due.
-    pub sender: Option<AccountId>,
-    /// The keys that signed it.
-    pub signers: Vec<PublicKey>,
+    /// Who sent it, and whom its body names as co-signers; nobody, of what fell due.
+    pub senders: Vec<AccountId>,
     /// What became of it.
     pub fate: Fate,
 }

@@ -9,13 +9,12 @@ use super::directory::SandboxDirectory;
 use super::report::{BalanceLine, Output, Report, StateLine, StepRecord};
 use super::testnet::create_key;
 use crate::client::{
-    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Participant, Reader, Settled, TransactionBuilder, decimal,
+    Added, Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Participant, Reader, Settled, TransactionBuilder, decimal,
     operations, receipt_file,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::receipt::TrustRoot;
 use crate::ledger::{Effect, Reason, Status, Value};
-use crate::primitives::ids::Origin;
 use crate::primitives::{AccountId, Amount, ChainId, ObjectId, TokenId};
 use crate::wire::pb::financing::{Loan, LoanBucket, LoanState};
 use std::collections::BTreeMap;
@@ -63,11 +62,13 @@ pub struct Stage<'a> {
 pub struct Draft {
     sender: String,
     builder: TransactionBuilder,
+    /// Keys of accounts that it opens, which sign too.
+    new_keys: Vec<KeyPair>,
 }
 
 impl Draft {
     /// Adds an operation, and tells where it stands.
-    pub fn add(&mut self, operation: Operation) -> Origin {
+    pub fn add(&mut self, operation: Operation) -> Added {
         self.builder.add(operation)
     }
 }
@@ -210,7 +211,7 @@ impl<'a> Stage<'a> {
         let account = self.account(sender)?;
         let expires_at_ms = self.now_ms().saturating_add(EXPIRES_IN_DEFAULT.as_millis() as u64);
         let builder = TransactionBuilder::new(self.chain_id(), account)?.expires_at_ms(expires_at_ms);
-        Ok(Draft { sender: sender.to_owned(), builder })
+        Ok(Draft { sender: sender.to_owned(), builder, new_keys: Vec::new() })
     }
 
     /// Makes a key for a customer and has its bank open an account for it.
@@ -236,6 +237,7 @@ impl<'a> Stage<'a> {
         let keys = operations::Keys::single(key.public_key());
         let origin = draft.add(operations::open_account(keys, &[customer.role], legal_entity_id));
         let sentence = format!("{} opens the account of {}", customer.bank, customer.name);
+        draft.new_keys.push(key.clone());
         self.settle(&format!("open-{}", customer.name), &sentence, draft, &[], Expect::Applied).await?;
         let participant = Participant { name: customer.name.to_owned(), account: origin.account_id(), key };
         participant.write_file(&directory, "key.pem", "passphrase")?;
@@ -261,6 +263,7 @@ impl<'a> Stage<'a> {
             draft.builder.co_signed_by(person.account);
             keys.push(&person.key);
         }
+        keys.extend(&draft.new_keys);
         let signed = draft.builder.finish().sign(keys)?;
         // Read as the sender, so that its receipt opens its balances.
         let settled = self.reading_as(&draft.sender)?.submit_and_wait(&signed).await;

@@ -66,10 +66,12 @@ pub fn decode_body(bytes: &Bytes) -> Result<(Envelope, Vec<Operation>), BodyErro
     Ok((envelope, operations(body.operations)?))
 }
 
-/// Who sent a transaction, read from its body without regard to the rest; none if the body is no transaction.
-pub fn sender_of(body: &Bytes) -> Option<AccountId> {
-    let body = pb::TransactionBody::decode(body.clone()).ok()?;
-    AccountId::from_slice(&body.sender_account_id)
+/// Who sent a transaction, and whom its body names as co-signers, read from the body without regard to the rest; nobody if the
+/// body is no transaction.
+pub fn senders_of(body: &Bytes) -> Vec<AccountId> {
+    let Ok(body) = pb::TransactionBody::decode(body.clone()) else { return Vec::new() };
+    let senders = [&body.sender_account_id].into_iter().chain(&body.co_signer_account_ids);
+    senders.filter_map(|id| AccountId::from_slice(id)).collect()
 }
 
 fn co_signers(body: &pb::TransactionBody) -> Result<Vec<AccountId>, Malformed> {

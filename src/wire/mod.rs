@@ -19,7 +19,7 @@ mod outcome;
 pub mod pb;
 mod receipt;
 
-pub use body::{BodyError, decode_body, sender_of, signed_transaction, signed_transaction_to_pb};
+pub use body::{BodyError, decode_body, senders_of, signed_transaction, signed_transaction_to_pb};
 pub use fields::{account_id, chain_id, hash, object_id, optional, request_id, token_id, transaction_id};
 pub use operations::{
     citations as citations_from_pb, parameter_number, request_financing as request_financing_from_pb,

@@ -6,7 +6,7 @@ use causeway::execution::genesis::{Genesis, genesis_account_id};
 use causeway::ledger::certificate::{Certificate, consensus_namespace};
 use causeway::ledger::{Block, Column, Header, Outcome, ReserveLine, SignedTransaction};
 use causeway::primitives::digest::StateAccumulator;
-use causeway::primitives::ids::Origin;
+use causeway::primitives::ids::{ObjectKind, Origin};
 use causeway::primitives::{AccountId, Amount, BlockTime, Decode, Encode, RequestId};
 
 /// A format is pinned in both directions: what is written, and that it is read back as it was.
@@ -22,7 +22,8 @@ fn ids() {
     let lines = Lines::default()
         .with("chain_id", chain::chain_id())
         .with("account_id", origin.account_id())
-        .with("object_id", origin.object_id())
+        .with("order_id", origin.object_id(ObjectKind::Order))
+        .with("loan_id", origin.object_id(ObjectKind::Loan))
         .with_text("account_text", &origin.account_id().to_string());
     hold("ids.txt", &lines.0);
 }

@@ -107,7 +107,7 @@ class Node:
             ("causeway-signature", signed(party.seed, READ_NAMESPACE, message).hex()),
         )
 
-    def sign(self, sender, *operations, request_id=None):
+    def sign(self, sender, *operations, request_id=None, new_keys=()):
         """A transaction: its bytes are what is sent, and sent again if need be."""
         request_id = os.urandom(16) if request_id is None else request_id
         body = transactions.TransactionBody(
@@ -117,18 +117,23 @@ class Node:
             expires_at_ms=int(time.time() * 1000) + 10 * 60_000,
             operations=operations,
         ).SerializeToString()
-        signature = signed(sender.seed, TRANSACTION_NAMESPACE, body)
-        signature = transactions.TransactionSignature(public_key=sender.public_key, signature=signature)
-        return transactions.SignedTransaction(body=body, signatures=[signature]), request_id
+        seeds = sorted((sender.seed, *new_keys), key=ed25519.public_key)
+        signatures = [
+            transactions.TransactionSignature(
+                public_key=ed25519.public_key(seed), signature=signed(seed, TRANSACTION_NAMESPACE, body)
+            )
+            for seed in seeds
+        ]
+        return transactions.SignedTransaction(body=body, signatures=signatures), request_id
 
     def submit(self, transaction):
         return self.ledger.SubmitAndWait(ledger.SubmitAndWaitRequest(transaction=transaction), timeout=30)
 
     def open_account(self, opener, seed, roles):
-        """Opens an account under an institution's. Its id is known before anything is sent."""
+        """Opens an account under an institution's. Its id is known before anything is sent, and its key signs too."""
         keys = accounts.KeySet(public_keys=[ed25519.public_key(seed)], threshold=1)
         operation = transactions.Operation(open_account=accounts.OpenAccount(keys=keys, roles=roles))
-        transaction, request_id = self.sign(opener, operation)
+        transaction, request_id = self.sign(opener, operation, new_keys=[seed])
         place = opener.account_id + request_id + (0).to_bytes(2, "big")
         return Party(verify_receipt.hash_in("causeway/account/v1", place), seed), self.submit(transaction)
 

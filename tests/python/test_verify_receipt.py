@@ -83,7 +83,8 @@ class Formats(unittest.TestCase):
         place = bytes([0xAA]) * 32 + bytes([1]) * 16 + v.u16(258)
         self.assertEqual(trust().chain_id.hex(), lines["chain_id"])
         self.assertEqual(v.hash_in("causeway/account/v1", place).hex(), lines["account_id"])
-        self.assertEqual(v.hash_in("causeway/object/v1", place).hex(), lines["object_id"])
+        for kind, tag in (("order", 3), ("loan", 6)):
+            self.assertEqual(v.hash_in("causeway/object/v1", place + bytes([tag])).hex(), lines[f"{kind}_id"])
 
     def test_outcomes(self):
         lines = pinned("outcome.txt")

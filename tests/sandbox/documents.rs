@@ -78,8 +78,11 @@ fn join_mill(desk: &Desk<'_>) {
     let key = home.join("key.pem");
     let new = ["keys", "new", "--out", text(&key), "--passphrase-file", text(&passphrase), "--output", "json"];
     let public_key = field(&json(new), "public_key").to_owned();
-    let open = ["accounts", "open", "--public-key", &public_key, "--role", "merchant"];
-    let opened = desk.applies("bank-west", &[&open[..], &["--legal-entity-id", "HKBR:70000020"]].concat());
+    let open = ["accounts", "open", "--role", "merchant", "--legal-entity-id", "HKBR:70000020"];
+    let unsigned = [&open[..], &["--public-key", &public_key]].concat();
+    desk.refuses("bank-west", &unsigned, 2, &["--new-key"]);
+    let signed = ["--new-key", text(&key), "--passphrase-file", text(&passphrase)];
+    let opened = desk.applies("bank-west", &[&open[..], &signed].concat());
     let participant = json!({
         "name": "mill", "account_id": opened["account_id"], "public_key": public_key,
         "key": "key.pem", "passphrase_file": "passphrase",

@@ -9,7 +9,7 @@ use causeway::execution::genesis::{
 use causeway::ledger::SignedTransaction;
 use causeway::ledger::receipt::TrustRoot;
 use causeway::primitives::crypto::sha256;
-use causeway::primitives::ids::Origin;
+use causeway::primitives::ids::{ObjectKind, Origin};
 use causeway::primitives::time::DAY_MS;
 use causeway::primitives::{AccountId, Amount, ChainId, PublicKey, RequestId, TokenId};
 
@@ -130,7 +130,7 @@ impl Cast {
         let attestation = operations::attest_reserves(token(), now_ms, &[cash]);
         let request = operations::request_issuance(token(), &[(account("buyer"), Amount::new(amount))], expires_at_ms);
         let requested = Origin { sender: account("maker"), request_id: RequestId([0; 16]), operation_index: 0 };
-        let approval = operations::approve_issuance(requested.object_id());
+        let approval = operations::approve_issuance(requested.object_id(ObjectKind::Issuance));
         [
             self.transaction("custodian", 0, expires_at_ms, [attestation]),
             self.transaction("maker", 0, expires_at_ms, [request]),

@@ -10,7 +10,7 @@ use causeway::client::operations;
 use causeway::domain::tokens::Redemption;
 use causeway::ledger::SignedTransaction;
 use causeway::node::service::{Fate, Submission};
-use causeway::primitives::ids::Origin;
+use causeway::primitives::ids::{ObjectKind, Origin};
 use causeway::primitives::time::DAY_MS;
 use causeway::primitives::{Amount, Hash, ObjectId, RequestId};
 use commonware_runtime::Runner as _;
@@ -26,7 +26,7 @@ fn redemption(cluster: &Cluster, node: usize, id: ObjectId) -> Redemption {
 fn redemption_request(cluster: &Cluster, now_ms: u64) -> (SignedTransaction, ObjectId) {
     let origin = Origin { sender: account("buyer"), request_id: RequestId(7u128.to_be_bytes()), operation_index: 0 };
     let request = operations::request_redemption(token(), Amount::new(400), Hash([9; 32]));
-    (cluster.cast.transaction("buyer", 7, now_ms + HOUR_MS, [request]), origin.object_id())
+    (cluster.cast.transaction("buyer", 7, now_ms + HOUR_MS, [request]), origin.object_id(ObjectKind::Redemption))
 }
 
 #[test]
@@ -86,7 +86,7 @@ async fn breach_is_proven(cluster: &Cluster, client: &Client, after: u64) {
     }
     let [breach] = breaches[..] else { panic!("one breach: {breaches:?}") };
     let known = node.transaction(breach).await.unwrap().expect("it is final");
-    assert_eq!((known.sender, known.signers), (None, Vec::new()));
+    assert_eq!(known.senders, []);
     let receipts = [client.receipt(&*node, breach).await, client.receipt(&*cluster.node(0), breach).await];
     assert_eq!((&receipts[0].transaction, receipts[0].id()), (&None, receipts[1].id()));
 }

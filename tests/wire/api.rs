@@ -331,26 +331,37 @@ async fn who_signed_sees_what_was_declined_and_nobody_else_does() {
     body.operations = vec![pb::Operation { operation: Some(pb::operation::Operation::CloseAccount(close)) }];
     let alone = signed(&body, &key(1));
     body.request_id = Bytes::from_static(&[2; 16]);
-    let mut together = signed(&body, &key(1));
-    together.signatures.extend(signed(&body, &key(2)).signatures);
+    // A key that signed makes nobody a party, whose ever it is: the body does.
+    let together = |body: &pb::TransactionBody| {
+        let mut together = signed(body, &key(1));
+        together.signatures.extend(signed(body, &key(2)).signatures);
+        together.signatures.sort_by(|one, other| one.public_key.cmp(&other.public_key));
+        together
+    };
+    let unnamed = together(&body);
+    body.request_id = Bytes::from_static(&[3; 16]);
+    body.co_signer_account_ids = vec![Bytes::copy_from_slice(&account("bank-b").0)];
     let mut ids = Vec::new();
-    for transaction in [alone, together] {
+    for transaction in [alone, unnamed, together(&body)] {
         ids.push(client.submit(submission(transaction)).await.expect("admitted").into_inner().transaction_id);
     }
     let get = |id: &Bytes| {
         let request = pb::GetTransactionRequest { key: Some(TransactionKey::TransactionId(id.clone())) };
         signed_call(&ledger, account("bank-b"), &key(2), GET_TRANSACTION, 60_000, request)
     };
+    for id in &ids[..2] {
+        let hidden = client.get_transaction(get(id)).await.expect_err("it only names the other bank");
+        assert_eq!(refusal(&hidden), (Code::NotFound, "NOT_FOUND".to_owned()));
+    }
     let hidden = client.get_transaction(get(&ids[0])).await.expect_err("it only names the other bank");
-    assert_eq!(refusal(&hidden), (Code::NotFound, "NOT_FOUND".to_owned()));
     let time = hidden.get_details_error_info().expect("details").metadata["ledger_time_ms"].clone();
     assert!(time.parse::<u64>().is_ok(), "{time}");
-    let seen = client.get_transaction(get(&ids[1])).await.expect("it signed").into_inner();
+    let seen = client.get_transaction(get(&ids[2])).await.expect("it signed").into_inner();
     assert_eq!(seen.status(), TransactionStatus::Declined);
     let from = pb::StreamEventsRequest { cursor: "0".to_owned() };
     let request = signed_call(&ledger, account("bank-b"), &key(2), STREAM_EVENTS, 60_000, from);
     let mut stream = client.stream_events(request).await.expect("it opens").into_inner();
-    assert_eq!(event(&mut stream).await.transaction_id, ids[1]);
+    assert_eq!(event(&mut stream).await.transaction_id, ids[2]);
 }
 
 /// Whoever stole a key reads on until it is replaced, and not longer.

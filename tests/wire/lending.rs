@@ -11,7 +11,6 @@ use causeway::client::{Client, ClientError, Reader, TransactionBuilder};
 use causeway::domain::financing::{CapitalFigures, LenderKind, Parameter, ParameterValue, RegisterNetwork, TokenPair};
 use causeway::ledger::ValidatorSet;
 use causeway::node::service::{Ending, LedgerHandle as _, Submission};
-use causeway::primitives::ids::Origin;
 use causeway::primitives::time::DAY_MS;
 use causeway::primitives::{Amount, BlockTime, ChainId, Hash, ObjectId, RequestId, TokenId};
 use causeway::wire::pb::financing::{
@@ -22,7 +21,7 @@ use tokio::net::TcpListener;
 use tonic::Code;
 
 /// Everyone with their roles and the account above theirs; the number of each key is its place from 1.
-const PARTIES: [(&str, &str, Option<&str>); 13] = [
+const PARTIES: [(&str, &str, Option<&str>); 14] = [
     ("issuer", "issuer", None),
     ("maker", "issuance-maker", Some("issuer")),
     ("checker", "issuance-checker", Some("issuer")),
@@ -36,6 +35,7 @@ const PARTIES: [(&str, &str, Option<&str>); 13] = [
     ("governance", "governance", None),
     ("watcher", "observer", None),
     ("stranger", "merchant", None),
+    ("carrier", "carrier", None),
 ];
 
 const RULE: &str = "the act";
@@ -45,7 +45,7 @@ fn number(name: &str) -> u8 {
     place as u8 + 1
 }
 
-fn token() -> TokenId {
+pub fn token() -> TokenId {
     "HKDX".parse().expect("a token id")
 }
 
@@ -80,15 +80,15 @@ fn genesis() -> Vec<u8> {
 }
 
 /// A ledger with a market on it, and its server.
-struct Desk {
-    ledger: StandIn,
+pub struct Desk {
+    pub ledger: StandIn,
     client: Client,
     requests: u8,
 }
 
 impl Desk {
     /// A market in which everyone has accounts, and the lenders money.
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let ledger = StandIn::of(genesis());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
@@ -109,26 +109,35 @@ impl Desk {
         desk.settle(&["checker"], operations::approve_issuance(issuance)).await;
         let commit = operations::commit_fingerprint_key(account("supplier"), account("buyer"), Hash([1; 32]));
         desk.settle(&["supplier", "buyer"], commit).await;
+        // While rules of amounts are in force, nobody lends whose kind is not known.
+        for lender in ["lender", "second"] {
+            desk.attest_as(lender, 10_000, (LenderKind::Other, BlockTime(GENESIS_TIME_MS - DAY_MS))).await;
+        }
         desk
     }
 
     /// A transaction that must be applied; the id of what it creates.
-    async fn settle(&mut self, signers: &[&str], operation: Operation) -> ObjectId {
+    pub async fn settle(&mut self, signers: &[&str], operation: Operation) -> ObjectId {
+        self.settle_all(signers, vec![operation]).await.remove(0)
+    }
+
+    /// The same of several operations.
+    pub async fn settle_all(&mut self, signers: &[&str], operations: Vec<Operation>) -> Vec<ObjectId> {
         self.requests += 1;
         let (sender, request_id) = (account(signers[0]), RequestId([self.requests; 16]));
         let builder = TransactionBuilder::with_request_id(self.client.chain_id(), sender, request_id);
         let mut builder = builder.expires_at_ms(GENESIS_TIME_MS + 60_000);
-        builder.add(operation);
+        let made = operations.into_iter().map(|operation| builder.add(operation).object_id()).collect();
         let keys: Vec<_> = signers.iter().map(|name| key(number(name))).collect();
         let signed = builder.finish().sign(&keys).expect("it is small");
         let submitted = self.ledger.submit(signed).await.expect("it is admitted");
         let Submission::Pending(pending) = submitted else { panic!("the request id was used") };
         let Ok(Ending::Final(done)) = self.ledger.wait_final(pending).await else { panic!("it is not final") };
         assert!(done.outcome().is_applied(), "{:?}", done.outcome());
-        Origin { sender, request_id, operation_index: 0 }.object_id()
+        made
     }
 
-    async fn publish(&mut self, name: &str, by: &str, change: impl FnOnce(&mut NewProgramme)) -> ObjectId {
+    pub async fn publish(&mut self, name: &str, by: &str, change: impl FnOnce(&mut NewProgramme)) -> ObjectId {
         let mut programme = NewProgramme {
             name: name.to_owned(),
             token: token(),
@@ -157,26 +166,15 @@ impl Desk {
         self.settle(&[by], operations::publish_programme(programme)).await
     }
 
-    async fn invoice(&mut self, number: u8, units: u64, confirmed: bool) -> ObjectId {
-        let invoice = NewInvoice {
-            buyer: account("buyer"),
-            token: token(),
-            currency: "HKD".to_owned(),
-            amount: Amount::new(units),
-            due_at_ms: GENESIS_TIME_MS + 60 * DAY_MS,
-            fingerprint: Hash([number; 32]),
-            document_commitment: Hash([0xdc; 32]),
-            issued_on: BlockTime(GENESIS_TIME_MS).day().to_string(),
-            order: None,
-        };
-        let receivable = self.settle(&["supplier"], operations::register_invoice(invoice)).await;
+    pub async fn invoice(&mut self, number: u8, units: u64, confirmed: bool) -> ObjectId {
+        let receivable = self.settle(&["supplier"], operations::register_invoice(new_invoice(number, units))).await;
         if confirmed {
             self.settle(&["buyer"], operations::confirm_invoice(receivable)).await;
         }
         receivable
     }
 
-    async fn lend(&mut self, receivable: ObjectId, programme: ObjectId, units: u64) -> ObjectId {
+    pub async fn lend(&mut self, receivable: ObjectId, programme: ObjectId, units: u64) -> ObjectId {
         let (advance, purpose, citations) = (Amount::new(units), String::new(), Vec::new());
         let request =
             NewFinancingRequest { receivable, programme, advance, purpose, citations, foreign_receipts: Vec::new() };
@@ -184,33 +182,53 @@ impl Desk {
     }
 
     async fn attest(&mut self, lender: &str, net_assets: u64) {
+        self.attest_as(lender, net_assets, (LenderKind::SmallLoan, BlockTime(GENESIS_TIME_MS))).await;
+    }
+
+    async fn attest_as(&mut self, lender: &str, net_assets: u64, (kind, as_of): (LenderKind, BlockTime)) {
         let all = Amount::new(net_assets);
         let figures = CapitalFigures {
-            kind: LenderKind::SmallLoan,
-            as_of: BlockTime(GENESIS_TIME_MS),
+            kind,
+            as_of,
             net_assets: all,
             loan_funding: Amount::new(net_assets / 2),
             bond_funding: Amount::ZERO,
             capital: all,
             risk_weighted_assets: all,
             exposures: all,
+            lent: Amount::ZERO,
         };
         self.settle(&["auditor"], operations::attest_lender_capital(account(lender), token(), &figures)).await;
     }
 
-    fn as_who(&self, name: &str) -> Client {
+    pub fn as_who(&self, name: &str) -> Client {
         self.client.reading_as(Reader { account: account(name), key: Arc::new(key(number(name))) })
     }
 }
 
+/// An invoice of the supplier's to the buyer, by a number that makes its fingerprint.
+pub fn new_invoice(number: u8, units: u64) -> NewInvoice {
+    NewInvoice {
+        buyer: account("buyer"),
+        token: token(),
+        currency: "HKD".to_owned(),
+        amount: Amount::new(units),
+        due_at_ms: GENESIS_TIME_MS + 60 * DAY_MS,
+        fingerprint: Hash([number; 32]),
+        document_commitment: Hash([0xdc; 32]),
+        issued_on: BlockTime(GENESIS_TIME_MS).day().to_string(),
+        order: None,
+    }
+}
+
 /// The code and the reason of what a call was refused for.
-fn refused<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> (Code, String) {
+pub fn refused<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> (Code, String) {
     let error = answer.expect_err("it must be refused");
     let refusal = error.refusal().unwrap_or_else(|| panic!("not a refusal: {error:?}"));
     (refusal.code, refusal.reason.clone())
 }
 
-fn not_found() -> (Code, String) {
+pub fn not_found() -> (Code, String) {
     (Code::NotFound, "NOT_FOUND".to_owned())
 }
 
@@ -314,7 +332,7 @@ async fn a_lender_reads_its_book_and_what_is_left_to_each_limit() {
     let mut desk = Desk::open().await;
     let programme = desk.publish("JOINT", "lender", |_| ()).await;
     let join = operations::join_programme(programme, 4_000, Amount::new(100_000));
-    desk.settle(&["second"], join).await;
+    desk.settle(&["second", "lender"], join).await;
     desk.attest("lender", 200_000).await;
     let receivable = desk.invoice(1, 100_000, true).await;
     let loan = desk.lend(receivable, programme, 80_000).await;
@@ -363,7 +381,7 @@ async fn a_lender_reads_its_book_and_what_is_left_to_each_limit() {
     let nobody = desk.as_who("watcher").book(Some(causeway::primitives::AccountId([7; 32])), None).await;
     assert_eq!(refused(nobody), not_found());
     assert_eq!(desk.as_who("stranger").book(None, None).await.expect("its own").books, []);
-    assert_eq!(refused(desk.as_who("second").lender_capital(None, token()).await), not_found());
+    assert_eq!(refused(desk.as_who("stranger").lender_capital(None, token()).await), not_found());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ pub mod api;
 mod bodies;
 mod lending;
 mod limits;
+mod lineage;
 mod pool;
 pub mod stand_in;
 mod submission;

@@ -7,15 +7,18 @@ use causeway::client::KeyPair;
 use causeway::domain::financing::Citation;
 use causeway::execution::genesis::{Genesis, genesis_account_id};
 use causeway::execution::{BlockExecutor, Executed, ParentState, Place};
-use causeway::ledger::receipt::Receipt;
+use causeway::ledger::block::outcome_leaf;
+use causeway::ledger::receipt::{PlacedTransaction, Receipt};
 use causeway::ledger::view::MemoryView;
-use causeway::ledger::{Block, Openings, SignedTransaction};
+use causeway::ledger::{Block, Openings, SignedTransaction, Value};
 use causeway::node::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, HistoryStep, Identity, KnownTransaction, LedgerHandle,
     Mode, PendingTransaction, Snapshot, Status, Submission, Unavailable,
 };
-use causeway::primitives::{AccountId, BlockTime, ObjectId, PublicKey, RequestId, TransactionId};
+use causeway::primitives::merkle::Path as MerklePath;
+use causeway::primitives::{AccountId, BlockTime, Hash, ObjectId, PublicKey, RequestId, TransactionId};
 use causeway::wire::pb::{accounts, ledger as pb};
+use causeway::wire::senders_of;
 use commonware_parallel::Sequential;
 use commonware_utils::test_rng;
 use futures::FutureExt as _;
@@ -65,11 +68,9 @@ fn genesis_file(more: Vec<serde_json::Value>, tokens: serde_json::Value) -> Vec<
 struct Chain {
     parent: ParentState,
     state: MemoryView,
-    records: Vec<(BlockRecord, Option<Applied>)>,
+    /// Each block, and what opens the balances of its transaction.
+    records: Vec<(BlockRecord, Option<Arc<Openings>>)>,
 }
-
-/// Who sent a block's transaction, and what opens its balances.
-type Applied = (AccountId, Arc<Openings>);
 
 /// The stand-in.
 #[derive(Clone)]
@@ -82,6 +83,8 @@ pub struct StandIn {
     pub oldest: Arc<Mutex<u64>>,
     /// Whether it says that no block becomes final.
     pub stands_still: Arc<AtomicBool>,
+    /// Whether it gives receipts, each with a certificate of nobody's.
+    pub gives_receipts: Arc<AtomicBool>,
     /// How many submissions it has no room for, before it has.
     pub full_for: Arc<AtomicUsize>,
 }
@@ -124,6 +127,7 @@ impl StandIn {
             applied: watch::Sender::new(0),
             oldest: Arc::default(),
             stands_still: Arc::default(),
+            gives_receipts: Arc::default(),
             full_for: Arc::default(),
         }
     }
@@ -135,12 +139,12 @@ impl StandIn {
     fn find(&self, wanted: impl Fn(&KnownTransaction) -> bool) -> Option<KnownTransaction> {
         let chain = self.chain();
         let known = chain.records.iter().zip(0u64..).filter_map(|((record, applied), height)| {
-            let (sender, openings) = applied.as_ref()?;
+            let openings = applied.as_ref()?;
             let outcome = record.outcomes.first()?.clone();
-            let signers = record.block.transactions()[0].signers().collect();
+            let senders = senders_of(record.block.transactions()[0].body());
             let done = FinalTransaction::of(height, &record.outcomes, openings, 0)?;
             let fate = Fate::Final(done);
-            Some(KnownTransaction { transaction_id: outcome.transaction_id, sender: Some(*sender), signers, fate })
+            Some(KnownTransaction { transaction_id: outcome.transaction_id, senders, fate })
         });
         known.into_iter().find(|known| wanted(known))
     }
@@ -163,7 +167,7 @@ impl StandIn {
         let mut executor = BlockExecutor::open(chain.parent.clone(), place).expect("the block opens");
         executor.push(admissible.transaction().clone()).expect("it is admissible");
         let executed = executor.close().expect("invariants hold");
-        chain.append(executed, transaction.envelope().sender);
+        chain.append(executed);
         let height = chain.parent.header.height;
         drop(chain);
         self.applied.send_replace(height);
@@ -172,7 +176,30 @@ impl StandIn {
 }
 
 impl Chain {
-    fn append(&mut self, executed: Executed, sender: AccountId) {
+    fn receipt(&self, id: TransactionId) -> Option<Receipt> {
+        let found = |record: &BlockRecord| record.outcomes.iter().position(|outcome| outcome.transaction_id == id);
+        let (record, openings, index) =
+            self.records.iter().find_map(|(record, openings)| Some((record, openings.as_ref()?, found(record)?)))?;
+        let outcome = record.outcomes[index].clone();
+        let outcomes: Vec<Hash> = record.outcomes.iter().map(|outcome| outcome_leaf(&outcome.hash())).collect();
+        let transaction = record.block.transactions().get(index).map(|signed| PlacedTransaction {
+            signed: signed.clone(),
+            path: MerklePath::of(&[signed.leaf()], 0).expect("it is alone"),
+        });
+        Some(Receipt {
+            transaction,
+            balances: openings.of(index, &outcome),
+            outcome,
+            outcome_path: MerklePath::of(&outcomes, index).expect("it is in the block"),
+            header: record.block.header().clone(),
+            later: None,
+            anchor: None,
+            certificate: Bytes::new(),
+            handovers: Vec::new(),
+        })
+    }
+
+    fn append(&mut self, executed: Executed) {
         let signed = executed.transactions.iter().map(|transaction| transaction.signed().clone()).collect();
         let block = Block::new(executed.header.clone(), signed).expect("the block is whole");
         self.state.apply(&executed.writes);
@@ -182,7 +209,7 @@ impl Chain {
             certificate: None,
             reserve_lines: executed.reserve_lines.to_vec(),
         };
-        self.records.push((record, Some((sender, executed.openings))));
+        self.records.push((record, Some(executed.openings)));
         self.parent = ParentState {
             header: executed.header,
             view: Arc::new(self.state.clone()),
@@ -245,16 +272,36 @@ impl LedgerHandle for StandIn {
         futures::future::ready(Ok(None)).boxed()
     }
 
-    fn receipt(&self, _: TransactionId, _: Option<u64>) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
-        futures::future::ready(Ok(None)).boxed()
+    fn receipt(&self, id: TransactionId, _: Option<u64>) -> BoxFuture<'static, Result<Option<Receipt>, Unavailable>> {
+        let receipt = self.gives_receipts.load(Ordering::Relaxed).then(|| self.chain().receipt(id)).flatten();
+        futures::future::ready(Ok(receipt)).boxed()
     }
 
     fn citation(&self, _: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>> {
         futures::future::ready(Ok(None)).boxed()
     }
 
-    fn object_history(&self, _: ObjectId, _: usize) -> BoxFuture<'static, Result<Vec<HistoryStep>, Unavailable>> {
-        futures::future::ready(Ok(Vec::new())).boxed()
+    fn object_history(
+        &self,
+        object: ObjectId,
+        most: usize,
+    ) -> BoxFuture<'static, Result<Vec<HistoryStep>, Unavailable>> {
+        let chain = self.chain();
+        // The genesis did nothing, and has no openings.
+        let blocks = chain.records.iter().zip(0u64..);
+        let blocks = blocks.filter_map(|((record, openings), height)| Some((record, openings.as_ref()?, height)));
+        let steps = blocks.flat_map(|(record, openings, height)| {
+            let done = move |index| FinalTransaction::of(height, &record.outcomes, openings, index);
+            let told = |done: &FinalTransaction| {
+                let mut fields = done.outcome().effects.iter().flat_map(|effect| &effect.fields);
+                fields.any(|(_, value)| *value == Value::Object(object))
+            };
+            let reserve_lines = Arc::new(record.reserve_lines.clone());
+            let steps = (0..record.outcomes.len()).filter_map(done).filter(told);
+            steps.map(move |done| HistoryStep { done, reserve_lines: reserve_lines.clone() }).collect::<Vec<_>>()
+        });
+        let steps = steps.take(most).collect();
+        futures::future::ready(Ok(steps)).boxed()
     }
 
     fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>> {
@@ -289,9 +336,20 @@ pub fn opening(ledger: &StandIn, sender: AccountId, request: u8, number: u8) -> 
     }
 }
 
-/// A signed transaction, as its message.
+/// A signed transaction, as its message. The keys of an account that it opens sign too, if they are among those of tests.
 pub fn signed(body: &pb::TransactionBody, by: &KeyPair) -> pb::SignedTransaction {
-    signed_bytes(body.encode_to_vec().into(), by)
+    let mut signed = signed_bytes(body.encode_to_vec().into(), by);
+    let opened = body.operations.iter().filter_map(|operation| match &operation.operation {
+        Some(pb::operation::Operation::OpenAccount(open)) => open.keys.as_ref(),
+        _ => None,
+    });
+    let opened: Vec<&Bytes> = opened.flat_map(|keys| &keys.public_keys).collect();
+    let keys = (40..=99).filter(|_| !opened.is_empty()).map(key);
+    for new in keys.filter(|new| opened.iter().any(|opened| opened[..] == new.public_key().0)) {
+        signed.signatures.extend(signed_bytes(signed.body.clone(), &new).signatures);
+    }
+    signed.signatures.sort_by(|one, other| one.public_key.cmp(&other.public_key));
+    signed
 }
 
 /// Signed bytes, whatever they are.

@@ -33,7 +33,7 @@ async fn of_a_sender_that_one_knows(client: &Client, knows: &StandIn) -> SignedT
     let opened_by = TransactionBuilder::with_request_id(client.chain_id(), account("bank-a"), RequestId([1; 16]));
     let mut opened_by = opened_by.expires_at_ms(GENESIS_TIME_MS + 60_000);
     let opened = opened_by.add(operations::open_account(Keys::single(key(50).public_key()), &[], "")).account_id();
-    let opening = opened_by.finish().sign(&[key(1)]).expect("it is small");
+    let opening = opened_by.finish().sign(&[key(1), key(50)]).expect("it is small");
     knows.submit(opening).await.expect("it is admitted");
     let builder = TransactionBuilder::with_request_id(client.chain_id(), opened, RequestId([2; 16]));
     let mut builder = builder.expires_at_ms(GENESIS_TIME_MS + 60_000);
@@ -105,7 +105,7 @@ async fn what_expired_is_no_open_outcome() {
             TransactionBuilder::with_request_id(client.chain_id(), account("bank-a"), RequestId([request; 16]));
         let mut builder = builder.expires_at_ms(expires_at_ms);
         builder.add(operations::open_account(Keys::single(key(60 + request).public_key()), &[], ""));
-        builder.finish().sign(&[key(1)]).expect("it is small")
+        builder.finish().sign(&[key(1), key(60 + request)]).expect("it is small")
     };
     for request in 1..=5 {
         later.submit(opening(request, GENESIS_TIME_MS + 60_000)).await.expect("it is admitted");

@@ -208,10 +208,10 @@ impl Run<'_> {
         let issuance = self.settle(MAKER, 2, request)?;
         self.settle(CHECKER, 3, operations::approve_issuance(issuance))?;
         let count = accounts.transactions();
-        self.append_all("opening accounts, 64 in a transaction", count, |number| {
+        self.append_all("opening accounts, 63 in a transaction", count, |number| {
             ready(accounts.opening(number)?.signed)
         })?;
-        self.append_all("funding accounts, 64 in a transaction", count, |number| {
+        self.append_all("funding accounts, 63 in a transaction", count, |number| {
             ready(accounts.funding(number)?.signed)
         })
     }

@@ -15,8 +15,12 @@ use std::path::PathBuf;
 pub enum AccountsCommand {
     /// Opens an account under the acting one, which must be an institution or an issuer.
     Open {
-        /// A public key that will sign for it, in hexadecimal (`causeway keys new`); several for several.
-        #[arg(long = "public-key", value_name = "HEX", required = true)]
+        /// The file of a key that will sign for it, and signs now (`causeway keys new`); several for several. It opens with
+        /// --passphrase-file, which beside --as is of these files alone.
+        #[arg(long = "new-key", value_name = "FILE", required = true)]
+        new_keys: Vec<PathBuf>,
+        /// A public key that will sign for it and does not now, above the threshold, in hexadecimal; several for several.
+        #[arg(long = "public-key", value_name = "HEX")]
         public_keys: Vec<String>,
         /// How many of the keys must sign.
         #[arg(long, default_value_t = 1)]
@@ -71,9 +75,10 @@ impl AccountsCommand {
     /// See [`Failure`].
     pub async fn run(self, session: &mut Session) -> Result<(), Failure> {
         match self {
-            Self::Open { public_keys, threshold, roles, legal_entity_id, voucher } => {
+            Self::Open { new_keys, public_keys, threshold, roles, legal_entity_id, voucher } => {
                 let mut builder = session.draft()?;
-                let keys = read_keys(&public_keys, threshold)?;
+                let mut keys = read_keys(&public_keys, threshold)?;
+                keys.keys.extend(session.sign_with_new_keys(&new_keys)?);
                 let operation = match voucher {
                     None => operations::open_account(keys, &roles, &legal_entity_id),
                     Some(voucher) => {

@@ -115,16 +115,24 @@ pub enum FinanceCommand {
         /// The programme.
         programme: ObjectId,
     },
-    /// Consents to a share of every loan under another's programme, in place of an earlier consent. A financier does.
+    /// Consents to a share of every loan under another's programme, in place of an earlier consent. A financier does; the
+    /// programme's publisher signs too (--co-signer).
     Join {
         /// The programme.
         programme: ObjectId,
-        /// The share of each loan, in basis points; 0 to leave.
+        /// The share of each loan, in basis points, 1 to 9,999.
         #[arg(long)]
         share_bps: u32,
         /// What to have outstanding under it, at most.
         #[arg(long)]
         limit: String,
+    },
+    /// Ends a participant's share in new loans under a programme. The participant does, or the publisher.
+    RemoveParticipant {
+        /// The programme.
+        programme: ObjectId,
+        /// Who lends no more under it, by its id or a participant's name.
+        participant: String,
     },
     /// Shows a programme.
     Programme {
@@ -214,6 +222,10 @@ impl FinanceCommand {
                 let mut builder = session.draft()?;
                 builder.add(operations::join_programme(programme, share_bps, limit));
                 session.submit_in(token, builder, &[]).await
+            }
+            Self::RemoveParticipant { programme, participant } => {
+                let participant = session.common.find_account(&participant)?;
+                session.submit_one(operations::remove_participant(programme, participant)).await
             }
             Self::Programme { programme } => {
                 let value = to_json(&session.client.programme(programme).await?);

@@ -112,7 +112,7 @@ pub enum InvoicesCommand {
         /// The buyer, by its id or a participant's name.
         #[arg(long)]
         buyer: String,
-        /// The key that the pair committed (with a file); if not given, fingerprint-key.hex in the participant's directory or
+        /// The key that the pair committed; if not given, fingerprint-key.hex in the participant's directory or
         /// here, whichever is theirs.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
@@ -169,17 +169,19 @@ impl InvoicesCommand {
             Self::CertifyAbsence { invoice, supplier, buyer, key_file } => {
                 let supplier = session.common.find_account(&supplier)?;
                 let buyer = session.common.find_account(&buyer)?;
+                let pair = Pair { supplier, buyer };
+                let key = pair.read_key(session, key_file.as_deref()).await?;
                 let fingerprint = match invoice.parse::<Hash>() {
                     Ok(fingerprint) => fingerprint,
                     Err(_) => {
                         let document = InvoiceDocument::read(Path::new(&invoice))?;
-                        let pair = Pair { supplier, buyer };
                         let companies = pair.companies(session).await?;
                         document.require_parties(&companies, true)?;
-                        document.fingerprint(&pair.read_key(session, key_file.as_deref()).await?, &companies)?
+                        document.fingerprint(&key, &companies)?
                     }
                 };
-                session.submit_one(operations::certify_absence(supplier, buyer, fingerprint)).await
+                let commitment = key_commitment(&key);
+                session.submit_one(operations::certify_absence(supplier, buyer, fingerprint, commitment)).await
             }
             Self::Pay { receivable, amount, end_to_end_id } => {
                 pay(session, receivable, amount.as_deref(), &end_to_end_id).await

@@ -43,6 +43,12 @@ pub async fn get(session: &Session, object: ObjectId, file: Option<&Path>) -> Re
     } else {
         show(&session.common, &lineage);
     }
+    if lineage.withheld > 0 {
+        let withheld = lineage.withheld;
+        session.note(&format!(
+            "{withheld} more steps tell of others' business too, and are not shown: ask the borrower for their receipts."
+        ));
+    }
     if lineage.truncated {
         session
             .note("There are more than the 256 steps of one answer: ask for the objects further down by themselves.");

@@ -40,6 +40,9 @@ pub struct Attested {
     /// Its exposures, on and off the balance sheet.
     #[arg(long)]
     exposures: String,
+    /// What of them was out on this ledger as of that time. All that is out beyond it counts on top of the figures.
+    #[arg(long, default_value = "0")]
+    lent: String,
 }
 
 /// Since when a law has it so.
@@ -115,6 +118,7 @@ async fn attest(session: &Session, attested: Attested) -> Result<(), Failure> {
         capital: amount(attested.capital).await?,
         risk_weighted_assets: amount(attested.risk_weighted_assets).await?,
         exposures: amount(attested.exposures).await?,
+        lent: amount(attested.lent).await?,
     };
     let mut builder = session.draft()?;
     builder.add(operations::attest_lender_capital(lender, token, &figures));

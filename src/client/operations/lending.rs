@@ -24,6 +24,7 @@ pub fn attest_lender_capital(lender: AccountId, token: TokenId, figures: &Capita
         capital: figures.capital.minor_units(),
         risk_weighted_assets: figures.risk_weighted_assets.minor_units(),
         exposures: figures.exposures.minor_units(),
+        lent: figures.lent.minor_units(),
     }))
 }
 

@@ -32,11 +32,11 @@ impl OpenAccount {
         require(for_somebody, "vouching_account_id", "it must be empty where legal_entity_id is")
     }
 
-    /// Plans the opening.
+    /// Plans the opening. As many of its keys sign as will have to: nobody gives an account keys that are another's.
     ///
     /// # Errors
-    /// `ROLE_REQUIRED`, `ROLE_NOT_GRANTABLE`, `LEGAL_ENTITY_TAKEN`, `ACCOUNT_TOO_DEEP`, `ACCOUNT_EXISTS`, and those of an
-    /// unsigned, unknown or closed sender or voucher.
+    /// `ROLE_REQUIRED`, `ROLE_NOT_GRANTABLE`, `LEGAL_ENTITY_TAKEN`, `NEW_KEYS_DID_NOT_SIGN`, `ACCOUNT_TOO_DEEP`, `ACCOUNT_EXISTS`,
+    /// and those of an unsigned, unknown or closed sender or voucher.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let opener = context.signed_by(changes, context.sender)?;
         let grantable = grantable_by(context.sender, opener.roles)?;
@@ -44,6 +44,10 @@ impl OpenAccount {
             return Err(Reason::RoleNotGrantable { role: role.name() });
         }
         self.require_entity(context, changes)?;
+        let id = context.origin().account_id();
+        if !self.keys.is_satisfied_by(context.signers) {
+            return Err(Reason::NewKeysDidNotSign { account: id });
+        }
         let account = Account {
             parent: Some(context.sender),
             keys: self.keys.clone(),
@@ -51,7 +55,7 @@ impl OpenAccount {
             legal_entity_id: self.legal_entity_id.clone(),
             closed: false,
         };
-        register(changes, context.origin().account_id(), &account)
+        register(changes, id, &account)
     }
 
     /// Holds the opener to accounts of companies that nobody else brought here, or whose own account vouches.

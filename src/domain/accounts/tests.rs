@@ -30,6 +30,7 @@ fn token() -> TokenId {
 /// A bank, an issuer and a customer of the bank.
 fn stage() -> (Rehearsal, AccountId, AccountId, AccountId) {
     let mut ledger = Rehearsal::at(BlockTime(1_000));
+    ledger.witnesses = [Rehearsal::key(99)].into();
     let bank = ledger.open(1, None, &[Role::Institution]);
     let issuer = ledger.open(2, None, &[Role::Issuer]);
     let customer = ledger.open(3, Some(bank), &[Role::Merchant]);
@@ -65,6 +66,33 @@ fn accounts_open_where_roles_allow_it() {
     }
 }
 
+/// Nobody gives an account a key that is another's, or that nobody has: enough of its keys sign to use it.
+#[test]
+fn the_keys_of_a_new_account_sign() {
+    let (mut ledger, bank, ..) = stage();
+    let [own, other] = [98, 99].map(Rehearsal::key);
+    ledger.witnesses.clear();
+    for (keys, signs, opens) in [
+        (vec![other], vec![], false),
+        (vec![own, other], vec![own], true),
+        (vec![own, other], vec![], false),
+        (vec![other], vec![own], false),
+        (vec![other], vec![other], true),
+    ] {
+        for threshold in 1..=keys.len() as u8 {
+            let set = KeySet::new(keys.clone(), threshold).expect("within reach");
+            let operation = OpenAccount { keys: set, ..opening(&[]) };
+            let signers = signs.iter().copied().chain([Rehearsal::key(1)]).collect();
+            let performed = ledger.perform_signed(bank, &signers, |context, changes| operation.plan(context, changes));
+            let enough = opens && signs.len() >= usize::from(threshold);
+            match performed {
+                Ok(_) => assert!(enough, "{keys:?}, {signs:?}, {threshold}"),
+                Err(reason) => assert!(!enough && reason.name() == "NEW_KEYS_DID_NOT_SIGN", "{reason:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn an_id_is_given_once() {
     let (mut ledger, bank, ..) = stage();
@@ -78,6 +106,7 @@ fn an_id_is_given_once() {
 #[test]
 fn a_chain_of_accounts_ends() {
     let mut ledger = Rehearsal::at(BlockTime(1_000));
+    ledger.witnesses = [Rehearsal::key(99)].into();
     let mut parent = None;
     for level in 1..=ACCOUNT_DEPTH_MAX as u8 {
         let opened = AccountId([level; 32]);

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! with times in days over a year of 365 (remark (c); a leap year's 366 would make one loan cost differently by when it
-//! begins). The result is rounded half up to a basis point, finer than remark (d) asks for.
+//! begins). What is shown is rounded half up to a basis point, finer than remark (d) asks for; what is held to a cap is rounded up.
 //!
 //! # How
 //! With v the discount of a day, every term is an amount times a whole power of v. Both sides are compared at v by powers in
@@ -39,11 +39,38 @@ pub struct Flow {
     pub amount: Amount,
 }
 
-/// The all-in annual cost in basis points of what was drawn and is to be repaid.
+/// The all-in annual cost of what was drawn and is to be repaid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllInCost {
+    /// In hundredths of a basis point, rounded down: digits that were found.
+    parts: u128,
+}
+
+impl AllInCost {
+    /// In basis points, rounded half up: to be shown.
+    pub fn bps(self) -> u32 {
+        Self::within(self.parts.saturating_add(PARTS / 2) / PARTS)
+    }
+
+    /// In basis points, rounded up: what must stay below a limit is not rounded under it.
+    pub fn bps_rounded_up(self) -> u32 {
+        Self::within(self.parts.div_ceil(PARTS))
+    }
+
+    fn within(bps: u128) -> u32 {
+        bps.min(u128::from(COST_BPS_MAX)) as u32
+    }
+}
+
+/// The all-in annual cost of what was drawn and is to be repaid.
 ///
 /// Nothing repaid beyond what was drawn costs nothing. What is drawn must come before what is repaid for the equation to have
 /// one solution; the first drawdown is the day from which time runs.
-pub fn all_in_cost_bps(drawn: &[Flow], repaid: &[Flow]) -> u32 {
+pub fn all_in_cost(drawn: &[Flow], repaid: &[Flow]) -> AllInCost {
+    AllInCost { parts: cost_parts(drawn, repaid) }
+}
+
+fn cost_parts(drawn: &[Flow], repaid: &[Flow]) -> u128 {
     let Some(start) = drawn.iter().map(|flow| flow.on).min() else { return 0 };
     let total = |flows: &[Flow]| flows.iter().map(|flow| u128::from(flow.amount.minor_units())).sum::<u128>();
     if total(repaid) <= total(drawn) {
@@ -59,7 +86,7 @@ pub fn all_in_cost_bps(drawn: &[Flow], repaid: &[Flow]) -> u32 {
             low = discount;
         }
     }
-    annual_bps(high)
+    annual_parts(high)
 }
 
 /// What flows are worth on the first day, in minor units and 62 bits of one. Below 2^64 x 2^62 each, and they are few.
@@ -83,22 +110,37 @@ fn power(base: u128, exponent: u32) -> u128 {
     result
 }
 
-/// The year's growth that a day's discount stands for, in basis points above one.
-fn annual_bps(discount: u128) -> u32 {
+/// The year's growth that a day's discount stands for, in hundredths of a basis point above one.
+fn annual_parts(discount: u128) -> u128 {
     let scale = u128::from(BPS) * PARTS;
     let year = power(discount, YEAR);
-    let ceiling = u128::from(COST_BPS_MAX);
     // A discount so small that its year vanishes is a cost past every bound.
     let grown = (ONE * scale).checked_div(year).unwrap_or(u128::MAX);
-    let parts = grown.saturating_sub(scale);
-    let bps = parts.saturating_add(PARTS / 2) / PARTS;
-    bps.min(ceiling) as u32
+    grown.saturating_sub(scale)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn all_in_cost_bps(drawn: &[Flow], repaid: &[Flow]) -> u32 {
+        all_in_cost(drawn, repaid).bps()
+    }
+
+    /// What is a hair above a basis point is shown as that, and held to the next.
+    #[test]
+    fn a_limit_is_not_rounded_under() {
+        for (repaid, shown, held) in [
+            (1_240_000_000, 2_400, 2_400),
+            (1_240_049_000, 2_400, 2_401),
+            (1_240_051_000, 2_401, 2_401),
+            (1_239_999_000, 2_400, 2_400),
+        ] {
+            let cost = all_in_cost(&flows(&[(0, 1_000_000_000)]), &flows(&[(365, repaid)]));
+            assert_eq!((cost.bps(), cost.bps_rounded_up()), (shown, held), "{repaid}");
+        }
+    }
 
     fn flow(on: u32, units: u64) -> Flow {
         Flow { on: Day(20_000 + on), amount: Amount::new(units) }

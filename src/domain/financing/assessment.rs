@@ -13,6 +13,8 @@ use std::fmt;
 pub struct Proposal {
     /// Who delivered.
     pub supplier: AccountId,
+    /// Who asks: another than who delivered, if the receivable was passed on.
+    pub borrower: AccountId,
     /// Who owes.
     pub buyer: AccountId,
     /// The receivable's token.
@@ -33,6 +35,8 @@ pub struct Proposal {
     pub near_duplicates: u16,
     /// How many days begun ago the step of that order's shipment that is asked for happened last; none if it did not.
     pub shipment_age_days: Option<u32>,
+    /// Whether another invoice was financed on an event of that step.
+    pub shipment_spent: bool,
     /// What the proceeds are for.
     pub purpose: String,
     /// The borrower's record.
@@ -48,8 +52,10 @@ pub struct Exposure {
     pub total: Option<Amount>,
     /// On the buyer.
     pub obligor: Option<Amount>,
-    /// To the borrower.
+    /// To the borrower, or on what the supplier delivered: the larger of the two.
     pub supplier: Option<Amount>,
+    /// On the invoice, all of its parts together.
+    pub invoice: Option<Amount>,
     /// By each participant, with its limit.
     pub participants: Vec<(AccountId, Option<Amount>, Amount)>,
 }
@@ -96,12 +102,14 @@ pub fn assess(terms: &ProgrammeTerms, proposal: &Proposal) -> Vec<Condition> {
     failing.unless(proposal.token == terms.token, "token", proposal.token, terms.token);
     failing.unless(terms.admits_buyer(proposal.buyer), "buyer", proposal.buyer, "one of the programme's");
     failing.unless(terms.admits_supplier(proposal.supplier), "supplier", proposal.supplier, "one of the programme's");
+    let asks_itself = proposal.borrower == proposal.supplier || terms.admits_supplier(proposal.borrower);
+    failing.unless(asks_itself, "borrower", proposal.borrower, "one of the programme's suppliers");
     let advance_max = proposal.outstanding.scale_down(terms.advance_rate_bps.into(), WHOLE_BPS.into());
     failing.at_most(ADVANCE, Some(proposal.advance), advance_max.unwrap_or_default());
     failing.at_most(CLAIM, proposal.claim, proposal.outstanding);
     tenor(&mut failing, terms, proposal);
     let limits = &terms.limits;
-    failing.at_most(PER_INVOICE, Some(proposal.advance), limits.per_invoice);
+    failing.at_most(PER_INVOICE, proposal.exposure.invoice, limits.per_invoice);
     failing.at_most(PER_SUPPLIER, proposal.exposure.supplier, limits.per_supplier);
     failing.at_most(PER_OBLIGOR, proposal.exposure.obligor, limits.per_obligor);
     failing.at_most(TOTAL, proposal.exposure.total, limits.total);
@@ -130,7 +138,9 @@ fn evidence(failing: &mut Failing, terms: &ProgrammeTerms, proposal: &Proposal) 
     let agreed = proposal.order_agreed || !required.order_agreed;
     failing.unless(agreed, "order", "none that is agreed", "agreed by buyer and supplier");
     if let Some(step) = required.shipment_step {
-        failing.unless(proposal.shipment_age_days.is_some(), "shipment_step", "not recorded", step.name());
+        let found =
+            if proposal.shipment_spent { "recorded, and another invoice was financed on it" } else { "not recorded" };
+        failing.unless(proposal.shipment_age_days.is_some(), "shipment_step", found, step.name());
     }
     if let Some((age, max)) = proposal.shipment_age_days.zip(required.shipment_age_days_max) {
         failing.unless(age <= max, "shipment_age_days", age, format_args!("{max} at most"));

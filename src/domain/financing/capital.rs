@@ -1,16 +1,18 @@
 //! Lenders' capital: what an auditor attests of a lender. What follows from it is for [`super::standing`] to say.
 //!
 //! An attestation says what kind of lender it is and its figures as of a time, in the minor units of one token: a lender that
-//! lends in several is attested in each. What it has lent on this ledger since is added to what was attested.
+//! lends in several is attested in each. It is of the lender's legal entity, whatever accounts that lends by.
+//!
+//! An attestation is made after the time that it is as of, and loans are made in between. So it says how much of its exposures was
+//! out on this ledger as of that time, and all that is out beyond that weighs on top of the figures, whenever it was lent.
 //!
 //! # Deliberately absent
 //! Conversion between currencies, and the weighing of risks: a loan weighs what it is worth.
 
-use super::book::{BookLine, outstanding};
 use crate::domain::tokens;
 use crate::ledger::context::{open_account, require_role};
 use crate::ledger::malformed::Malformed;
-use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role};
+use crate::ledger::{Account, Changes, Column, Context, Effect, Entry, Reason, Role};
 use crate::primitives::{AccountId, Amount, BlockTime, TokenId};
 use crate::{codec_struct, codec_tag};
 
@@ -56,6 +58,8 @@ pub struct CapitalFigures {
     pub risk_weighted_assets: Amount,
     /// Its exposures, on and off the balance sheet.
     pub exposures: Amount,
+    /// What of them was out on this ledger.
+    pub lent: Amount,
 }
 codec_struct!(CapitalFigures {
     kind,
@@ -66,6 +70,7 @@ codec_struct!(CapitalFigures {
     capital,
     risk_weighted_assets,
     exposures,
+    lent,
 });
 
 /// The latest attestation of a lender's capital.
@@ -75,14 +80,13 @@ pub struct LenderCapital {
     pub auditor: AccountId,
     /// What.
     pub figures: CapitalFigures,
-    /// What the lender had out on this ledger when it was attested.
-    pub lent: Amount,
 }
-codec_struct!(LenderCapital { auditor, figures, lent });
+codec_struct!(LenderCapital { auditor, figures });
 
 impl Entry for LenderCapital {
     const COLUMN: Column = Column::LenderCapital;
-    type Key = (AccountId, TokenId);
+    /// The lender's legal entity, and the token.
+    type Key = (String, TokenId);
 }
 
 /// Attests a lender's capital. The sender has the role of an auditor.
@@ -109,7 +113,7 @@ impl AttestLenderCapital {
     ///
     /// # Errors
     /// Those of [`Context::signed_in_role`], `UNKNOWN_TOKEN`, `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`,
-    /// `ATTESTATION_FROM_THE_FUTURE`, `ATTESTATION_NOT_NEWER`.
+    /// `LEGAL_ENTITY_REQUIRED`, `ATTESTATION_FROM_THE_FUTURE`, `ATTESTATION_NOT_NEWER`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (auditor, lender, figures) = (context.sender, self.lender, self.figures);
         context.signed_in_role(changes, auditor, Role::Auditor)?;
@@ -117,18 +121,17 @@ impl AttestLenderCapital {
         if lender == auditor {
             return Err(Reason::SameAccount { account: lender });
         }
-        require_role(lender, &open_account(changes, lender)?, Role::Financier)?;
+        let legal_entity_id = financier(lender, changes)?.legal_entity_id;
         let (as_of, now) = (figures.as_of, context.now);
         if as_of > now {
             return Err(Reason::AttestationFromTheFuture { as_of, now });
         }
-        let key = (lender, self.token);
+        let key = (legal_entity_id, self.token);
         let latest = changes.read::<LenderCapital>(&key).map(|latest| latest.figures.as_of);
         if let Some(latest_as_of) = latest.filter(|latest| *latest >= as_of) {
             return Err(Reason::AttestationNotNewer { latest_as_of, as_of });
         }
-        let lent = outstanding(changes, BookLine::Lender(lender), self.token);
-        changes.put(&key, &LenderCapital { auditor, figures, lent });
+        changes.put(&key, &LenderCapital { auditor, figures });
         changes.record(
             Effect::new("financing.capital_attested")
                 .with("lender", lender)
@@ -141,8 +144,23 @@ impl AttestLenderCapital {
                 .with("bond_funding", figures.bond_funding)
                 .with("capital", figures.capital)
                 .with("risk_weighted_assets", figures.risk_weighted_assets)
-                .with("exposures", figures.exposures),
+                .with("exposures", figures.exposures)
+                .with("lent", figures.lent)
+                .with("legal_entity_id", key.0),
         );
         Ok(())
+    }
+}
+
+/// An open account that lends, of a company: whose loans are counted together is its legal entity.
+///
+/// # Errors
+/// `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `ROLE_REQUIRED`, `LEGAL_ENTITY_REQUIRED`.
+pub(super) fn financier(lender: AccountId, changes: &Changes<'_>) -> Result<Account, Reason> {
+    let account = open_account(changes, lender)?;
+    require_role(lender, &account, Role::Financier)?;
+    match account.legal_entity_id.is_empty() {
+        true => Err(Reason::LegalEntityRequired { account: lender }),
+        false => Ok(account),
     }
 }

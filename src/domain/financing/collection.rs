@@ -43,7 +43,9 @@ impl DeclareDefault {
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.loan;
         let mut found = originated(id, context, changes)?;
-        let today = calendar_of(changes, &found.terms)?.day_of(context.now);
+        let calendar = calendar_of(changes, &found.terms)?;
+        let today = calendar.day_of(context.now);
+        found.catch_up(id, today, &calendar, changes);
         let state_before = found.state();
         found.default_on(id, today)?;
         let owed = found.owed(today).ok_or(Reason::AmountOverflow { token: found.terms.token })?;
@@ -88,7 +90,9 @@ impl WriteOffLoan {
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let id = self.loan;
         let mut found = originated(id, context, changes)?;
-        let today = calendar_of(changes, &found.terms)?.day_of(context.now);
+        let calendar = calendar_of(changes, &found.terms)?;
+        let today = calendar.day_of(context.now);
+        found.catch_up(id, today, &calendar, changes);
         let state_before = found.state();
         let owed = found.write_off(id, today)?;
         found.keep(id, changes)?;

@@ -25,7 +25,7 @@ use super::book::BookLine;
 use super::interest::Rate;
 use super::programme::{Pricing, Programme};
 use super::shares::{self, Leg};
-use crate::ledger::{Changes, Column, Due, DueKey, Effect, Entry, OpenItem, Reason};
+use crate::ledger::{Changes, Column, Due, DueKey, DueKind, Effect, Entry, OpenItem, Reason};
 use crate::primitives::time::BusinessCalendar;
 use crate::primitives::{AccountId, Amount, BlockTime, Day, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
@@ -158,6 +158,10 @@ pub struct LoanTerms {
     pub borrower_entity: String,
     /// Who owes the receivable, by its legal entity.
     pub obligor_entity: String,
+    /// Who delivered what it is for, by its legal entity: another than the borrower's, if it was passed on.
+    pub supplier_entity: String,
+    /// The invoice that the receivable is, or is a part of.
+    pub invoice: ObjectId,
     /// The token.
     pub token: TokenId,
     /// What was advanced.
@@ -183,6 +187,8 @@ codec_struct!(LoanTerms {
     borrower,
     borrower_entity,
     obligor_entity,
+    supplier_entity,
+    invoice,
     token,
     advance,
     fee,
@@ -326,7 +332,8 @@ impl Loan {
         }
     }
 
-    /// Interest since the principal was last what it is. The late rate runs from the due day on, on the principal alone.
+    /// Interest since the principal was last what it is. Once the days of grace are over, the late rate runs from the due day on, on
+    /// the principal alone: what of it was paid within grace was not late, and the rest is as late as if nothing had been paid.
     fn accrued(&self, principal: Amount, on: Day) -> Option<Amount> {
         let (LoanTerms { pricing, due_on, .. }, from) = (&self.terms, self.accrues_from);
         if self.days_late(on) <= pricing.grace_days {
@@ -334,7 +341,13 @@ impl Loan {
         }
         let turns = from.max(*due_on);
         let late = Rate { bps: pricing.late_rate_bps, ..pricing.rate };
-        pricing.rate.interest(principal, from, turns)?.checked_add(late.interest(principal, turns, on)?)
+        let since = pricing.rate.interest(principal, from, turns)?.checked_add(late.interest(principal, turns, on)?)?;
+        if self.days_late(from) > pricing.grace_days {
+            return Some(since);
+        }
+        // Of the days of grace before the principal was paid down, the rate is paid and the rest of the late rate is not.
+        let (late, paid) = (late.interest(principal, *due_on, from)?, pricing.rate.interest(principal, *due_on, from)?);
+        since.checked_add(late.excess_over(paid))
     }
 
     /// Takes a payment and says for what it was and who receives it. The last of what is owed repays or recovers the loan.
@@ -406,6 +419,28 @@ impl Loan {
         before != (self.bucket, self.state)
     }
 
+    /// Ages it to what it is on a day, and records that; the caller keeps it. A block works off a limited number of due things, so
+    /// what is done to a loan can come before its ageing's turn. One that ages no more stays as it is.
+    pub(super) fn catch_up(&mut self, id: ObjectId, on: Day, calendar: &BusinessCalendar, changes: &mut Changes<'_>) {
+        let (bucket_before, state_before) = (self.bucket, self.state);
+        if self.ages_at.is_none() || !self.age(on, calendar) {
+            return;
+        }
+        changes.record(
+            Effect::new("financing.loan_aged")
+                .with("loan", id)
+                .with("borrower", self.terms.borrower)
+                .with("originator", self.originator())
+                .with("token", self.terms.token)
+                .with("principal", self.principal())
+                .with("days_late", self.days_late(on))
+                .with("bucket_before", bucket_before.name())
+                .with("bucket", self.bucket.name())
+                .with("state_before", state_before.name())
+                .with("state", self.state.name()),
+        );
+    }
+
     /// Declares the default.
     ///
     /// # Errors
@@ -453,23 +488,37 @@ impl Loan {
         if class == LoanClass::WrittenOff {
             return lines;
         }
-        let LoanTerms { programme, borrower_entity, obligor_entity, .. } = &self.terms;
+        let LoanTerms { programme, borrower_entity, obligor_entity, supplier_entity, invoice, .. } = &self.terms;
         for (lender, outstanding) in lent() {
             lines.insert(BookLine::Lender(lender), outstanding);
-            lines.insert(BookLine::LenderBorrower(lender, borrower_entity.clone()), outstanding);
-            lines.insert(BookLine::LenderObligor(lender, obligor_entity.clone()), outstanding);
             lines.insert(BookLine::ProgrammeLender(*programme, lender), outstanding);
+        }
+        for leg in &self.legs {
+            let (entity, outstanding) = (leg.entity.clone(), leg.outstanding());
+            for line in [
+                BookLine::LenderBorrower(entity.clone(), borrower_entity.clone()),
+                BookLine::LenderObligor(entity.clone(), obligor_entity.clone()),
+                BookLine::LenderEntity(entity),
+            ] {
+                // Two of the lenders may be of one company. The legs add up to the advance, which is an amount.
+                let sum: &mut Amount = lines.entry(line).or_default();
+                *sum = Amount::new(sum.minor_units() + outstanding.minor_units());
+            }
         }
         let principal = self.principal();
         lines.insert(BookLine::Programme(*programme), principal);
+        // What was passed on counts for who borrows, and for who delivered it.
         lines.insert(BookLine::ProgrammeBorrower(*programme, borrower_entity.clone()), principal);
+        lines.insert(BookLine::ProgrammeBorrower(*programme, supplier_entity.clone()), principal);
         lines.insert(BookLine::ProgrammeObligor(*programme, obligor_entity.clone()), principal);
+        lines.insert(BookLine::ProgrammeInvoice(*programme, *invoice), principal);
         lines.retain(|_, amount| !amount.is_zero());
         lines
     }
 
-    fn due(&self, id: ObjectId) -> Option<DueKey> {
-        self.ages_at.map(|at| DueKey { at, id })
+    /// When it ages next, if it does.
+    pub fn ageing_due(&self, id: ObjectId) -> Option<DueKey> {
+        self.ages_at.map(|at| DueKey { at, kind: DueKind::LoanAgeing, id })
     }
 
     /// Writes it, and with it what follows from it: the books, the open items of whom it binds, and when it ages next.
@@ -478,13 +527,13 @@ impl Loan {
     /// `AMOUNT_OVERFLOW`: a book would hold more than an amount.
     pub(super) fn keep(&self, id: ObjectId, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let before: Option<Self> = changes.read(&id);
-        let due_before = before.as_ref().and_then(|before| before.due(id));
+        let due_before = before.as_ref().and_then(|before| before.ageing_due(id));
         let lines_before = before.as_ref().map(Self::lines).unwrap_or_default();
         super::book::rewrite(changes, self.terms.token, lines_before, self.lines())?;
         let (bound_before, bound) = (before.map(|before| before.bound()).unwrap_or_default(), self.bound());
         bound.difference(&bound_before).for_each(|account| changes.item_opened(*account, OpenItem::Loan(id)));
         bound_before.difference(&bound).for_each(|account| changes.item_ended(*account, OpenItem::Loan(id)));
-        let due = self.due(id);
+        let due = self.ageing_due(id);
         if due_before != due {
             due_before.iter().for_each(|key| changes.delete::<Due>(key));
             due.iter().for_each(|key| changes.put(key, &Due::LoanAgeing(id)));
@@ -507,24 +556,7 @@ pub(super) fn ages_at(bucket: Bucket, due_on: Day, calendar: &BusinessCalendar) 
 pub fn age_loan(changes: &mut Changes<'_>, id: ObjectId, now: BlockTime) {
     let Ok(mut found) = loan(changes, id) else { return };
     let Ok(calendar) = calendar_of(changes, &found.terms) else { return };
-    let (bucket_before, state_before) = (found.bucket, found.state);
-    let today = calendar.day_of(now);
-    let aged = found.age(today, &calendar);
+    found.catch_up(id, calendar.day_of(now), &calendar, changes);
     // Its principal is as before, so no book grows beyond what the lender has out, and keeping it cannot fail.
-    if found.keep(id, changes).is_err() || !aged {
-        return;
-    }
-    changes.record(
-        Effect::new("financing.loan_aged")
-            .with("loan", id)
-            .with("borrower", found.terms.borrower)
-            .with("originator", found.originator())
-            .with("token", found.terms.token)
-            .with("principal", found.principal())
-            .with("days_late", found.days_late(today))
-            .with("bucket_before", bucket_before.name())
-            .with("bucket", found.bucket.name())
-            .with("state_before", state_before.name())
-            .with("state", found.state.name()),
-    );
+    let _ = found.keep(id, changes);
 }

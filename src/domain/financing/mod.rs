@@ -28,6 +28,7 @@ mod book;
 mod capital;
 mod citation;
 mod collection;
+mod credit_note;
 pub mod interest;
 mod loan;
 mod networks;
@@ -49,6 +50,7 @@ pub use book::{BookLine, Outstanding, outstanding};
 pub use capital::{AttestLenderCapital, CapitalFigures, LenderCapital, LenderKind};
 pub use citation::{Citation, SettlementRecord, Shown, settlement_record};
 pub use collection::{DeclareDefault, RecordRecovery, WriteOffLoan};
+pub use credit_note::IssueCreditNote;
 pub use loan::{Loan, LoanState, LoanStep, LoanTerms, Owed, age_loan, loan};
 pub use networks::{
     DeclareForeignAccount, ForeignAccount, LinkForeignAccount, Network, NetworkState, RegisterNetwork, RetireNetwork,
@@ -61,7 +63,7 @@ pub use position::{
 };
 pub use programme::{
     CloseProgramme, EvidenceRequired, JoinProgramme, Limits, OpenProgramme, Participant, Pricing, Programme,
-    ProgrammeState, ProgrammeTerms, PublishProgramme, RecordRequired, open_programmes, programme,
+    ProgrammeState, ProgrammeTerms, PublishProgramme, RecordRequired, RemoveParticipant, open_programmes, programme,
 };
 pub use purposes::{ForbiddenPurposes, SetForbiddenPurposes, forbid_purposes, require_purpose};
 pub use request::RequestFinancing;

@@ -5,7 +5,7 @@ use crate::domain::payments::check_reference;
 use crate::domain::trade::{Receivable, receivable};
 use crate::ledger::context::open_account;
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason};
-use crate::primitives::{AccountId, Amount, BlockTime, ObjectId};
+use crate::primitives::{AccountId, Amount, BlockTime, Day, ObjectId};
 
 /// The name of the effect of a payment of an invoice, by which citations tell how late it was.
 pub(super) const INVOICE_PAID: &str = "financing.invoice_paid";
@@ -130,11 +130,9 @@ pub(super) fn repay(
                 .with("amount", *part),
         );
     }
-    let overflow = Reason::AmountOverflow { token };
-    let claim = loan.owed(today.max(loan.terms.due_on)).and_then(|owed| owed.total()).ok_or(overflow)?;
     if found.loan() == Some(id) {
         // What the loan claims of a receivable is at most what is owed on that.
-        found.set_secured(claim.min(found.outstanding()))?;
+        found.set_secured(claim_on(&loan, today)?.min(found.outstanding()))?;
         if !loan.state().is_open() && !found.outstanding().is_zero() {
             found.release(receivable_id)?;
         }
@@ -156,6 +154,15 @@ pub(super) fn repay(
             .with("loan_state", loan.state().name()),
     );
     Ok(())
+}
+
+/// What a loan claims of what secures it: what will be owed on its due day, or, once that has passed, what is owed today.
+///
+/// # Errors
+/// `AMOUNT_OVERFLOW`.
+pub(super) fn claim_on(loan: &Loan, today: Day) -> Result<Amount, Reason> {
+    let owed = loan.owed(today.max(loan.terms.due_on)).and_then(|owed| owed.total());
+    owed.ok_or(Reason::AmountOverflow { token: loan.terms.token })
 }
 
 /// Pays a loan back, in whole or in part, early or by recourse. The sender is its borrower.

@@ -78,7 +78,7 @@ pub enum By {
     Obligor,
 }
 
-/// What a lender has out on one legal entity.
+/// What a lender's company has out on one legal entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concentration {
     /// The legal entity.
@@ -100,10 +100,10 @@ pub struct Concentrations {
     pub whole: bool,
 }
 
-/// A lender's largest concentrations in a token, of the first `lines_max` legal entities.
+/// The largest concentrations in a token of a lender's legal entity, of the first `lines_max` legal entities.
 pub fn concentrations(
     changes: &Changes<'_>,
-    (lender, token): (AccountId, TokenId),
+    (lender, token): (&str, TokenId),
     by: By,
     (most, lines_max): (usize, usize),
 ) -> Concentrations {
@@ -125,7 +125,7 @@ pub fn concentrations(
     largest.sort_by(|one, other| (other.outstanding, &one.entity).cmp(&(one.outstanding, &other.entity)));
     let others_count = largest.len().saturating_sub(most);
     largest.truncate(most);
-    let total = outstanding(changes, BookLine::Lender(lender), token);
+    let total = outstanding(changes, BookLine::LenderEntity(lender.to_owned()), token);
     let others = largest.iter().fold(total, |rest, one| rest.excess_over(one.outstanding));
     Concentrations { largest, others, others_count, whole }
 }

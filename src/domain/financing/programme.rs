@@ -8,13 +8,18 @@
 //! Closing one ends nothing but new loans.
 //!
 //! # Joint lending
-//! Another financier consents once, in a share of every loan and up to a limit of its own, with [`JoinProgramme`]. What all
-//! of them may take is the publisher's to say (`participation_bps_max`), and the publisher keeps at least the floor that the
-//! lender's rules set.
+//! Another financier consents once, in a share of every loan and up to a limit of its own, with [`JoinProgramme`], which the
+//! publisher signs too. What all of them may take is the publisher's to say (`participation_bps_max`), and the publisher keeps at
+//! least the floor that the lender's rules set. Either of the two ends it for new loans ([`RemoveParticipant`]).
+//!
+//! All lenders pay or none does. So while a participant's account is closed, or holds too little, or its limit is reached, no loan is
+//! made under the programme: the publisher removes it, or waits.
 //!
 //! # Deliberately absent
 //! A programme in several tokens: its limits are amounts, so a financier publishes one for each currency.
 
+use super::application::all_in_cost_of;
+use super::capital::financier;
 use super::interest::{RATE_BPS_MAX, Rate};
 use super::networks::network;
 use super::purposes::require_purpose;
@@ -28,10 +33,13 @@ use crate::ledger::limits::{
 };
 use crate::ledger::malformed::{Malformed, require, require_text};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role, View};
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::time::BusinessCalendar;
-use crate::primitives::{AccountId, Amount, ChainId, CodecError, Decode, Encode, ObjectId, Reader, TokenId};
+use crate::primitives::{AccountId, Amount, ChainId, CodecError, Day, Decode, Encode, ObjectId, Reader, TokenId};
 use crate::{codec_struct, codec_tag};
 
+/// A principal so large that a day's interest on it shows the rate to every digit that counts.
+const LATE_PRINCIPAL: Amount = Amount::new(1_000_000_000_000_000);
 /// Basis points in one, as a share.
 pub const WHOLE_BPS: u32 = 10_000;
 
@@ -42,9 +50,9 @@ pub struct Limits {
     pub total: Amount,
     /// On one buyer's legal entity.
     pub per_obligor: Amount,
-    /// To one borrower's legal entity.
+    /// To one borrower's legal entity, and on what one supplier's delivered.
     pub per_supplier: Amount,
-    /// On one receivable.
+    /// On one invoice, its parts together.
     pub per_invoice: Amount,
 }
 codec_struct!(Limits { total, per_obligor, per_supplier, per_invoice });
@@ -130,7 +138,7 @@ pub struct ProgrammeTerms {
     pub token: TokenId,
     /// The buyers whose debts are financed, ascending; empty for any.
     pub buyers: Vec<AccountId>,
-    /// The suppliers who are financed, ascending; empty for any.
+    /// The suppliers whose deliveries are financed, and who are financed, ascending; empty for any.
     pub suppliers: Vec<AccountId>,
     /// How much of what is outstanding is advanced, at most.
     pub advance_rate_bps: u32,
@@ -171,9 +179,9 @@ codec_struct!(ProgrammeTerms {
 });
 
 impl ProgrammeTerms {
-    /// Whether it is for these parties at all: the supplier who delivered, and the buyer who owes.
-    pub fn admits(&self, supplier: AccountId, buyer: AccountId) -> bool {
-        self.admits_supplier(supplier) && self.admits_buyer(buyer)
+    /// Whether it is for these parties at all: the supplier who delivered, the owner who asks, and the buyer who owes.
+    pub fn admits(&self, (supplier, owner): (AccountId, AccountId), buyer: AccountId) -> bool {
+        self.admits_supplier(supplier) && self.admits_supplier(owner) && self.admits_buyer(buyer)
     }
 
     pub(super) fn admits_supplier(&self, supplier: AccountId) -> bool {
@@ -218,6 +226,15 @@ impl Pricing {
         let grace = self.grace_days <= PROGRAMME_DAYS_MAX;
         require(grace, "grace_days", format!("it must be at most {PROGRAMME_DAYS_MAX}"))?;
         require(self.fee_bps <= WHOLE_BPS, "fee_bps", format!("it must be at most {WHOLE_BPS}"))
+    }
+
+    /// What lateness costs a year, in basis points, rounded up: one day of the late rate, compounded for a year, since a loan that is
+    /// paid a day late costs as much for that day as one that is late for longer, and no more.
+    pub fn late_cost_bps(&self) -> u32 {
+        let late = Rate { bps: self.late_rate_bps, ..self.rate };
+        // In the middle of a month, where every convention counts a day as one.
+        let (from, to) = (Day(10), Day(11));
+        all_in_cost_of(LATE_PRINCIPAL, (late, Amount::ZERO), from, to).bps_rounded_up()
     }
 
     /// The fee of a loan; `None` if it does not fit an amount.
@@ -365,14 +382,20 @@ impl PublishProgramme {
     /// Plans the programme.
     ///
     /// # Errors
-    /// Those of [`Context::signed_in_role`], `UNKNOWN_TOKEN`, `UNKNOWN_NETWORK`, `NETWORK_RETIRED`, `ALREADY_EXISTS`.
+    /// Those of [`Context::signed_by`], `ROLE_REQUIRED`, `LEGAL_ENTITY_REQUIRED`, `UNKNOWN_TOKEN`, `UNKNOWN_NETWORK`, `NETWORK_RETIRED`,
+    /// `ALL_IN_COST_ABOVE_CAP`, `ALREADY_EXISTS`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        context.signed_in_role(changes, context.sender, Role::Financier)?;
+        context.signed_by(changes, context.sender)?;
+        financier(context.sender, changes)?;
         let terms = &self.terms;
         tokens::require_known(changes, terms.token)?;
         terms.evidence.networks.iter().try_for_each(|id| network(changes, *id).map(drop))?;
+        let cap = in_force(changes, Parameter::AllInCostMax, context.now);
+        let late = Some(u64::from(terms.pricing.late_cost_bps()));
+        let standing = cap.map(|cap| Standing::of_loan(context.sender, Parameter::AllInCostMax, late, cap));
+        standing.and_then(|standing| standing.breach()).map_or(Ok(()), Err)?;
         // A request id can return once it is forgotten, and the programme's id with it.
-        let id = context.object_id();
+        let id = context.object_id(ObjectKind::Programme);
         if changes.has::<Programme>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }
@@ -442,12 +465,13 @@ impl CloseProgramme {
     }
 }
 
-/// Consents to a share of every loan under another's programme, in place of an earlier consent. The sender is the lender.
+/// Consents to a share of every loan under another's programme, in place of an earlier consent. The sender is the lender; the
+/// publisher signs too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JoinProgramme {
     /// The programme.
     pub programme: ObjectId,
-    /// The share of each loan; 0 to leave.
+    /// The share of each loan.
     pub share_bps: u32,
     /// What to have outstanding under it, at most.
     pub limit: Amount,
@@ -459,26 +483,27 @@ impl JoinProgramme {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), Malformed> {
-        require(self.share_bps < WHOLE_BPS, "share_bps", format!("it must be below {WHOLE_BPS}"))
+        let whole = (1..WHOLE_BPS).contains(&self.share_bps);
+        require(whole, "share_bps", format!("it must be positive and below {WHOLE_BPS}"))
     }
 
     /// Plans the consent.
     ///
     /// # Errors
-    /// `UNKNOWN_PROGRAMME`, those of [`Context::signed_in_role`], `PROGRAMME_CLOSED`, `SAME_ACCOUNT`,
-    /// `PARTICIPATION_EXCEEDED`, `OWN_SHARE_BELOW_FLOOR`.
+    /// `UNKNOWN_PROGRAMME`, those of [`Context::signed_by`] for the lender and for the publisher, `ROLE_REQUIRED`,
+    /// `LEGAL_ENTITY_REQUIRED`, `PROGRAMME_CLOSED`, `SAME_ACCOUNT`, `PARTICIPATION_EXCEEDED`, `OWN_SHARE_BELOW_FLOOR`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (id, lender) = (self.programme, context.sender);
         let mut found = programme(changes, id)?;
-        context.signed_in_role(changes, lender, Role::Financier)?;
+        context.signed_by(changes, lender)?;
+        financier(lender, changes)?;
         found.require_open(id)?;
         if lender == found.financier {
             return Err(Reason::SameAccount { account: lender });
         }
+        context.signed_by(changes, found.financier)?;
         found.participants.retain(|participant| participant.lender != lender);
-        if self.share_bps > 0 {
-            found.participants.push(Participant { lender, share_bps: self.share_bps, limit: self.limit });
-        }
+        found.participants.push(Participant { lender, share_bps: self.share_bps, limit: self.limit });
         let (own, participation_bps_max) = (found.own_share_bps(), found.terms.participation_bps_max);
         let shared = found.participants.iter().map(|participant| u64::from(participant.share_bps)).sum::<u64>();
         if shared > u64::from(participation_bps_max) || found.participants.len() > PROGRAMME_PARTICIPANTS_MAX {
@@ -499,6 +524,53 @@ impl JoinProgramme {
                 .with("lender", lender)
                 .with("share_bps", self.share_bps)
                 .with("limit", self.limit),
+        );
+        Ok(())
+    }
+}
+
+/// Ends a participant's share in new loans. The sender is the participant or the publisher. Loans that were made keep their shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoveParticipant {
+    /// The programme.
+    pub programme: ObjectId,
+    /// Who lends no more under it.
+    pub participant: AccountId,
+}
+
+impl RemoveParticipant {
+    /// Holds the operation to its static bounds, of which there are none beyond its types.
+    ///
+    /// # Errors
+    /// None.
+    pub fn check(&self) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    /// Plans the end.
+    ///
+    /// # Errors
+    /// `UNKNOWN_PROGRAMME`, `NOT_A_PARTICIPANT`, `NOT_THE_FINANCIER`, those of [`Context::signed_by`].
+    pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
+        let (id, lender) = (self.programme, self.participant);
+        let mut found = programme(changes, id)?;
+        let financier = found.financier;
+        let before = found.participants.len();
+        found.participants.retain(|participant| participant.lender != lender);
+        if found.participants.len() == before {
+            return Err(Reason::NotAParticipant { programme: id, account: lender });
+        }
+        if ![lender, financier].contains(&context.sender) {
+            return Err(Reason::NotTheFinancier { programme: id, financier });
+        }
+        context.signed_by(changes, context.sender)?;
+        changes.put(&id, &found);
+        changes.record(
+            Effect::new("financing.participant_removed")
+                .with("programme", id)
+                .with("financier", financier)
+                .with("lender", lender)
+                .with("by", context.sender),
         );
         Ok(())
     }

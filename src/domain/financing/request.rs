@@ -12,6 +12,7 @@ use crate::domain::trade::Receivable;
 use crate::ledger::limits::{CITATIONS_MAX, FOREIGN_RECEIPTS_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{Changes, Context, Effect, Reason};
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::{Amount, ObjectId};
 use bytes::Bytes;
 
@@ -77,7 +78,7 @@ impl RequestFinancing {
             return Err(reason);
         }
         // A request id can return once it is forgotten, and the loan's id with it.
-        let id = context.object_id();
+        let id = context.object_id(ObjectKind::Loan);
         if changes.has::<Loan>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }
@@ -107,7 +108,7 @@ impl RequestFinancing {
 
 /// Pays the advance, each lender its part, and secures it by the receivable: all legs or none.
 fn disburse(id: ObjectId, application: Application, offer: Offer, changes: &mut Changes<'_>) -> Result<(), Reason> {
-    let Application { receivable: mut found, programme, .. } = application;
+    let Application { receivable: mut found, programme, shipment, .. } = application;
     let Offer { terms, interest, legs, .. } = offer;
     let overflow = Reason::AmountOverflow { token: terms.token };
     let claim = interest.and_then(|interest| interest.checked_add(terms.advance)?.checked_add(terms.fee));
@@ -130,6 +131,9 @@ fn disburse(id: ObjectId, application: Application, offer: Offer, changes: &mut 
     loan.keep(id, changes)?;
     let terms = &loan.terms;
     found.keep(terms.receivable, changes);
+    if let Some((event, order)) = shipment.event.zip(found.order) {
+        event.serve(order, terms.invoice, changes);
+    }
     changes.record(
         Effect::new("financing.disbursed")
             .with("loan", id)

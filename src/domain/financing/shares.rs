@@ -16,10 +16,12 @@ use crate::primitives::{AccountId, Amount};
 use super::programme::{Participant, WHOLE_BPS};
 
 /// One lender's part of a loan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leg {
     /// Who.
     pub lender: AccountId,
+    /// Its legal entity.
+    pub entity: String,
     /// What it lent.
     pub lent: Amount,
     /// What it has back of that.
@@ -27,11 +29,17 @@ pub struct Leg {
     /// What it has received in interest and fees.
     pub charges_received: Amount,
 }
-codec_struct!(Leg { lender, lent, principal_received, charges_received });
+codec_struct!(Leg { lender, entity, lent, principal_received, charges_received });
 
 impl Leg {
-    fn new(lender: AccountId, lent: Amount) -> Self {
-        Self { lender, lent, principal_received: Amount::ZERO, charges_received: Amount::ZERO }
+    fn new((lender, entity): (AccountId, &str), lent: Amount) -> Self {
+        Self {
+            lender,
+            entity: entity.to_owned(),
+            lent,
+            principal_received: Amount::ZERO,
+            charges_received: Amount::ZERO,
+        }
     }
 
     /// What of its part is not back.
@@ -47,14 +55,21 @@ pub(super) enum Account {
     Charges,
 }
 
-/// The legs of an advance, the originator's first. `None` only if the participants' shares exceed the whole.
-pub(super) fn fixed(originator: AccountId, participants: &[Participant], advance: Amount) -> Option<Vec<Leg>> {
-    let mut legs = vec![Leg::new(originator, advance)];
-    for participant in participants {
+/// The legs of an advance, the originator's first. `None` only if the participants' shares exceed the whole. The legal entities are
+/// the lenders' in the same order, the originator's first.
+pub(super) fn fixed(
+    originator: AccountId,
+    participants: &[Participant],
+    entities: &[String],
+    advance: Amount,
+) -> Option<Vec<Leg>> {
+    let (own, others) = entities.split_first()?;
+    let mut legs = vec![Leg::new((originator, own), advance)];
+    for (participant, entity) in participants.iter().zip(others) {
         let lent = advance.scale_down(participant.share_bps.into(), WHOLE_BPS.into())?;
         legs[0].lent = legs[0].lent.checked_sub(lent)?;
         if !lent.is_zero() {
-            legs.push(Leg::new(participant.lender, lent));
+            legs.push(Leg::new((participant.lender, entity), lent));
         }
     }
     Some(legs)
@@ -105,7 +120,8 @@ mod tests {
             limit: Amount::MAX,
         };
         let participants: Vec<_> = shares_bps.iter().copied().enumerate().map(participant).collect();
-        fixed(AccountId([1; 32]), &participants, Amount::new(advance)).expect("at most the whole")
+        let entities: Vec<String> = (0..=participants.len()).map(|place| format!("HKBR:{place}")).collect();
+        fixed(AccountId([1; 32]), &participants, &entities, Amount::new(advance)).expect("at most the whole")
     }
 
     #[test]
@@ -121,6 +137,7 @@ mod tests {
             fixed(
                 AccountId([1; 32]),
                 &[Participant { lender: AccountId([2; 32]), share_bps: 10_001, limit: Amount::ZERO }],
+                &[String::new(), String::new()],
                 Amount::new(10_000)
             ),
             None

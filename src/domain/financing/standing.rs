@@ -51,7 +51,7 @@ impl Standing {
             Some(figure) if self.parameter.is_minimum() => figure >= limit,
             Some(figure) => figure <= limit,
             // Where there is no loan yet, nothing is broken; without an attestation no loan is made.
-            None => self.parameter != Parameter::CapitalAttestationAgeMax,
+            None => matches!(self.parameter, Parameter::AllInCostMax | Parameter::OwnShareMin),
         }
     }
 
@@ -97,6 +97,9 @@ impl Standing {
         }
         let (lender, figure_bps, limit_bps) = (self.lender, self.figure.unwrap_or_default(), self.rule.value);
         let law = self.rule.law.clone();
+        if self.figure.is_none() && self.parameter != Parameter::CapitalAttestationAgeMax {
+            return Some(Reason::LenderNotAttested { lender, rule: self.parameter.name(), law });
+        }
         Some(match self.parameter {
             Parameter::LoanFundingMax => {
                 Reason::FundingAboveLimit { lender, funding: "loans", figure_bps, limit_bps, law }
@@ -138,26 +141,32 @@ impl Standing {
     }
 }
 
-/// Where a lender stands by every rule that binds it, were it to lend so much more to these parties, in order of precedence:
-/// that of its attestation, then those that its kind has. A rule without a value binds nobody.
+/// Where a lender stands by every rule that binds it, were its company to lend so much more to these parties, in order of precedence:
+/// that of its attestation, then those that its kind has. A rule without a value binds nobody. Without an attestation nobody knows
+/// of what kind it is, so every rule of amounts stands open.
 pub fn standings(
-    (lender, token): (AccountId, TokenId),
+    (lender, entity, token): (AccountId, &str, TokenId),
     parties: Parties<'_>,
     more: Amount,
     now: BlockTime,
     changes: &Changes<'_>,
 ) -> Vec<Standing> {
-    let attested: Option<LenderCapital> = changes.read(&(lender, token));
+    let attested: Option<LenderCapital> = changes.read(&(entity.to_owned(), token));
     let rule = |parameter| in_force(changes, parameter, now);
     let age = rule(Parameter::CapitalAttestationAgeMax).map(|rule| age(lender, attested.as_ref(), rule, now));
     let mut standings: Vec<Standing> = age.into_iter().collect();
-    let Some(LenderCapital { figures, lent, .. }) = attested else { return standings };
+    let Some(LenderCapital { figures, .. }) = attested else {
+        let open =
+            |parameter: &Parameter| rule(*parameter).map(|rule| Standing::of_loan(lender, *parameter, None, rule));
+        standings.extend(AMOUNT_RULES.iter().filter_map(open));
+        return standings;
+    };
     let with = |line| u128::from(outstanding(changes, line, token).minor_units()) + u128::from(more.minor_units());
     let units = |amount: Amount| u128::from(amount.minor_units());
     match figures.kind {
         LenderKind::SmallLoan => {
-            let borrower = BookLine::LenderBorrower(lender, parties.borrower_entity.to_owned());
-            let obligor = BookLine::LenderObligor(lender, parties.obligor_entity.to_owned());
+            let borrower = BookLine::LenderBorrower(entity.to_owned(), parties.borrower_entity.to_owned());
+            let obligor = BookLine::LenderObligor(entity.to_owned(), parties.obligor_entity.to_owned());
             for (parameter, part) in [
                 (Parameter::LoanFundingMax, units(figures.loan_funding)),
                 (Parameter::BondFundingMax, units(figures.bond_funding)),
@@ -169,7 +178,7 @@ pub fn standings(
             }
         }
         LenderKind::ConsumerFinance => {
-            let grown = with(BookLine::Lender(lender)).saturating_sub(units(lent));
+            let grown = with(BookLine::LenderEntity(entity.to_owned())).saturating_sub(units(figures.lent));
             for (parameter, attested) in [
                 (Parameter::CapitalAdequacyMin, figures.risk_weighted_assets),
                 (Parameter::LeverageRatioMin, figures.exposures),
@@ -182,6 +191,16 @@ pub fn standings(
     }
     standings
 }
+
+/// The rules that are of a lender's amounts, and so need its attestation.
+const AMOUNT_RULES: [Parameter; 6] = [
+    Parameter::LoanFundingMax,
+    Parameter::BondFundingMax,
+    Parameter::BorrowerShareMax,
+    Parameter::ObligorShareMax,
+    Parameter::CapitalAdequacyMin,
+    Parameter::LeverageRatioMin,
+];
 
 /// The attestation's age in days begun, held against how old it may be.
 fn age(lender: AccountId, attested: Option<&LenderCapital>, rule: ParameterValue, now: BlockTime) -> Standing {

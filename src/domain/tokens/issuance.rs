@@ -7,6 +7,7 @@ use crate::ledger::context::{open_account, require_role};
 use crate::ledger::limits::ISSUANCE_ALLOCATIONS_MAX;
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role};
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::{AccountId, Amount, BlockTime, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
 
@@ -117,7 +118,7 @@ impl RequestIssuance {
     /// `UNKNOWN_TOKEN`, `NOT_THE_ISSUER`, `ROLE_REQUIRED`, `ISSUANCE_EXPIRED`, `ALREADY_EXISTS`, `UNKNOWN_ACCOUNT`,
     /// `ACCOUNT_CLOSED`, `AMOUNT_OVERFLOW`, and those of an unsigned or closed sender.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        let (token, id) = (self.token, context.object_id());
+        let (token, id) = (self.token, context.object_id(ObjectKind::Issuance));
         let maker = sender_under_issuer(context, changes, token, Role::IssuanceMaker)?;
         if self.expires_at < context.now {
             return Err(Reason::IssuanceExpired { issuance: id, expired_at: self.expires_at });

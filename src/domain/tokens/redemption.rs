@@ -4,8 +4,9 @@ use super::reserves::note_payout;
 use super::token::{Token, known};
 use crate::ledger::limits::{REFERENCE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::ledger::malformed::{Malformed, require, require_text};
-use crate::ledger::{Changes, Column, Context, Due, DueKey, Effect, Entry, Lock, LockPurpose, Reason, View};
+use crate::ledger::{Changes, Column, Context, Due, DueKey, DueKind, Effect, Entry, Lock, LockPurpose, Reason, View};
 use crate::primitives::crypto::sha256;
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::{AccountId, Amount, BlockTime, Encode, Hash, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
 
@@ -108,7 +109,8 @@ impl RequestRedemption {
     /// # Errors
     /// `UNKNOWN_TOKEN`, `ALREADY_EXISTS`, `TIME_OUT_OF_RANGE`, `INSUFFICIENT_FUNDS`, and those of an unsigned or closed sender.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        let (token, holder, amount, id) = (self.token, context.sender, self.amount, context.object_id());
+        let (token, holder, amount, id) =
+            (self.token, context.sender, self.amount, context.object_id(ObjectKind::Redemption));
         let Token { terms, .. } = known(changes, token)?;
         context.signed_by(changes, holder)?;
         if changes.read::<Redemption>(&id).is_some() {
@@ -276,7 +278,15 @@ fn require_lock(changes: &Changes<'_>, id: ObjectId, lock: Option<Lock>) -> Resu
 }
 
 fn deadline_key(id: ObjectId, redemption: &Redemption) -> DueKey {
-    DueKey { at: redemption.due_at, id }
+    DueKey { at: redemption.due_at, kind: DueKind::RedemptionDeadline, id }
+}
+
+impl Redemption {
+    /// When it will be found overdue: as long as it is open and was not.
+    pub fn deadline_due(&self, id: ObjectId) -> Option<DueKey> {
+        let ahead = self.state == RedemptionState::Requested && self.overdue_at.is_none();
+        ahead.then(|| deadline_key(id, self))
+    }
 }
 
 fn effect(name: &str, id: ObjectId, redemption: &Redemption) -> Effect {

@@ -1,6 +1,12 @@
 //! Certified absence: proof, for someone about to finance an invoice, that the ledger does not have it.
+//!
+//! A fingerprint is of the key that it was made with, and any other key would make one that is absent. So whoever asks names the
+//! commitment to the key that it used, which must be the pair's, and the answer repeats it with the time since when it is.
+//!
+//! # Deliberately absent
+//! That the fingerprint was made with that key: who asks made it, or trusts whom it was given by.
 
-use super::key::legal_entities_of;
+use super::key::{FingerprintKey, legal_entities_of};
 use super::registered::{DocumentKind, RegisteredDocument};
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason};
 use crate::primitives::{AccountId, Hash};
@@ -19,6 +25,8 @@ pub struct CertifyAbsence {
     pub buyer: AccountId,
     /// The fingerprint.
     pub fingerprint: Hash,
+    /// The commitment to the key that it was made with: the pair's.
+    pub key_commitment: Hash,
 }
 
 impl CertifyAbsence {
@@ -33,10 +41,17 @@ impl CertifyAbsence {
     /// Plans the answer, which is an effect and no entry.
     ///
     /// # Errors
-    /// `UNKNOWN_ACCOUNT`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_REGISTERED`.
+    /// `UNKNOWN_ACCOUNT`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_KEY_NOT_COMMITTED`,
+    /// `FINGERPRINT_KEY_MISMATCH`, `FINGERPRINT_REGISTERED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let fingerprint = self.fingerprint;
         let pair = legal_entities_of(changes, self.supplier, self.buyer)?;
+        let key = changes.read::<FingerprintKey>(&pair);
+        let missing = Reason::FingerprintKeyNotCommitted { supplier: self.supplier, buyer: self.buyer };
+        let FingerprintKey { commitment: key_commitment, committed_at } = key.ok_or(missing)?;
+        if key_commitment != self.key_commitment {
+            return Err(Reason::FingerprintKeyMismatch { key_commitment: self.key_commitment });
+        }
         let registered = (pair, (DocumentKind::Invoice, fingerprint));
         if let Some(RegisteredDocument { object }) = changes.read(&registered) {
             return Err(Reason::FingerprintRegistered { fingerprint, receivable: object });
@@ -49,6 +64,8 @@ impl CertifyAbsence {
                 .with("supplier_legal_entity", supplier_legal_entity)
                 .with("buyer_legal_entity", buyer_legal_entity)
                 .with("fingerprint", fingerprint)
+                .with("key_commitment", key_commitment)
+                .with("committed_at", committed_at)
                 .with("height", context.height)
                 .with("time", context.now),
         );

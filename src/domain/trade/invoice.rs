@@ -8,6 +8,7 @@ use super::registered::{DocumentKind, RegisteredDocument};
 use crate::domain::tokens;
 use crate::ledger::context::{open_account, require_role};
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason, Role};
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::{AccountId, Amount, BlockTime, Currency, Day, Hash, ObjectId, TokenId};
 
 /// Registers an invoice. The sender is its supplier.
@@ -73,7 +74,7 @@ impl RegisterInvoice {
             return Err(Reason::InvoiceAlreadyRegistered { fingerprint: self.fingerprint, receivable: object });
         }
         // A request id can return once it is forgotten, and the receivable's id with it.
-        let id = context.object_id();
+        let id = context.object_id(ObjectKind::Receivable);
         if changes.has::<Receivable>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }

@@ -69,11 +69,14 @@ pub use near_duplicates::InvoicesOfDay;
 pub use order::{Order, OrderChange, OrderTerms, SilenceMeans, order};
 pub use ordering::{AcceptOrder, AcceptOrderChange, CancelOrder, PlaceOrder, ProposeOrderChange};
 pub use read_point::{ReadPoint, RegisterReadPoint, RetireReadPoint};
-pub use receivable::{Confirmation, ConfirmationTerm, Dispute, DisputeGround, Pledge, Receivable, receivable};
+pub use receivable::{
+    Confirmation, ConfirmationTerm, Dispute, DisputeGround, Pledge, Receivable, invoice_of, receivable,
+};
 pub use registered::{DocumentKind, RegisteredDocument};
 pub use retraction::{RejectInvoice, WithdrawInvoice};
 pub use shipment::{AppointCarrier, DeclareEventError, RecordShipmentEvent};
 pub use shipment_event::{
-    BusinessStep, ErrorGround, EventAction, EventError, EventKind, ShipmentEvent, events_of_order, recorded_events,
+    BusinessStep, ErrorGround, EventAction, EventError, EventKind, ShipmentEvent, events_of_order, evidence,
+    recorded_events,
 };
 pub use voucher::{AssignReceivable, Part, SplitReceivable, part_id};

@@ -7,6 +7,7 @@ use super::registered::{DocumentKind, RegisteredDocument};
 use crate::domain::tokens;
 use crate::ledger::context::{open_account, require_role};
 use crate::ledger::{Changes, Context, Effect, Malformed, Reason, Role};
+use crate::primitives::ids::ObjectKind;
 use crate::primitives::{AccountId, Currency, Hash, ObjectId, TokenId};
 
 /// Places an order. The sender is its buyer; it is agreed once the supplier accepts.
@@ -52,7 +53,7 @@ impl PlaceOrder {
             return Err(Reason::OrderAlreadyPlaced { fingerprint, order: object });
         }
         // A request id can return once it is forgotten, and the order's id with it.
-        let id = context.object_id();
+        let id = context.object_id(ObjectKind::Order);
         if changes.has::<Order>(&id) {
             return Err(Reason::AlreadyExists { object: id });
         }

@@ -7,7 +7,7 @@ use super::invoice::RegisterInvoice;
 use super::life_cycle::{ReceivableState, Step};
 use super::order::SilenceMeans;
 use crate::ledger::limits::SPLIT_DEPTH_MAX;
-use crate::ledger::{Changes, Column, Due, DueKey, Entry, OpenItem, Reason};
+use crate::ledger::{Changes, Column, Due, DueKey, DueKind, Entry, OpenItem, Reason};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{AccountId, Amount, BlockTime, Day, Hash, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
@@ -196,6 +196,16 @@ pub fn receivable(changes: &Changes<'_>, id: ObjectId) -> Result<Receivable, Rea
     changes.read(&id).ok_or(Reason::UnknownReceivable { receivable: id })
 }
 
+/// The invoice that a receivable is, or is a part of.
+pub fn invoice_of(changes: &Changes<'_>, id: ObjectId, found: &Receivable) -> ObjectId {
+    let (mut invoice, mut above) = (id, found.parent);
+    while let Some(parent) = above {
+        invoice = parent;
+        above = changes.read::<Receivable>(&parent).and_then(|found| found.parent);
+    }
+    invoice
+}
+
 impl Receivable {
     /// An invoice as its supplier registers it: all of it outstanding, none of it owed yet.
     pub(super) fn registered(supplier: AccountId, invoice: &RegisterInvoice, near_duplicates: u16) -> Self {
@@ -296,9 +306,10 @@ impl Receivable {
     }
 
     /// When the buyer's silence will confirm it, if it does.
-    fn silence_due(&self, id: ObjectId) -> Option<DueKey> {
+    pub fn silence_due(&self, id: ObjectId) -> Option<DueKey> {
         let term = self.term.filter(|term| term.silence == SilenceMeans::Confirms)?;
-        (self.state == ReceivableState::Registered).then_some(DueKey { at: term.ends_at, id })
+        let key = DueKey { at: term.ends_at, kind: DueKind::ConfirmationTerm, id };
+        (self.state == ReceivableState::Registered).then_some(key)
     }
 
     /// Writes it, and with it what follows from it: the open items of whom it binds now and bound before, and the

@@ -16,7 +16,7 @@ use super::shipment_event::{
 use crate::ledger::context::{open_account, require_role};
 use crate::ledger::limits::{EVENT_AHEAD_MS_MAX, EVENTS_PER_ORDER_MAX};
 use crate::ledger::malformed::{Malformed, require};
-use crate::ledger::{Changes, Context, Effect, Reason, Role};
+use crate::ledger::{Account, Changes, Context, Effect, Reason, Role};
 use crate::primitives::{AccountId, BlockTime, Hash, ObjectId};
 
 /// Appoints a carrier or a warehouse for an order. The sender is one of the order's parties.
@@ -41,13 +41,20 @@ impl AppointCarrier {
     ///
     /// # Errors
     /// `UNKNOWN_ORDER`, `NOT_A_PARTY_TO_THE_ORDER`, those of [`Context::signed_by`], `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`,
-    /// `ROLE_REQUIRED`, `ORDER_NOT_OPEN`, `TOO_MANY_CARRIERS`.
+    /// `ROLE_REQUIRED`, `CARRIER_IS_A_PARTY`, `ORDER_NOT_OPEN`, `TOO_MANY_CARRIERS`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (id, carrier) = (self.order, self.carrier);
         let mut found = order(changes, id)?;
         let party = found.party(id, context, changes)?;
         let account = open_account(changes, carrier)?;
         require_role(carrier, &account, Role::Carrier)?;
+        // What a party records of its own delivery is its word, and no evidence of it.
+        for party in [found.buyer, found.supplier] {
+            let entity = changes.read::<Account>(&party).map(|of| of.legal_entity_id).unwrap_or_default();
+            if party == carrier || (!entity.is_empty() && entity == account.legal_entity_id) {
+                return Err(Reason::CarrierIsAParty { order: id, carrier });
+            }
+        }
         found.require_agreed(id)?;
         found.appoint(id, carrier)?;
         changes.put(&id, &found);
@@ -146,6 +153,7 @@ impl RecordShipmentEvent {
             objects_hash: self.objects_hash,
             recorded_at,
             error: None,
+            serves: None,
         }
     }
 

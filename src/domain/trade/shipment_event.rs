@@ -27,11 +27,15 @@
 //! Legs of a journey repeat what stands in stage 3, so within a stage there is no order. An event that its carrier has
 //! declared wrong contradicts nothing.
 //!
+//! # As evidence
+//! A lender that asks for a step finances an invoice on an event that no other invoice was financed on, and the event is that
+//! invoice's from then on, its parts' included: the goods of one shipment are delivered once, whatever is invoiced under the order.
+//!
 //! # Deliberately absent
 //! The objects: the ledger cannot see that two events are about things that overlap, only that they are about the same.
 
 use crate::ledger::limits::EVENTS_PER_ORDER_MAX;
-use crate::ledger::{Column, Entry, View};
+use crate::ledger::{Changes, Column, Entry, View};
 use crate::primitives::{AccountId, BlockTime, Decode as _, Encode as _, Hash, ObjectId};
 use crate::{codec_struct, codec_tag};
 
@@ -185,6 +189,8 @@ pub struct ShipmentEvent {
     pub recorded_at: BlockTime,
     /// That it was declared wrong, if it was.
     pub error: Option<EventError>,
+    /// The invoice that was financed on it: an event is evidence of one, and of its parts.
+    pub serves: Option<ObjectId>,
 }
 codec_struct!(ShipmentEvent {
     event_hash,
@@ -199,6 +205,7 @@ codec_struct!(ShipmentEvent {
     objects_hash,
     recorded_at,
     error,
+    serves,
 });
 
 impl Entry for ShipmentEvent {
@@ -211,6 +218,13 @@ impl ShipmentEvent {
     /// Whether it counts: it was not declared wrong.
     pub fn counts(&self) -> bool {
         self.error.is_none()
+    }
+
+    /// Makes it the evidence of an invoice, and of no other.
+    pub fn serve(self, order: ObjectId, invoice: ObjectId, changes: &mut Changes<'_>) {
+        if self.serves.is_none() {
+            changes.put(&(order, self.event_hash), &Self { serves: Some(invoice), ..self });
+        }
     }
 
     /// The rule by which the two cannot both be true, if there is one.
@@ -250,6 +264,19 @@ pub fn recorded_events(view: &dyn View, order: ObjectId) -> Vec<ShipmentEvent> {
             }
         })
         .collect()
+}
+
+/// The last event of a step on an order that an invoice can be financed on: that counts, and serves no other invoice. `others` is
+/// whether one counts that does.
+pub fn evidence(
+    view: &dyn View,
+    order: ObjectId,
+    step: BusinessStep,
+    invoice: ObjectId,
+) -> (Option<ShipmentEvent>, bool) {
+    let of_step = events_of_order(view, order).into_iter().filter(|event| event.step == step);
+    let (free, others): (Vec<_>, Vec<_>) = of_step.partition(|event| event.serves.is_none_or(|of| of == invoice));
+    (free.into_iter().next_back(), !others.is_empty())
 }
 
 /// The events of an order that count, in the order in which they happened.

@@ -8,7 +8,7 @@
 use super::histories::{Dice, Wish, citation, invoice, of_orders, of_receivables, of_trade, programme_terms, terms};
 use crate::domain::financing::{
     Bucket, DeclareDefault, JoinProgramme, Loan, LoanState, PayInvoice, PublishProgramme, RecordRecovery,
-    RecordRequired, RepayLoan, RequestFinancing, WriteOffLoan,
+    RecordRequired, RemoveParticipant, RepayLoan, RequestFinancing, WriteOffLoan,
 };
 use crate::domain::trade::{
     AcceptOrder, AppointCarrier, CommitFingerprintKey, ConfirmInvoice, PlaceOrder, Receivable, RegisterInvoice,
@@ -81,7 +81,10 @@ fn opened() -> Chronicle {
     terms.participation_bps_max = 5_000;
     terms.evidence.record = RecordRequired::default();
     let programme = chronicle.make("financier", vec![PublishProgramme { terms }.into()]);
-    chronicle.make("partner", vec![JoinProgramme { programme, share_bps: 3_333, limit: Amount::new(400) }.into()]);
+    let join = JoinProgramme { programme, share_bps: 3_333, limit: Amount::new(400) };
+    let mut draft = chronicle.draft(id("partner"), vec![join.into()]);
+    draft.cosigners = vec![id("financier")];
+    chronicle.append(1_000, &[chronicle.sign(&draft)]);
     for number in [1, 2] {
         let receivable = chronicle.make("supplier", vec![invoice(number, 150, OPENING).into()]);
         chronicle.make("buyer", vec![ConfirmInvoice { receivable }.into()]);
@@ -106,6 +109,14 @@ fn loan(chronicle: &Chronicle, dice: &mut Dice<'_>) -> (ObjectId, &'static str) 
     (loan, chronicle.read::<Loan>(&loan).map_or("supplier", |found| name_of(found.terms.borrower)))
 }
 
+/// Mostly a loan in a state, if there is one, and sometimes any: few loans ever come so far.
+fn loan_in(state: LoanState, chronicle: &Chronicle, dice: &mut Dice<'_>) -> ObjectId {
+    let loans = entries::<Loan>(chronicle).into_iter();
+    let stand: Vec<ObjectId> = loans.filter(|(_, found)| found.state() == state).map(|(id, _)| id).collect();
+    let any = loan(chronicle, dice).0;
+    if dice.roll(4) == 0 { any } else { stand.get(dice.roll(stand.len() as u64) as usize).copied().unwrap_or(any) }
+}
+
 fn lending(kind: u64, later: BlockTime, chronicle: &Chronicle, dice: &mut Dice<'_>) -> Wish {
     let programme = dice.object(chronicle, Column::Programmes);
     let amount = Amount::new(1 + dice.roll(90));
@@ -120,8 +131,11 @@ fn lending(kind: u64, later: BlockTime, chronicle: &Chronicle, dice: &mut Dice<'
             ("supplier", vec![], registered.into())
         }
         2 => {
-            let (share_bps, limit) = (dice.roll(5_500) as u32, Amount::new(dice.roll(500)));
-            ("partner", vec![], JoinProgramme { programme, share_bps, limit }.into())
+            let (share_bps, limit) = (1 + dice.roll(5_500) as u32, Amount::new(dice.roll(500)));
+            match dice.roll(5) {
+                0 => ("partner", vec![], RemoveParticipant { programme, participant: id("partner") }.into()),
+                _ => ("partner", vec![id("financier")], JoinProgramme { programme, share_bps, limit }.into()),
+            }
         }
         3..=5 => {
             let (receivable, purpose) = (dice.object(chronicle, Column::Receivables), String::new());
@@ -139,9 +153,12 @@ fn lending(kind: u64, later: BlockTime, chronicle: &Chronicle, dice: &mut Dice<'
             let (loan, borrower) = loan(chronicle, dice);
             (borrower, vec![], RepayLoan { loan, amount }.into())
         }
-        9 => ("financier", vec![], DeclareDefault { loan: loan(chronicle, dice).0 }.into()),
-        10 => ("financier", vec![], WriteOffLoan { loan: loan(chronicle, dice).0 }.into()),
-        _ => ("financier", vec![], RecordRecovery { loan: loan(chronicle, dice).0, amount }.into()),
+        9 => ("financier", vec![], DeclareDefault { loan: loan_in(LoanState::Overdue, chronicle, dice) }.into()),
+        10 => ("financier", vec![], WriteOffLoan { loan: loan_in(LoanState::Defaulted, chronicle, dice) }.into()),
+        _ => {
+            let (loan, amount) = (loan_in(LoanState::WrittenOff, chronicle, dice), Amount::new(1 + dice.roll(3)));
+            ("financier", vec![], RecordRecovery { loan, amount }.into())
+        }
     }
 }
 
@@ -292,8 +309,8 @@ proptest! {
 fn histories_of_the_closed_loop_reach_everything() {
     let wanted = "AcceptOrderChange AssignReceivable CancelOrder ConfirmInvoice Current Days1To30 Days31To60 Days61To90 \
                   DeclareDefault DeclareEventError DisputeInvoice IssueCreditNote JoinProgramme Over90 PayInvoice \
-                  ProposeOrderChange RecordRecovery RecordShipmentEvent RegisterInvoice RejectInvoice RepayLoan \
-                  RequestFinancing SplitReceivable Transfer WithdrawInvoice WriteOffLoan";
+                  ProposeOrderChange RecordRecovery RecordShipmentEvent RegisterInvoice RejectInvoice \
+                  RemoveParticipant RepayLoan RequestFinancing SplitReceivable Transfer WithdrawInvoice WriteOffLoan";
     let mut missing: BTreeSet<&str> = wanted.split_whitespace().collect();
     let mut number = OPENING.0;
     for _ in 0..20 {

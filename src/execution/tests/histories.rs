@@ -180,7 +180,9 @@ pub(super) fn of_trade(kind: u64, later: BlockTime, chronicle: &Chronicle, dice:
         }
         16 => {
             let (supplier, buyer) = (id("supplier"), id("buyer"));
-            (dice.who("financier"), vec![], CertifyAbsence { supplier, buyer, fingerprint }.into())
+            let key_commitment = key_commitment(&[7; 32]);
+            let certify = CertifyAbsence { supplier, buyer, fingerprint, key_commitment };
+            (dice.who("financier"), vec![], certify.into())
         }
         21 => {
             let receivable = dice.object(chronicle, Column::Receivables);

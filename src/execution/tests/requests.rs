@@ -4,7 +4,7 @@ use crate::execution::chronicle::{Chronicle, HOUR_MS, MINUTE_MS, id, reason, tra
 use crate::execution::{Ineligible, Operation, ParentState, apply_block};
 use crate::ledger::due::due_by;
 use crate::ledger::limits::{DUE_PER_BLOCK_MAX, REQUEST_RETENTION_MS, REQUESTS_PER_DUE_ENTRY_MAX};
-use crate::ledger::{Column, Due, DueKey, Request, View as _, Writes};
+use crate::ledger::{Column, Due, DueKey, DueKind, Request, View as _, Writes};
 use crate::primitives::{AccountId, BlockTime, Encode as _, ObjectId, RequestId};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ fn a_block_works_off_a_bounded_number_of_due_things() {
                 (AccountId([1; 32]), request_id)
             });
             let due = Due::ForgetRequests(requests.collect());
-            let key = DueKey { at: chronicle.now(), id: entry_id };
+            let key = DueKey { at: chronicle.now(), kind: DueKind::ForgetRequests, id: entry_id };
             ((Column::Due, Bytes::from(key.to_bytes())), Some(Bytes::from(due.to_bytes())))
         })
         .collect();

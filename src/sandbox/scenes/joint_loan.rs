@@ -75,12 +75,24 @@ async fn share(stage: &mut Stage<'_>, trade: &Trade) -> Result<ObjectId, Sandbox
     let too_much = operations::join_programme(programme, SHARE_BPS_TOO_MUCH, trade.amount);
     let sentence =
         "the co-financier would take 75 % of each loan, which leaves the originator less than the floor of 30 %";
-    let reason = "OWN_SHARE_BELOW_FLOOR";
-    stage.decline(CO_FINANCIER.name, "join-with-too-much", sentence, too_much, reason).await?;
+    let expect = Expect::Declined("OWN_SHARE_BELOW_FLOOR");
+    join(stage, ("join-with-too-much", sentence), too_much, expect).await?;
     let joining = operations::join_programme(programme, SHARE_BPS, trade.amount);
     let sentence = "the co-financier takes 33.33 % of each loan";
-    stage.apply(CO_FINANCIER.name, "join-programme", sentence, joining).await?;
+    join(stage, ("join-programme", sentence), joining, Expect::Applied).await?;
     Ok(programme)
+}
+
+/// The co-financier joins, and the financier, whose programme it is, signs too.
+async fn join(
+    stage: &mut Stage<'_>,
+    (step, sentence): (&str, &str),
+    joining: operations::Operation,
+    expect: Expect,
+) -> Result<(), SandboxError> {
+    let mut draft = stage.draft(CO_FINANCIER.name)?;
+    draft.add(joining);
+    stage.settle(step, sentence, draft, &["financier"], expect).await.map(drop)
 }
 
 /// A loan's parts, the originator's first.

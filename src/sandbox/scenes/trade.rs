@@ -326,7 +326,7 @@ pub fn certifying_absence(
     facts: &InvoiceFacts,
 ) -> Result<operations::Operation, SandboxError> {
     let (supplier, buyer) = (stage.account("supplier")?, stage.account("buyer")?);
-    Ok(operations::certify_absence(supplier, buyer, fingerprint(&trade.key, facts)))
+    Ok(operations::certify_absence(supplier, buyer, fingerprint(&trade.key, facts), key_commitment(&trade.key)))
 }
 
 /// So many hundredths of the trade's amount, rounded down.

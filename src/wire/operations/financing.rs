@@ -5,8 +5,8 @@ use crate::domain::financing::interest::{Compounding, DayCount, Rate};
 use crate::domain::financing::{
     AttestLenderCapital, CapitalFigures, Citation, CloseProgramme, DeclareDefault, EvidenceRequired, ForbiddenPurposes,
     JoinProgramme, LenderKind, Limits, Parameter, ParameterValue, PayInvoice, Pricing, ProgrammeTerms,
-    PublishProgramme, RecordRecovery, RecordRequired, RepayLoan, RequestFinancing, SetForbiddenPurposes,
-    SetLendingParameter, WriteOffLoan,
+    PublishProgramme, RecordRecovery, RecordRequired, RemoveParticipant, RepayLoan, RequestFinancing,
+    SetForbiddenPurposes, SetLendingParameter, WriteOffLoan,
 };
 use crate::ledger::limits::{CITATIONS_MAX, PROGRAMME_NETWORKS_MAX, PROGRAMME_PARTIES_MAX};
 use crate::ledger::malformed::{Malformed, require};
@@ -162,6 +162,14 @@ pub(super) fn close_programme(message: pb::CloseProgramme) -> Result<CloseProgra
     Ok(CloseProgramme { programme: object_id("programme_id", &message.programme_id)? })
 }
 
+pub(super) fn remove_participant(message: pb::RemoveParticipant) -> Result<RemoveParticipant, Malformed> {
+    let programme = object_id("programme_id", &message.programme_id)?;
+    Ok(RemoveParticipant {
+        programme,
+        participant: account_id("participant_account_id", &message.participant_account_id)?,
+    })
+}
+
 pub(super) fn join_programme(message: pb::JoinProgramme) -> Result<JoinProgramme, Malformed> {
     let operation = JoinProgramme {
         programme: object_id("programme_id", &message.programme_id)?,
@@ -238,6 +246,7 @@ pub(super) fn attest_lender_capital(message: pb::AttestLenderCapital) -> Result<
             capital: amount(message.capital),
             risk_weighted_assets: amount(message.risk_weighted_assets),
             exposures: amount(message.exposures),
+            lent: amount(message.lent),
         },
     })
 }

@@ -71,6 +71,7 @@ pub(super) fn operation(message: pb::Operation) -> Result<Operation, Malformed> 
         PublishProgramme => financing::publish_programme,
         CloseProgramme => financing::close_programme,
         JoinProgramme => financing::join_programme,
+        RemoveParticipant => financing::remove_participant,
         RepayLoan => financing::repay_loan,
         DeclareDefault => financing::declare_default,
         WriteOffLoan => financing::write_off_loan,

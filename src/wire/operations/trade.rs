@@ -50,6 +50,7 @@ pub(super) fn certify_absence(message: pb::CertifyAbsence) -> Result<CertifyAbse
         fingerprint: hash("fingerprint", &message.fingerprint)?,
         supplier: account_id("supplier_account_id", &message.supplier_account_id)?,
         buyer: account_id("buyer_account_id", &message.buyer_account_id)?,
+        key_commitment: hash("key_commitment", &message.key_commitment)?,
     })
 }
 

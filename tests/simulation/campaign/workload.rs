@@ -9,7 +9,7 @@ use causeway::client::operations::{self, NewFinancingRequest, NewInvoice, NewPro
 use causeway::domain::trade::{OrderTerms, PlaceOrder, SilenceMeans, document_commitment, key_commitment};
 use causeway::ledger::SignedTransaction;
 use causeway::primitives::crypto::sha256;
-use causeway::primitives::ids::Origin;
+use causeway::primitives::ids::{ObjectKind, Origin};
 use causeway::primitives::time::DAY_MS;
 use causeway::primitives::{AccountId, Amount, Hash, ObjectId, RequestId};
 use rand::rngs::StdRng;
@@ -53,11 +53,11 @@ impl<'a> Desk<'a> {
         let (sender, request_id) = (account(signers[0]), self.request(number));
         let mut builder = TransactionBuilder::with_request_id(self.cast.chain_id(), sender, request_id)
             .expires_at_ms(self.now_ms + EXPIRES_IN_MS);
-        builder.add(operation);
+        let made = builder.add(operation).object_id();
         signers[1..].iter().for_each(|signer| builder.co_signed_by(account(signer)));
         let keys: Vec<_> = signers.iter().map(|signer| key(signer)).collect();
         self.signed.push(builder.finish().sign(keys.iter().collect::<Vec<_>>()).unwrap());
-        Origin { sender, request_id, operation_index: 0 }.object_id()
+        made
     }
 
     fn hash(&self, what: &str) -> Hash {
@@ -83,7 +83,7 @@ pub fn opening(cast: &Cast, now_ms: u64) -> Vec<SignedTransaction> {
 
 fn programme(place: usize) -> ObjectId {
     let request_id = RequestId((place as u128).to_be_bytes());
-    Origin { sender: account(LENDERS[place]), request_id, operation_index: 0 }.object_id()
+    Origin { sender: account(LENDERS[place]), request_id, operation_index: 0 }.object_id(ObjectKind::Programme)
 }
 
 /// What a number stands for.

@@ -3,7 +3,7 @@
 use super::settlements::record;
 use crate::domain::financing::{
     CloseProgramme, EvidenceRequired, JoinProgramme, Limits, Loan, PayInvoice, Pricing, ProgrammeTerms,
-    PublishProgramme, RecordRequired, RepayLoan, RequestFinancing,
+    PublishProgramme, RecordRequired, RemoveParticipant, RepayLoan, RequestFinancing,
     interest::{Compounding, DayCount, Rate},
 };
 use crate::domain::market::{DUE, Market};
@@ -102,7 +102,13 @@ impl Desk {
 
     pub fn join(&mut self, lender: AccountId, share_bps: u32, limit: u64) -> Result<Performed, Reason> {
         let operation = JoinProgramme { programme: self.programme, share_bps, limit: amount(limit) };
-        self.market.stage.perform(&[lender], |context, changes| operation.plan(context, changes))
+        let publisher = self.market.financiers[0];
+        self.market.stage.perform(&[lender, publisher], |context, changes| operation.plan(context, changes))
+    }
+
+    pub fn remove_as(&mut self, sender: AccountId, participant: AccountId) -> Result<Performed, Reason> {
+        let operation = RemoveParticipant { programme: self.programme, participant };
+        self.market.stage.perform(&[sender], |context, changes| operation.plan(context, changes))
     }
 
     pub fn close_as(&mut self, sender: AccountId) -> Result<Performed, Reason> {

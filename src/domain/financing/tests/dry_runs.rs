@@ -40,6 +40,7 @@ fn attest(desk: &mut Desk, kind: LenderKind, units: u64) {
     let auditor = desk.market.stage.open(40, None, &[Role::Auditor]);
     let all = amount(units);
     let figures = CapitalFigures {
+        lent: amount(0),
         kind,
         as_of: OPENING,
         net_assets: all,

@@ -5,7 +5,7 @@ use crate::domain::financing::{
     BookLine, By, Concentration, LoanClass, LoanTally, classes, concentrations, lenders, outstanding, totals,
 };
 use crate::domain::financing::{Loan, Outstanding};
-use crate::ledger::Changes;
+use crate::ledger::{Account, Changes};
 use crate::primitives::{AccountId, Day, ObjectId};
 use std::collections::BTreeMap;
 
@@ -41,10 +41,11 @@ pub fn check(desk: &Desk, loans: &[(ObjectId, Loan)]) {
         sums.remove(&LoanClass::WrittenOff);
         let total = outstanding(&changes, BookLine::Lender(lender), token);
         let tally = tally(desk, lender, loans);
+        let company = company(desk, lender);
         assert_eq!(sums.values().sum::<u128>(), u128::from(total.minor_units()));
         assert_eq!(tally.originated + tally.joined, u128::from(total.minor_units()));
         for by in [By::Borrower, By::Obligor] {
-            let found = concentrations(&changes, (lender, token), by, (9, 9));
+            let found = concentrations(&changes, (&company, token), by, (9, 9));
             let largest = found.largest.iter().map(|one| one.outstanding.minor_units()).sum::<u64>();
             assert_eq!((largest, found.others.minor_units(), found.whole), (total.minor_units(), 0, true));
         }
@@ -53,20 +54,25 @@ pub fn check(desk: &Desk, loans: &[(ObjectId, Loan)]) {
     assert_eq!(found, all);
 }
 
+fn company(desk: &Desk, lender: AccountId) -> String {
+    desk.market.stage.read::<Account>(&lender).expect("it is open").legal_entity_id
+}
+
 #[test]
 fn the_largest_come_first_and_the_rest_is_summed() {
     let mut desk = Desk::open();
     let (lender, token) = (desk.market.financiers[0], desk.market.token);
+    let company = company(&desk, lender);
     let entities = [("HKBR:3", 5), ("HKBR:1", 7), ("HKBR:10", 7), ("HKBR:2", 1)];
     desk.market.stage.edit(|changes| {
         for (entity, units) in entities {
-            let line = BookLine::LenderBorrower(lender, entity.to_owned());
+            let line = BookLine::LenderBorrower(company.clone(), entity.to_owned());
             changes.put(&(line, token), &Outstanding { amount: amount(units) });
         }
-        changes.put(&(BookLine::Lender(lender), token), &Outstanding { amount: amount(20) });
+        changes.put(&(BookLine::LenderEntity(company.clone()), token), &Outstanding { amount: amount(20) });
     });
     let changes = Changes::new(&desk.market.stage.view);
-    let of = |limits| concentrations(&changes, (lender, token), By::Borrower, limits);
+    let of = |limits| concentrations(&changes, (&company, token), By::Borrower, limits);
     let one = |entity: &str, units| Concentration { entity: entity.to_owned(), outstanding: amount(units) };
     let found = of((2, 100));
     assert_eq!(found.largest, [one("HKBR:1", 7), one("HKBR:10", 7)]);

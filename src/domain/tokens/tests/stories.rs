@@ -5,7 +5,7 @@ use crate::domain::accounts::RotateKeys;
 use crate::ledger::account::KeySet;
 use crate::ledger::due::due_by;
 use crate::ledger::limits::{DUE_PER_BLOCK_MAX, PAYOUTS_KEPT_MAX};
-use crate::ledger::{Account, Due, DueKey, Effect, Value};
+use crate::ledger::{Account, Due, DueKey, DueKind, Effect, Value};
 
 fn line(circulation: u64, reserves_counted: u64, shortfall: u64, attested_as_of: BlockTime) -> ReserveLine {
     let (circulation, reserves_counted, shortfall) = (amount(circulation), amount(reserves_counted), amount(shortfall));
@@ -81,7 +81,10 @@ fn a_redemption_settled_in_time_leaves_no_deadline() {
     let due_at = BlockTime(MONDAY.0 + 39 * HOUR_MS);
     let deadlines = due_by(&stage.ledger.view, due_at, DUE_PER_BLOCK_MAX);
     assert_eq!(deadlines.len(), 2);
-    assert!(deadlines.contains(&(DueKey { at: due_at, id: paid }, Due::RedemptionDeadline(paid))));
+    assert!(deadlines.contains(&(
+        DueKey { at: due_at, kind: DueKind::RedemptionDeadline, id: paid },
+        Due::RedemptionDeadline(paid)
+    )));
     stage.pay(paid).expect("open");
     let effect = stage.reject(rejected).expect("open").planned.effects.remove(0);
     assert_eq!(effect.field("narrative"), Some(&Value::Text("no such account".into())));

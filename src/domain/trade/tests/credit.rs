@@ -3,7 +3,7 @@
 use super::{agreed, name_of, order_of, perform, terms};
 use crate::domain::market::{Market, OPENING};
 use crate::domain::trade::*;
-use crate::ledger::{Due, DueKey, Value, View};
+use crate::ledger::{Due, DueKey, DueKind, Value, View};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{Amount, BlockTime, Hash, ObjectId};
 
@@ -21,7 +21,7 @@ fn ordered(market: &mut Market, silence: SilenceMeans) -> (ObjectId, ObjectId) {
 }
 
 fn due(market: &Market, at: BlockTime, id: ObjectId) -> Option<Due> {
-    (&market.stage.view as &dyn View).read(&DueKey { at, id })
+    (&market.stage.view as &dyn View).read(&DueKey { at, kind: DueKind::ConfirmationTerm, id })
 }
 
 fn dispute(receivable: ObjectId, units: u64) -> DisputeInvoice {
@@ -48,7 +48,7 @@ fn silence_confirms_where_the_order_has_it_so() {
     assert_eq!(name_of(perform!(market, [buyer], dispute(id, 100))), "CONFIRMATION_TERM_PASSED");
     assert_eq!(name_of(market.reject_as(buyer, id)), "CONFIRMATION_TERM_PASSED");
     let planned = market.stage.edit(|changes| {
-        changes.delete::<Due>(&DueKey { at: TERM_ENDS, id });
+        changes.delete::<Due>(&DueKey { at: TERM_ENDS, kind: DueKind::ConfirmationTerm, id });
         confirmation_term(changes, id, TERM_ENDS);
     });
     let effect = &planned.effects[0];

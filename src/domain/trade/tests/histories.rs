@@ -5,7 +5,7 @@ use super::{agreed, order_of, perform, terms};
 use crate::domain::market::Market;
 use crate::domain::trade::*;
 use crate::ledger::open_items::{count_open, receivables_of};
-use crate::ledger::{Due, DueKey, Reason, View};
+use crate::ledger::{Due, DueKey, DueKind, Reason, View};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{Amount, Encode as _, Hash, ObjectId};
 use proptest::prelude::*;
@@ -172,7 +172,7 @@ impl Play {
     /// A term is among what falls due exactly as long as it runs.
     fn check_term(&self, id: ObjectId, found: &Receivable) {
         let Some(term) = found.term() else { panic!("the order sets one") };
-        let key = DueKey { at: term.ends_at, id };
+        let key = DueKey { at: term.ends_at, kind: DueKind::ConfirmationTerm, id };
         let queued = (&self.market.stage.view as &dyn View).read::<Due>(&key).is_some();
         assert_eq!(queued, found.state() == ReceivableState::Registered);
         assert!(!queued || term.ends_at > self.market.stage.now);

@@ -131,13 +131,16 @@ fn only_the_buyer_confirms_and_once() {
 fn absence_is_certified_until_the_invoice_is_there() {
     let mut market = Market::open();
     let (supplier, buyer, fingerprint) = (market.supplier, market.buyer, Hash([1; 32]));
-    let operation = CertifyAbsence { supplier, buyer, fingerprint };
+    let key_commitment = key_commitment(&[7; 32]);
+    let operation = CertifyAbsence { supplier, buyer, fingerprint, key_commitment };
     let anyone = market.financiers[1];
     let performed = market.stage.perform(&[anyone], |context, changes| operation.plan(context, changes));
     let planned = performed.expect("nothing is registered").planned;
     assert!(planned.writes.is_empty());
     assert_eq!(planned.effects[0].name, "trade.absence_certified");
     assert_eq!(planned.effects[0].field("fingerprint"), Some(&Value::Hash(operation.fingerprint)));
+    assert_eq!(planned.effects[0].field("key_commitment"), Some(&Value::Hash(key_commitment)));
+    assert_eq!(planned.effects[0].field("committed_at"), Some(&Value::Time(market.stage.now)));
     assert_eq!(planned.effects[0].field("supplier_legal_entity"), Some(&Value::from("HKBR:1")));
     assert_eq!(planned.effects[0].field("buyer_legal_entity"), Some(&Value::from("HKBR:2")));
     assert_eq!(planned.effects[0].field("time"), Some(&Value::Time(OPENING)));
@@ -150,6 +153,9 @@ fn absence_is_certified_until_the_invoice_is_there() {
     let nobody = AccountId([99; 32]);
     for (expected, operation) in [
         ("FINGERPRINT_REGISTERED", operation),
+        // Under another key everything is absent, and where none is committed nothing can be registered.
+        ("FINGERPRINT_KEY_MISMATCH", CertifyAbsence { key_commitment: Hash([8; 32]), ..operation }),
+        ("FINGERPRINT_KEY_NOT_COMMITTED", CertifyAbsence { buyer: market.stranger, ..operation }),
         ("UNKNOWN_ACCOUNT", CertifyAbsence { supplier: nobody, ..operation }),
         ("UNKNOWN_ACCOUNT", CertifyAbsence { buyer: nobody, ..operation }),
         ("SAME_LEGAL_ENTITY", CertifyAbsence { buyer: supplier, ..operation }),
