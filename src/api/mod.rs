@@ -16,6 +16,7 @@ mod call;
 mod caller;
 mod financeable;
 mod financing;
+mod governance;
 mod ledger;
 mod lending;
 mod lineage;

@@ -21,6 +21,7 @@
 //! | a token among those that a new one is counted with | 1, and the most of them |
 //! | a lender of a loan, wherever a loan changes | 16, and the most of them |
 //! | interest that a loan bears | 256 |
+//! | a peer among those that a change of the validators is held to | 3, and the most of them |
 //! | what else an operation reads and writes | its entries, its largest case |
 //!
 //! # Invariants
@@ -30,7 +31,7 @@ use super::operation::Operation;
 use super::transaction::Transaction;
 use crate::domain::financing::{Citation, RequestFinancing};
 use crate::ledger::limits::{
-    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
+    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PEERS_MAX, PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
 };
 use bytes::Bytes;
 
@@ -50,6 +51,8 @@ const PART: u64 = 8;
 const LEG: u64 = 16;
 /// Reckoning interest that compounds daily over the longest tenor, as often as an operation does.
 const INTEREST: u64 = 256;
+/// How often an operation of governance reads the list of peers.
+const PEER_LISTS: u64 = 3;
 const LEGS_MAX: u64 = 1 + PROGRAMME_PARTICIPANTS_MAX as u64;
 const OUTCOME_BYTES_PER_UNIT: usize = 64;
 const SIGNATURE_BYTES: usize = 64;
@@ -101,6 +104,12 @@ impl Operation {
             }
             Self::LinkForeignAccount(link) => 6 + work_of_foreign_receipt(&link.receipt),
             Self::SetForbiddenPurposes(_) => 12,
+            Self::AddValidator(_)
+            | Self::RemoveValidator(_)
+            | Self::RotateValidatorKey(_)
+            | Self::SetValidatorAddress(_)
+            | Self::AddObserver(_)
+            | Self::RemoveObserver(_) => 12 + PEER_LISTS * PEERS_MAX as u64,
             Self::DeclareDefault(_) => 16 + INTEREST,
             Self::PayInvoice(_) | Self::RepayLoan(_) | Self::RecordRecovery(_) | Self::WriteOffLoan(_) => {
                 24 + INTEREST + LEG * LEGS_MAX
