@@ -36,10 +36,10 @@ use commonware_p2p::{AddressableManager, Blocker, Channel, Message, Receiver, Se
 use commonware_parallel::Strategy;
 use commonware_runtime::Handle;
 use commonware_runtime::buffer::paged::CacheRef;
+use commonware_utils::NZUsize;
 use commonware_utils::channel::mpsc;
 use commonware_utils::ordered::Set;
 use commonware_utils::vec::NonEmptyVec;
-use commonware_utils::NZUsize;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tracing::{debug, info, warn};

@@ -44,8 +44,8 @@ pub use hearing::{Attended, Hearing};
 pub use keys::{PrivateKey, private_key};
 pub use leaders::Leaders;
 pub use port::{
-    Acknowledgement, Ancestors, Committee, CurrentLeaders, FinalizedBlock, Ledger, PeerAddress, Peers, PeersChanged, Slot,
-    Tip,
+    Acknowledgement, Ancestors, Committee, CurrentLeaders, FinalizedBlock, Ledger, PeerAddress, Peers, PeersChanged,
+    Slot, Tip,
 };
 
 use block::Digest;

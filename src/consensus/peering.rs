@@ -45,7 +45,10 @@ impl<M: AddressableManager<PublicKey = ed25519::PublicKey>> Peering<M> {
             return Err("it has more members than this node made room for when it started: start it again");
         }
         if left_out > 0 {
-            error!(left_out, "observers are not let in for want of room: start this node again, and it makes room for them");
+            error!(
+                left_out,
+                "observers are not let in for want of room: start this node again, and it makes room for them"
+            );
         }
         let admitted = peers.admitted.iter().take(peers.admitted.len() - left_out);
         let dialled = peers.dialled.iter().filter_map(|(key, at)| Some((theirs(key)?, dialled_at(key, at)?)));

@@ -295,12 +295,7 @@ impl BlockExecutor {
         validators_of(&self.state, next_epoch).unwrap_or_else(|| self.validators.clone())
     }
 
-    fn header(
-        &self,
-        outcomes: &[Outcome],
-        reserve_lines: &[ReserveLine],
-        next_validators: &ValidatorSet,
-    ) -> Header {
+    fn header(&self, outcomes: &[Outcome], reserve_lines: &[ReserveLine], next_validators: &ValidatorSet) -> Header {
         let signed: Vec<SignedTransaction> = self.transactions.iter().map(|each| each.signed().clone()).collect();
         Header {
             chain_id: self.parent.chain_id,

@@ -15,10 +15,11 @@ use crate::domain::tokens::{
     Allocation, ApproveIssuance, AssetClass, AttestReserves, RequestIssuance, RequestRedemption, ReserveAsset,
 };
 use crate::ledger::block::{Block, outcome_leaf};
-use crate::ledger::receipt::{LaterHeader, PlacedTransaction, Receipt, TrustRoot};
+use crate::ledger::receipt::{Handover, LaterHeader, PlacedTransaction, Receipt, TrustRoot};
 use crate::ledger::transaction::{TransactionSignature, transaction_signing_payload};
+use crate::ledger::validators::{sets_until, validators_of};
 use crate::ledger::view::MemoryView;
-use crate::ledger::{Account, Entry, Header, Outcome, Role, SignedTransaction, consensus_namespace};
+use crate::ledger::{Account, Entry, Header, Outcome, Role, SignedTransaction, ValidatorSet, consensus_namespace};
 use crate::primitives::crypto::{sha256, signing_payload, write_varint};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::ids::Origin;
@@ -167,6 +168,7 @@ impl Chronicle {
             write_body: |envelope, operations| format!("{envelope:?}{operations:?}").into_bytes(),
         };
         PEOPLE.iter().for_each(|(name, ..)| chronicle.know(key(name)));
+        NODES.iter().for_each(|name| chronicle.know(key(name)));
         chronicle
     }
 
@@ -250,8 +252,37 @@ impl Chronicle {
 
     /// Where the next block stands, so much after the last.
     pub fn place(&self, ms_later: u64) -> Place {
-        let turn = self.blocks.len() % self.genesis.validators().keys().len();
-        Place { time: BlockTime(self.now().0 + ms_later), proposer: self.genesis.validators().keys()[turn] }
+        let height = self.blocks.len() + 1;
+        let validators = self.validators_at(height as u64);
+        let turn = self.blocks.len() % validators.keys().len();
+        Place { time: BlockTime(self.now().0 + ms_later), proposer: validators.keys()[turn] }
+    }
+
+    /// The validators of the block at a height.
+    pub fn validators_at(&self, height: u64) -> ValidatorSet {
+        let epoch = height / self.genesis.epoch_length();
+        validators_of(&*self.tip().view, epoch).expect("every epoch has validators")
+    }
+
+    /// A height's certificate by the first of its epoch's validators that make a quorum. Their keys are known.
+    pub fn certificate(&self, height: u64) -> Bytes {
+        let (header, validators) = (self.headers()[height as usize].clone(), self.validators_at(height));
+        let keys: Vec<SigningKey> = validators.keys().iter().map(|key| self.keyring[key].clone()).collect();
+        let places: Vec<usize> = (0..validators.quorum()).collect();
+        certificate_of((header.chain_id, header.epoch, header.hash()), &keys, &places)
+    }
+
+    /// The handovers from the genesis' validators to those of an epoch.
+    pub fn handovers(&self, epoch: u64) -> Vec<Handover> {
+        let mut sets = sets_until(&*self.tip().view, epoch, usize::MAX);
+        sets.retain(|(from, _)| *from > 0);
+        sets.reverse();
+        let handover = |(from, next_validators): (u64, ValidatorSet)| {
+            let height = from * self.genesis.epoch_length() - 1;
+            let header = self.headers()[height as usize].clone();
+            Handover { header, certificate: self.certificate(height), next_validators }
+        };
+        sets.into_iter().map(handover).collect()
     }
 
     /// The next block as its leader builds it, and what it left out.
@@ -379,11 +410,28 @@ impl Chronicle {
             header: block.header.clone(),
             later,
             anchor: None,
-            certificate: certificate(&headers[certified_at as usize], &NODES, &[0, 1, 2]),
-            handovers: Vec::new(),
+            certificate: self.certificate(certified_at),
+            handovers: self.handovers(certified_at / self.genesis.epoch_length()),
         }
     }
 }
+
+/// The genesis with an account of governance, which any two of three keys sign for.
+pub(crate) fn governed_genesis_file() -> GenesisFile {
+    let mut file = genesis_file();
+    file.accounts.push(AccountSpec {
+        name: "governance".to_owned(),
+        keys: GOVERNORS.map(|name| public(&key(name)).to_string()).to_vec(),
+        threshold: 2,
+        roles: vec![Role::Governance.name().to_owned()],
+        legal_entity_id: String::new(),
+        parent: None,
+    });
+    file
+}
+
+/// Those who govern a [`governed_genesis_file`].
+pub(crate) const GOVERNORS: [&str; 3] = ["governor-0", "governor-1", "governor-2"];
 
 /// The validators of every chronicle, by name.
 pub(crate) const NODES: [&str; 4] = ["node-0", "node-1", "node-2", "node-3"];

@@ -31,7 +31,8 @@ use super::operation::Operation;
 use super::transaction::Transaction;
 use crate::domain::financing::{Citation, RequestFinancing};
 use crate::ledger::limits::{
-    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PEERS_MAX, PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
+    ACCOUNT_DEPTH_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PEERS_MAX, PROGRAMME_PARTICIPANTS_MAX,
+    TOKENS_MAX,
 };
 use bytes::Bytes;
 

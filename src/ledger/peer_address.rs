@@ -19,7 +19,9 @@ codec_struct!(PeerAddress { host, port });
 
 /// Why a text is no peer address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a peer address: expected host:port, such as 10.0.0.7:4001, [2001:db8::7]:4001 or validator.example:4001")]
+#[error(
+    "'{0}' is not a peer address: expected host:port, such as 10.0.0.7:4001, [2001:db8::7]:4001 or validator.example:4001"
+)]
 pub struct ParseAddressError(String);
 
 impl FromStr for PeerAddress {
@@ -108,9 +110,33 @@ mod tests {
             assert_eq!(address.to_string(), good);
         }
         for bad in [
-            "", "127.0.0.1", ":4001", "host:0", "host:65536", "host:+80", "host:080", "-a:1", "a..b:1", "a b:1", "a/b:1",
-            "256.0.0.1:1", "1.2.3:1", "1.2.3.04:1", "7:1", "a.7:1", "::1:4001", "[::1:4001", "[1:2]:1", "[:::]:1",
-            "[1::2::3]:1", "[12345::]:1", "[::g]:1", "[1:2:3:4:5:6:7::8]:1", "[host]:1", "[::1%1]:1", "[]:1",
+            "",
+            "127.0.0.1",
+            ":4001",
+            "host:0",
+            "host:65536",
+            "host:+80",
+            "host:080",
+            "-a:1",
+            "a..b:1",
+            "a b:1",
+            "a/b:1",
+            "256.0.0.1:1",
+            "1.2.3:1",
+            "1.2.3.04:1",
+            "7:1",
+            "a.7:1",
+            "::1:4001",
+            "[::1:4001",
+            "[1:2]:1",
+            "[:::]:1",
+            "[1::2::3]:1",
+            "[12345::]:1",
+            "[::g]:1",
+            "[1:2:3:4:5:6:7::8]:1",
+            "[host]:1",
+            "[::1%1]:1",
+            "[]:1",
         ] {
             assert!(bad.parse::<PeerAddress>().is_err(), "{bad}");
         }

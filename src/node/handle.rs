@@ -265,7 +265,9 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         let mut heights = self.finality.heights();
         loop {
             heights.borrow_and_update();
-            if let Some(receipt) = proofs::receipt(&self.chain, (&self.newest, &self.handovers), &id, checkpoint_height)? {
+            if let Some(receipt) =
+                proofs::receipt(&self.chain, (&self.newest, &self.handovers), &id, checkpoint_height)?
+            {
                 return Ok(Some(receipt));
             }
             let Some(place) = transaction_place(self.chain.store(), &id)? else { return Ok(None) };

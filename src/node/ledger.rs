@@ -31,8 +31,8 @@ use crate::consensus::{
     Ancestors, Committee, FinalizedBlock, Ledger, Pace, PeerAddress, PeersChanged, Runtime, Slot, StopReason, Tip,
 };
 use crate::execution::{BlockExecutor, Executed, Ineligible, InvalidBlock, Place, Transaction, apply_block};
-use crate::ledger::limits::CLOCK_AHEAD_MS_MAX;
 use crate::ledger::Block;
+use crate::ledger::limits::CLOCK_AHEAD_MS_MAX;
 use crate::primitives::{BlockTime, Hash, PublicKey, TransactionId};
 use crate::storage::{Store, StoreView};
 use commonware_parallel::Strategy;

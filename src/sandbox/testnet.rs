@@ -29,7 +29,8 @@ use thiserror::Error;
 /// Heights in an epoch of a network made here, unless something else is said.
 pub const EPOCH_LENGTH_DEFAULT: u64 = 65_536;
 /// What the mark says that a key has never voted.
-pub const NEVER_VOTED: &str = "This key has never voted. The node removes this file before it first votes. Never copy it.\n";
+pub const NEVER_VOTED: &str =
+    "This key has never voted. The node removes this file before it first votes. Never copy it.\n";
 /// The configuration that the nodes' are made of.
 const NODE_TOML: &str = include_str!("../../config/node.toml");
 

@@ -10,4 +10,5 @@ pub mod programs;
 mod scenes;
 mod tls;
 mod trading;
+mod validators;
 mod words;

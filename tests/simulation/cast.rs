@@ -124,7 +124,13 @@ impl Cast {
     }
 
     /// A decision of governance, which a node's key signs too if there is one.
-    pub fn decision(&self, request: u128, now_ms: u64, operation: Operation, node: Option<&KeyPair>) -> SignedTransaction {
+    pub fn decision(
+        &self,
+        request: u128,
+        now_ms: u64,
+        operation: Operation,
+        node: Option<&KeyPair>,
+    ) -> SignedTransaction {
         let request_id = RequestId(request.to_be_bytes());
         let mut builder = TransactionBuilder::with_request_id(self.chain_id(), account("governance"), request_id)
             .expires_at_ms(now_ms + EXPIRES_IN_MS);

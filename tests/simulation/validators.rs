@@ -6,9 +6,12 @@ use super::client::{Client, Settled};
 use super::cluster::{Cluster, Shape};
 use super::simulate;
 use causeway::client::Operation;
-use causeway::client::operations::{add_observer, add_validator, remove_validator, rotate_validator_key};
+use causeway::client::operations::{
+    add_observer, add_validator, remove_observer, remove_validator, rotate_validator_key,
+};
 use causeway::ledger::{PeerAddress, Receipt, Status};
-use causeway::node::service::{LedgerHandle as _, Mode};
+use causeway::node::service::Mode;
+use causeway::primitives::PublicKey;
 use std::time::Duration;
 
 const EPOCH_LENGTH: u64 = 16;
@@ -63,22 +66,25 @@ impl Stage {
         self.decide(add_observer(self.cluster.public_key(node), "newcomer"), None).await
     }
 
-    /// Pays until the epoch after the one of the newest payment has begun.
-    async fn pay_into_the_next_epoch(&mut self) {
-        let epoch = |settled: &Settled| settled.height / EPOCH_LENGTH;
-        let begun = self.pay().await / EPOCH_LENGTH;
-        while self.paid.last().map(epoch) == Some(begun) {
-            self.pay().await;
-        }
+    /// Lists a key that no node has.
+    async fn observe_another(&mut self, seed: u8) -> Receipt {
+        let key: PublicKey = causeway::client::KeyPair::from_seed(&[seed; 32]).public_key();
+        self.decide(add_observer(key, "another"), None).await
     }
 
-    /// Pays through the next node in turn that runs: the payment's height.
+    /// Pays until the epoch after the one of the newest payment has begun.
+    async fn pay_into_the_next_epoch(&mut self) {
+        let begun = self.pay().await / EPOCH_LENGTH;
+        while self.pay().await / EPOCH_LENGTH == begun {}
+    }
+
+    /// Makes some payments at once, through one node each: the height of the last.
     async fn pay(&mut self) -> u64 {
-        self.requests += 1;
-        let settled = self.client.pay(self.requests as usize, self.requests, 10).await;
-        let height = settled.height;
-        self.paid.push(settled);
-        height
+        let requests = self.requests + 1..=self.requests + 4;
+        self.requests += 4;
+        let payments = requests.map(|request| self.client.pay(request as usize, request, 10));
+        self.paid.extend(futures::future::join_all(payments).await);
+        self.paid.iter().map(|settled| settled.height).max().unwrap()
     }
 
     /// The validators of the next block, by their places in the cluster.
@@ -130,4 +136,81 @@ fn a_newcomer_follows_and_then_votes() {
             stage.check(&[1, 2, 3, 4]).await;
         });
     }
+}
+
+/// Joined, taken out, taken out while down, replaced, late: the network never halts, and everyone has the same state.
+#[test]
+fn validators_come_and_go_under_load() {
+    for seed in [611, 612, 613] {
+        simulate(seed, |context| async move {
+            let mut stage = Stage::of(context, 3).await;
+            let (joins, replaces, late) = (4, 5, 6);
+            applied(&stage.observe(joins).await);
+            stage.cluster.start(joins).await;
+            // One in, one out, at one epoch's end.
+            applied(&stage.add(joins).await);
+            applied(&stage.remove(0).await);
+            stage.pay_into_the_next_epoch().await;
+            assert_eq!(stage.validators(1), [1, 2, 3, 4]);
+            assert_eq!(stage.cluster.node(0).status().mode, Mode::Verifier, "it follows");
+
+            // A key is replaced by that of a node which starts only then, while another node crashes and comes back.
+            applied(&stage.rotate(1, replaces).await);
+            stage.cluster.start(replaces).await;
+            stage.cluster.crash(2).await;
+            stage.pay().await;
+            stage.cluster.start(2).await;
+            stage.pay_into_the_next_epoch().await;
+            assert_eq!(stage.validators(2), [2, 3, 4, 5]);
+            stage.cluster.crash(1).await;
+
+            // One is taken out while it is down; who takes its place starts when its epoch has begun long since.
+            stage.cluster.crash(3).await;
+            applied(&stage.add(late).await);
+            applied(&stage.remove(3).await);
+            stage.pay_into_the_next_epoch().await;
+            assert_eq!(stage.validators(2), [2, 4, 5, 6]);
+            stage.pay_into_the_next_epoch().await;
+            stage.cluster.start(3).await;
+            stage.cluster.start(late).await;
+            let height = stage.pay().await;
+            stage.cluster.reach(&[3, late], height).await;
+            assert_eq!(stage.cluster.node(3).status().mode, Mode::Verifier, "it was taken out while it was down");
+            assert_eq!(stage.cluster.node(late).status().mode, Mode::Validator);
+
+            // Now nothing is final without the one that came late.
+            stage.cluster.crash(2).await;
+            for _ in 0..3 {
+                stage.pay().await;
+            }
+            assert_eq!(stage.paid.last().unwrap().receipt.handovers.len(), 3);
+            stage.check(&[0, 3, 4, 5, 6]).await;
+        });
+    }
+}
+
+/// Whoever is not on the list hears nothing, and whoever is taken off it hears no more.
+#[test]
+fn who_is_not_listed_is_not_let_in() {
+    simulate(621, |context| async move {
+        let mut stage = Stage::of(context, 1).await;
+        stage.cluster.start(4).await;
+        for _ in 0..4 {
+            stage.pay().await;
+        }
+        assert_eq!(stage.cluster.node(4).status().height, 0, "nobody knows it");
+        applied(&stage.observe(4).await);
+        let height = stage.pay().await;
+        stage.cluster.reach(&[4], height).await;
+        applied(&stage.decide(remove_observer(stage.cluster.public_key(4)), None).await);
+        // Two lists later nobody keeps the one that it was on.
+        applied(&stage.observe_another(9).await);
+        applied(&stage.observe_another(10).await);
+        let reached = stage.cluster.node(4).status().height;
+        for _ in 0..4 {
+            stage.pay().await;
+        }
+        let now = stage.cluster.node(0).status().height;
+        assert!(stage.cluster.node(4).status().height <= reached + 1 && now > reached + 3, "{now} and {reached}");
+    });
 }

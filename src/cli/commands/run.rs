@@ -87,7 +87,10 @@ fn add_node(common: &Common, directory: &std::path::Path, first_port: Option<u16
     );
     if common.output == Format::Text {
         println!("\nStart it with: causeway node --config {}", config.display());
-        println!("The others let it in once governance has listed it: causeway observers add NAME {}", added.public_key);
+        println!(
+            "The others let it in once governance has listed it: causeway observers add NAME {}",
+            added.public_key
+        );
     }
     Ok(())
 }

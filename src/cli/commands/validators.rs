@@ -142,6 +142,8 @@ async fn find(session: &Session, named: &str) -> Result<PublicKey, Failure> {
     match (of_name.next().and_then(key), of_name.next()) {
         (Some(key), None) => Ok(key),
         (Some(_), Some(_)) => Err(Failure::Usage(format!("several are named '{named}': give the public key"))),
-        (None, _) => Err(Failure::Usage(format!("'{named}' is neither listed (causeway validators list) nor a public key"))),
+        (None, _) => {
+            Err(Failure::Usage(format!("'{named}' is neither listed (causeway validators list) nor a public key")))
+        }
     }
 }

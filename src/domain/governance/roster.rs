@@ -56,11 +56,7 @@ pub(super) fn require_newcomer(context: &Context<'_>, changes: &Changes<'_>, key
 ///
 /// # Errors
 /// `VALIDATOR_ADDRESS_TAKEN`.
-pub(super) fn require_free(
-    changes: &Changes<'_>,
-    address: &PeerAddress,
-    except: &[PublicKey],
-) -> Result<(), Reason> {
+pub(super) fn require_free(changes: &Changes<'_>, address: &PeerAddress, except: &[PublicKey]) -> Result<(), Reason> {
     let listed = peers(changes);
     let taken = listed.iter().find(|(key, peer)| peer.address.as_ref() == Some(address) && !except.contains(key));
     match taken {

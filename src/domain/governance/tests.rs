@@ -167,9 +167,8 @@ fn what_may_not_be_is_declined() {
     assert_eq!(stage.forget(1), Err(Reason::UnknownObserver { public_key: text(1) }), "it validates");
 
     stage.remove(1).expect("one of four may leave");
-    let pending = |name, standing| {
-        Err(Reason::ValidatorChangePending { public_key: text(name), standing, in_force_epoch: 1 })
-    };
+    let pending =
+        |name, standing| Err(Reason::ValidatorChangePending { public_key: text(name), standing, in_force_epoch: 1 });
     assert_eq!(stage.remove(1), pending(1, "leaving"));
     assert_eq!(stage.rotate(1, 9), pending(1, "leaving"));
     assert_eq!(stage.rotate(5, 9), pending(5, "joining"));
@@ -199,7 +198,8 @@ fn governance_decides_and_the_new_key_signs() {
     );
     let remove = RemoveValidator { public_key: key(1) };
     let moved = SetValidatorAddress { public_key: key(1), address: address(1) };
-    let (observe, forget) = (AddObserver { public_key: key(8), name: "eight".into() }, RemoveObserver { public_key: key(8) });
+    let (observe, forget) =
+        (AddObserver { public_key: key(8), name: "eight".into() }, RemoveObserver { public_key: key(8) });
     let plans: [Plan<'_>; 6] = [
         &|context, changes| add.plan(context, changes),
         &|context, changes| rotate.plan(context, changes),
@@ -228,7 +228,11 @@ fn who_stays_is_a_quorum_before_and_after() {
     assert_eq!(four.rotate(1, 6), too_many(1, 1, 2, 1));
     four.remove(1).expect("and one less");
     assert_eq!(four.remove(2), Err(Reason::TooFewValidators { validators: 3, validators_min: 4 }));
-    assert_eq!(four.remove(5), Err(Reason::TooFewValidators { validators: 3, validators_min: 4 }), "withdrawn, it misses");
+    assert_eq!(
+        four.remove(5),
+        Err(Reason::TooFewValidators { validators: 3, validators_min: 4 }),
+        "withdrawn, it misses"
+    );
 
     let mut seven = Stage::of(7);
     seven.remove(1).expect("one of two");
@@ -291,7 +295,10 @@ fn an_address_goes_with_the_place() {
     stage.turn();
     stage.remove(6).expect("one less");
     stage.turn();
-    assert_eq!(stage.ledger.read::<Peer>(&key(6)).map(|peer| (peer.standing, peer.address)), Some((Standing::Observer, None)));
+    assert_eq!(
+        stage.ledger.read::<Peer>(&key(6)).map(|peer| (peer.standing, peer.address)),
+        Some((Standing::Observer, None))
+    );
 }
 
 #[test]
@@ -331,7 +338,11 @@ fn check(stage: &Stage, ever: &mut BTreeSet<PublicKey>) {
         assert!(!retired || peer.standing == Standing::Observer, "{key} validates again");
         assert_eq!(peer.replaces.is_some(), peer.replaces.is_some_and(|old| now.contains(&old)), "it replaces nobody");
     }
-    let mut addresses: Vec<_> = listed.iter().filter(|(_, peer)| peer.standing.votes_next()).filter_map(|(_, peer)| peer.address.as_ref()).collect();
+    let mut addresses: Vec<_> = listed
+        .iter()
+        .filter(|(_, peer)| peer.standing.votes_next())
+        .filter_map(|(_, peer)| peer.address.as_ref())
+        .collect();
     let count = addresses.len();
     addresses.sort();
     addresses.dedup();

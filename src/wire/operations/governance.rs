@@ -9,9 +9,8 @@ use crate::wire::fields::public_key;
 use crate::wire::pb::governance as pb;
 
 fn address(text: &str) -> Result<PeerAddress, Malformed> {
-    text.parse().map_err(|error: crate::ledger::peer_address::ParseAddressError| {
-        Malformed::new("address", error.to_string())
-    })
+    text.parse()
+        .map_err(|error: crate::ledger::peer_address::ParseAddressError| Malformed::new("address", error.to_string()))
 }
 
 pub(super) fn add_validator(message: pb::AddValidator) -> Result<AddValidator, Malformed> {
@@ -45,8 +44,7 @@ pub(super) fn set_validator_address(message: pb::SetValidatorAddress) -> Result<
 }
 
 pub(super) fn add_observer(message: pb::AddObserver) -> Result<AddObserver, Malformed> {
-    let operation =
-        AddObserver { public_key: public_key("public_key", &message.public_key)?, name: message.name };
+    let operation = AddObserver { public_key: public_key("public_key", &message.public_key)?, name: message.name };
     operation.check()?;
     Ok(operation)
 }
