@@ -466,6 +466,11 @@ mod tests {
         assert_eq!((config.peers.len(), config.consensus.idle_interval_ms), (3, 700));
         assert!(config.peers.iter().all(|peer| peer.public_key != fourth.public_key));
         assert!(config.key.path.exists() && config.key.never_voted.exists());
+        let encrypted = tempfile::tempdir().expect("a temporary directory");
+        create(&plan(encrypted.path(), 2)).expect("made");
+        let third = add_node(encrypted.path(), None).expect("added").directory;
+        let tls = Config::load(&third.join("node.toml"), []).expect("it holds").tls.expect("as the others have it");
+        assert!(tls.certificate.exists() && tls.private_key.exists());
         let fifth = add_node(directory.path(), Some(9700)).expect("added");
         assert_eq!((fifth.directory, fifth.address), (node_directory(directory.path(), 4), loopback(9800)));
     }

@@ -102,7 +102,7 @@ fn check_next_set(standings: impl Iterator<Item = Standing> + Clone) -> Result<(
     if next > VALIDATORS_MAX {
         return Err(Reason::TooManyValidators { validators_max: VALIDATORS_MAX as u64 });
     }
-    let validators_min = now.min(VALIDATORS_KEPT_MIN).max(1);
+    let validators_min = now.clamp(1, VALIDATORS_KEPT_MIN);
     if next < validators_min {
         return Err(Reason::TooFewValidators { validators: next as u64, validators_min: validators_min as u64 });
     }
