@@ -10,6 +10,7 @@ use super::{
     BlockExecutor, Envelope, Executed, Ineligible, InvalidBlock, Operation, ParentState, Place, Transaction,
     apply_block, invariants,
 };
+use crate::domain::governance::RotateValidatorKey;
 use crate::domain::payments;
 use crate::domain::tokens::{
     Allocation, ApproveIssuance, AssetClass, AttestReserves, RequestIssuance, RequestRedemption, ReserveAsset,
@@ -170,6 +171,33 @@ impl Chronicle {
         PEOPLE.iter().for_each(|(name, ..)| chronicle.know(key(name)));
         NODES.iter().for_each(|name| chronicle.know(key(name)));
         chronicle
+    }
+
+    /// A chain at its genesis with an account of governance, which any two of three keys sign for.
+    pub fn governed() -> Self {
+        let mut file = genesis_file();
+        file.accounts.push(AccountSpec {
+            name: "governance".to_owned(),
+            keys: GOVERNORS.map(|name| public(&key(name)).to_string()).to_vec(),
+            threshold: 2,
+            roles: vec![Role::Governance.name().to_owned()],
+            legal_entity_id: String::new(),
+            parent: None,
+        });
+        let mut chronicle = Self::of(&file);
+        GOVERNORS.iter().chain(&NEWCOMERS).for_each(|name| chronicle.know(key(name)));
+        chronicle
+    }
+
+    /// Has governance put one node's key in another's place, in a block of its own. Both persons sign, and the new key.
+    pub fn replace_validator(&mut self, from: &str, to: &str) {
+        let [public_key, new_public_key] = [from, to].map(|name| public(&key(name)));
+        let address = format!("{to}.example:7500").parse().expect("an address");
+        let rotate = RotateValidatorKey { public_key, new_public_key, address };
+        let draft = self.draft(id("governance"), vec![rotate.into()]);
+        let keys = [GOVERNORS[0], GOVERNORS[2], to].map(|name| public(&key(name)));
+        let outcomes = self.append(1_000, &[self.sign_with(&draft, &keys)]);
+        assert!(outcomes[0].is_applied(), "{}", reason(&outcomes[0]));
     }
 
     /// The same, with bodies as the wire has them.
@@ -416,22 +444,10 @@ impl Chronicle {
     }
 }
 
-/// The genesis with an account of governance, which any two of three keys sign for.
-pub(crate) fn governed_genesis_file() -> GenesisFile {
-    let mut file = genesis_file();
-    file.accounts.push(AccountSpec {
-        name: "governance".to_owned(),
-        keys: GOVERNORS.map(|name| public(&key(name)).to_string()).to_vec(),
-        threshold: 2,
-        roles: vec![Role::Governance.name().to_owned()],
-        legal_entity_id: String::new(),
-        parent: None,
-    });
-    file
-}
-
-/// Those who govern a [`governed_genesis_file`].
-pub(crate) const GOVERNORS: [&str; 3] = ["governor-0", "governor-1", "governor-2"];
+/// Those who govern a [`Chronicle::governed`]: any two of them.
+const GOVERNORS: [&str; 3] = ["governor-0", "governor-1", "governor-2"];
+/// Nodes that do not validate yet.
+const NEWCOMERS: [&str; 2] = ["node-4", "node-5"];
 
 /// The validators of every chronicle, by name.
 pub(crate) const NODES: [&str; 4] = ["node-0", "node-1", "node-2", "node-3"];

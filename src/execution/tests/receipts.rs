@@ -1,10 +1,6 @@
 //! Receipts of real blocks: what verifies, and what a forger, a minority or a flipped bit can make of them.
 
-use crate::domain::governance::RotateValidatorKey;
-use crate::execution::chronicle::{
-    Chronicle, GOVERNORS, NODES, certificate, certificate_of, genesis_file, governed_genesis_file, id, key, public,
-    reason, transfer,
-};
+use crate::execution::chronicle::{Chronicle, NODES, certificate, certificate_of, genesis_file, key, public, transfer};
 use crate::ledger::certificate::CertificateError;
 use crate::ledger::receipt::{
     Anchor, Checkpoint, Handover, LaterHeader, PlacedTransaction, Receipt, ReceiptError, TrustRoot,
@@ -275,8 +271,8 @@ pub(super) fn successors() -> ValidatorSet {
 
 /// A chain whose second epoch has other validators, and a receipt from there.
 pub(super) fn handed_over() -> (Chronicle, Receipt, TrustRoot) {
-    let mut chronicle = governed();
-    replace(&mut chronicle, "node-0", "node-4");
+    let mut chronicle = Chronicle::governed();
+    chronicle.replace_validator("node-0", "node-4");
     fund(&mut chronicle);
     let chronicle = pay_to_twenty(chronicle);
     let (receipt, trust) = (chronicle.receipt(9, 0, 12), chronicle.trust());
@@ -286,13 +282,13 @@ pub(super) fn handed_over() -> (Chronicle, Receipt, TrustRoot) {
 /// The longest receipt there is: of another height, and past a second change of the validators.
 #[test]
 fn receipts_lead_over_every_handover() {
-    let mut chronicle = governed();
-    replace(&mut chronicle, "node-0", "node-4");
+    let mut chronicle = Chronicle::governed();
+    chronicle.replace_validator("node-0", "node-4");
     fund(&mut chronicle);
     while chronicle.blocks.len() < 9 {
         pay(&mut chronicle, 1);
     }
-    replace(&mut chronicle, "node-1", "node-0b");
+    chronicle.replace_validator("node-1", "node-5");
     let chronicle = pay_to_twenty(chronicle);
     let trust = chronicle.trust();
     for (height, certified_at, handovers) in [(7, 7, 0), (7, 8, 1), (9, 15, 1), (9, 16, 2), (18, 18, 2), (18, 20, 2)] {
@@ -322,27 +318,9 @@ fn receipts_lead_over_every_handover() {
     assert_eq!(good.clone().from_validators(&strangers), good, "who trusts none of them is shown all");
 }
 
-/// A chain at its genesis, with governance.
-fn governed() -> Chronicle {
-    let mut chronicle = Chronicle::of(&governed_genesis_file());
-    GOVERNORS.iter().chain(&["node-4", "node-0b"]).for_each(|name| chronicle.know(key(name)));
-    chronicle
-}
-
 fn fund(chronicle: &mut Chronicle) {
     chronicle.attest(10_000);
     chronicle.issue("buyer", 1_000);
-}
-
-/// Has governance put a validator in another's place, which the new one's key signs too.
-fn replace(chronicle: &mut Chronicle, from: &str, to: &str) {
-    let [public_key, new_public_key] = [from, to].map(|name| public(&key(name)));
-    let address = format!("{to}.example:7500").parse().expect("an address");
-    let rotate = RotateValidatorKey { public_key, new_public_key, address };
-    let draft = chronicle.draft(id("governance"), vec![rotate.into()]);
-    let keys = [GOVERNORS[0], GOVERNORS[2], to].map(|name| public(&key(name)));
-    let outcomes = chronicle.append(1_000, &[chronicle.sign_with(&draft, &keys)]);
-    assert!(outcomes[0].is_applied(), "{}", reason(&outcomes[0]));
 }
 
 #[test]
