@@ -7,7 +7,7 @@ use causeway::domain::tokens::AssetClass;
 use std::collections::BTreeMap;
 
 /// The rooms whose effects there are.
-const ROOMS: [&str; 5] = ["accounts", "tokens", "payments", "trade", "financing"];
+const ROOMS: [&str; 6] = ["accounts", "tokens", "payments", "trade", "financing", "governance"];
 const KINDS: [&str; 9] = ["amount", "number", "object", "account", "token", "hash", "time", "text", "flag"];
 
 /// Each effect's fields, in order.

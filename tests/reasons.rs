@@ -20,7 +20,7 @@ This page is made from `Reason::CATALOGUE` in `src/ledger/reason.rs`; a test hol
 ";
 
 /// The hundreds of the codes, and what they are about.
-const FAMILIES: [(u16, &str); 7] = [
+const FAMILIES: [(u16, &str); 8] = [
     (1, "Any operation"),
     (2, "Accounts"),
     (3, "Tokens and reserves"),
@@ -28,6 +28,7 @@ const FAMILIES: [(u16, &str); 7] = [
     (5, "Trade"),
     (6, "Financing"),
     (7, "The lender's rules, and other networks"),
+    (8, "Validators and observers"),
 ];
 
 fn row(entry: &ReasonEntry) -> String {

@@ -18,6 +18,7 @@ mod clients;
 mod connections;
 mod financeable;
 mod financing;
+mod governance;
 mod ledger;
 mod lending;
 mod lineage;

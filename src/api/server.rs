@@ -5,6 +5,7 @@ use super::call::CallLayer;
 use super::clients::{ClientLimits, Clients, FORGET_EVERY};
 use super::connections::placed;
 use super::financing::Financing;
+use super::governance::Governance;
 use super::ledger::Ledger;
 use super::lending::Lending;
 use super::node::Node;
@@ -17,6 +18,7 @@ use crate::wire::pb;
 use crate::wire::pb::accounts::accounts_service_server::AccountsServiceServer;
 use crate::wire::pb::financing::financing_service_server::FinancingServiceServer;
 use crate::wire::pb::financing::lending_service_server::LendingServiceServer;
+use crate::wire::pb::governance::governance_service_server::GovernanceServiceServer;
 use crate::wire::pb::ledger::ledger_service_server::LedgerServiceServer;
 use crate::wire::pb::node::node_service_server::NodeServiceServer;
 use crate::wire::pb::tokens::tokens_service_server::TokensServiceServer;
@@ -109,6 +111,7 @@ pub async fn serve(
         .add_service(limited!(TradeServiceServer(Trade(ledger.clone()))))
         .add_service(limited!(FinancingServiceServer(Financing(ledger.clone()))))
         .add_service(limited!(LendingServiceServer(Lending(ledger.clone()))))
+        .add_service(limited!(GovernanceServiceServer(Governance(ledger.clone()))))
         .add_service(limited!(NodeServiceServer(Node(ledger))))
         .add_service(health)
         .add_service(reflection().build_v1()?)
@@ -144,6 +147,7 @@ async fn report_health(reporter: HealthReporter, ledger: Arc<dyn LedgerHandle>) 
         TradeServiceServer::<Trade>::NAME,
         FinancingServiceServer::<Financing>::NAME,
         LendingServiceServer::<Lending>::NAME,
+        GovernanceServiceServer::<Governance>::NAME,
         NodeServiceServer::<Node>::NAME,
     ];
     reporter.set_service_status(LIVE, ServingStatus::Serving).await;

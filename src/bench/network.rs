@@ -79,6 +79,7 @@ impl LoadedNetwork {
             ports: ports.clone(),
             idle_interval_ms: IDLE_INTERVAL_MS,
             tls: false,
+            epoch_length: testnet::EPOCH_LENGTH_DEFAULT,
         });
         let made = made.map_err(crate::sandbox::SandboxError::from)?;
         let mut cluster = Cluster::start(directory, &ports)?;

@@ -17,7 +17,7 @@ use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
     accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
-    read_points, receipts, redeem, reserves, run, tokens,
+    read_points, receipts, redeem, reserves, run, tokens, validators,
 };
 use failure::Failure;
 use flags::Common;
@@ -106,6 +106,12 @@ enum Command {
     /// Registers other networks whose settlements count here, and links accounts on them.
     #[command(subcommand)]
     Networks(networks::NetworksCommand),
+    /// Lists and changes the validators.
+    #[command(subcommand, alias = "validator")]
+    Validators(validators::ValidatorsCommand),
+    /// Lists nodes that follow without voting, and takes them off the list.
+    #[command(subcommand, alias = "observer")]
+    Observers(validators::ObserversCommand),
     /// Fetches receipts, and verifies them offline.
     #[command(subcommand, alias = "receipt")]
     Receipts(receipts::ReceiptsCommand),
@@ -231,6 +237,8 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::ReadPoints(command) => command.run(&session).await,
         Command::Finance(command) => command.run(&session).await,
         Command::Networks(command) => command.run(&session).await,
+        Command::Validators(command) => command.run(&mut session).await,
+        Command::Observers(command) => command.run(&session).await,
         Command::Receipts(receipts::ReceiptsCommand::Get { transaction, without_balances, checkpoint_height }) => {
             receipts::get(&session, transaction, without_balances, checkpoint_height).await
         }

@@ -181,6 +181,22 @@ impl Session {
         Ok(self.new_keys.iter().map(KeyPair::public_key).collect())
     }
 
+    /// Reads the key file of a node, which is to sign too, and tells its public key. Its passphrase is in a file of its own, or
+    /// that of the keys of who acts.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the passphrase does not open the key.
+    pub fn sign_with_node_key(&mut self, path: &Path, passphrase_file: Option<&Path>) -> Result<PublicKey, Failure> {
+        let passphrase = match passphrase_file {
+            Some(file) => PassphraseSource::File(file.to_path_buf()).read()?,
+            None => self.common.passphrase().read()?,
+        };
+        let key = KeyPair::read_file(path, &passphrase)?;
+        let public_key = key.public_key();
+        self.new_keys.push(key);
+        Ok(public_key)
+    }
+
     /// Signs and submits one operation that creates nothing.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::keys::KeyPair;
 use super::tls::Tls;
 use super::transaction::now_ms;
 use crate::primitives::{AccountId, ChainId};
-use crate::wire::pb::{accounts, financing, ledger, node, tokens, trade};
+use crate::wire::pb::{accounts, financing, governance, ledger, node, tokens, trade};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +144,8 @@ impl Connection {
         financing: financing::financing_service_client::FinancingServiceClient<Authorized>;
         /// The service that reads lenders' books and rules.
         lending: financing::lending_service_client::LendingServiceClient<Authorized>;
+        /// The service that tells who validates and who observes.
+        governance: governance::governance_service_client::GovernanceServiceClient<Authorized>;
     }
 }
 

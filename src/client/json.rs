@@ -49,6 +49,7 @@ named! {
     pb::financing::Network => "causeway.financing.v1.Network",
     pb::financing::ForeignAccount => "causeway.financing.v1.ForeignAccount",
     pb::financing::GetSupervisionResponse => "causeway.financing.v1.GetSupervisionResponse",
+    pb::governance::ListPeersResponse => "causeway.governance.v1.ListPeersResponse",
     pb::ledger::GetTransactionResponse => "causeway.ledger.v1.GetTransactionResponse",
     pb::ledger::Block => "causeway.ledger.v1.Block",
     pb::ledger::Event => "causeway.ledger.v1.Event",

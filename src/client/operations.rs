@@ -11,10 +11,14 @@ use crate::wire::pb::ledger::operation::Operation as Kind;
 use crate::wire::pb::{accounts, financing, ledger, payments, tokens, trade};
 use bytes::Bytes;
 
+mod governance;
 mod lending;
 mod networks;
 mod trading;
 
+pub use governance::{
+    add_observer, add_validator, remove_observer, remove_validator, rotate_validator_key, set_validator_address,
+};
 pub use lending::{attest_lender_capital, set_lending_parameter};
 pub use networks::{declare_foreign_account, link_foreign_account, register_network, retire_network};
 pub use trading::{

@@ -10,7 +10,7 @@ use crate::ledger::ReserveLine;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
 use crate::primitives::{AccountId, Decode as _, Hash, ObjectId, RequestId, TokenId, TransactionId};
-use crate::wire::pb::{accounts, financing, ledger, node, tokens, trade};
+use crate::wire::pb::{accounts, financing, governance, ledger, node, tokens, trade};
 use crate::wire::{object_id, receipt_from_pb, transaction_id};
 use bytes::Bytes;
 use tonic::Streaming;
@@ -101,6 +101,11 @@ impl Client {
     /// The genesis file's bytes.
     pub async fn genesis(&self) -> Result<Bytes, ClientError> {
         Ok(ask!(self, node.get_genesis(node::GetGenesisRequest {}))?.genesis)
+    }
+
+    /// The validators and observers, with what is decided for the next epoch.
+    pub async fn peers(&self) -> Result<governance::ListPeersResponse, ClientError> {
+        ask!(self, governance.list_peers(governance::ListPeersRequest {}))
     }
 
     /// An account.

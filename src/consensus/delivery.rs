@@ -1,7 +1,7 @@
 //! Final blocks on their way from the engine to the ledger, one at a time and in order.
 
 use super::block::{Digest, SealedBlock, hash};
-use super::port::{Acknowledgement, FinalizedBlock, Ledger, Tip};
+use super::port::{Acknowledgement, FinalizedBlock, Ledger, PeersChanged, Tip};
 use super::{Finalization, Runtime, Scheme};
 use crate::ledger::certificate::Certificate;
 use crate::primitives::codec::{CodecError, Decode as _};
@@ -32,6 +32,15 @@ pub(super) struct Boundary {
     pub block: Digest,
 }
 
+/// What a delivered block means for the epochs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Turn {
+    /// It was its epoch's last.
+    EpochEnds(Boundary),
+    /// It changed whom the node is connected with.
+    PeersChange,
+}
+
 /// Where the marshal reports final blocks. The queue is bounded by the marshal, which stops at
 /// [`super::port::UNACKNOWLEDGED_BLOCKS_MAX`] blocks without an acknowledgement.
 #[derive(Clone)]
@@ -45,18 +54,18 @@ pub(super) struct Delivery {
     ledger: Arc<dyn Ledger>,
     epocher: FixedEpocher,
     receiver: mpsc::UnboundedReceiver<(Digested<SealedBlock>, Exact)>,
-    boundaries: mpsc::UnboundedSender<Boundary>,
+    turns: mpsc::UnboundedSender<Turn>,
 }
 
-/// An inbox, what empties it, and where the ends of epochs are told.
+/// An inbox, what empties it, and where it is told what a block means for the epochs.
 pub(super) fn delivery(
     ledger: Arc<dyn Ledger>,
     epocher: FixedEpocher,
-) -> (Inbox, Delivery, mpsc::UnboundedReceiver<Boundary>) {
+) -> (Inbox, Delivery, mpsc::UnboundedReceiver<Turn>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let (boundaries, ends) = mpsc::unbounded_channel();
+    let (turns, heard) = mpsc::unbounded_channel();
     let inbox = Inbox { ledger: ledger.clone(), sender };
-    (inbox, Delivery { ledger, epocher, receiver, boundaries }, ends)
+    (inbox, Delivery { ledger, epocher, receiver, turns }, heard)
 }
 
 impl Reporter for Inbox {
@@ -98,7 +107,8 @@ impl Delivery {
     async fn deliver(&self, marshal: &Marshal, block: Digested<SealedBlock>, acknowledgement: Exact) {
         let height = block.height();
         let certificate = own_certificate(marshal, height).await;
-        self.ledger
+        let peers = self
+            .ledger
             .finalized(FinalizedBlock {
                 block: block.inner().block().clone(),
                 certificate,
@@ -109,8 +119,10 @@ impl Delivery {
         if position.last() == height {
             let boundary = Boundary { epoch: position.epoch(), block: block.digest() };
             debug!(epoch = %boundary.epoch, %height, "the epoch's last block is final");
-            // Nobody listens any more only when consensus is stopping.
-            let _ = self.boundaries.send(boundary);
+            // Nobody listens any more only when consensus is stopping. The next epoch's entry tracks its peers.
+            let _ = self.turns.send(Turn::EpochEnds(boundary));
+        } else if peers == PeersChanged::Yes {
+            let _ = self.turns.send(Turn::PeersChange);
         }
     }
 }

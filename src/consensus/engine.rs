@@ -14,6 +14,7 @@ use super::forwarding::{self, ForwardedBatches, Forwarder};
 use super::keys::{PrivateKey, theirs};
 use super::leaders::{Announcer, Leaders};
 use super::network::{Channels, Network};
+use super::peering::Peering;
 use super::port::{Ledger, UNACKNOWLEDGED_BLOCKS_MAX};
 use super::schemes::Schemes;
 use super::{Runtime, Scheme};
@@ -287,7 +288,7 @@ where
 {
     check(&config)?;
     let me = theirs(&config.signer.public_key()).ok_or(StartError::Key(config.signer.public_key()))?;
-    let Network { channels, mut manager, blocker, peers_max } = network;
+    let Network { channels, manager, blocker, peers_max } = network;
     let Channels { votes, certificates, certificate_requests, blocks, block_requests, forwarding } = channels;
     let epocher = FixedEpocher::new(config.epoch_length);
     let page_cache = CacheRef::new(PAGE_BYTES, PAGES);
@@ -299,9 +300,10 @@ where
     let epoch = resumed_epoch(&floor, &epocher);
     // The marshal verifies certificates as soon as it runs, so the committee comes first.
     let committee = ledger.committee(epoch.get()).await;
-    let entered = enter(epoch, &committee, &schemes, &mut manager, peers_max)?;
+    let mut peering = Peering::new(manager.clone(), config.signer.public_key(), peers_max);
+    let entered = enter(epoch, &committee, &schemes, &mut peering)?;
 
-    let (inbox, outbox, boundaries) = delivery(ledger.clone(), epocher.clone());
+    let (inbox, outbox, turns) = delivery(ledger.clone(), epocher.clone());
     let peers = Peers { me: me.clone(), manager: manager.clone(), blocker: blocker.clone() };
     let (marshal_handle, buffer) =
         start_marshal(&context, actor, inbox, &config.pace, peers, (blocks, block_requests), strategy.clone());
@@ -322,8 +324,7 @@ where
         epocher,
         schemes,
         announcer,
-        manager,
-        peers_max,
+        peering,
         blocker,
         strategy,
         pace: config.pace,
@@ -331,7 +332,7 @@ where
         voter: matches!(config.signer, Signer::Voting(_)).then(|| config.signer.public_key()),
         partition: config.partition,
     };
-    let epochs = epochs_context.spawn(move |_| epochs.run(entered, parent, boundaries));
+    let epochs = epochs_context.spawn(move |_| epochs.run(entered, parent, turns));
     let parts = Parts { epochs, marshal: marshal_handle, buffer, delivery, forwarding };
     let handle = context.spawn(move |context| parts.watch(context.stopped()));
     Ok(Consensus { leaders, forwarder, forwarded, archive, handle })

@@ -2,7 +2,7 @@
 //!
 //! # Life of an epoch
 //! Its committee is asked of the ledger, its scheme is registered, its peers are tracked, its engine starts on the last
-//! block of the epoch before. When its own last block is final and delivered, the next epoch is entered in the same way
+//! block of the epoch before. Whom the ledger lists meanwhile is tracked as soon as it is. When its own last block is final and delivered, the next epoch is entered in the same way
 //! and only then is this engine stopped. Until that block is final, leaders propose it again rather than build past it.
 //!
 //! # A node that is behind
@@ -15,15 +15,15 @@
 
 use super::adapter::LedgerApplication;
 use super::block::{Digest, SealedBlock};
-use super::delivery::{Boundary, Marshal};
+use super::delivery::{Boundary, Marshal, Turn};
 use super::engine::{Pace, StopReason};
 use super::keys::theirs;
 use super::leaders::{Announcer, rotation};
-use super::port::{Committee, Ledger, PeerAddress};
+use super::peering::Peering;
+use super::port::{Committee, Ledger};
 use super::schemes::Schemes;
 use super::voting;
 use super::{Runtime, Scheme};
-use crate::ledger::validators::VALIDATORS_MAX;
 use crate::primitives::crypto::PublicKey;
 use commonware_consensus::Reporters;
 use commonware_consensus::marshal::standard::Inline;
@@ -32,18 +32,14 @@ use commonware_consensus::types::{Epoch, Epocher as _, FixedEpocher, ViewDelta};
 use commonware_cryptography::ed25519;
 use commonware_macros::{select, select_loop};
 use commonware_p2p::utils::mux::{Builder as _, MuxHandle, Muxer};
-use commonware_p2p::{
-    Address, AddressableManager, AddressableTrackedPeers, Blocker, Channel, Ingress, Message, Receiver, Sender,
-};
+use commonware_p2p::{AddressableManager, Blocker, Channel, Message, Receiver, Sender};
 use commonware_parallel::Strategy;
 use commonware_runtime::Handle;
 use commonware_runtime::buffer::paged::CacheRef;
+use commonware_utils::NZUsize;
 use commonware_utils::channel::mpsc;
-use commonware_utils::ordered::{Map, Set};
+use commonware_utils::ordered::Set;
 use commonware_utils::vec::NonEmptyVec;
-use commonware_utils::{Hostname, NZUsize};
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tracing::{debug, info, warn};
@@ -100,8 +96,7 @@ pub(super) struct Epochs<E: Runtime, S: Sender, M, B, T> {
     pub schemes: Schemes,
     pub announcer: Announcer,
     pub subchannels: Subchannels<S>,
-    pub manager: M,
-    pub peers_max: NonZeroUsize,
+    pub peering: Peering<M>,
     pub blocker: B,
     pub strategy: T,
     pub pace: Pace,
@@ -126,48 +121,17 @@ pub(super) fn enter<M>(
     epoch: Epoch,
     committee: &Committee,
     schemes: &Schemes,
-    manager: &mut M,
-    peers_max: NonZeroUsize,
+    peering: &mut Peering<M>,
 ) -> Result<EnteredEpoch, StopReason>
 where
     M: AddressableManager<PublicKey = ed25519::PublicKey>,
 {
     let unusable = |why| StopReason::UnusableCommittee { epoch: epoch.get(), why };
-    if committee.validators.is_empty() {
-        return Err(unusable("it has no validators"));
-    }
-    if committee.validators.len() > VALIDATORS_MAX {
-        return Err(unusable("it has more validators than a certificate may speak of"));
-    }
-    let me = schemes.public_key();
-    let is_member = committee.validators.contains_key(&me) || committee.observers.contains_key(&me);
-    let peers_count = committee.validators.len() + committee.observers.len() + usize::from(!is_member);
-    if peers_count > peers_max.get() {
-        return Err(unusable("it has more members than this node has room for: raise `peers_max`"));
-    }
-    let validators =
-        peers(&committee.validators).ok_or_else(|| unusable("a validator's key or address is malformed"))?;
-    let observers = peers(&committee.observers).ok_or_else(|| unusable("an observer's key or address is malformed"))?;
-    let keys: Set<ed25519::PublicKey> = validators.clone().into_keys();
-    let scheme = schemes.enter(epoch, keys.clone());
-    // An epoch's peers are told once; after a restart within the epoch the network is new, and is told again.
-    let _ = manager.track(epoch.get(), AddressableTrackedPeers::new(validators, observers));
-    Ok(EnteredEpoch { epoch, scheme, validators: keys })
-}
-
-fn peers(addresses: &BTreeMap<PublicKey, PeerAddress>) -> Option<Map<ed25519::PublicKey, Address>> {
-    let peers = addresses.iter().map(|(key, at)| Some((theirs(key)?, address(at)?))).collect::<Option<Vec<_>>>()?;
-    Some(Map::from_iter_dedup(peers))
-}
-
-fn address(peer: &PeerAddress) -> Option<Address> {
-    if let Ok(ip) = peer.host.parse::<IpAddr>() {
-        return Some(Address::Symmetric(SocketAddr::new(ip, peer.port)));
-    }
-    let host = Hostname::new(peer.host.as_str()).ok()?;
-    // Where a named peer will come from is not known, and is not checked.
-    let egress = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), peer.port);
-    Some(Address::Asymmetric { ingress: Ingress::Dns { host, port: peer.port }, egress })
+    let keys = committee.validators.keys().iter().map(theirs).collect::<Option<Vec<_>>>();
+    let validators = Set::from_iter_dedup(keys.ok_or_else(|| unusable("a validator's key is malformed"))?);
+    let scheme = schemes.enter(epoch, validators.clone());
+    peering.track(&committee.peers).map_err(unusable)?;
+    Ok(EnteredEpoch { epoch, scheme, validators })
 }
 
 /// The engine that is running; it is stopped when this is dropped.
@@ -200,7 +164,7 @@ where
         mut self,
         first: EnteredEpoch,
         parent: Digest,
-        mut boundaries: mpsc::UnboundedReceiver<Boundary>,
+        mut turns: mpsc::UnboundedReceiver<Turn>,
     ) -> StopReason {
         let mut running = match self.start(first, parent).await {
             Ok(running) => running,
@@ -223,14 +187,16 @@ where
                 reason = StopReason::Engine { epoch: running.epoch.get() };
                 break;
             },
-            Some(boundary) = boundaries.recv() else break => {
-                // A boundary that is delivered again after a restart was already crossed.
-                if boundary.epoch != running.epoch {
-                    continue;
-                }
-                match self.cross(boundary).await {
+            Some(turn) = turns.recv() else break => {
+                let turned = match turn {
+                    // A boundary that is delivered again after a restart was already crossed.
+                    Turn::EpochEnds(boundary) if boundary.epoch == running.epoch => self.cross(boundary).await,
+                    Turn::EpochEnds(_) => continue,
+                    Turn::PeersChange => self.retrack(running.epoch).await.map(|()| None),
+                };
+                match turned {
                     Ok(Some(next)) => running = next,
-                    Ok(None) => break,
+                    Ok(None) => {}
                     Err(failed) => {
                         reason = failed;
                         break;
@@ -244,16 +210,25 @@ where
     /// Enters the epoch after `boundary`; `None` if the runtime stops first.
     async fn cross(&mut self, boundary: Boundary) -> Result<Option<RunningEngine>, StopReason> {
         let next = boundary.epoch.next();
-        let mut stopped = self.context.stopped();
-        let committee = select! {
-            _ = &mut stopped => {
-                return Ok(None);
-            },
-            committee = self.ledger.committee(next.get()) => committee,
-        };
-        drop(stopped);
-        let entered = enter(next, &committee, &self.schemes, &mut self.manager, self.peers_max)?;
+        let Some(committee) = self.committee(next).await else { return Ok(None) };
+        let entered = enter(next, &committee, &self.schemes, &mut self.peering)?;
         self.start(entered, boundary.block).await.map(Some)
+    }
+
+    /// Connects with whom the ledger names now.
+    async fn retrack(&mut self, epoch: Epoch) -> Result<(), StopReason> {
+        let Some(committee) = self.committee(epoch).await else { return Ok(()) };
+        let tracked = self.peering.track(&committee.peers);
+        tracked.map_err(|why| StopReason::UnusableCommittee { epoch: epoch.get(), why })
+    }
+
+    /// Asks the ledger; `None` if the runtime stops first.
+    async fn committee(&mut self, epoch: Epoch) -> Option<Committee> {
+        let mut stopped = self.context.stopped();
+        select! {
+            _ = &mut stopped => None,
+            committee = self.ledger.committee(epoch.get()) => Some(committee),
+        }
     }
 
     /// Starts the epoch's engine on `parent`.

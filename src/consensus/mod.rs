@@ -8,6 +8,7 @@
 //! * [`block`]: the ledger's block with its bytes and hash, as the engine handles it.
 //! * [`engine`]: everything of one node, started together.
 //! * `epochs`: one simplex engine for each epoch, and the step from one to the next.
+//! * `peering`: whom the network connects with.
 //! * [`leaders`], [`forwarding`]: whose turn it is, and transactions on their way to them.
 //! * [`network`]: the six channels, over real peers or simulated ones. [`Hearing`]: when each peer was last heard on them.
 //! * [`voting`]: whether a key may vote from this directory.
@@ -31,6 +32,7 @@ mod hearing;
 mod keys;
 pub mod leaders;
 pub mod network;
+mod peering;
 pub mod port;
 mod schemes;
 pub mod voting;
@@ -41,7 +43,10 @@ pub use forwarding::{ForwardedBatch, ForwardedBatches, Forwarder};
 pub use hearing::{Attended, Hearing};
 pub use keys::{PrivateKey, private_key};
 pub use leaders::Leaders;
-pub use port::{Acknowledgement, Ancestors, Committee, CurrentLeaders, FinalizedBlock, Ledger, PeerAddress, Slot, Tip};
+pub use port::{
+    Acknowledgement, Ancestors, Committee, CurrentLeaders, FinalizedBlock, Ledger, PeerAddress, Peers, PeersChanged,
+    Slot, Tip,
+};
 
 use block::Digest;
 use commonware_consensus::simplex;

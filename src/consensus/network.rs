@@ -28,7 +28,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// How many epochs' peers stay connected: the current one's and the one before, whose stragglers still catch up.
+/// How many lists of peers stay connected: the current one and the one before, whose stragglers still catch up.
 pub const TRACKED_PEER_SETS: NonZeroUsize = NZUsize!(2);
 
 /// A channel between peers.
@@ -113,7 +113,7 @@ pub struct Network<S, R, M, B> {
     pub manager: M,
     /// Told which peers broke the protocol.
     pub blocker: B,
-    /// Most peers of an epoch, this node included, that the manager has room for; it panics at more.
+    /// Most peers of a list, this node included, that the manager has room for; it panics at more.
     pub peers_max: NonZeroUsize,
 }
 

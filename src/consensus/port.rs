@@ -20,12 +20,14 @@
 
 use crate::ledger::block::Block;
 use crate::ledger::certificate::Certificate;
+pub use crate::ledger::peer_address::PeerAddress;
+use crate::ledger::validators::ValidatorSet;
 use crate::primitives::crypto::PublicKey;
 use crate::primitives::ids::Hash;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt as _};
 use futures::{Stream, stream};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,9 +66,10 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Takes a final block. The next one is delivered when the future resolves, which may be before the
     /// acknowledgement.
-    fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, ()>;
+    fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, PeersChanged>;
 
-    /// Who validates in `epoch`: by genesis for epoch 0, by the last block of the epoch before for every other.
+    /// Who validates in `epoch`, by genesis for epoch 0 and by the last block of the epoch before for every other; and who is
+    /// connected as of the newest applied block.
     ///
     /// Asked once that block was delivered, and at start; pending until it is applied. At start the answer is wanted
     /// for the epoch of the first height not acknowledged, which may be one behind the epoch that the state is in.
@@ -153,65 +156,41 @@ pub struct Tip {
     pub block: Hash,
 }
 
-/// Who takes part in an epoch, and where they are reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Who takes part in an epoch, and who is connected meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committee {
     /// Those who propose and vote.
-    pub validators: BTreeMap<PublicKey, PeerAddress>,
-    /// Those who follow. They dial; nobody dials them.
-    pub observers: BTreeMap<PublicKey, PeerAddress>,
+    pub validators: ValidatorSet,
+    /// Those to be connected with.
+    pub peers: Peers,
 }
 
-/// A peer's `host:port`. The host is an IP address or a DNS name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PeerAddress {
-    /// IP address or DNS name.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+/// Whom a node is connected with. Nobody else gets past the handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peers {
+    /// The height after which they are these. Of two, those of the higher one count.
+    pub as_of: u64,
+    /// Those that are dialled, and where they listen.
+    pub dialled: BTreeMap<PublicKey, PeerAddress>,
+    /// Those of whom nothing says where they listen. They dial.
+    pub admitted: BTreeSet<PublicKey>,
 }
 
-/// Why a text is no peer address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a peer address: expected host:port, such as 10.0.0.7:4001 or validator.example:4001")]
-pub struct ParseAddressError(String);
-
-impl std::str::FromStr for PeerAddress {
-    type Err = ParseAddressError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = || ParseAddressError(text.to_owned());
-        let (host, port) = text.rsplit_once(':').ok_or_else(malformed)?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let well_formed = host.parse::<std::net::IpAddr>().is_ok() || is_dns_name(host);
-        let port = port.parse().map_err(|_| malformed())?;
-        if !well_formed || port == 0 {
-            return Err(malformed());
-        }
-        Ok(Self { host: host.to_owned(), port })
+impl Peers {
+    /// How many there are, a node of this key among them.
+    pub fn count_with(&self, me: &PublicKey) -> usize {
+        let listed = self.dialled.contains_key(me) || self.admitted.contains(me);
+        self.dialled.len() + self.admitted.len() + usize::from(!listed)
     }
 }
 
-impl fmt::Display for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// RFC 1123, section 2.1: labels of 1 to 63 letters, digits and inner hyphens, 253 characters in all.
-fn is_dns_name(host: &str) -> bool {
-    let is_label = |label: &str| {
-        let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        (1..=63).contains(&label.len())
-            && label.bytes().all(alphabet)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    host.len() <= 253 && host.split('.').all(is_label)
+/// Whether a block changed whom a node is connected with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeersChanged {
+    /// It did: [`Ledger::committee`] tells whom now.
+    Yes,
+    /// It did not.
+    No,
 }
 
 /// Whose turn it is. A transaction sent to both reaches a block without waiting for its own node's turn.
@@ -231,17 +210,6 @@ pub struct CurrentLeaders {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
-
-    #[test]
-    fn addresses_are_strict_and_survive_text() {
-        for good in ["127.0.0.1:4001", "[::1]:4001", "validator-1.example:1", "localhost:65535"] {
-            let address: PeerAddress = good.parse().expect(good);
-            assert_eq!(address.to_string(), good);
-        }
-        for bad in ["", "127.0.0.1", ":4001", "host:0", "host:65536", "-a:1", "a..b:1", "a b:1", "a/b:1"] {
-            assert!(bad.parse::<PeerAddress>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_acknowledgement_counts_only_when_given() {

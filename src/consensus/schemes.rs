@@ -4,7 +4,6 @@ use super::Scheme;
 use super::engine::Signer;
 use super::keys::theirs;
 use crate::ledger::certificate::consensus_namespace;
-use crate::primitives::crypto::PublicKey;
 use crate::primitives::ids::ChainId;
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::certificate::{Provider, Scoped};
@@ -26,11 +25,6 @@ impl Schemes {
     /// No epoch yet.
     pub fn new(chain_id: &ChainId, signer: Signer) -> Self {
         Self { namespace: consensus_namespace(chain_id).into(), signer: Arc::new(signer), by_epoch: Arc::default() }
-    }
-
-    /// This node's key.
-    pub fn public_key(&self) -> PublicKey {
-        self.signer.public_key()
     }
 
     /// Makes `epoch`'s certificates verifiable, and its votes signable if this node votes in it.

@@ -29,7 +29,7 @@ use crate::primitives::PublicKey;
 use crate::storage::RocksStore;
 use bytes::Bytes;
 use commonware_runtime::{Runner as _, Spawner as _, Strategizer as _, Supervisor as _, tokio as runtime};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ use tracing::{error, info, warn};
 
 /// Prefix of the engine's partitions.
 const PARTITION: &str = "engine";
+/// For how many peers more than there are at its start a node makes room. Each takes some 300 KiB of queues.
+const PEERS_TO_COME: usize = 16;
 
 /// How often it is looked how much room the disk has.
 const LOOK_AT_DISK_EVERY: Duration = Duration::from_secs(10);
@@ -121,12 +123,13 @@ fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, DaemonErr
 }
 
 /// How the key takes part, by what the engine's directory and the one-time mark say.
-async fn signer(context: &runtime::Context, config: &Config, prepared: &Prepared) -> Result<Signer, DaemonError> {
+async fn signer(
+    context: &runtime::Context,
+    config: &Config,
+    prepared: &Prepared,
+    is_validator: bool,
+) -> Result<Signer, DaemonError> {
     let public_key = prepared.key.public_key();
-    let is_validator = prepared.genesis.validators().keys().contains(&public_key);
-    if !is_validator {
-        info!(key = %public_key, "this key is no validator's in the genesis: the node follows and verifies, and does not vote");
-    }
     let lost = match voting::standing(context, PARTITION, &public_key).await? {
         Standing::Votes => {
             // A crash between the record and the mark's removal leaves the mark behind.
@@ -136,6 +139,9 @@ async fn signer(context: &runtime::Context, config: &Config, prepared: &Prepared
         Standing::Unrecorded if config.key.never_voted.exists() => {
             voting::allow_first_vote(context, PARTITION, &public_key).await?;
             remove_mark(&config.key.never_voted)?;
+            if !is_validator {
+                info!(key = %public_key, "the node follows, and votes as soon as its key is a validator's");
+            }
             return Ok(Signer::Voting(private_key(&prepared.key.seed())));
         }
         Standing::OfAnother(found) => {
@@ -145,13 +151,14 @@ async fn signer(context: &runtime::Context, config: &Config, prepared: &Prepared
         Standing::JournalLost => "the journal of this key's votes is lost from the data directory",
         Standing::Unrecorded => "this key's voting record is not in the data directory",
     };
-    if is_validator {
-        let engine = engine_directory(config);
-        warn!(
+    let engine = engine_directory(config);
+    match is_validator {
+        true => warn!(
             validator = %public_key,
             engine = %engine.display(),
             "{lost}: the node rebuilds and follows, and cannot vote until its key is replaced"
-        );
+        ),
+        false => info!(key = %public_key, "{lost}: the node follows, and could not vote if its key were a validator's"),
     }
     Ok(Signer::Silent(public_key))
 }
@@ -171,16 +178,19 @@ fn remove_mark(path: &Path) -> Result<(), DaemonError> {
 }
 
 async fn serve(context: runtime::Context, config: Config, prepared: Prepared) -> Result<(), DaemonError> {
-    let (addresses, observers) = committee(&config, &prepared);
-    // Before anything is written, and before the mark that the key never voted is used up.
-    let addresses = node::located(prepared.genesis.validators(), &addresses)?;
-    let signer = signer(&context, &config, &prepared).await?;
+    // The chain is opened before the network, so that a store that cannot be used is the first thing said; and what the
+    // ledger says of the peers is held to the configuration before the mark that the key never voted is used up.
+    let chain = Chain::open(prepared.store.clone(), &prepared.genesis).await?;
+    let known = known_peers(&config, &prepared);
+    let found = node::find(&chain, &prepared.key.public_key(), &known)?;
+    drop(chain);
+    let signer = signer(&context, &config, &prepared, found.is_validator).await?;
     let peers = config.peers.iter().map(|peer| peer.address.ip()).chain([config.listen.p2p.ip()]);
     let connections = Connections {
         key: private_key(&prepared.key.seed()),
         chain_id: prepared.genesis.chain_id(),
         listen: config.listen.p2p,
-        peers_max: NonZeroUsize::new(addresses.len() + observers.len() + 1).unwrap_or(NonZeroUsize::MIN),
+        peers_max: NonZeroUsize::new(found.peers_count + PEERS_TO_COME).unwrap_or(NonZeroUsize::MIN),
         allow_private_addresses: true,
         same_machine: peers.into_iter().all(|address| address.is_loopback()),
     };
@@ -193,15 +203,12 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         signer,
         idle_interval: config.consensus.idle_interval(),
         pace: config.consensus.pace(),
-        addresses,
-        observers,
+        peers: known,
         partition: PARTITION.to_owned(),
         clock: config.rehearsal.clock(),
         pool: PoolLimits { transactions_max: config.limits.pool_transactions as usize, ..PoolLimits::default() },
         seed,
     };
-    // The chain is opened before the network, so that a store that cannot be used is the first thing said.
-    Chain::open(prepared.store.clone(), &settings.genesis).await?;
     let (network, peers) = connect(context.child("network"), connections);
     let mut running = node::start(context.child("node"), settings, network, prepared.store, strategy).await?;
     let handle = running.handle.clone();
@@ -268,16 +275,11 @@ async fn watch_disk(data_dir: PathBuf, metrics: node::NodeMetrics) {
     }
 }
 
-/// Where validators and observers are reached: the configured peers and this node, told apart by the genesis.
-fn committee(
-    config: &Config,
-    prepared: &Prepared,
-) -> (BTreeMap<PublicKey, PeerAddress>, BTreeMap<PublicKey, PeerAddress>) {
+/// Where peers are reached by the configuration's word, and this node.
+fn known_peers(config: &Config, prepared: &Prepared) -> BTreeMap<PublicKey, PeerAddress> {
     let address = |at: SocketAddr| PeerAddress { host: at.ip().to_string(), port: at.port() };
     let peers = config.peers.iter().map(|peer| (peer.public_key, address(peer.address)));
-    let everyone = peers.chain([(prepared.key.public_key(), address(config.listen.p2p))]);
-    let validators: BTreeSet<&PublicKey> = prepared.genesis.validators().keys().iter().collect();
-    everyone.partition(|(key, _)| validators.contains(key))
+    peers.chain([(prepared.key.public_key(), address(config.listen.p2p))]).collect()
 }
 
 fn tls(config: &Config) -> Result<Option<tonic::transport::ServerTlsConfig>, DaemonError> {

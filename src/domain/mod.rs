@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod financing;
+pub mod governance;
 pub mod payments;
 pub mod tokens;
 pub mod trade;

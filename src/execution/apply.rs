@@ -3,7 +3,7 @@
 use super::invariants::{self, BrokenInvariant};
 use super::transaction::{Envelope, Transaction};
 use super::work::work_of;
-use crate::domain::{financing, tokens, trade};
+use crate::domain::{financing, governance, tokens, trade};
 use crate::ledger::blinding::{Blinding, Openings};
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
 use crate::ledger::changes::Planned;
@@ -15,7 +15,7 @@ use crate::ledger::limits::{
     HISTORY_ROOTS_KEPT, REQUEST_RETENTION_MS, REQUESTS_PER_DUE_ENTRY_MAX,
 };
 use crate::ledger::outcome::due_outcome_id;
-use crate::ledger::validators::VALIDATORS_KEY;
+use crate::ledger::validators::validators_of;
 use crate::ledger::{
     Change, Changes, Context, Decline, Due, DueKey, DueKind, Entry, Header, HistoryRoot, MovementKind, Outcome,
     Parameters, Reason, Request, ReserveLine, SignedTransaction, Status, Tip, Touched, ValidatorSet, View, WorkingSet,
@@ -176,8 +176,10 @@ impl BlockExecutor {
         let state = WorkingSet::new(view);
         let view: &dyn View = &state;
         let tip: Tip = view.read(&TIP_KEY).ok_or(InvalidBlock::State("tip"))?;
-        let validators: ValidatorSet = view.read(&VALIDATORS_KEY).ok_or(InvalidBlock::State("validators"))?;
         let parameters: Parameters = view.read(&PARAMETERS_KEY).ok_or(InvalidBlock::State("parameters"))?;
+        let epoch_length = parameters.epoch_length.max(1);
+        let epoch = (parent.height + 1) / epoch_length;
+        let validators = validators_of(view, epoch).ok_or(InvalidBlock::State("validators"))?;
         if place.time <= parent.time {
             return Err(InvalidBlock::TimeNotAfterParent { time: place.time, parent_time: parent.time });
         }
@@ -192,7 +194,7 @@ impl BlockExecutor {
             state,
             place,
             tip,
-            epoch_length: parameters.epoch_length.max(1),
+            epoch_length,
             validators,
             outcomes,
             openings,
@@ -253,12 +255,13 @@ impl BlockExecutor {
     pub fn close(mut self) -> Result<Executed, BrokenInvariant> {
         self.schedule_forgetting();
         let height = self.height();
+        let next_validators = self.end_epoch();
         for (planned, place) in std::mem::take(&mut self.fell_due).into_iter().zip(0..) {
             self.record(due_outcome_id(height, place), planned);
         }
         let reserve_lines = tokens::reserve_lines(&self.state, self.place.time);
         let outcomes = std::mem::take(&mut self.outcomes);
-        let header = self.header(&outcomes, &reserve_lines);
+        let header = self.header(&outcomes, &reserve_lines, &next_validators);
         self.advance_tip(&header);
 
         let (changes, touched) = self.state.finish();
@@ -281,9 +284,20 @@ impl BlockExecutor {
         self.parent.height + 1
     }
 
-    fn header(&self, outcomes: &[Outcome], reserve_lines: &[ReserveLine]) -> Header {
+    /// The validators of the next block: where the block ends an epoch, those that governance decided on in it.
+    fn end_epoch(&mut self) -> ValidatorSet {
+        let (height, next_epoch) = (self.height(), (self.height() + 1) / self.epoch_length);
+        if next_epoch == height / self.epoch_length {
+            return self.validators.clone();
+        }
+        let mut changes = Changes::new(&self.state);
+        governance::turn(&mut changes, height, next_epoch);
+        self.take_over_due(changes.finish());
+        validators_of(&self.state, next_epoch).unwrap_or_else(|| self.validators.clone())
+    }
+
+    fn header(&self, outcomes: &[Outcome], reserve_lines: &[ReserveLine], next_validators: &ValidatorSet) -> Header {
         let signed: Vec<SignedTransaction> = self.transactions.iter().map(|each| each.signed().clone()).collect();
-        let validators_hash = self.validators.hash();
         Header {
             chain_id: self.parent.chain_id,
             epoch: self.height() / self.epoch_length,
@@ -298,8 +312,8 @@ impl BlockExecutor {
             outcomes_root: outcomes_root(&outcomes.iter().map(Outcome::hash).collect::<Vec<_>>()),
             parent_state_digest: self.parent_accumulator.digest(),
             history_root: self.tip.history.root(),
-            validators_hash,
-            next_validators_hash: validators_hash,
+            validators_hash: self.validators.hash(),
+            next_validators_hash: next_validators.hash(),
             reserves_root: reserves_root(reserve_lines),
         }
     }
@@ -320,11 +334,16 @@ impl BlockExecutor {
                 }
                 Due::LoanAgeing(loan) => financing::age_loan(&mut changes, loan, self.place.time),
             }
-            let mut planned = changes.finish();
-            self.state.take_over(std::mem::take(&mut planned.writes));
-            if !planned.effects.is_empty() || !planned.movements.is_empty() {
-                self.fell_due.push(planned);
-            }
+            let planned = changes.finish();
+            self.take_over_due(planned);
+        }
+    }
+
+    /// Takes over what was planned of something that fell due, and has it recorded if there is something to tell.
+    fn take_over_due(&mut self, mut planned: Planned) {
+        self.state.take_over(std::mem::take(&mut planned.writes));
+        if !planned.effects.is_empty() || !planned.movements.is_empty() {
+            self.fell_due.push(planned);
         }
     }
 

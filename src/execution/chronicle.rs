@@ -10,15 +10,17 @@ use super::{
     BlockExecutor, Envelope, Executed, Ineligible, InvalidBlock, Operation, ParentState, Place, Transaction,
     apply_block, invariants,
 };
+use crate::domain::governance::RotateValidatorKey;
 use crate::domain::payments;
 use crate::domain::tokens::{
     Allocation, ApproveIssuance, AssetClass, AttestReserves, RequestIssuance, RequestRedemption, ReserveAsset,
 };
 use crate::ledger::block::{Block, outcome_leaf};
-use crate::ledger::receipt::{LaterHeader, PlacedTransaction, Receipt, TrustRoot};
+use crate::ledger::receipt::{Handover, LaterHeader, PlacedTransaction, Receipt, TrustRoot};
 use crate::ledger::transaction::{TransactionSignature, transaction_signing_payload};
+use crate::ledger::validators::{sets_until, validators_of};
 use crate::ledger::view::MemoryView;
-use crate::ledger::{Account, Entry, Header, Outcome, Role, SignedTransaction, consensus_namespace};
+use crate::ledger::{Account, Entry, Header, Outcome, Role, SignedTransaction, ValidatorSet, consensus_namespace};
 use crate::primitives::crypto::{sha256, signing_payload, write_varint};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::ids::{ObjectKind, Origin};
@@ -167,7 +169,35 @@ impl Chronicle {
             write_body: |envelope, operations| format!("{envelope:?}{operations:?}").into_bytes(),
         };
         PEOPLE.iter().for_each(|(name, ..)| chronicle.know(key(name)));
+        NODES.iter().for_each(|name| chronicle.know(key(name)));
         chronicle
+    }
+
+    /// A chain at its genesis with an account of governance, which any two of three keys sign for.
+    pub fn governed() -> Self {
+        let mut file = genesis_file();
+        file.accounts.push(AccountSpec {
+            name: "governance".to_owned(),
+            keys: GOVERNORS.map(|name| public(&key(name)).to_string()).to_vec(),
+            threshold: 2,
+            roles: vec![Role::Governance.name().to_owned()],
+            legal_entity_id: String::new(),
+            parent: None,
+        });
+        let mut chronicle = Self::of(&file);
+        GOVERNORS.iter().chain(&NEWCOMERS).for_each(|name| chronicle.know(key(name)));
+        chronicle
+    }
+
+    /// Has governance put one node's key in another's place, in a block of its own. Both persons sign, and the new key.
+    pub fn replace_validator(&mut self, from: &str, to: &str) {
+        let [public_key, new_public_key] = [from, to].map(|name| public(&key(name)));
+        let address = format!("{to}.example:7500").parse().expect("an address");
+        let rotate = RotateValidatorKey { public_key, new_public_key, address };
+        let draft = self.draft(id("governance"), vec![rotate.into()]);
+        let keys = [GOVERNORS[0], GOVERNORS[2], to].map(|name| public(&key(name)));
+        let outcomes = self.append(1_000, &[self.sign_with(&draft, &keys)]);
+        assert!(outcomes[0].is_applied(), "{}", reason(&outcomes[0]));
     }
 
     /// The same, with bodies as the wire has them.
@@ -251,8 +281,37 @@ impl Chronicle {
 
     /// Where the next block stands, so much after the last.
     pub fn place(&self, ms_later: u64) -> Place {
-        let turn = self.blocks.len() % self.genesis.validators().keys().len();
-        Place { time: BlockTime(self.now().0 + ms_later), proposer: self.genesis.validators().keys()[turn] }
+        let height = self.blocks.len() + 1;
+        let validators = self.validators_at(height as u64);
+        let turn = self.blocks.len() % validators.keys().len();
+        Place { time: BlockTime(self.now().0 + ms_later), proposer: validators.keys()[turn] }
+    }
+
+    /// The validators of the block at a height.
+    pub fn validators_at(&self, height: u64) -> ValidatorSet {
+        let epoch = height / self.genesis.epoch_length();
+        validators_of(&*self.tip().view, epoch).expect("every epoch has validators")
+    }
+
+    /// A height's certificate by the first of its epoch's validators that make a quorum. Their keys are known.
+    pub fn certificate(&self, height: u64) -> Bytes {
+        let (header, validators) = (self.headers()[height as usize].clone(), self.validators_at(height));
+        let keys: Vec<SigningKey> = validators.keys().iter().map(|key| self.keyring[key].clone()).collect();
+        let places: Vec<usize> = (0..validators.quorum()).collect();
+        certificate_of((header.chain_id, header.epoch, header.hash()), &keys, &places)
+    }
+
+    /// The handovers from the genesis' validators to those of an epoch.
+    pub fn handovers(&self, epoch: u64) -> Vec<Handover> {
+        let mut sets = sets_until(&*self.tip().view, epoch, usize::MAX);
+        sets.retain(|(from, _)| *from > 0);
+        sets.reverse();
+        let handover = |(from, next_validators): (u64, ValidatorSet)| {
+            let height = from * self.genesis.epoch_length() - 1;
+            let header = self.headers()[height as usize].clone();
+            Handover { header, certificate: self.certificate(height), next_validators }
+        };
+        sets.into_iter().map(handover).collect()
     }
 
     /// The next block as its leader builds it, and what it left out.
@@ -380,11 +439,16 @@ impl Chronicle {
             header: block.header.clone(),
             later,
             anchor: None,
-            certificate: certificate(&headers[certified_at as usize], &NODES, &[0, 1, 2]),
-            handovers: Vec::new(),
+            certificate: self.certificate(certified_at),
+            handovers: self.handovers(certified_at / self.genesis.epoch_length()),
         }
     }
 }
+
+/// Those who govern a [`Chronicle::governed`]: any two of them.
+const GOVERNORS: [&str; 3] = ["governor-0", "governor-1", "governor-2"];
+/// Nodes that do not validate yet.
+const NEWCOMERS: [&str; 2] = ["node-4", "node-5"];
 
 /// The validators of every chronicle, by name.
 pub(crate) const NODES: [&str; 4] = ["node-0", "node-1", "node-2", "node-3"];

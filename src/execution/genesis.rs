@@ -7,12 +7,13 @@
 use super::apply::settle;
 use crate::domain::accounts::bring_legal_entity;
 use crate::domain::financing::{ForbiddenPurposes, Parameter, ParameterValue, forbid_purposes, set_parameter};
+use crate::domain::governance;
 use crate::domain::tokens::{self, AssetClass, AssetRule, ReservePolicy, TokenTerms};
 use crate::ledger::account::KeySet;
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
 use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
 use crate::ledger::legal_entity::check_legal_entity_id;
-use crate::ledger::validators::VALIDATORS_KEY;
+use crate::ledger::validators::FromEpoch;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
     Account, Block, Changes, Header, HistoryRoot, OpenItem, Parameters, ReserveLine, Roles, Tip, ValidatorSet,
@@ -264,6 +265,12 @@ impl Genesis {
         &self.validators
     }
 
+    fn named_validators(&self) -> impl Iterator<Item = (PublicKey, &str)> {
+        // They were read when the file was.
+        let named = |spec: &'_ ValidatorSpec| spec.public_key.parse().ok();
+        self.file.validators.iter().filter_map(move |spec| Some((named(spec)?, spec.name.as_str())))
+    }
+
     /// How many heights an epoch has.
     pub fn epoch_length(&self) -> u64 {
         self.file.epoch_length
@@ -293,7 +300,8 @@ impl Genesis {
             let set = forbid_purposes(&mut changes, forbidden.clone());
             set.map_err(|reason| invalid(format!("forbidden_purposes[{index}]"), reason.explanation()))?;
         }
-        changes.put(&VALIDATORS_KEY, &self.validators);
+        governance::list_validators(&mut changes, self.named_validators());
+        changes.put(&FromEpoch(0), &self.validators);
         changes.put(&PARAMETERS_KEY, &Parameters { epoch_length: self.file.epoch_length });
 
         let time = BlockTime(self.file.time_ms);

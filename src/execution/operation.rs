@@ -1,6 +1,6 @@
 //! The dispatch: which room does which operation.
 
-use crate::domain::{accounts, financing, payments, tokens, trade};
+use crate::domain::{accounts, financing, governance, payments, tokens, trade};
 use crate::ledger::{Changes, Context, Place, Reason};
 
 macro_rules! operations {
@@ -82,6 +82,12 @@ operations! {
     DeclareForeignAccount => financing,
     LinkForeignAccount => financing,
     SetForbiddenPurposes => financing,
+    AddValidator => governance,
+    RemoveValidator => governance,
+    RotateValidatorKey => governance,
+    SetValidatorAddress => governance,
+    AddObserver => governance,
+    RemoveObserver => governance,
 }
 
 impl From<trade::IssueCreditNote> for Operation {

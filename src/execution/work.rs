@@ -22,6 +22,7 @@
 //! | a lender of a loan, wherever a loan changes | 16, and the most of them |
 //! | interest that a loan bears | 256 |
 //! | a deadline that it may set: a redemption's, a buyer's term under an order | as many as let a block set no more than one works off |
+//! | a peer among those that a change of the validators is held to | 3, and the most of them |
 //! | what else an operation reads and writes | its entries, its largest case |
 //!
 //! # Invariants
@@ -31,7 +32,7 @@ use super::operation::Operation;
 use super::transaction::Transaction;
 use crate::domain::financing::{Citation, RequestFinancing};
 use crate::ledger::limits::{
-    ACCOUNT_DEPTH_MAX, BLOCK_WORK_MAX, DUE_OUTCOMES_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX,
+    ACCOUNT_DEPTH_MAX, BLOCK_WORK_MAX, DUE_OUTCOMES_MAX, EVENTS_PER_ORDER_MAX, ISSUANCE_ALLOCATIONS_MAX, PEERS_MAX,
     PROGRAMME_PARTICIPANTS_MAX, TOKENS_MAX,
 };
 use bytes::Bytes;
@@ -55,6 +56,8 @@ const INTEREST: u64 = 256;
 /// A deadline, which a later block works off with an outcome of its own: were they set faster than that, all that falls due would be
 /// late, and ever later.
 const DEADLINE: u64 = BLOCK_WORK_MAX / DUE_OUTCOMES_MAX as u64;
+/// How often an operation of governance reads the list of peers.
+const PEER_LISTS: u64 = 3;
 const LEGS_MAX: u64 = 1 + PROGRAMME_PARTICIPANTS_MAX as u64;
 const OUTCOME_BYTES_PER_UNIT: usize = 64;
 const SIGNATURE_BYTES: usize = 64;
@@ -108,6 +111,12 @@ impl Operation {
             }
             Self::LinkForeignAccount(link) => 6 + work_of_foreign_receipt(&link.receipt),
             Self::SetForbiddenPurposes(_) => 12,
+            Self::AddValidator(_)
+            | Self::RemoveValidator(_)
+            | Self::RotateValidatorKey(_)
+            | Self::SetValidatorAddress(_)
+            | Self::AddObserver(_)
+            | Self::RemoveObserver(_) => 12 + PEER_LISTS * PEERS_MAX as u64,
             Self::DeclareDefault(_) => 16 + INTEREST,
             Self::PayInvoice(_) | Self::RepayLoan(_) | Self::RecordRecovery(_) | Self::WriteOffLoan(_) => {
                 24 + INTEREST + LEG * LEGS_MAX

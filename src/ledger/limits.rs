@@ -106,5 +106,9 @@ pub const PARAMETER_VALUES_MAX: usize = 64;
 pub const TOKENS_MAX: usize = 256;
 /// How many history roots state keeps, so how many blocks a citation's path stays usable.
 pub const HISTORY_ROOTS_KEPT: u64 = 65_536;
+/// Most validators and observers together: a node keeps queues for all of them.
+pub const PEERS_MAX: usize = 200;
+/// A ledger of so many validators keeps so many: fewer bear the loss of none.
+pub const VALIDATORS_KEPT_MIN: usize = 4;
 /// Farthest that a block's time may lie ahead of a validator's clock before it waits with its vote.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 500;

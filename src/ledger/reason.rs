@@ -4,7 +4,7 @@
 //! fields. `docs/reasons.md` is made from it and a test holds the two together.
 //!
 //! Codes go by the hundred: 1xx any operation, 2xx accounts, 3xx tokens and reserves, 4xx payments, 5xx trade,
-//! 6xx financing, 7xx the lender's rules and, from 740 on, other networks.
+//! 6xx financing, 7xx the lender's rules and, from 740 on, other networks, 8xx validators and observers.
 
 use super::outcome::Value;
 use crate::primitives::{AccountId, Amount, BlockTime, Hash, ObjectId, TokenId};
@@ -321,6 +321,29 @@ reasons! {
         "The network's account is linked already, to the account named.";
     748 "FOREIGN_LEGAL_ENTITY_DIFFERS" ForeignLegalEntityDiffers { legal_entity_id: String, foreign_legal_entity_id: String }
         "The network's account is of another legal entity than the account here.";
+
+    800 "UNKNOWN_VALIDATOR" UnknownValidator { public_key: String }
+        "No validator has this key, now or from the next epoch on.";
+    801 "UNKNOWN_OBSERVER" UnknownObserver { public_key: String }
+        "No observer is listed under this key.";
+    802 "PEER_LISTED" PeerListed { public_key: String, standing: &'static str }
+        "The key is listed already, with the standing named.";
+    803 "VALIDATOR_KEY_RETIRED" ValidatorKeyRetired { public_key: String }
+        "The key validated before and was taken out. What it signed then may be anywhere, so it never validates again: make a new key.";
+    804 "VALIDATOR_KEY_DID_NOT_SIGN" ValidatorKeyDidNotSign { public_key: String }
+        "The new validator's key did not sign, so it may be mistyped, or nobody's. Have its holder sign the transaction too.";
+    805 "VALIDATOR_ADDRESS_TAKEN" ValidatorAddressTaken { address: String, public_key: String }
+        "The peer named listens at this address, and two cannot.";
+    806 "VALIDATOR_CHANGE_PENDING" ValidatorChangePending { public_key: String, standing: &'static str, in_force_epoch: u64 }
+        "A change of this validator waits for the epoch named. Ask again once that has begun.";
+    807 "TOO_FEW_VALIDATORS" TooFewValidators { validators: u64, validators_min: u64 }
+        "From the next epoch on there would be fewer validators than this. Four bear the loss of one; fewer bear the loss of none.";
+    808 "TOO_MANY_VALIDATORS" TooManyValidators { validators_max: u64 }
+        "The ledger has no more validators than this.";
+    809 "TOO_MANY_VALIDATOR_CHANGES" TooManyValidatorChanges { leaving: u64, leaving_max: u64, joining: u64, joining_max: u64 }
+        "So many validators would leave, or join, at one epoch's end that those who stay make no quorum by themselves. Wait for the epoch to end.";
+    810 "TOO_MANY_PEERS" TooManyPeers { peers_max: u64 }
+        "The ledger lists no more validators and observers than this. Take an observer off the list first.";
 }
 
 impl Reason {

@@ -288,6 +288,17 @@ impl Receipt {
         self.transaction.as_ref().map_or(self.outcome.transaction_id, |transaction| transaction.signed.id())
     }
 
+    /// The same for who trusts the validators of a later epoch than the genesis': without the handovers that lead up to them,
+    /// which prove nothing more. Where none of its handovers is from them, or to them, it stays as it is.
+    #[must_use]
+    pub fn from_validators(mut self, trusted: &ValidatorSet) -> Self {
+        let hash = trusted.hash();
+        let begins = self.handovers.iter().position(|handover| handover.header.validators_hash == hash);
+        let ended = self.handovers.last().filter(|last| last.next_validators == *trusted).map(|_| self.handovers.len());
+        self.handovers.drain(..begins.or(ended).unwrap_or_default());
+        self
+    }
+
     /// Verifies everything, from the transaction's signatures up to the quorum's.
     ///
     /// # Errors

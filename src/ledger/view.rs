@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// The columns of the state. Each belongs to one room, or to the ledger. The tag enters the state's digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Column {
-    /// One entry each: the chain's tip, the validators.
+    /// One entry each: the chain's tip, its parameters, when its peers changed.
     Chain,
     /// The roots of recent histories, by height.
     HistoryRoots,
@@ -81,6 +81,12 @@ pub enum Column {
     ForeignAccounts,
     /// Purposes that a law forbids, with the lists that were and will be in force.
     ForbiddenPurposes,
+    /// Validators and observers, by their keys.
+    Peers,
+    /// The validators of each epoch from which they were others, the latest first.
+    ValidatorSets,
+    /// Keys that validated and never will again.
+    RetiredValidatorKeys,
 }
 codec_tag!(Column {
     Chain = 0,
@@ -114,6 +120,9 @@ codec_tag!(Column {
     Networks = 29,
     ForeignAccounts = 30,
     ForbiddenPurposes = 31,
+    Peers = 32,
+    ValidatorSets = 33,
+    RetiredValidatorKeys = 34,
 });
 
 /// A type of state entry: where it is kept and under what key.

@@ -159,6 +159,9 @@ pub enum Fault {
     /// The certificate does not hold.
     #[error("its certificate does not hold: {0}")]
     Certificate(CertificateError),
+    /// Nothing says who validated the epoch.
+    #[error("the state does not say who validated epoch {0}")]
+    NoValidators(u64),
     /// Nobody's certificate covers the end of the chain.
     #[error("no certificate covers it, nor any block after it")]
     Uncertified,
@@ -183,7 +186,7 @@ pub fn audit<R: Reader, S: Strategy, G: CryptoRng + Send>(
     let claimed = Header::from_bytes(&applied)
         .map_err(|cause| AuditError::Genesis(NodeError::record("the applied header", cause)))?;
     let comparing = Comparing::new(store, strategy, rng);
-    let mut reading = Reading::new(store, genesis, strategy);
+    let mut reading = Reading::new(store, genesis, strategy)?;
     let mut auditor = Auditor::begin(store, genesis)?;
     auditor.check_genesis(&reading, &comparing).map_err(|failure| failure.at(0))?;
 

@@ -17,9 +17,9 @@ pub enum NodeError {
     /// The genesis file cannot be used.
     #[error("{0}")]
     Genesis(Arc<GenesisError>),
-    /// A validator cannot be reached, because nothing says where it is. It must not be left out: the quorum is of all of them.
+    /// A validator cannot be reached, because nothing says where it is.
     #[error(
-        "the configuration does not say where validator {0} listens: add it to the peers. Every validator of the ledger has to be among them"
+        "neither the configuration nor the ledger says where validator {0} listens: add it to the peers, or have governance set its address"
     )]
     ValidatorWithoutAddress(PublicKey),
     /// Consensus did not start.

@@ -4,15 +4,17 @@ use super::chain::{Chain, object_places, transaction_place, transaction_places};
 use super::error::NodeError;
 use super::finality::{Finality, Notice};
 use super::halt::Halt;
+use super::handovers::Handovers;
 use super::intake::{Intake, Rejected};
 use super::liveness::Liveness;
 use super::metrics::NodeMetrics;
 use super::newest::NewestBlocks;
 use super::proofs;
 use super::records::TransactionPlace;
+use super::seats::Seats;
 use super::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, HistoryStep, Identity, KnownTransaction, LedgerHandle,
-    Mode, NamedValidator, PendingTransaction, Snapshot, Status, Submission, Unavailable,
+    PendingTransaction, Snapshot, Status, Submission, Unavailable,
 };
 use super::transactions::TransactionDesk;
 use crate::admission::Refusal;
@@ -49,10 +51,10 @@ pub struct Parts<E, S, T: Strategy> {
     pub context: E,
     /// What never changes.
     pub identity: Identity,
-    /// What the node does in consensus.
-    pub mode: Mode,
-    /// The validators, by name.
-    pub validators: Vec<NamedValidator>,
+    /// Who validates.
+    pub seats: Arc<Seats>,
+    /// From whom to whom.
+    pub handovers: Handovers,
     /// The chain.
     pub chain: Arc<Chain<S>>,
     /// Where transactions wait.
@@ -69,8 +71,6 @@ pub struct Parts<E, S, T: Strategy> {
     pub metrics: NodeMetrics,
     /// Whom the node hears, and whether blocks become final.
     pub liveness: Liveness,
-    /// How many validators it takes.
-    pub quorum: usize,
 }
 
 impl<E: Runtime, S: Store, T: Strategy> NodeHandle<E, S, T> {
@@ -260,7 +260,9 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         let mut heights = self.finality.heights();
         loop {
             heights.borrow_and_update();
-            if let Some(receipt) = proofs::receipt(&self.chain, &self.newest, &id, checkpoint_height)? {
+            if let Some(receipt) =
+                proofs::receipt(&self.chain, (&self.newest, &self.handovers), &id, checkpoint_height)?
+            {
                 return Ok(Some(receipt));
             }
             let Some(place) = transaction_place(self.chain.store(), &id)? else { return Ok(None) };
@@ -297,16 +299,17 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
         let head = self.parts.chain.head();
         let waiting = self.parts.desk.waiting();
         let pulse = self.parts.liveness.pulse(self.parts.context.current(), head.header.time.0, waiting);
+        let seated = self.parts.seats.now();
         Status {
-            mode: self.parts.mode,
+            mode: self.parts.seats.mode(),
             height: head.header.height,
             time: head.header.time,
             block_hash: head.hash,
             epoch: head.header.epoch,
             parent_state_digest: head.header.parent_state_digest,
-            validators: self.parts.validators.clone(),
+            validators: seated.named.clone(),
             heard: pulse.heard,
-            quorum: self.parts.quorum,
+            quorum: seated.validators.quorum(),
             final_age: pulse.final_age,
             stands_still: pulse.stands_still,
             pool_transactions: waiting,

@@ -24,15 +24,15 @@ use super::pacing::Pacing;
 use super::proofs;
 use super::records::BlockRecord;
 use super::relay::Proposals;
+use super::seats::{Seats, committee};
 use super::transactions::TransactionDesk;
 use crate::admission::Refusal;
 use crate::consensus::{
-    Ancestors, Committee, FinalizedBlock, Ledger, Pace, PeerAddress, Runtime, Slot, StopReason, Tip,
+    Ancestors, Committee, FinalizedBlock, Ledger, Pace, PeerAddress, PeersChanged, Runtime, Slot, StopReason, Tip,
 };
 use crate::execution::{BlockExecutor, Executed, Ineligible, InvalidBlock, Place, Transaction, apply_block};
+use crate::ledger::Block;
 use crate::ledger::limits::CLOCK_AHEAD_MS_MAX;
-use crate::ledger::validators::VALIDATORS_KEY;
-use crate::ledger::{Block, ValidatorSet, View};
 use crate::primitives::{BlockTime, Hash, PublicKey, TransactionId};
 use crate::storage::{Store, StoreView};
 use commonware_parallel::Strategy;
@@ -79,10 +79,10 @@ pub struct LedgerParts<E, S, T: Strategy> {
     pub pace: Pace,
     /// How much this node offers when it leads.
     pub pacing: Mutex<Pacing>,
-    /// Where validators are reached.
-    pub addresses: BTreeMap<PublicKey, PeerAddress>,
-    /// Those who follow without validating, and where they are reached.
-    pub observers: BTreeMap<PublicKey, PeerAddress>,
+    /// Who validates.
+    pub seats: Arc<Seats>,
+    /// Where peers listen, as the configuration says.
+    pub peers: BTreeMap<PublicKey, PeerAddress>,
 }
 
 /// The node's ledger. Cheap to clone; all clones are the one ledger.
@@ -108,13 +108,19 @@ impl<E: Runtime, S: Store, T: Strategy> Ledger for NodeLedger<E, S, T> {
         async move { parts.verify(slot, block, ancestors).await }.boxed()
     }
 
-    fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, ()> {
+    fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, PeersChanged> {
         let parts = self.parts.clone();
         async move {
             let FinalizedBlock { block, acknowledgement, .. } = finalized;
             match parts.commit(block).await {
-                Ok(()) => acknowledgement.give(),
-                Err(error) => parts.halt.stop(error).await,
+                Ok(peers) => {
+                    acknowledgement.give();
+                    peers
+                }
+                Err(error) => {
+                    parts.halt.stop(error).await;
+                    PeersChanged::No
+                }
             }
         }
         .boxed()
@@ -397,20 +403,21 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
     }
 
     /// Commits a final block, and before it any final block that was stored and never applied.
-    async fn commit(self: &Arc<Self>, block: Arc<Block>) -> Result<(), NodeError> {
+    async fn commit(self: &Arc<Self>, block: Arc<Block>) -> Result<PeersChanged, NodeError> {
         let applied = self.chain.head().header.height;
+        let mut peers = PeersChanged::No;
         for height in applied + 1..block.header().height {
             let stored = proofs::stored_block(self.chain.store(), height)?.ok_or(NodeError::MissingBlock(height))?;
             info!(height, "applying a block that was final before the node stopped");
-            self.commit_next(stored).await?;
+            self.commit_next(stored, &mut peers).await?;
         }
         if block.header().height > applied {
-            self.commit_next(block).await?;
+            self.commit_next(block, &mut peers).await?;
         }
-        Ok(())
+        Ok(peers)
     }
 
-    async fn commit_next(self: &Arc<Self>, block: Arc<Block>) -> Result<(), NodeError> {
+    async fn commit_next(self: &Arc<Self>, block: Arc<Block>, peers: &mut PeersChanged) -> Result<(), NodeError> {
         let started = self.context.current();
         let (height, block_hash) = (block.header().height, block.hash());
         let executed = match self.chain.executed(&block_hash) {
@@ -426,6 +433,9 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
             }
         };
         self.chain.commit(&executed).await?;
+        if self.seats.committed(&self.chain, &executed)? {
+            *peers = PeersChanged::Yes;
+        }
         self.metrics.committed(&executed, self.time_since(started).as_secs_f64());
         self.pacing().finalized(height, block_hash);
         self.metrics.proposal_transactions_max.set(i64::try_from(self.pacing().limit()).unwrap_or(i64::MAX));
@@ -444,18 +454,13 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
 
     async fn committee(&self, epoch: u64) -> Committee {
         debug!(epoch, "naming the committee");
-        let view = StoreView::new(self.chain.store().clone());
-        let validators = (&view as &dyn View).read::<ValidatorSet>(&VALIDATORS_KEY);
-        let missing = NodeError::MissingRecord("the validator set");
-        match (view.check(), validators) {
-            (Err(error), _) => self.halt.stop(error.into()).await,
-            (Ok(()), None) => self.halt.stop(missing).await,
-            (Ok(()), Some(validators)) => match located(&validators, &self.addresses) {
-                Ok(validators) => return Committee { validators, observers: self.observers.clone() },
-                Err(error) => self.halt.stop(error).await,
-            },
+        match committee(self.chain.store(), epoch, &self.peers) {
+            Ok(committee) => committee,
+            Err(error) => {
+                self.halt.stop(error).await;
+                futures::future::pending().await
+            }
         }
-        futures::future::pending().await
     }
 
     /// Runs work on the runtime's blocking pool, away from the engine's tasks. `None` if the node is shutting down.
@@ -496,22 +501,6 @@ impl Drop for Awaited<'_> {
             info!("{}", self.what);
         }
     }
-}
-
-/// Where each of the validators is. All of them or none: a committee without some would be another quorum, and final what
-/// the ledger's own quorum never saw.
-///
-/// # Errors
-/// One has no address.
-pub fn located(
-    validators: &ValidatorSet,
-    addresses: &BTreeMap<PublicKey, PeerAddress>,
-) -> Result<BTreeMap<PublicKey, PeerAddress>, NodeError> {
-    let located = validators.keys().iter().map(|key| match addresses.get(key) {
-        Some(address) => Ok((*key, address.clone())),
-        None => Err(NodeError::ValidatorWithoutAddress(*key)),
-    });
-    located.collect()
 }
 
 /// Why a block was not executed to its end.

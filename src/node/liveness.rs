@@ -8,9 +8,9 @@
 use super::chain::Chain;
 use super::clock::LedgerClock;
 use super::metrics::NodeMetrics;
+use super::seats::Seats;
 use super::transactions::TransactionDesk;
 use crate::consensus::{Hearing, Runtime};
-use crate::ledger::ValidatorSet;
 use crate::primitives::PublicKey;
 use crate::storage::Store;
 use commonware_parallel::Strategy;
@@ -81,7 +81,7 @@ pub struct Watched<S, T: Strategy> {
     /// Who is silent.
     pub liveness: Liveness,
     /// Whose silence matters.
-    pub validators: ValidatorSet,
+    pub seats: Arc<Seats>,
     /// What is final.
     pub chain: Arc<Chain<S>>,
     /// What waits to be.
@@ -92,7 +92,7 @@ pub struct Watched<S, T: Strategy> {
 
 /// Keeps the gauges of liveness, and says in the log when finality is lost and when it is back, until the runtime stops.
 pub async fn watch<E: Runtime, S: Store, T: Strategy>(context: E, watched: Watched<S, T>) {
-    let Watched { liveness, validators, chain, desk, metrics } = watched;
+    let Watched { liveness, seats, chain, desk, metrics } = watched;
     let mut told = false;
     metrics.validators.set(validators.keys().len() as i64);
     loop {
@@ -100,6 +100,7 @@ pub async fn watch<E: Runtime, S: Store, T: Strategy>(context: E, watched: Watch
         let header = &chain.head().header;
         let waiting = desk.waiting();
         let pulse = liveness.pulse(context.current(), header.time.0, waiting);
+        let validators = &seats.now().validators;
         let heard = validators.keys().iter().filter(|key| pulse.heard.contains(key)).count();
         metrics.validators_heard.set(heard as i64);
         metrics.pool_transactions.set(waiting as i64);

@@ -3,6 +3,7 @@
 //! * [`start`]: everything below gRPC, on whatever runtime, network and store it is given.
 //! * `chain`: the committed state, and the executed blocks above it. Its `commit` is the only writer of state.
 //! * `ledger`: proposals, verdicts, and final blocks.
+//! * `seats`: who validates and who is connected. `handovers`: from whom to whom.
 //! * `intake`, `transactions`, `relay`: the way in, where transactions wait, and their way between nodes.
 //! * `liveness`: whether blocks become final, and who is silent.
 //! * [`audit`]: a stopped node's data, executed again and compared.
@@ -23,6 +24,7 @@ mod error;
 mod finality;
 mod halt;
 mod handle;
+mod handovers;
 mod intake;
 mod ledger;
 mod liveness;
@@ -32,6 +34,7 @@ mod pacing;
 mod proofs;
 mod records;
 mod relay;
+mod seats;
 pub mod service;
 mod shared_queue;
 mod start;
@@ -46,7 +49,7 @@ pub use config::{Config, ConfigError};
 pub use error::NodeError;
 pub use halt::Halted;
 pub use handle::NodeHandle;
-pub use ledger::located;
 pub use metrics::NodeMetrics;
 pub use records::{BlockRecord as StoredRecord, TransactionPlace};
+pub use seats::{Found, find};
 pub use start::{NodeSettings, RunningNode, start};

@@ -2,6 +2,7 @@
 
 use super::chain::{Chain, transaction_place};
 use super::error::NodeError;
+use super::handovers::Handovers;
 use super::newest::NewestBlocks;
 use super::records::node_key;
 use crate::consensus::block::SealedBlock;
@@ -39,7 +40,7 @@ pub fn stored_certificate<R: Reader>(store: &R, height: u64) -> Result<Option<By
 /// The store failed or holds what no committer wrote.
 pub fn receipt<S: Store>(
     chain: &Chain<S>,
-    newest: &NewestBlocks,
+    (newest, handovers): (&NewestBlocks, &Handovers),
     id: &TransactionId,
     checkpoint_height: Option<u64>,
 ) -> Result<Option<Receipt>, NodeError> {
@@ -52,7 +53,8 @@ pub fn receipt<S: Store>(
     let Some((later, certificate)) = certificate_over(store, block.header(), checkpoint_height)? else {
         return Ok(None);
     };
-    let certified_height = later.as_ref().map_or(place.height, |later| later.header.height);
+    let certified = later.as_ref().map_or(block.header(), |later| &later.header);
+    let (certified_height, certified_epoch) = (certified.height, certified.epoch);
     let checkpoint = checkpoint_height.filter(|height| ![place.height, certified_height].contains(height));
     let anchor = checkpoint.map(|height| anchor(store, height, certified_height)).transpose()?;
     let placed = |signed: &SignedTransaction| {
@@ -69,8 +71,7 @@ pub fn receipt<S: Store>(
         later,
         anchor,
         certificate,
-        // The validators are those of the genesis until governance can change them.
-        handovers: Vec::new(),
+        handovers: handovers.until(store, certified_epoch)?,
     }))
 }
 

@@ -80,7 +80,7 @@ pub enum Mode {
 /// A validator by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedValidator {
-    /// Its name in the genesis.
+    /// Its name, for people.
     pub name: String,
     /// Its key.
     pub public_key: PublicKey,
@@ -101,7 +101,7 @@ pub struct Status {
     pub epoch: u64,
     /// The state's digest after the block before it.
     pub parent_state_digest: Hash,
-    /// The validators of its epoch.
+    /// The validators of the next block.
     pub validators: Vec<NamedValidator>,
     /// The validators that were heard lately, this node among them if it votes.
     pub heard: BTreeSet<PublicKey>,

@@ -8,13 +8,15 @@ use super::error::NodeError;
 use super::finality::Finality;
 use super::halt::{Halt, Halted, halt};
 use super::handle::{NodeHandle, Parts};
+use super::handovers::Handovers;
 use super::intake::{Intake, WaitingLimits};
 use super::ledger::{LedgerParts, NodeLedger};
 use super::liveness::{self, Liveness, Watched};
 use super::metrics::NodeMetrics;
 use super::newest::NewestBlocks;
 use super::relay::{self, Outbox, Proposals};
-use super::service::{Identity, Mode, NamedValidator};
+use super::seats::Seats;
+use super::service::Identity;
 use super::transactions::TransactionDesk;
 use crate::admission::PoolLimits;
 use crate::consensus::network::Network;
@@ -50,10 +52,8 @@ pub struct NodeSettings {
     pub idle_interval: Duration,
     /// How long consensus waits for what.
     pub pace: Pace,
-    /// Where validators are reached, this one included.
-    pub addresses: BTreeMap<PublicKey, PeerAddress>,
-    /// Those who follow without validating.
-    pub observers: BTreeMap<PublicKey, PeerAddress>,
+    /// Where peers listen, as the configuration says, this node included. The rest the ledger says.
+    pub peers: BTreeMap<PublicKey, PeerAddress>,
     /// Prefix of every partition of the engine's directory.
     pub partition: String,
     /// How much may wait.
@@ -105,8 +105,7 @@ where
 
     let metrics = NodeMetrics::default();
     metrics.applied_height.set(i64::try_from(head.header.height).unwrap_or(i64::MAX));
-    metrics.may_vote.set(i64::from(mode(&settings) == Mode::Validator));
-    metrics.quorum.set(genesis.validators().quorum() as i64);
+    let seats = Arc::new(Seats::of(&chain, voter(&settings.signer), metrics.clone())?);
     let (halt, halted) = halt();
     let finality = Arc::new(Finality::new(head.header.height));
     let desk = Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
@@ -127,8 +126,8 @@ where
         idle_interval: settings.idle_interval,
         pace: settings.pace,
         pacing: Mutex::default(),
-        addresses: settings.addresses.clone(),
-        observers: settings.observers.clone(),
+        seats: seats.clone(),
+        peers: settings.peers.clone(),
     });
     let (network, liveness) = attend(&context, &settings, network);
     let (context_of_consensus, config) = (context.child("consensus"), consensus_config(&settings)?);
@@ -139,7 +138,7 @@ where
     start_traffic(&context, outbox, forwarded, &intake, &halt);
     let watched = Watched {
         liveness: liveness.clone(),
-        validators: genesis.validators().clone(),
+        seats: seats.clone(),
         chain: chain.clone(),
         desk: desk.clone(),
         metrics: metrics.clone(),
@@ -148,8 +147,8 @@ where
 
     let handle = NodeHandle::new(Parts {
         identity: identity(&settings, me),
-        mode: mode(&settings),
-        validators: named_validators(genesis),
+        seats,
+        handovers: Handovers::default(),
         chain,
         desk,
         intake,
@@ -158,7 +157,6 @@ where
         halt,
         metrics: metrics.clone(),
         liveness,
-        quorum: genesis.validators().quorum(),
         context,
     });
     Ok(RunningNode { handle, metrics, halted, consensus })
@@ -171,7 +169,7 @@ fn attend<E: Runtime, Tx, Rx, M, B>(
     network: Network<Tx, Rx, M, B>,
 ) -> (Network<Tx, Attended<Rx>, M, B>, Liveness) {
     let (hearing, clock) = (Hearing::default(), context.child("clock"));
-    let voter = matches!(settings.signer, Signer::Voting(_)).then(|| settings.signer.public_key());
+    let voter = voter(&settings.signer);
     let liveness = Liveness::new(hearing.clone(), voter, settings.pace.leader_timeout, clock.current(), settings.clock);
     let Network { channels, manager, blocker, peers_max } = network;
     let channels = hearing.attend(channels, Arc::new(move || clock.current()));
@@ -230,12 +228,11 @@ pub(super) async fn watch<E: Runtime>(
     }
 }
 
-fn mode(settings: &NodeSettings) -> Mode {
-    match &settings.signer {
-        Signer::Voting(_) if settings.genesis.validators().keys().contains(&settings.signer.public_key()) => {
-            Mode::Validator
-        }
-        Signer::Voting(_) | Signer::Silent(_) => Mode::Verifier,
+/// The node's key, if it has what it takes to vote.
+fn voter(signer: &Signer) -> Option<PublicKey> {
+    match signer {
+        Signer::Voting(_) => Some(signer.public_key()),
+        Signer::Silent(_) => None,
     }
 }
 
@@ -247,13 +244,4 @@ fn identity(settings: &NodeSettings, public_key: PublicKey) -> Identity {
         public_key,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
-}
-
-/// The validators of the genesis, by name.
-fn named_validators(genesis: &Genesis) -> Vec<NamedValidator> {
-    let named = |spec: &crate::execution::genesis::ValidatorSpec| {
-        let public_key = spec.public_key.parse().ok()?;
-        Some(NamedValidator { name: spec.name.clone(), public_key })
-    };
-    genesis.file().validators.iter().filter_map(named).collect()
 }

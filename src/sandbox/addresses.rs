@@ -127,7 +127,7 @@ fn quoted(line: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::testnet::{Plan, create};
+    use crate::sandbox::testnet::{EPOCH_LENGTH_DEFAULT, Plan, create};
 
     #[test]
     fn a_network_moves_to_other_ports_and_keeps_the_rest() {
@@ -139,6 +139,7 @@ mod tests {
             ports: Ports::from_first(9000, 3).expect("few ports"),
             idle_interval_ms: 700,
             tls: false,
+            epoch_length: EPOCH_LENGTH_DEFAULT,
         };
         create(&plan).expect("made");
         let second = node_directory(directory.path(), 1).join("node.toml");

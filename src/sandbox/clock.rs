@@ -66,7 +66,7 @@ fn with_clock(text: &str, ahead_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::testnet::{Plan, Ports, create, node_directory};
+    use crate::sandbox::testnet::{EPOCH_LENGTH_DEFAULT, Plan, Ports, create, node_directory};
 
     #[test]
     fn every_node_has_the_clock_and_keeps_the_rest() {
@@ -78,6 +78,7 @@ mod tests {
             ports: Ports::from_first(9000, 2).expect("few ports"),
             idle_interval_ms: 700,
             tls: false,
+            epoch_length: EPOCH_LENGTH_DEFAULT,
         };
         create(&plan).expect("made");
         let text = || std::fs::read_to_string(node_directory(directory.path(), 1).join("node.toml")).expect("written");

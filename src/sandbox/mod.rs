@@ -225,6 +225,8 @@ pub struct Options {
     pub validators: Option<usize>,
     /// Where everything lies.
     pub data_dir: PathBuf,
+    /// How many heights an epoch of a new network has.
+    pub epoch_length: Option<u64>,
     /// Where the validators listen.
     pub ports: Option<PortChoice>,
     /// A file to write once the network serves.
@@ -342,6 +344,7 @@ fn prepare(
             ports: ports.clone(),
             idle_interval_ms: IDLE_INTERVAL_MS,
             tls: options.tls,
+            epoch_length: options.epoch_length.unwrap_or(testnet::EPOCH_LENGTH_DEFAULT),
         })?;
         return Ok((ports, true));
     }

@@ -20,13 +20,17 @@ use crate::execution::genesis::{
     GENESIS_FORMAT, Genesis, GenesisError, GenesisFile, ValidatorSpec, genesis_account_id,
 };
 use crate::ledger::validators::VALIDATORS_MAX;
+use crate::node::Config;
 use crate::primitives::{ChainId, PublicKey};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Heights in an epoch of a network made here.
-const EPOCH_LENGTH: u64 = 65_536;
+/// Heights in an epoch of a network made here, unless something else is said.
+pub const EPOCH_LENGTH_DEFAULT: u64 = 65_536;
+/// What the mark says that a key has never voted.
+pub const NEVER_VOTED: &str =
+    "This key has never voted. The node removes this file before it first votes. Never copy it.\n";
 /// The configuration that the nodes' are made of.
 const NODE_TOML: &str = include_str!("../../config/node.toml");
 
@@ -39,6 +43,18 @@ pub enum TestnetError {
     /// The ports run past 65535.
     #[error("the ports from {0} on do not suffice; choose a lower first port")]
     Ports(u16),
+    /// The engine needs two heights in an epoch.
+    #[error("an epoch has at least 2 heights")]
+    EpochLength,
+    /// There is no network.
+    #[error("{} does not exist: there is no network in this directory to add a node to", path.display())]
+    NoNetwork {
+        /// The file that is missing.
+        path: PathBuf,
+    },
+    /// A node's configuration does not hold.
+    #[error(transparent)]
+    Config(#[from] crate::node::ConfigError),
     /// There is a network already.
     #[error("{} exists: there is a network in this directory. Choose another one", path.display())]
     Exists {
@@ -147,6 +163,8 @@ pub struct Plan {
     pub idle_interval_ms: u64,
     /// Whether nodes and clients show each other certificates, of an authority of the network's own.
     pub tls: bool,
+    /// How many heights an epoch has: changes of the validators take force with the next.
+    pub epoch_length: u64,
 }
 
 /// A network on disk.
@@ -187,6 +205,9 @@ pub fn require_count(validators: usize) -> Result<(), TestnetError> {
 /// What could not be made, and why.
 pub fn create(plan: &Plan) -> Result<Testnet, TestnetError> {
     require_count(plan.validators)?;
+    if plan.epoch_length < 2 {
+        return Err(TestnetError::EpochLength);
+    }
     let genesis_path = plan.directory.join("genesis.json");
     if genesis_path.exists() {
         return Err(TestnetError::Exists { path: genesis_path });
@@ -204,10 +225,17 @@ pub fn create(plan: &Plan) -> Result<Testnet, TestnetError> {
 
     let genesis = genesis_text(plan, &node_keys, &parties, &party_keys)?;
     let chain_id = Genesis::parse(genesis.as_bytes())?.chain_id();
+    let listening: Vec<_> = node_keys.iter().map(KeyPair::public_key).zip(plan.ports.p2p.iter().copied()).collect();
     for (index, directory) in nodes.iter().enumerate() {
-        write_text(&directory.join("node.toml"), &node_toml(plan, index, &node_keys))?;
-        let mark = "This key has never voted. The node removes this file before it first votes. Never copy it.\n";
-        write_text(&directory.join("never-voted"), mark)?;
+        let node = NodeFile {
+            index,
+            network: &plan.network,
+            ports: [&plan.ports.grpc, &plan.ports.p2p, &plan.ports.metrics].map(|ports| ports[index]),
+            idle_interval_ms: plan.idle_interval_ms,
+            tls: plan.tls,
+        };
+        write_text(&directory.join("node.toml"), &node_toml(&node, &listening))?;
+        write_text(&directory.join("never-voted"), NEVER_VOTED)?;
     }
     // Last, because its presence says that the network is complete.
     write_text(&genesis_path, &genesis)?;
@@ -271,7 +299,7 @@ fn genesis_text(
         format: GENESIS_FORMAT,
         network: plan.network.clone(),
         time_ms: now_ms(),
-        epoch_length: EPOCH_LENGTH,
+        epoch_length: plan.epoch_length,
         validators: node_keys.iter().enumerate().map(validator).collect(),
         accounts: parties.iter().zip(party_keys).map(|(party, key)| party.to_spec(*key)).collect(),
         tokens: cast::genesis_tokens(),
@@ -285,18 +313,31 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-/// The commented example with this node's own values in it.
-fn node_toml(plan: &Plan, index: usize, keys: &[KeyPair]) -> String {
+/// What a node's configuration says of it.
+struct NodeFile<'a> {
+    /// Its place among the directories, from 0.
+    index: usize,
+    network: &'a str,
+    /// For clients, for nodes, for Prometheus.
+    ports: [u16; 3],
+    idle_interval_ms: u64,
+    tls: bool,
+}
+
+/// The commented example with this node's own values in it. Of those that listen, in the order of their directories, the node's
+/// own place is left out.
+fn node_toml(node: &NodeFile<'_>, listening: &[(PublicKey, u16)]) -> String {
     let own = |name: &str, value: String| (format!("{name} = "), format!("{name} = {value}"));
     let address = |port: u16| format!("\"{}\"", loopback(port));
+    let [grpc, p2p, metrics] = node.ports;
     let values = [
         own("genesis", "\"../../genesis.json\"".to_owned()),
-        own("grpc", address(plan.ports.grpc[index])),
-        own("p2p", address(plan.ports.p2p[index])),
-        own("metrics", address(plan.ports.metrics[index])),
-        own("idle_interval_ms", plan.idle_interval_ms.to_string()),
+        own("grpc", address(grpc)),
+        own("p2p", address(p2p)),
+        own("metrics", address(metrics)),
+        own("idle_interval_ms", node.idle_interval_ms.to_string()),
     ];
-    let mut text = format!("# validator-{} of the network '{}'.\n#\n", index + 1, plan.network);
+    let mut text = format!("# validator-{} of the network '{}'.\n#\n", node.index + 1, node.network);
     let [certificate, private_key] = NODE;
     let tls = [
         ("# [tls]", "[tls]".to_owned()),
@@ -304,21 +345,75 @@ fn node_toml(plan: &Plan, index: usize, keys: &[KeyPair]) -> String {
         ("# private_key = ", format!("private_key = \"{private_key}\"")),
         ("# client_authority = ", format!("client_authority = \"../../tls/{AUTHORITY}\"")),
     ];
-    let tls = tls.into_iter().filter(|_| plan.tls).map(|(prefix, line)| (prefix.to_owned(), line));
+    let tls = tls.into_iter().filter(|_| node.tls).map(|(prefix, line)| (prefix.to_owned(), line));
     let values: Vec<(String, String)> = values.into_iter().chain(tls).collect();
     for line in NODE_TOML.lines() {
         let value = values.iter().find(|(prefix, _)| line.starts_with(prefix.as_str()));
         text.push_str(value.map_or(line, |(_, own)| own.as_str()));
         text.push('\n');
     }
-    for (peer, key) in keys.iter().enumerate().filter(|(peer, _)| *peer != index) {
-        let (public_key, address) = (key.public_key(), loopback(plan.ports.p2p[peer]));
+    for (peer, (public_key, port)) in listening.iter().enumerate().filter(|(peer, _)| *peer != node.index) {
+        let address = loopback(*port);
         text.push_str(&format!(
             "\n# validator-{}\n[[peers]]\npublic_key = \"{public_key}\"\naddress = \"{address}\"\n",
             peer + 1
         ));
     }
     text
+}
+
+/// A node that was added to a network on disk.
+#[derive(Clone, Debug)]
+pub struct AddedNode {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// Its key.
+    pub public_key: PublicKey,
+    /// Where it listens for others.
+    pub address: SocketAddr,
+}
+
+/// Makes one more node's files in a network's directory: a key that never voted, and a configuration that names the validators
+/// of the genesis. It listens above the others, or from the port that is given. The ledger knows nothing of it yet.
+///
+/// # Errors
+/// There is no network, or something cannot be read or written.
+pub fn add_node(directory: &Path, first_port: Option<u16>) -> Result<AddedNode, TestnetError> {
+    let genesis_path = directory.join("genesis.json");
+    let Ok(genesis) = std::fs::read(&genesis_path) else { return Err(TestnetError::NoNetwork { path: genesis_path }) };
+    let genesis = Genesis::parse(&genesis)?;
+    let configured = super::addresses::configurations(directory).map(|path| Config::load(&path, []));
+    let configured = configured.collect::<Result<Vec<_>, _>>()?;
+    let index = configured.len();
+    let highest = |port: fn(&Config) -> u16| configured.iter().map(port).max().unwrap_or(Ports::FIRST_DEFAULT);
+    let above = |highest: u16| highest.checked_add(1).ok_or(TestnetError::Ports(highest));
+    let ports = match first_port {
+        Some(first) => {
+            let Ports { grpc, p2p, metrics } = Ports::from_first(first, 1)?;
+            [grpc[0], p2p[0], metrics[0]]
+        }
+        None => [
+            above(highest(|config| config.listen.grpc.port()))?,
+            above(highest(|config| config.listen.p2p.port()))?,
+            above(highest(|config| config.listen.metrics.map_or(0, |at| at.port())))?,
+        ],
+    };
+    let authority = Authority::read(directory)?;
+    let node = NodeFile {
+        index,
+        network: &genesis.file().network,
+        ports,
+        idle_interval_ms: configured.first().map_or(1_000, |config| config.consensus.idle_interval_ms),
+        tls: authority.is_some(),
+    };
+    let keys = genesis.file().validators.iter().filter_map(|validator| validator.public_key.parse().ok());
+    let listening: Vec<_> = keys.zip(configured.iter().map(|config| config.listen.p2p.port())).collect();
+    let directory = node_directory(directory, index);
+    let public_key = create_key(&directory)?.public_key();
+    authority.map_or(Ok(()), |authority| authority.sign_node(&directory))?;
+    write_text(&directory.join("never-voted"), NEVER_VOTED)?;
+    write_text(&directory.join("node.toml"), &node_toml(&node, &listening))?;
+    Ok(AddedNode { directory, public_key, address: loopback(ports[1]) })
 }
 
 pub(super) fn write_text(path: &Path, text: &str) -> Result<(), TestnetError> {
@@ -328,7 +423,6 @@ pub(super) fn write_text(path: &Path, text: &str) -> Result<(), TestnetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::Config;
 
     fn plan(directory: &Path, validators: usize) -> Plan {
         Plan {
@@ -338,6 +432,7 @@ mod tests {
             ports: Ports::from_first(9000, validators).expect("few ports"),
             idle_interval_ms: 700,
             tls: validators == 2,
+            epoch_length: 512,
         }
     }
 
@@ -357,6 +452,27 @@ mod tests {
         }
         let issuer = Participant::read(&participant_directory(directory.path(), "issuer")).expect("readable");
         assert_eq!(issuer.account, genesis_account_id("issuer"));
+    }
+
+    #[test]
+    fn a_node_is_added_beside_the_others() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        assert!(matches!(add_node(directory.path(), None), Err(TestnetError::NoNetwork { .. })));
+        create(&plan(directory.path(), 3)).expect("made");
+        let fourth = add_node(directory.path(), None).expect("added");
+        assert_eq!(fourth.directory, node_directory(directory.path(), 3));
+        let config = Config::load(&fourth.directory.join("node.toml"), []).expect("it holds");
+        assert_eq!((config.listen.grpc, config.listen.p2p), (loopback(9003), fourth.address));
+        assert_eq!((config.peers.len(), config.consensus.idle_interval_ms), (3, 700));
+        assert!(config.peers.iter().all(|peer| peer.public_key != fourth.public_key));
+        assert!(config.key.path.exists() && config.key.never_voted.exists());
+        let encrypted = tempfile::tempdir().expect("a temporary directory");
+        create(&plan(encrypted.path(), 2)).expect("made");
+        let third = add_node(encrypted.path(), None).expect("added").directory;
+        let tls = Config::load(&third.join("node.toml"), []).expect("it holds").tls.expect("as the others have it");
+        assert!(tls.certificate.exists() && tls.private_key.exists());
+        let fifth = add_node(directory.path(), Some(9700)).expect("added");
+        assert_eq!((fifth.directory, fifth.address), (node_directory(directory.path(), 4), loopback(9800)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod generated {
 
 pub use generated::causeway::accounts::v1 as accounts;
 pub use generated::causeway::financing::v1 as financing;
+pub use generated::causeway::governance::v1 as governance;
 pub use generated::causeway::ledger::v1 as ledger;
 pub use generated::causeway::node::v1 as node;
 pub use generated::causeway::payments::v1 as payments;

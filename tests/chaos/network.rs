@@ -34,6 +34,7 @@ impl Network {
             ports: ports.clone(),
             idle_interval_ms: IDLE_INTERVAL_MS,
             tls: false,
+            epoch_length: testnet::EPOCH_LENGTH_DEFAULT,
         };
         testnet::create(&plan).unwrap();
         let genesis = Genesis::parse(&std::fs::read(directory.join("genesis.json")).unwrap()).unwrap();

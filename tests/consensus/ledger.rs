@@ -1,11 +1,12 @@
 //! A ledger whose blocks mean nothing: it checks what the port promises and remembers what became final.
 
 use bytes::Bytes;
-use causeway::consensus::{Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Slot};
+use causeway::consensus::{Ancestors, Committee, FinalizedBlock, Ledger, PeerAddress, Peers, PeersChanged, Slot};
 use causeway::ledger::SignedTransaction;
 use causeway::ledger::block::{Block, Header, outcomes_root, reserves_root, transactions_root};
 use causeway::ledger::certificate::Certificate;
 use causeway::ledger::transaction::TransactionSignature;
+use causeway::ledger::validators::ValidatorSet;
 use causeway::primitives::{BlockTime, ChainId, Hash, PublicKey, Signature};
 use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
 use futures::FutureExt as _;
@@ -170,7 +171,7 @@ impl Ledger for PlainBlocks {
         .boxed()
     }
 
-    fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, ()> {
+    fn finalized(&self, finalized: FinalizedBlock) -> BoxFuture<'static, PeersChanged> {
         let (applied, note) = (self.applied.clone(), self.noting());
         async move {
             note(Event::Final { height: finalized.block.header().height, block: finalized.block.hash() });
@@ -183,6 +184,7 @@ impl Ledger for PlainBlocks {
                 assert_eq!(chain[height as usize].0.hash(), finalized.block.hash(), "another block at {height}");
             }
             finalized.acknowledgement.give();
+            PeersChanged::No
         }
         .boxed()
     }
@@ -199,8 +201,12 @@ impl Ledger for PlainBlocks {
             let anywhere = PeerAddress { host: "127.0.0.1".to_owned(), port: 4001 };
             let observers = everyone.iter().filter(|key| !validators.contains(key));
             Committee {
-                validators: validators.iter().map(|key| (*key, anywhere.clone())).collect(),
-                observers: observers.map(|key| (*key, anywhere.clone())).collect(),
+                validators: ValidatorSet::new(validators.clone()).unwrap(),
+                peers: Peers {
+                    as_of: decided_by,
+                    dialled: validators.iter().map(|key| (*key, anywhere.clone())).collect(),
+                    admitted: observers.copied().collect(),
+                },
             }
         }
         .boxed()

@@ -2,6 +2,7 @@
 //!
 //! A failure is repeated with the seed that its message names.
 
+mod admission;
 mod certificates;
 mod cluster;
 mod ledger;

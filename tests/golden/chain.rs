@@ -1,4 +1,4 @@
-//! A small ledger, made by hand: ten headers in three epochs of four heights, the last epoch with another validator, and
+//! A small ledger, made by hand: ten headers in three epochs of four heights, each with another validator, and
 //! certificates by keys that everyone knows.
 //!
 //! Certificates are written out here from the format's description, not with the code that reads them.
@@ -22,7 +22,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 pub const EPOCH_LENGTH: u64 = 4;
 /// The height whose block has transactions.
 pub const BUSY_HEIGHT: u64 = 2;
-/// A height of the epoch with another validator.
+/// A height of the last epoch.
 pub const LATE_HEIGHT: u64 = 9;
 
 pub fn secret(seed: u8) -> SigningKey {
@@ -38,9 +38,13 @@ pub fn chain_id() -> ChainId {
     ChainId(sha256(&std::fs::read(file("genesis.json")).unwrap()).0)
 }
 
-/// The seeds of an epoch's validators: in epoch 2, validator 5 stands where 4 stood.
+/// The seeds of an epoch's validators: in epoch 1, validator 6 stands where 4 stood, and in epoch 2, 5 where 6 did.
 fn seeds(epoch: u64) -> [u8; 4] {
-    if epoch < 2 { [1, 2, 3, 4] } else { [1, 2, 3, 5] }
+    match epoch {
+        0 => [1, 2, 3, 4],
+        1 => [1, 2, 3, 6],
+        _ => [1, 2, 3, 5],
+    }
 }
 
 pub fn validators(epoch: u64) -> ValidatorSet {
@@ -214,9 +218,13 @@ pub fn certificate(header: &Header) -> Vec<u8> {
     certificate
 }
 
-/// The boundary between epochs 1 and 2, where the validators change.
-pub fn handover(headers: &[Header]) -> Handover {
-    let header = headers[7].clone();
-    let certificate = certificate(&header).into();
-    Handover { header, certificate, next_validators: validators(2) }
+/// The ends of the epochs before one, where the validators changed.
+pub fn handovers(epoch: u64) -> Vec<Handover> {
+    let headers = headers();
+    let handover = |ended: u64| {
+        let header = headers[(ended * EPOCH_LENGTH + EPOCH_LENGTH - 1) as usize].clone();
+        let certificate = certificate(&header).into();
+        Handover { header, certificate, next_validators: validators(ended + 1) }
+    };
+    (0..epoch).map(handover).collect()
 }

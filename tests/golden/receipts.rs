@@ -1,4 +1,4 @@
-//! Receipts as files: one with its own certificate, one proven by a later header, one past a change of validators, one of what
+//! Receipts as files: one with its own certificate, one proven by a later header, one past two changes of validators, one of what
 //! fell due. The Python verifier in `tests/python` reads the same files, and knows of them only what `docs/receipt-format.md` says.
 
 use super::chain::{self, BUSY_HEIGHT, LATE_HEIGHT};
@@ -32,10 +32,10 @@ fn receipt(height: u64, index: usize) -> Receipt {
         balances,
         outcome_path: Path::of(&outcome_leaves, index).unwrap(),
         certificate: chain::certificate(&header).into(),
+        handovers: chain::handovers(header.epoch),
         header,
         later: None,
         anchor: None,
-        handovers: Vec::new(),
     }
 }
 
@@ -48,12 +48,9 @@ fn receipt_by_a_later_header() -> Receipt {
     let certificate = chain::certificate(&later).into();
     // For a verifier who trusts the header of height 3.
     let anchor = Anchor { header_hash: headers[3].hash(), path: Path::of(&leaves, 3).unwrap() };
+    let handovers = chain::handovers(later.epoch);
     let later = LaterHeader { path, header: later };
-    Receipt { later: Some(later), anchor: Some(anchor), certificate, ..receipt(BUSY_HEIGHT, 2) }
-}
-
-fn receipt_past_a_handover() -> Receipt {
-    Receipt { handovers: vec![chain::handover(&chain::headers())], ..receipt(LATE_HEIGHT, 0) }
+    Receipt { later: Some(later), anchor: Some(anchor), certificate, handovers, ..receipt(BUSY_HEIGHT, 2) }
 }
 
 fn hold_receipt(name: &str, receipt: &Receipt) {
@@ -68,13 +65,13 @@ fn hold_receipt(name: &str, receipt: &Receipt) {
 fn receipt_files() {
     hold_receipt("receipt.json", &receipt(BUSY_HEIGHT, 1));
     hold_receipt("receipt-later-header.json", &receipt_by_a_later_header());
-    hold_receipt("receipt-handover.json", &receipt_past_a_handover());
+    hold_receipt("receipt-handover.json", &receipt(LATE_HEIGHT, 0));
     hold_receipt("receipt-fell-due.json", &receipt(BUSY_HEIGHT, 4));
 }
 
 #[test]
 fn receipt_bytes() {
-    let receipt = receipt_past_a_handover();
+    let receipt = self::receipt(LATE_HEIGHT, 0);
     let bytes = receipt.to_bytes();
     assert_eq!(Receipt::from_bytes(&bytes).as_ref(), Ok(&receipt));
     let fell_due = self::receipt(BUSY_HEIGHT, 4);

@@ -179,6 +179,26 @@ class Receipts(unittest.TestCase):
                 with self.assertRaisesRegex(v.Refused, "checkpoint"):
                     v.verify(receipt, trust(), wrong)
 
+    def test_handovers_lead_from_the_genesis_one_after_the_other(self):
+        receipt = v.read_receipt_file(golden("receipt-handover.json"))
+        first, second = receipt.handovers
+        v.verify(receipt, trust())
+        appointed = second._replace(next_validators=first.next_validators)
+        crossed = second._replace(certificate=first.certificate)
+        for handovers, said in (
+            ([], "other validators"),
+            ([first], "other validators"),
+            ([second], "does not hand over"),
+            ([second, first], "does not hand over"),
+            ([first, first, second], "does not hand over"),
+            ([first, appointed], "does not hand over"),
+            ([first, crossed], "certificate"),
+        ):
+            with self.assertRaisesRegex(v.Refused, said):
+                v.verify(receipt._replace(handovers=handovers), trust())
+        late = trust()._replace(validators=first.next_validators)
+        v.verify(receipt._replace(handovers=[second]), late)
+
     def test_another_ledgers_genesis_refuses(self):
         other = v.read_genesis(golden("genesis.json") + b"\n")
         for name in RECEIPTS:

@@ -11,4 +11,5 @@ mod scenes;
 mod secrets;
 mod tls;
 mod trading;
+mod validators;
 mod words;

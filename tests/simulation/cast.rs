@@ -19,8 +19,13 @@ pub const GENESIS_TIME_MS: u64 = 1_767_268_800_000;
 /// How long a transaction here may wait for its block, unless a test says otherwise.
 pub const EXPIRES_IN_MS: u64 = 10 * 60 * 1000;
 
+type Participant = (&'static str, &'static [&'static str], Option<&'static str>, &'static str);
+
+/// Who changes the validators, where that is what a simulation is about.
+const GOVERNANCE: Participant = ("governance", &["governance"], None, "");
+
 /// Everyone who has an account, with what they may do, the account above theirs, and the company that they are.
-const PARTICIPANTS: [(&str, &[&str], Option<&str>, &str); 12] = [
+const PARTICIPANTS: [Participant; 12] = [
     ("issuer", &["issuer"], None, ""),
     ("maker", &["issuance-maker"], Some("issuer"), ""),
     ("checker", &["issuance-checker"], Some("issuer"), ""),
@@ -59,12 +64,12 @@ pub struct Cast {
 
 impl Cast {
     /// A ledger with these validators.
-    pub fn new(validators: &[PublicKey], epoch_length: u64) -> Self {
+    pub fn new(validators: &[PublicKey], epoch_length: u64, is_governed: bool) -> Self {
         let validator = |(index, key): (usize, &PublicKey)| ValidatorSpec {
             name: format!("validator-{}", index + 1),
             public_key: key.to_string(),
         };
-        let account = |(name, roles, parent, legal_entity_id): &(&str, &[&str], Option<&str>, &str)| AccountSpec {
+        let account = |(name, roles, parent, legal_entity_id): &Participant| AccountSpec {
             name: (*name).to_owned(),
             keys: vec![key(name).public_key().to_string()],
             threshold: 1,
@@ -78,7 +83,7 @@ impl Cast {
             time_ms: GENESIS_TIME_MS,
             epoch_length,
             validators: validators.iter().enumerate().map(validator).collect(),
-            accounts: PARTICIPANTS.iter().map(account).collect(),
+            accounts: PARTICIPANTS.iter().chain(is_governed.then_some(&GOVERNANCE)).map(account).collect(),
             tokens: vec![token_spec()],
             lending_parameters: Vec::new(),
             forbidden_purposes: Vec::new(),
@@ -116,6 +121,22 @@ impl Cast {
             builder.add(operation);
         }
         builder.finish().sign([&key(sender)]).unwrap()
+    }
+
+    /// A decision of governance, which a node's key signs too if there is one.
+    pub fn decision(
+        &self,
+        request: u128,
+        now_ms: u64,
+        operation: Operation,
+        node: Option<&KeyPair>,
+    ) -> SignedTransaction {
+        let request_id = RequestId(request.to_be_bytes());
+        let mut builder = TransactionBuilder::with_request_id(self.chain_id(), account("governance"), request_id)
+            .expires_at_ms(now_ms + EXPIRES_IN_MS);
+        builder.add(operation);
+        let own = key("governance");
+        builder.finish().sign(std::iter::once(&own).chain(node)).unwrap()
     }
 
     /// What brings `amount` of the token to the buyer: attested, requested, approved. Each stands on the one before.

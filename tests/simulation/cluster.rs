@@ -7,6 +7,7 @@ use super::disk::BadStore;
 use crate::links::{Distances, Links, attach_replicas};
 use crate::mouth::Manners;
 use causeway::admission::PoolLimits;
+use causeway::client::KeyPair;
 use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::voting::Standing;
 use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
@@ -15,6 +16,7 @@ use causeway::node::service::LedgerHandle;
 use causeway::node::{self, LedgerClock, NodeError, NodeSettings};
 use causeway::primitives::PublicKey;
 use causeway::storage::{Batch, SimulatedStore, Store as _};
+use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
 use commonware_macros::select;
 use commonware_p2p::simulated::{self, Link};
@@ -41,7 +43,10 @@ const FORGOTTEN_BYTES: u64 = 16_384;
 /// What a cluster is made of.
 #[derive(Clone)]
 pub struct Shape {
+    /// The validators of the genesis.
     pub validators: usize,
+    /// Nodes besides, of which the ledger knows nothing yet. They stand after the validators, and are not started with them.
+    pub newcomers: usize,
     /// Heights in an epoch.
     pub epoch_length: u64,
     /// How long a leader waits with an empty block.
@@ -71,6 +76,7 @@ impl Default for Shape {
     fn default() -> Self {
         Self {
             validators: 4,
+            newcomers: 0,
             epoch_length: 1_024,
             idle: Duration::from_secs(1),
             distances: Distances::Alike(LOSSY),
@@ -90,7 +96,7 @@ impl Default for Shape {
 impl Shape {
     /// Room for every node and some more.
     fn peers_max(&self) -> NonZeroUsize {
-        NonZeroUsize::new(self.validators.max(16)).unwrap()
+        NonZeroUsize::new((self.validators + self.newcomers).max(16)).unwrap()
     }
 }
 
@@ -134,28 +140,33 @@ pub fn new_disks(count: usize) -> Vec<Disk> {
     let mut keys: Vec<PrivateKey> = (0..count as u64).map(PrivateKey::from_seed).collect();
     // A node's place in the cluster is its place among the sorted keys.
     keys.sort_by_key(public);
-    let disk = |(place, key)| Disk {
+    keys.into_iter().enumerate().map(new_disk).collect()
+}
+
+fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
+    Disk {
         key,
         partition: format!("node-{place}"),
         never_voted: true,
         is_full: Arc::default(),
         clock_ahead: Duration::ZERO,
         starts: 0,
-    };
-    keys.into_iter().enumerate().map(disk).collect()
+    }
 }
 
 impl Cluster {
     /// A new ledger, with all its nodes running.
     pub async fn started(context: Context, shape: Shape) -> Self {
-        let disks = new_disks(shape.validators);
+        let mut disks = new_disks(shape.validators);
+        let newcomers = (0..shape.newcomers).map(|place| shape.validators + place);
+        disks.extend(newcomers.map(|place| new_disk((place, PrivateKey::from_seed(1_000 + place as u64)))));
         Self::on(context, shape, disks).await
     }
 
     /// Nodes running on these disks.
     pub async fn on(context: Context, shape: Shape, disks: Vec<Disk>) -> Self {
         let mut cluster = Self::at_rest(context, shape, disks).await;
-        for node in cluster.everyone() {
+        for node in 0..cluster.shape.validators {
             cluster.start(node).await;
         }
         cluster
@@ -163,8 +174,8 @@ impl Cluster {
 
     /// Disks and the network between them, with no node running.
     pub async fn at_rest(context: Context, shape: Shape, disks: Vec<Disk>) -> Self {
-        let validators: Vec<PublicKey> = disks.iter().map(|disk| public(&disk.key)).collect();
-        let cast = Cast::new(&validators, shape.epoch_length);
+        let validators: Vec<PublicKey> = disks.iter().take(shape.validators).map(|disk| public(&disk.key)).collect();
+        let cast = Cast::new(&validators, shape.epoch_length, shape.newcomers > 0);
         let count = disks.len();
         let tasks = (0..count).map(|_| None).collect();
         let handles = Arc::new(Mutex::new(vec![None; count]));
@@ -190,6 +201,17 @@ impl Cluster {
     /// The nodes that run, now and later.
     pub fn handles(&self) -> Handles {
         self.handles.clone()
+    }
+
+    /// A node's public key.
+    pub fn public_key(&self, node: usize) -> PublicKey {
+        public(&self.disks[node].key)
+    }
+
+    /// A node's key, to sign a transaction with.
+    pub fn key_pair(&self, node: usize) -> KeyPair {
+        let seed = self.disks[node].key.encode();
+        KeyPair::from_seed(&<[u8; 32]>::try_from(&seed[..]).unwrap())
     }
 
     /// The disks as they are, for another runtime.
@@ -426,13 +448,12 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
     let validators = cast.genesis.validators().keys().iter();
     let clock_ahead = disk.clock_ahead;
     NodeSettings {
-        addresses: validators.map(|key| (*key, anywhere.clone())).collect(),
+        peers: validators.map(|key| (*key, anywhere.clone())).collect(),
         genesis: cast.genesis,
         genesis_bytes: cast.genesis_bytes,
         signer,
         idle_interval: shape.idle,
         pace: Pace::new(shape.idle, Duration::from_secs(1)),
-        observers: Default::default(),
         partition: disk.partition,
         pool: shape.pool,
         seed: [7; 32],

@@ -24,6 +24,7 @@ mod overload;
 mod partition;
 mod repetition;
 mod settlement;
+mod validators;
 mod world;
 
 use commonware_runtime::deterministic;

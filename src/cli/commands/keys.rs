@@ -4,6 +4,8 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::Common;
 use crate::cli::output::print_one;
 use crate::client::KeyPair;
+use crate::client::keys::write_new_private_file;
+use crate::sandbox::testnet::NEVER_VOTED;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -15,6 +17,9 @@ pub enum KeysCommand {
         /// Where.
         #[arg(long, value_name = "FILE", default_value = "key.pem")]
         out: PathBuf,
+        /// Beside a node's key: a new file that says that the key has never voted. The node needs it once, to validate.
+        #[arg(long, value_name = "FILE")]
+        never_voted: Option<PathBuf>,
     },
     /// Shows a key file's public key.
     Show {
@@ -32,9 +37,13 @@ impl KeysCommand {
     pub fn run(self, common: &Common) -> Result<(), Failure> {
         let source = common.passphrase();
         let (key, file) = match self {
-            Self::New { out } => {
+            Self::New { out, never_voted } => {
                 let key = KeyPair::generate()?;
                 key.write_new_file(&out, &source.read_new()?)?;
+                if let Some(mark) = never_voted {
+                    let written = write_new_private_file(&mark, NEVER_VOTED.as_bytes());
+                    written.map_err(|cause| Failure::file(&mark, &cause))?;
+                }
                 (key, out)
             }
             // Who names a file that is not there is told so before being asked for its passphrase.

@@ -34,3 +34,4 @@ pub mod status;
 mod supervision;
 pub mod tokens;
 pub mod transaction;
+pub mod validators;

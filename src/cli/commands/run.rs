@@ -20,9 +20,16 @@ pub struct TestnetCommand {
     /// The network's name.
     #[arg(long, default_value = "testnet")]
     network: String,
-    /// The first port; nodes and metrics listen 100 and 200 above it.
-    #[arg(long, default_value_t = Ports::FIRST_DEFAULT, value_parser = clap::value_parser!(u16).range(1..))]
-    ports: u16,
+    /// The first port; nodes and metrics listen 100 and 200 above it [default: 7400; for a node that is added, above the others]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    ports: Option<u16>,
+    /// How many heights an epoch has: changes of the validators take force with the next one.
+    #[arg(long, value_name = "HEIGHTS", default_value_t = testnet::EPOCH_LENGTH_DEFAULT, value_parser = clap::value_parser!(u64).range(2..))]
+    epoch_length: u64,
+    /// Adds one more node to the network that the directory has: a key that never voted, and a configuration. Governance then
+    /// lists it: see 'causeway observers' and 'causeway validators'.
+    #[arg(long, conflicts_with_all = ["validators", "network", "epoch_length"])]
+    add: bool,
     /// Have nodes and clients show each other certificates, of a development authority made here.
     #[arg(long)]
     tls: bool,
@@ -34,13 +41,18 @@ impl TestnetCommand {
     /// # Errors
     /// The directory holds a network already, or cannot be written.
     pub fn run(self, common: &Common) -> Result<(), Failure> {
+        if self.add {
+            return add_node(common, &self.out, self.ports);
+        }
+        let first_port = self.ports.unwrap_or(Ports::FIRST_DEFAULT);
         let made = testnet::create(&Plan {
             directory: self.out,
             network: self.network,
             validators: self.validators,
-            ports: Ports::from_first(self.ports, self.validators)?,
+            ports: Ports::from_first(first_port, self.validators)?,
             idle_interval_ms: 1_000,
             tls: self.tls,
+            epoch_length: self.epoch_length,
         })?;
         let first = made.nodes.first().map(|node| node.join("node.toml"));
         print_one(
@@ -65,6 +77,24 @@ impl TestnetCommand {
     }
 }
 
+/// Makes one more node's files.
+fn add_node(common: &Common, directory: &std::path::Path, first_port: Option<u16>) -> Result<(), Failure> {
+    let added = testnet::add_node(directory, first_port)?;
+    let config = added.directory.join("node.toml");
+    print_one(
+        common.output,
+        &json!({ "node": added.directory, "public_key": added.public_key.to_string(), "address": added.address }),
+    );
+    if common.output == Format::Text {
+        println!("\nStart it with: causeway node --config {}", config.display());
+        println!(
+            "The others let it in once governance has listed it: causeway observers add NAME {}",
+            added.public_key
+        );
+    }
+    Ok(())
+}
+
 /// Starts a local network, with accounts, money and a scenario, and keeps serving until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub struct SandboxCommand {
@@ -77,6 +107,9 @@ pub struct SandboxCommand {
     /// The first port, or 'free' for whatever ports the machine has.
     #[arg(long, value_name = "FIRST|free")]
     ports: Option<PortChoice>,
+    /// How many heights an epoch of a new network has: changes of the validators take force with the next one.
+    #[arg(long, value_name = "HEIGHTS", value_parser = clap::value_parser!(u64).range(2..))]
+    epoch_length: Option<u64>,
     /// A file to write once the network serves and every account is open.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -102,6 +135,7 @@ impl SandboxCommand {
         let options = Options {
             validators: self.validators,
             data_dir: self.data_dir,
+            epoch_length: self.epoch_length,
             ports: self.ports,
             ready_file: self.ready_file,
             scenario: self.scenario,

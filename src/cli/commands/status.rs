@@ -30,7 +30,8 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
         (Format::Json, all) => println!("{:#}", Value::Array(all.to_vec())),
         (Format::Text, all) => {
             let rows: Vec<Value> = all.iter().map(row).collect();
-            let columns = ["node", "endpoint", "mode", "height", "last_final", "hears", "pool_transactions", "version"];
+            let columns =
+                ["node", "endpoint", "mode", "epoch", "height", "last_final", "hears", "pool_transactions", "version"];
             print_many(Format::Text, &rows, &columns);
         }
     }

@@ -352,6 +352,7 @@ pub(super) fn prove(
     let id = receipt.header.chain_id;
     let registered = network(changes, id)?;
     let (validators, epoch_length) = (registered.validators.clone(), registered.epoch_length);
+    let receipt = receipt.from_validators(&validators);
     let trust = TrustRoot { chain_id: id, validators, epoch_length, checkpoint: None };
     receipt.verify(&trust).map_err(|error| match error {
         ReceiptError::Validators => Reason::ForeignValidatorsUnknown { citation_index, network: shown(id) },

@@ -13,15 +13,22 @@ use ed25519_dalek::SigningKey;
 
 /// A chain of twenty heights, two and a half epochs, with payments in each: five in every third block.
 fn chain() -> Chronicle {
-    let mut chronicle = Chronicle::funded();
+    pay_to_twenty(Chronicle::funded())
+}
+
+fn pay_to_twenty(mut chronicle: Chronicle) -> Chronicle {
     while chronicle.blocks.len() < 20 {
         let count = if chronicle.blocks.len().is_multiple_of(3) { 5 } else { 1 };
-        let pay =
-            |chronicle: &mut Chronicle| chronicle.transaction("buyer", vec![transfer("buyer", "supplier", 3).into()]);
-        let transactions: Vec<_> = (0..count).map(|_| pay(&mut chronicle)).collect();
-        chronicle.append(1_000, &transactions);
+        pay(&mut chronicle, count);
     }
     chronicle
+}
+
+/// A block of payments.
+fn pay(chronicle: &mut Chronicle, count: usize) {
+    let pay = |chronicle: &mut Chronicle| chronicle.transaction("buyer", vec![transfer("buyer", "supplier", 3).into()]);
+    let transactions: Vec<_> = (0..count).map(|_| pay(chronicle)).collect();
+    chronicle.append(1_000, &transactions);
 }
 
 #[test]
@@ -262,32 +269,58 @@ pub(super) fn successors() -> ValidatorSet {
     ValidatorSet::new(SUCCESSORS.iter().map(|name| public(&key(name))).collect()).expect("four keys")
 }
 
-/// A chain whose second epoch has other validators. No operation changes them yet, so the headers are made here as
-/// governance will have execution make them.
+/// A chain whose second epoch has other validators, and a receipt from there.
 pub(super) fn handed_over() -> (Chronicle, Receipt, TrustRoot) {
-    let chronicle = chain();
-    let mut receipt = chronicle.receipt(9, 0, 9);
-    receipt.header.validators_hash = successors().hash();
-    receipt.header.next_validators_hash = successors().hash();
-    let mut boundary = chronicle.headers()[7].clone();
-    boundary.next_validators_hash = successors().hash();
-    let handover = Handover {
-        certificate: certificate(&boundary, &NODES, &[0, 1, 3]),
-        header: boundary,
-        next_validators: successors(),
-    };
-    let mut later = chronicle.headers()[12].clone();
-    later.validators_hash = successors().hash();
-    later.next_validators_hash = successors().hash();
-    let mut history: Vec<Hash> = chronicle.headers().iter().take(12).map(Header::history_leaf).collect();
-    history[9] = receipt.header.history_leaf();
-    later.history_root = crate::primitives::merkle::root(&history);
-    receipt.certificate = certificate(&later, &SUCCESSORS, &[0, 2, 3]);
-    let path = Path::of(&history, 9).expect("a place in the history");
-    receipt.later = Some(LaterHeader { path, header: later });
-    receipt.handovers = vec![handover];
-    let trust = chronicle.trust();
+    let mut chronicle = Chronicle::governed();
+    chronicle.replace_validator("node-0", "node-4");
+    fund(&mut chronicle);
+    let chronicle = pay_to_twenty(chronicle);
+    let (receipt, trust) = (chronicle.receipt(9, 0, 12), chronicle.trust());
     (chronicle, receipt, trust)
+}
+
+/// The longest receipt there is: of another height, and past a second change of the validators.
+#[test]
+fn receipts_lead_over_every_handover() {
+    let mut chronicle = Chronicle::governed();
+    chronicle.replace_validator("node-0", "node-4");
+    fund(&mut chronicle);
+    while chronicle.blocks.len() < 9 {
+        pay(&mut chronicle, 1);
+    }
+    chronicle.replace_validator("node-1", "node-5");
+    let chronicle = pay_to_twenty(chronicle);
+    let trust = chronicle.trust();
+    for (height, certified_at, handovers) in [(7, 7, 0), (7, 8, 1), (9, 15, 1), (9, 16, 2), (18, 18, 2), (18, 20, 2)] {
+        let receipt = chronicle.receipt(height, 0, certified_at);
+        assert_eq!(receipt.handovers.len(), handovers);
+        assert_eq!(receipt.verify(&trust), Ok(()), "{height} certified at {certified_at}");
+        assert_eq!(Receipt::from_bytes(&receipt.to_bytes()).as_ref(), Ok(&receipt));
+    }
+    let good = chronicle.receipt(18, 0, 20);
+    let with = |handovers: Vec<Handover>| Receipt { handovers, ..good.clone() }.verify(&trust);
+    let [first, second] = [good.handovers[0].clone(), good.handovers[1].clone()];
+    assert_eq!(with(vec![]), Err(ReceiptError::Validators));
+    assert_eq!(with(vec![first.clone()]), Err(ReceiptError::Validators));
+    assert_eq!(with(vec![second.clone()]), Err(ReceiptError::Handover(0)));
+    assert_eq!(with(vec![second.clone(), first.clone()]), Err(ReceiptError::Handover(0)));
+    let crossed = Handover { certificate: first.certificate.clone(), ..second.clone() };
+    assert_eq!(with(vec![first.clone(), crossed]), Err(ReceiptError::CertificateOfAnother));
+    let crossed = Handover { next_validators: first.next_validators.clone(), ..second.clone() };
+    assert_eq!(with(vec![first.clone(), crossed]), Err(ReceiptError::Handover(1)));
+    // Who trusts a later set needs nothing from before, and is not shown it in vain.
+    let late = TrustRoot { validators: first.next_validators.clone(), ..trust.clone() };
+    assert_eq!(good.verify(&late), Err(ReceiptError::Handover(0)));
+    assert_eq!(good.clone().from_validators(&late.validators).verify(&late), Ok(()));
+    assert_eq!(good.clone().from_validators(&second.next_validators).handovers, []);
+    assert_eq!(good.clone().from_validators(&trust.validators), good);
+    let strangers = ValidatorSet::new(vec![public(&key("stranger"))]).expect("one key");
+    assert_eq!(good.clone().from_validators(&strangers), good, "who trusts none of them is shown all");
+}
+
+fn fund(chronicle: &mut Chronicle) {
+    chronicle.attest(10_000);
+    chronicle.issue("buyer", 1_000);
 }
 
 #[test]

@@ -8,9 +8,10 @@ use crate::admission::{Authenticator, Offence};
 use crate::consensus::block::SealedBlock;
 use crate::execution::Transaction;
 use crate::execution::genesis::Genesis;
-use crate::ledger::{Block, Certificate, Header, SignedTransaction, consensus_namespace};
+use crate::ledger::validators::read_set;
+use crate::ledger::{Block, Certificate, Entry as _, Header, SignedTransaction, ValidatorSet, consensus_namespace};
 use crate::primitives::Decode as _;
-use crate::storage::{Reader, StoreColumn, height_key};
+use crate::storage::{Reader, StorageError, StoreColumn, height_key};
 use bytes::Bytes;
 use commonware_parallel::Strategy;
 use rand_core::CryptoRng;
@@ -20,6 +21,9 @@ use std::sync::Arc;
 const WINDOW_BYTES: usize = 4 << 20;
 /// Most blocks in a window, however small.
 const WINDOW_BLOCKS_MAX: usize = 2_048;
+
+/// More sets of validators than there can be in a chain that fits a disk.
+const SETS_MAX: usize = 1 << 20;
 
 /// A block as it is stored.
 pub(super) struct Stored {
@@ -42,6 +46,9 @@ pub(super) struct Reading<'a, R, S: Strategy> {
     store: &'a R,
     genesis: &'a Genesis,
     namespace: Vec<u8>,
+    /// The validators by the first epoch of which they are, the last first: as the state has them, which is itself compared with
+    /// what execution comes to.
+    sets: Vec<(u64, ValidatorSet)>,
     strategy: &'a S,
     authenticator: Authenticator<S>,
     next: u64,
@@ -49,11 +56,18 @@ pub(super) struct Reading<'a, R, S: Strategy> {
 
 impl<'a, R: Reader, S: Strategy> Reading<'a, R, S> {
     /// From the first height on.
-    pub fn new(store: &'a R, genesis: &'a Genesis, strategy: &'a S) -> Self {
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn new(store: &'a R, genesis: &'a Genesis, strategy: &'a S) -> Result<Self, StorageError> {
         let namespace = consensus_namespace(&genesis.chain_id());
         // Every transaction is met once, so none is worth remembering.
         let authenticator = Authenticator::new(strategy.clone(), 0);
-        Self { store, genesis, namespace, strategy, authenticator, next: 1 }
+        let column = StoreColumn::State(ValidatorSet::COLUMN);
+        // One that does not decode is found with the rest of the state.
+        let sets = store.scan(column, &[], SETS_MAX)?;
+        let sets = sets.iter().filter_map(|(key, value)| read_set(key, value).ok()).collect();
+        Ok(Self { store, genesis, namespace, sets, strategy, authenticator, next: 1 })
     }
 
     /// The next blocks, up to the last height. None: there are no more.
@@ -113,6 +127,7 @@ impl<'a, R: Reader, S: Strategy> Reading<'a, R, S> {
         if certificate.block != header.hash() || certificate.epoch != epoch {
             return Err(Fault::CertificateOfAnother { block: certificate.block, epoch: certificate.epoch });
         }
-        certificate.verify(&self.namespace, self.genesis.validators()).map_err(Fault::Certificate)
+        let validators = self.sets.iter().find(|(from, _)| *from <= epoch).ok_or(Fault::NoValidators(epoch))?;
+        certificate.verify(&self.namespace, &validators.1).map_err(Fault::Certificate)
     }
 }

@@ -48,8 +48,7 @@ fn write(chronicle: &Chronicle, place: &Path) -> RocksStore {
         batch.put(StoreColumn::BlockIndex, whole.hash(), height_key(height).to_vec());
         // One height is left to its successor's certificate.
         if height != 3 {
-            let certificate = certificate(&block.header, &NODES, &[0, 1, 3]);
-            batch.put(StoreColumn::Certificates, height_key(height), certificate);
+            batch.put(StoreColumn::Certificates, height_key(height), chronicle.certificate(height));
         }
         block_on(store.commit(batch)).expect("room on the disk");
         block_on(chain.commit(block)).expect("the next block");
@@ -167,6 +166,23 @@ fn a_fault_is_told_with_its_block() {
     put(&store, StoreColumn::Certificates, &height_key(6), Some(two));
     let error = audited(&store, &chronicle).expect_err("a minority's certificate");
     assert!(matches!(error, AuditError::Block { height: 6, fault: Fault::Certificate(_) }), "{error}");
+}
+
+/// Each certificate is held to the validators of its own epoch.
+#[test]
+fn certificates_are_of_their_epochs_validators() {
+    let (mut chronicle, place) =
+        (Chronicle::governed().with_bodies(write_body), tempfile::tempdir().expect("a directory"));
+    chronicle.replace_validator("node-0", "node-4");
+    while chronicle.blocks.len() < 10 {
+        chronicle.append(MINUTE_MS, &[]);
+    }
+    let store = write(&chronicle, place.path());
+    audited(&store, &chronicle).expect("it is as a node wrote it");
+    let retired = certificate(&chronicle.blocks[8].header, &NODES, &[0, 1, 2]);
+    put(&store, StoreColumn::Certificates, &height_key(9), Some(retired));
+    let error = audited(&store, &chronicle).expect_err("certified by those who validated the epoch before");
+    assert!(matches!(error, AuditError::Block { height: 9, fault: Fault::Certificate(_) }), "{error}");
 }
 
 /// Money made in the store, with an accumulator to match: execution knows nothing of it.

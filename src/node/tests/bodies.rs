@@ -48,6 +48,10 @@ pub(in crate::node) fn write_body(envelope: &Envelope, operations: &[Operation])
             let amount = number(4, pay.amount.minor_units());
             field(30, [parties, field(3, pay.token.to_string()), amount].concat())
         }
+        Operation::RotateValidatorKey(rotate) => {
+            let keys = [field(1, rotate.public_key.0), field(2, rotate.new_public_key.0)].concat();
+            field(102, [keys, field(3, rotate.address.to_string())].concat())
+        }
         other => panic!("these tests do not write {other:?}"),
     };
     let operations: Vec<u8> = operations.iter().flat_map(|each| field(5, operation(each))).collect();

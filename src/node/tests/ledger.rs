@@ -11,6 +11,7 @@ use crate::node::finality::Finality;
 use crate::node::halt::halt;
 use crate::node::ledger::{LedgerParts, NodeLedger};
 use crate::node::metrics::NodeMetrics;
+use crate::node::seats::Seats;
 use crate::storage::StoreView;
 use commonware_macros::select;
 use commonware_parallel::Sequential;
@@ -31,6 +32,7 @@ pub(super) fn parts(
     chain: Arc<Chain<Disk>>,
 ) -> LedgerParts<Context, Disk, Sequential> {
     let idle_interval = Duration::from_secs(1);
+    let seats = Seats::of(&chain, None, NodeMetrics::default()).expect("a chain at its genesis");
     LedgerParts {
         context: context.child("ledger"),
         clock: Default::default(),
@@ -45,8 +47,8 @@ pub(super) fn parts(
         idle_interval,
         pace: Pace::new(idle_interval, Duration::from_secs(1)),
         pacing: Mutex::default(),
-        addresses: Default::default(),
-        observers: Default::default(),
+        seats: Arc::new(seats),
+        peers: Default::default(),
     }
 }
 

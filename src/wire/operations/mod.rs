@@ -2,6 +2,7 @@
 
 mod accounts;
 mod financing;
+mod governance;
 mod networks;
 mod orders;
 mod payments;
@@ -83,5 +84,11 @@ pub(super) fn operation(message: pb::Operation) -> Result<Operation, Malformed> 
         DeclareForeignAccount => networks::declare_foreign_account,
         LinkForeignAccount => networks::link_foreign_account,
         SetForbiddenPurposes => financing::set_forbidden_purposes,
+        AddValidator => governance::add_validator,
+        RemoveValidator => governance::remove_validator,
+        RotateValidatorKey => governance::rotate_validator_key,
+        SetValidatorAddress => governance::set_validator_address,
+        AddObserver => governance::add_observer,
+        RemoveObserver => governance::remove_observer,
     }
 }

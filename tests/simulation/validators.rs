@@ -1,0 +1,216 @@
+//! Validators that come, go and change their keys while payments are on their way.
+//!
+//! Every payment's receipt is verified offline from the genesis alone, over every handover that came before.
+
+use super::client::{Client, Settled};
+use super::cluster::{Cluster, Shape};
+use super::simulate;
+use causeway::client::Operation;
+use causeway::client::operations::{
+    add_observer, add_validator, remove_observer, remove_validator, rotate_validator_key,
+};
+use causeway::ledger::{PeerAddress, Receipt, Status};
+use causeway::node::service::Mode;
+use causeway::primitives::PublicKey;
+use std::time::Duration;
+
+const EPOCH_LENGTH: u64 = 16;
+
+fn shape(newcomers: usize) -> Shape {
+    Shape { newcomers, epoch_length: EPOCH_LENGTH, idle: Duration::from_millis(200), ..Shape::default() }
+}
+
+fn address(node: usize) -> PeerAddress {
+    format!("10.0.0.{node}:7500").parse().unwrap()
+}
+
+/// A network, a client that pays, and governance.
+struct Stage {
+    cluster: Cluster,
+    client: Client,
+    requests: u128,
+    paid: Vec<Settled>,
+}
+
+impl Stage {
+    async fn of(context: super::Context, newcomers: usize) -> Self {
+        let cluster = Cluster::started(context, shape(newcomers)).await;
+        let client = cluster.client();
+        client.fund(1_000_000).await;
+        Self { cluster, client, requests: 0, paid: Vec::new() }
+    }
+
+    /// Has governance decide, with a node's signature beside its own: the receipt.
+    async fn decide(&mut self, operation: Operation, node: Option<usize>) -> Receipt {
+        self.requests += 1;
+        let key = node.map(|node| self.cluster.key_pair(node));
+        let decision = self.client.cast.decision(self.requests, self.client.now_ms(), operation, key.as_ref());
+        self.client.settle_as_it_may(0, &decision).await.receipt
+    }
+
+    async fn add(&mut self, node: usize) -> Receipt {
+        let name = format!("validator-{node}");
+        self.decide(add_validator(self.cluster.public_key(node), &name, &address(node)), Some(node)).await
+    }
+
+    async fn remove(&mut self, node: usize) -> Receipt {
+        self.decide(remove_validator(self.cluster.public_key(node)), None).await
+    }
+
+    async fn rotate(&mut self, from: usize, to: usize) -> Receipt {
+        let (old, new) = (self.cluster.public_key(from), self.cluster.public_key(to));
+        self.decide(rotate_validator_key(old, new, &address(to)), Some(to)).await
+    }
+
+    async fn observe(&mut self, node: usize) -> Receipt {
+        self.decide(add_observer(self.cluster.public_key(node), "newcomer"), None).await
+    }
+
+    /// Lists a key that no node has.
+    async fn observe_another(&mut self, seed: u8) -> Receipt {
+        let key: PublicKey = causeway::client::KeyPair::from_seed(&[seed; 32]).public_key();
+        self.decide(add_observer(key, "another"), None).await
+    }
+
+    /// Pays until the epoch after the one of the newest payment has begun.
+    async fn pay_into_the_next_epoch(&mut self) {
+        let begun = self.pay().await / EPOCH_LENGTH;
+        while self.pay().await / EPOCH_LENGTH == begun {}
+    }
+
+    /// Makes some payments at once, through one node each: the height of the last.
+    async fn pay(&mut self) -> u64 {
+        let requests = self.requests + 1..=self.requests + 4;
+        self.requests += 4;
+        let payments = requests.map(|request| self.client.pay(request as usize, request, 10));
+        self.paid.extend(futures::future::join_all(payments).await);
+        self.paid.iter().map(|settled| settled.height).max().unwrap()
+    }
+
+    /// The validators of the next block, by their places in the cluster.
+    fn validators(&self, asked: usize) -> Vec<usize> {
+        let status = self.cluster.node(asked).status();
+        let is_one = |node: &usize| {
+            let key = self.cluster.public_key(*node);
+            status.validators.iter().any(|validator| validator.public_key == key)
+        };
+        self.cluster.everyone().into_iter().filter(is_one).collect()
+    }
+
+    /// That all nodes have the same blocks and the same state, and every payment once.
+    async fn check(&self, nodes: &[usize]) {
+        self.cluster.agree(nodes).await;
+        for node in nodes {
+            assert_eq!(self.cluster.available(*node, "supplier"), 10 * self.paid.len() as u64, "node {node}");
+        }
+    }
+}
+
+fn applied(receipt: &Receipt) {
+    assert_eq!(receipt.outcome.status, Status::Applied);
+}
+
+/// It follows, catches up, and votes from its epoch on: with one of the others down, nothing is final without it.
+#[test]
+fn a_newcomer_follows_and_then_votes() {
+    for seed in [601, 602] {
+        simulate(seed, |context| async move {
+            let mut stage = Stage::of(context, 1).await;
+            applied(&stage.observe(4).await);
+            stage.cluster.start(4).await;
+            let height = stage.pay().await;
+            stage.cluster.reach(&[4], height).await;
+            assert_eq!(stage.cluster.node(4).status().mode, Mode::Verifier, "it is no validator yet");
+            applied(&stage.add(4).await);
+            assert_eq!(stage.validators(0), [0, 1, 2, 3], "until the epoch ends");
+            stage.pay_into_the_next_epoch().await;
+            assert_eq!(stage.validators(0), [0, 1, 2, 3, 4]);
+            assert_eq!(stage.cluster.node(4).status().mode, Mode::Validator);
+            assert_eq!(stage.cluster.node(0).status().quorum, 4);
+            stage.cluster.crash(0).await;
+            for _ in 0..4 {
+                stage.pay().await;
+            }
+            let last = stage.paid.last().unwrap();
+            assert_eq!(last.receipt.handovers.len(), 1);
+            stage.check(&[1, 2, 3, 4]).await;
+        });
+    }
+}
+
+/// Joined, taken out, taken out while down, replaced, late: the network never halts, and everyone has the same state.
+#[test]
+fn validators_come_and_go_under_load() {
+    for seed in [611, 612, 613] {
+        simulate(seed, |context| async move {
+            let mut stage = Stage::of(context, 3).await;
+            let (joins, replaces, late) = (4, 5, 6);
+            applied(&stage.observe(joins).await);
+            stage.cluster.start(joins).await;
+            // One in, one out, at one epoch's end.
+            applied(&stage.add(joins).await);
+            applied(&stage.remove(0).await);
+            stage.pay_into_the_next_epoch().await;
+            assert_eq!(stage.validators(1), [1, 2, 3, 4]);
+            assert_eq!(stage.cluster.node(0).status().mode, Mode::Verifier, "it follows");
+
+            // A key is replaced by that of a node which starts only then, while another node crashes and comes back.
+            applied(&stage.rotate(1, replaces).await);
+            stage.cluster.start(replaces).await;
+            stage.cluster.crash(2).await;
+            stage.pay().await;
+            stage.cluster.start(2).await;
+            stage.pay_into_the_next_epoch().await;
+            assert_eq!(stage.validators(2), [2, 3, 4, 5]);
+            stage.cluster.crash(1).await;
+
+            // One is taken out while it is down; who takes its place starts when its epoch has begun long since.
+            stage.cluster.crash(3).await;
+            applied(&stage.add(late).await);
+            applied(&stage.remove(3).await);
+            stage.pay_into_the_next_epoch().await;
+            assert_eq!(stage.validators(2), [2, 4, 5, 6]);
+            stage.pay_into_the_next_epoch().await;
+            stage.cluster.start(3).await;
+            stage.cluster.start(late).await;
+            let height = stage.pay().await;
+            stage.cluster.reach(&[3, late], height).await;
+            assert_eq!(stage.cluster.node(3).status().mode, Mode::Verifier, "it was taken out while it was down");
+            assert_eq!(stage.cluster.node(late).status().mode, Mode::Validator);
+
+            // Now nothing is final without the one that came late.
+            stage.cluster.crash(2).await;
+            for _ in 0..3 {
+                stage.pay().await;
+            }
+            assert_eq!(stage.paid.last().unwrap().receipt.handovers.len(), 3);
+            stage.check(&[0, 3, 4, 5, 6]).await;
+        });
+    }
+}
+
+/// Whoever is not on the list hears nothing, and whoever is taken off it hears no more.
+#[test]
+fn who_is_not_listed_is_not_let_in() {
+    simulate(621, |context| async move {
+        let mut stage = Stage::of(context, 1).await;
+        stage.cluster.start(4).await;
+        for _ in 0..4 {
+            stage.pay().await;
+        }
+        assert_eq!(stage.cluster.node(4).status().height, 0, "nobody knows it");
+        applied(&stage.observe(4).await);
+        let height = stage.pay().await;
+        stage.cluster.reach(&[4], height).await;
+        applied(&stage.decide(remove_observer(stage.cluster.public_key(4)), None).await);
+        // Two lists later nobody keeps the one that it was on.
+        applied(&stage.observe_another(9).await);
+        applied(&stage.observe_another(10).await);
+        let reached = stage.cluster.node(4).status().height;
+        for _ in 0..4 {
+            stage.pay().await;
+        }
+        let now = stage.cluster.node(0).status().height;
+        assert!(stage.cluster.node(4).status().height <= reached + 1 && now > reached + 3, "{now} and {reached}");
+    });
+}
