@@ -7,7 +7,7 @@ help:
 	@echo 'make sandbox   four validators on this machine; options in ARGS, such as ARGS="--validators 7"'
 	@echo 'make test      everything that it takes to trust this: the Rust tests, then the Python programs'
 	@echo 'make simulate  whole nodes on a network and disks that fail: SEEDS=100 runs so many, SEED=7 one again, FIRST_SEED=500 from there'
-	@echo 'make chaos     real processes that are killed, stopped and starved under load: MINUTES=10 VALIDATORS=7, SEED=7 begins there'
+	@echo 'make chaos     real processes that are killed, cut off, starved and damaged under load: MINUTES=10 VALIDATORS=7, SEED=7 begins there'
 	@echo 'make lint      formatting, clippy, proto files'
 	@echo 'make instructions   the instructions that the hot paths take, against those last accepted; ACCEPT="reason" records a rise'
 	@echo 'make release   the binary to run in earnest and to measure: optimised, with the fastest signatures the processor has'
@@ -31,7 +31,7 @@ simulate:
 chaos:
 	@scripts/prerequisites.sh
 	@CAUSEWAY_SEED='$(SEED)' CAUSEWAY_MINUTES='$(if $(SEED)$(MINUTES),$(MINUTES),10)' CAUSEWAY_VALIDATORS='$(VALIDATORS)' \
-		cargo test --test suite whatever_happens_to_processes -- --nocapture
+		cargo test --test suite $(if $(SEED),whatever_happens_to_processes,chaos::) -- --nocapture --test-threads 1
 
 lint:
 	@scripts/prerequisites.sh --python

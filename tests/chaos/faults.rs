@@ -1,11 +1,13 @@
 //! A plan's steps, done to a network and undone.
 
 use super::clients::Market;
+use super::damage;
 use super::history::Moment;
 use super::network::{Network, Node, last_lines};
 use super::plan::{Damage, Step};
+use crate::sandbox::programs::{json, text};
 use causeway::client::Client;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Within this time a node that is started serves, or has said why not.
@@ -101,17 +103,17 @@ fn free(node: &mut Node) -> Result<(), String> {
 }
 
 /// Damages a node that is killed, and starts it. Tells whether it was rebuilt.
-async fn damaged(node: &mut Node, damage: Damage) -> Result<bool, String> {
+async fn damaged(node: &mut Node, kind: Damage) -> Result<bool, String> {
     node.kill();
-    let done = damage_files(&node.data(), damage);
+    let done = damage_files(&node.data(), kind);
     node.start();
     let deadline = Instant::now() + DECIDED_WITHIN;
     while node.ended().is_none() {
         if Client::connect(&[&node.endpoint], None).await.is_ok() {
             // What was wiped begins anew by itself. All else that is damaged is refused, and nothing else is.
             return match done {
-                Some(_) if damage != Damage::Wiped => Err(format!("node {} serves in spite of {done:?}", node.place)),
-                _ => Ok(damage == Damage::Wiped),
+                Some(_) if kind != Damage::Wiped => Err(format!("node {} serves in spite of {done:?}", node.place)),
+                _ => Ok(kind == Damage::Wiped),
             };
         }
         if Instant::now() > deadline {
@@ -123,53 +125,34 @@ async fn damaged(node: &mut Node, damage: Damage) -> Result<bool, String> {
     if !log.contains("the store is damaged") {
         return Err(format!("node {} refuses {done:?}, and says:\n{}", node.place, last_lines(&log)));
     }
-    empty(&node.data());
+    // As the line says. The journals of its votes stay, and it votes again.
+    let config = node.directory.join("node.toml");
+    let rebuilt = json(["rebuild", "--config", text(&config), "--output", "json"]);
+    if rebuilt["keeps_vote"] != true {
+        return Err(format!("node {} was to keep its vote: {rebuilt}", node.place));
+    }
     node.start();
     Ok(true)
 }
 
 /// Damages a node's files, and tells what was done.
-fn damage_files(data: &Path, damage: Damage) -> Option<String> {
+fn damage_files(data: &Path, kind: Damage) -> Option<String> {
     let store = data.join("store");
-    let last = |kind: &str| {
-        let files = std::fs::read_dir(&store).unwrap().map(|file| file.unwrap().path());
-        let is_kind = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().contains(kind);
-        files.filter(is_kind).max()
-    };
-    let what = match damage {
-        Damage::MissingTable => last(".sst").or_else(|| last("MANIFEST"))?,
-        Damage::MissingManifest => last("MANIFEST")?,
-        Damage::FlippedLog | Damage::TornLog => last(".log")?,
-        Damage::Wiped => {
-            empty(data);
-            return Some("an empty directory".to_owned());
-        }
-    };
-    match damage {
+    match kind {
+        Damage::MissingTable if damage::last(&store, ".sst").is_some() => damage::remove(&store, ".sst"),
+        Damage::MissingTable | Damage::MissingManifest => damage::remove(&store, "MANIFEST"),
         Damage::FlippedLog | Damage::TornLog => {
-            let mut bytes = std::fs::read(&what).unwrap();
+            let log = damage::last(&store, ".log")?;
             // What is too short has nothing that was acknowledged, or what is cut off is not all of a record.
-            if bytes.len() < 1_024 {
+            if std::fs::metadata(log).unwrap().len() < 1_024 {
                 return None;
             }
-            match damage {
-                Damage::FlippedLog => *bytes.get_mut(512)? ^= 4,
-                _ => bytes.truncate(bytes.len() - 30),
+            match kind {
+                Damage::FlippedLog => damage::flip(&store, ".log", 512),
+                _ => damage::tear(&store, ".log", 30),
             }
-            std::fs::write(&what, bytes).unwrap();
         }
-        _ => std::fs::remove_file(&what).unwrap(),
+        Damage::Wiped => damage::empty(data),
     }
-    Some(format!("{damage:?}: {}", what.display()))
-}
-
-/// Removes what is in a directory. It may be a disk's, which stays.
-fn empty(directory: &Path) {
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => std::fs::remove_dir_all(path).unwrap(),
-            false => std::fs::remove_file(path).unwrap(),
-        }
-    }
+    Some(format!("{kind:?}"))
 }

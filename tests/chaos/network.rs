@@ -200,6 +200,14 @@ impl Node {
         }
     }
 
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        self.signal(libc::SIGTERM);
+        if let Some(mut process) = self.process.take() {
+            process.wait().unwrap();
+        }
+    }
+
     /// Stops it in its tracks, if it runs.
     pub fn pause(&self) {
         self.signal(libc::SIGSTOP);

@@ -147,7 +147,7 @@ async fn carry_out(plan: &Plan, network: &mut Network, done: &mut Vec<String>) -
 }
 
 /// A way to each node alone.
-async fn connect(network: &mut Network) -> Result<Vec<Client>, String> {
+pub async fn connect(network: &mut Network) -> Result<Vec<Client>, String> {
     let deadline = Instant::now() + READY_WITHIN;
     let mut everyone = Vec::new();
     while let Some(node) = network.nodes.get(everyone.len()) {
@@ -162,7 +162,12 @@ async fn connect(network: &mut Network) -> Result<Vec<Client>, String> {
 }
 
 /// Waits until every node has applied a height.
-async fn await_height(network: &mut Network, everyone: &[Client], height: u64, within: Duration) -> Result<(), String> {
+pub async fn await_height(
+    network: &mut Network,
+    everyone: &[Client],
+    height: u64,
+    within: Duration,
+) -> Result<(), String> {
     let deadline = Instant::now() + within;
     for (place, client) in everyone.iter().enumerate() {
         loop {
@@ -181,7 +186,7 @@ async fn await_height(network: &mut Network, everyone: &[Client], height: u64, w
     Ok(())
 }
 
-async fn highest(everyone: &[Client]) -> u64 {
+pub async fn highest(everyone: &[Client]) -> u64 {
     let mut highest = 0;
     for client in everyone {
         highest = client.status().await.map_or(highest, |status| status.height.max(highest));
