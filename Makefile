@@ -7,7 +7,7 @@ help:
 	@echo 'make sandbox   four validators on this machine; options in ARGS, such as ARGS="--validators 7"'
 	@echo 'make test      everything that it takes to trust this: the Rust tests, then the Python programs'
 	@echo 'make simulate  whole nodes on a network and disks that fail: SEEDS=100 runs so many, SEED=7 one again, FIRST_SEED=500 from there'
-	@echo 'make chaos     real processes that are killed, stopped and starved under load: MINUTES=10 VALIDATORS=7, SEED=7 begins there'
+	@echo 'make chaos     real processes that are killed, cut off, starved and damaged under load: MINUTES=10 VALIDATORS=7, SEED=7 begins there'
 	@echo 'make fuzz      every decoder against damaged bytes: SECONDS=60 of each, TARGET=receipt_files that one alone, SEED=7 from there'
 	@echo 'make mutants   the rules broken one at a time, to see that a test notices: SAMPLE=100, SEED=7, FILES="src/domain/payments/*"'
 	@echo 'make lint      formatting, clippy, proto files, dependencies'
@@ -33,7 +33,7 @@ simulate:
 chaos:
 	@scripts/prerequisites.sh
 	@CAUSEWAY_SEED='$(SEED)' CAUSEWAY_MINUTES='$(if $(SEED)$(MINUTES),$(MINUTES),10)' CAUSEWAY_VALIDATORS='$(VALIDATORS)' \
-		cargo test --test suite whatever_happens_to_processes -- --nocapture
+		cargo test --test suite $(if $(SEED),whatever_happens_to_processes,chaos::) -- --nocapture --test-threads 1
 
 fuzz:
 	@scripts/prerequisites.sh

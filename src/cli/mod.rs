@@ -17,7 +17,7 @@ use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
     accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
-    read_points, receipts, redeem, reserves, run, tokens, validators,
+    read_points, rebuild, receipts, redeem, reserves, run, tokens, validators,
 };
 use failure::Failure;
 use flags::Common;
@@ -58,6 +58,8 @@ enum Command {
     },
     /// Checks a stopped node's data: executes it again from the genesis and compares.
     Audit(audit::AuditCommand),
+    /// Sets a stopped node's damaged data aside, so that it begins anew from its peers and goes on voting.
+    Rebuild(rebuild::RebuildCommand),
     /// Loads a network with payments, and checks what it acknowledged.
     ///
     /// Without more it starts validators of its own, as separate processes with synced stores in a temporary directory, opens
@@ -196,6 +198,7 @@ fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Node { config } => run_node(&config),
         Command::Testnet(command) => command.run(common),
         Command::Audit(command) => command.run(common),
+        Command::Rebuild(command) => command.run(common),
         Command::Keys(command) => command.run(common),
         Command::Documents(command) => command.run(common),
         Command::Receipts(receipts::ReceiptsCommand::Verify { file, checkpoint }) => {
@@ -255,6 +258,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         | Command::Node { .. }
         | Command::Testnet(_)
         | Command::Audit(_)
+        | Command::Rebuild(_)
         | Command::Keys(_)
         | Command::Documents(_)
         | Command::Receipts(receipts::ReceiptsCommand::Verify { .. })

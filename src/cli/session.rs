@@ -7,12 +7,13 @@ use super::output::{self, Format};
 use crate::client::decimal::DecimalError;
 use crate::client::json::body_to_json;
 use crate::client::{
-    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Reader, Settled, TransactionBuilder, decimal, receipt_file,
+    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, PassphraseSource, Reader, Settled, TransactionBuilder, decimal,
+    receipt_file,
 };
 use crate::ledger::{Reason, Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ use super::network::{Channels, Network};
 use super::peering::Peering;
 use super::port::{Ledger, UNACKNOWLEDGED_BLOCKS_MAX};
 use super::schemes::Schemes;
-use super::{Runtime, Scheme};
+use super::{Runtime, Scheme, voting};
 use crate::ledger::block::Block;
 use crate::ledger::certificate::Certificate;
 use crate::primitives::crypto::PublicKey;
@@ -169,7 +169,7 @@ pub enum StartError {
     Key(PublicKey),
     /// The block before the epoch is not in the store.
     #[error(
-        "the block at height {height}, from which epoch {epoch} begins, is not in the store, and the engine's directory is ahead of it: restore both from one backup, or rebuild into an empty data directory (the node then cannot vote until its key is replaced)"
+        "the block at height {height}, from which epoch {epoch} begins, is not in the store, and the engine's directory is ahead of it: `causeway rebuild` has the node begin anew from its peers"
     )]
     BoundaryMissing {
         /// The epoch to begin in.
@@ -177,6 +177,9 @@ pub enum StartError {
         /// The height of the block that it begins from.
         height: u64,
     },
+    /// The record of who votes from the engine's directory cannot be read.
+    #[error("the record of this key's votes cannot be read: {0}; check that the data directory is readable")]
+    Record(String),
     /// The committee cannot be used.
     #[error(transparent)]
     Committee(#[from] StopReason),
@@ -292,7 +295,12 @@ where
     let Channels { votes, certificates, certificate_requests, blocks, block_requests, forwarding } = channels;
     let epocher = FixedEpocher::new(config.epoch_length);
     let page_cache = CacheRef::new(PAGE_BYTES, PAGES);
-    let schemes = Schemes::new(&config.chain_id, config.signer.clone());
+    let votes_from = match &config.signer {
+        Signer::Voting(_) => voting::votes_from(&context, &config.partition, &config.signer.public_key()).await,
+        Signer::Silent(_) => Ok(0),
+    };
+    let votes_from = votes_from.map_err(|error| StartError::Record(error.to_string()))?;
+    let schemes = Schemes::new(&config.chain_id, config.signer.clone(), votes_from);
 
     let settings = marshal_settings(&config, &epocher, &schemes, &page_cache, strategy.clone());
     let (actor, marshal, floor) =
@@ -329,7 +337,6 @@ where
         strategy,
         pace: config.pace,
         page_cache,
-        voter: matches!(config.signer, Signer::Voting(_)).then(|| config.signer.public_key()),
         partition: config.partition,
     };
     let epochs = epochs_context.spawn(move |_| epochs.run(entered, parent, turns));

@@ -24,7 +24,6 @@ use super::port::{Committee, Ledger};
 use super::schemes::Schemes;
 use super::voting;
 use super::{Runtime, Scheme};
-use crate::primitives::crypto::PublicKey;
 use commonware_consensus::Reporters;
 use commonware_consensus::marshal::standard::Inline;
 use commonware_consensus::simplex::{self, Floor, ForwardPolicy, SkipBudget, SkipPolicy};
@@ -102,8 +101,6 @@ pub(super) struct Epochs<E: Runtime, S: Sender, M, B, T> {
     pub pace: Pace,
     pub page_cache: CacheRef,
     pub partition: String,
-    /// This node's key, if it votes.
-    pub voter: Option<PublicKey>,
 }
 
 /// An epoch whose scheme and peers are known, before its engine runs.
@@ -234,6 +231,10 @@ where
     /// Starts the epoch's engine on `parent`.
     async fn start(&mut self, entered: EnteredEpoch, parent: Digest) -> Result<RunningEngine, StopReason> {
         let EnteredEpoch { epoch, scheme, validators } = entered;
+        let journal = match self.schemes.votes_in(epoch) {
+            true => voting::journal(&self.partition, epoch.get()),
+            false => voting::silent_journal(&self.partition, epoch.get()),
+        };
         let engine = simplex::Engine::new(
             self.context.child("epoch").with_attribute("epoch", epoch),
             simplex::Config {
@@ -245,7 +246,7 @@ where
                 reporter: Reporters::from((self.application.clone(), self.announcer.enter(epoch, &validators))),
                 track_historical_votes: false,
                 strategy: self.strategy.clone(),
-                partition: voting::journal(&self.partition, epoch.get()),
+                partition: journal,
                 mailbox_size: MAILBOX_SIZE,
                 epoch,
                 floor: Floor::Genesis(parent),
@@ -275,7 +276,10 @@ where
     }
 
     fn start_noting(&self, epoch: Epoch) -> Option<Handle<()>> {
-        let (key, partition) = (self.voter?, self.partition.clone());
+        if !self.schemes.votes_in(epoch) {
+            return None;
+        }
+        let (key, partition) = (self.schemes.public_key(), self.partition.clone());
         let context = self.context.child("noting").with_attribute("epoch", epoch);
         Some(context.spawn(move |context| voting::note_journal(context, partition, key, epoch.get())))
     }

@@ -10,6 +10,10 @@
 //! by hand, a backup that left one out. So while an epoch runs the record also comes to say that the epoch's journal is
 //! there (`note_journal`), and a start finds it there, or finds it lost ([`standing`]).
 //!
+//! An older copy of the whole directory, or a journal without its end, looks like an earlier life of the same node. So whoever
+//! runs the node keeps elsewhere how far the journals reached ([`reached`]), and asks at a start whether they fall short of
+//! that ([`falls_short`]).
+//!
 //! A node that may not vote runs with [`super::Signer::Silent`]: it verifies, executes and serves, until governance
 //! replaces its key.
 //!
@@ -20,10 +24,13 @@
 //!   So a node that crashes before its first vote, between two epochs, or while it catches up through epochs in which it
 //!   never voted, goes on voting.
 //! * What the engine prunes leaves something: it keeps the views from its last final one on.
+//! * Nobody votes in an epoch before the noted ones ([`votes_from`]): its journal is gone, and a node that begins anew from its
+//!   peers passes through it once more. The silent engine's journals are partitions of their own, so that what it writes is
+//!   never taken for votes, and no votes for what it wrote.
 //!
 //! # Deliberately absent
-//! A journal that is lost within a second of its making, or in part, or emptied: that cannot be told from a crash before
-//! what was entered was synced, and whoever crashed so has sent no vote.
+//! What is lost within a second of its making, and what is lost of the newest part without the part itself: that cannot be
+//! told from a crash before what was entered was synced, and whoever crashed so has sent no vote.
 
 use super::Runtime;
 use crate::primitives::crypto::PublicKey;
@@ -51,9 +58,29 @@ pub enum Standing {
     OfAnother(PublicKey),
 }
 
+/// How far a key's journals reach: the newest noted epoch, and the newest view of which its journal has a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reached {
+    /// The epoch.
+    pub epoch: u64,
+    /// The view.
+    pub view: u64,
+}
+
 /// The partition of an epoch's journal.
 pub(super) fn journal(partition: &str, epoch: u64) -> String {
     format!("{partition}-votes-{epoch}")
+}
+
+/// The partition of the journal that an epoch's engine keeps where it does not vote.
+pub(super) fn silent_journal(partition: &str, epoch: u64) -> String {
+    format!("{partition}-follows-{epoch}")
+}
+
+/// Whether a partition of the engine's directory has to do with votes: it is one of the records, or a journal.
+pub fn is_of_votes(partition: &str, name: &str) -> bool {
+    let rest = name.strip_prefix(partition);
+    rest.is_some_and(|rest| rest == SUFFIX || rest.starts_with("-votes-"))
 }
 
 /// How `key` stands in the engine's directory. A loss that is found is recorded before this returns: by the next start
@@ -79,6 +106,47 @@ pub async fn standing<E: Runtime>(context: &E, partition: &str, key: &PublicKey)
         }
     }
     Ok(Standing::Votes)
+}
+
+/// How far the journals of `key` reach; nothing before the first is noted.
+///
+/// # Errors
+/// The directory cannot be read.
+pub async fn reached<E: Runtime>(context: &E, partition: &str, key: &PublicKey) -> Result<Option<Reached>, Error> {
+    let names_of_voters = names(context, &format!("{partition}{SUFFIX}")).await?;
+    let Some(epoch) = names_of_voters.iter().filter_map(|name| noted_epoch(name, key)).max() else { return Ok(None) };
+    // The engine names a part by its view.
+    let parts = names(context, &journal(partition, epoch)).await?;
+    let views = parts.iter().filter_map(|part| Some(u64::from_be_bytes(part.as_slice().try_into().ok()?)));
+    Ok(views.max().map(|view| Reached { epoch, view }))
+}
+
+/// Whether the journals of `key` fall short of what they are known to have reached: they are an older copy's, or lost their
+/// end. That is recorded before this returns, as a loss is.
+///
+/// # Errors
+/// The directory cannot be read, or the loss not be recorded.
+pub async fn falls_short<E: Runtime>(
+    context: &E,
+    partition: &str,
+    key: &PublicKey,
+    known: Reached,
+) -> Result<bool, Error> {
+    let falls_short = reached(context, partition, key).await?.is_none_or(|reached| reached < known);
+    let voters = format!("{partition}{SUFFIX}");
+    if falls_short && names(context, &voters).await?.iter().any(|name| name.as_slice() == key.0) {
+        context.open(&voters, &[&key.0, LOST].concat()).await?;
+    }
+    Ok(falls_short)
+}
+
+/// The first epoch in which `key` may vote: the oldest of those whose journals are noted.
+///
+/// # Errors
+/// The directory cannot be read.
+pub(super) async fn votes_from<E: Runtime>(context: &E, partition: &str, key: &PublicKey) -> Result<u64, Error> {
+    let names = names(context, &format!("{partition}{SUFFIX}")).await?;
+    Ok(names.iter().filter_map(|name| noted_epoch(name, key)).min().unwrap_or_default())
 }
 
 /// Lets `key`, which has never voted anywhere, vote from the engine's directory from now on. Durable when it returns.
@@ -176,6 +244,41 @@ mod tests {
             assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::JournalLost));
             drop(make_journal(&context, 3).await);
             assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::JournalLost));
+        });
+    }
+
+    /// An older copy of the directory has fewer parts, or a part less: either way the end is missing.
+    #[test]
+    fn a_journal_without_its_end_is_found_and_stays_lost() {
+        deterministic::Runner::default().start(|context| async move {
+            allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
+            assert_eq!(reached(&context, "engine", &ME).await.ok(), Some(None));
+            for view in [7u64, 8] {
+                drop(context.open(&journal("engine", 3), &view.to_be_bytes()).await.expect("a part"));
+            }
+            note_journal(context.child("note"), "engine".to_owned(), ME, 3).await;
+            let known = Reached { epoch: 3, view: 8 };
+            assert_eq!(reached(&context, "engine", &ME).await.ok(), Some(Some(known)));
+            assert_eq!(falls_short(&context, "engine", &ME, known).await.ok(), Some(false));
+            assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::Votes));
+            context.remove(&journal("engine", 3), Some(&8u64.to_be_bytes())).await.expect("removed");
+            assert_eq!(falls_short(&context, "engine", &ME, known).await.ok(), Some(true));
+            assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::JournalLost));
+            // An epoch further is further, whatever the views.
+            assert!(Reached { epoch: 4, view: 1 } > known);
+        });
+    }
+
+    #[test]
+    fn a_key_votes_from_the_oldest_noted_epoch_on() {
+        deterministic::Runner::default().start(|context| async move {
+            allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
+            assert_eq!(votes_from(&context, "engine", &ME).await.ok(), Some(0));
+            for epoch in [4, 5] {
+                let _held = make_journal(&context, epoch).await;
+                note_journal(context.child("note"), "engine".to_owned(), ME, epoch).await;
+            }
+            assert_eq!(votes_from(&context, "engine", &ME).await.ok(), Some(4));
         });
     }
 

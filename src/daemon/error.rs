@@ -56,6 +56,34 @@ pub enum DaemonError {
         /// What the operating system said.
         cause: std::io::Error,
     },
+    /// The mark of how far the key's journals reached is not one.
+    #[error(
+        "{} is not what a node wrote: {why}. If this is the data directory from which the key voted last, and none other was ever \
+         in its place, remove the file; otherwise give up the vote (`causeway rebuild --without-vote`)",
+        path.display()
+    )]
+    LastVoted {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is nothing that could be set aside.
+    #[error("{} holds neither a store nor an engine's directory: there is nothing to rebuild; start the node", place.display())]
+    NothingToRebuild {
+        /// The data directory.
+        place: PathBuf,
+    },
+    /// A part of the data directory cannot be set aside.
+    #[error("{} cannot be moved to {}: {cause}; run the command again once it can", from.display(), to.display())]
+    SetAside {
+        /// What was to be moved.
+        from: PathBuf,
+        /// Where to.
+        to: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
     /// The configuration has this node's own key among the others'.
     #[error(
         "[[peers]] holds this node's own key, {0}: remove it there, or correct key.path if the key is another node's"

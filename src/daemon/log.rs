@@ -60,17 +60,23 @@ pub fn full_disk(data_dir: &Path) -> Option<String> {
 }
 
 /// What to do about a panic at `place`, if it is in a part of the engine that reads its directory. The engine's own
-/// words name neither the directory nor a way out.
+/// words name neither the directory nor a way out. Only who votes reads the journals of votes.
 fn unreadable_engine(data_dir: &Path, place: &str) -> Option<String> {
     let engine = data_dir.join("engine");
+    let engine = engine.display();
     // Connections have no files.
-    let reads_files = place.contains("commonware-") && !place.contains("commonware-p2p");
-    reads_files.then(|| {
-        format!(
-            "a part of the engine's directory {} cannot be read: restore store and engine from one backup, or rebuild into \
-             an empty data directory (the node then cannot vote until its key is replaced)",
-            engine.display()
-        )
+    if !place.contains("commonware-") || place.contains("commonware-p2p") {
+        return None;
+    }
+    Some(match place.contains("actors/voter") {
+        true => format!(
+            "the journal of this key's votes in {engine} cannot be read: `causeway rebuild --without-vote` has the node begin \
+             anew from its peers; it then cannot vote until its key is replaced"
+        ),
+        false => format!(
+            "a part of the engine's directory {engine} cannot be read: `causeway rebuild` has the node begin anew from its \
+             peers, and keeps the journals of its votes"
+        ),
     })
 }
 
@@ -85,9 +91,16 @@ mod tests {
     #[test]
     fn a_panic_in_the_engine_names_its_directory_and_one_elsewhere_does_not() {
         let advice = |place| unreadable_engine(Path::new("/var/lib/causeway"), place);
-        let journal = "/deps/commonware-consensus-2026.10.0/src/simplex/actors/voter/actor.rs:1081:10";
-        let told = advice(journal).expect("advice");
-        assert!(told.contains("/var/lib/causeway/engine") && told.contains("one backup"), "{told}");
+        for (place, way_out) in [
+            (
+                "/deps/commonware-consensus-2026.10.0/src/simplex/actors/voter/actor.rs:1081:10",
+                "rebuild --without-vote`",
+            ),
+            ("/deps/commonware-consensus-2026.10.0/src/marshal/core/actor.rs:510:10", "rebuild`"),
+        ] {
+            let told = advice(place).expect("advice");
+            assert!(told.contains("/var/lib/causeway/engine") && told.contains(way_out), "{told}");
+        }
         for elsewhere in
             ["src/node/chain.rs:1:1", "/deps/commonware-p2p-2026.10.0/src/authenticated/lookup/network.rs:1:1"]
         {

@@ -8,13 +8,17 @@
 //! # Invariants
 //! * What can be wrong with configuration, keys, ports and disk is said in one line before anything runs.
 //! * A key votes from the directory that it voted from before, or where a one-time mark says that it never voted; the
-//!   mark is gone before the first vote. Otherwise the node follows and says so.
+//!   mark is gone before the first vote. Otherwise the node follows and says so. It does so too where another mark, outside
+//!   of the directory, says that the directory is an older copy ([`last_voted`]).
 
 mod error;
+mod last_voted;
 mod log;
 mod metrics;
+mod rebuild;
 
 pub use error::DaemonError;
+pub use rebuild::{SetAside, set_aside};
 
 use crate::admission::PoolLimits;
 use crate::api;
@@ -107,7 +111,7 @@ fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
         warn!(
             store = %place.display(),
             "the mark of what was acknowledged, ACKNOWLEDGED, is missing: whether the store lost its last commits cannot be \
-             told. Unless you know why, rebuild into an empty data directory from the peers"
+             told. Unless you know why, have the node begin anew from its peers (`causeway rebuild`)"
         );
     }
     let grpc = bind(config.listen.grpc, "listen.grpc")?;
@@ -130,7 +134,18 @@ async fn signer(
     is_validator: bool,
 ) -> Result<Signer, DaemonError> {
     let public_key = prepared.key.public_key();
+    let falls_short = match last_voted::read(&config.key.last_voted, &public_key)? {
+        Some(known) => voting::falls_short(context, PARTITION, &public_key, known).await?,
+        None => false,
+    };
     let lost = match voting::standing(context, PARTITION, &public_key).await? {
+        Standing::OfAnother(found) => {
+            let place = engine_directory(config);
+            return Err(DaemonError::ForeignJournals { place, found, configured: public_key });
+        }
+        _ if falls_short => {
+            "the journals of this key's votes in the data directory end before its last vote: it is an older copy, or lost a part"
+        }
         Standing::Votes => {
             // A crash between the record and the mark's removal leaves the mark behind.
             remove_mark(&config.key.never_voted)?;
@@ -143,10 +158,6 @@ async fn signer(
                 info!(key = %public_key, "the node follows, and votes as soon as its key is a validator's");
             }
             return Ok(Signer::Voting(private_key(&prepared.key.seed())));
-        }
-        Standing::OfAnother(found) => {
-            let place = engine_directory(config);
-            return Err(DaemonError::ForeignJournals { place, found, configured: public_key });
         }
         Standing::JournalLost => "the journal of this key's votes is lost from the data directory",
         Standing::Unrecorded => "this key's voting record is not in the data directory",
@@ -194,6 +205,7 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         allow_private_addresses: true,
         same_machine: peers.into_iter().all(|address| address.is_loopback()),
     };
+    let votes = matches!(signer, Signer::Voting(_)).then(|| signer.public_key());
     let strategy = context.strategy(NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN));
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(DaemonError::Randomness)?;
@@ -212,6 +224,10 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     let (network, peers) = connect(context.child("network"), connections);
     let mut running = node::start(context.child("node"), settings, network, prepared.store, strategy).await?;
     let handle = running.handle.clone();
+    if let Some(key) = votes {
+        let mark = config.key.last_voted.clone();
+        context.child("last_voted").spawn(move |context| last_voted::keep(context, mark, key));
+    }
 
     if let Some(listener) = prepared.metrics {
         metrics::serve(context.child("metrics"), listener, running.metrics.clone(), Arc::new(handle.clone()))?;

@@ -103,6 +103,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("key.passphrase_file", Kind::Text),
     ("key.passphrase_env", Kind::Text),
     ("key.never_voted", Kind::Text),
+    ("key.last_voted", Kind::Text),
     ("listen.grpc", Kind::Text),
     ("listen.p2p", Kind::Text),
     ("listen.metrics", Kind::Text),
@@ -176,6 +177,13 @@ pub struct Key {
     /// The one-time mark that this key has never voted. The node removes it before it first votes.
     #[serde(default = "default_never_voted")]
     pub never_voted: PathBuf,
+    /// The mark of how far the journals of its votes reached. The node writes it, outside of the data directory.
+    #[serde(default = "default_last_voted")]
+    pub last_voted: PathBuf,
+}
+
+fn default_last_voted() -> PathBuf {
+    "last-voted".into()
 }
 
 fn default_never_voted() -> PathBuf {
@@ -426,7 +434,8 @@ impl Config {
 
     fn resolve_paths(&mut self, directory: &Path) {
         let resolve = |path: &mut PathBuf| *path = directory.join(&path);
-        [&mut self.data_dir, &mut self.genesis, &mut self.key.path, &mut self.key.never_voted]
+        let key = &mut self.key;
+        [&mut self.data_dir, &mut self.genesis, &mut key.path, &mut key.never_voted, &mut key.last_voted]
             .into_iter()
             .for_each(resolve);
         self.key.passphrase_file.iter_mut().for_each(resolve);

@@ -30,7 +30,7 @@ pub enum NodeError {
     Consensus(StopReason),
     /// A record of the node's own does not decode.
     #[error(
-        "{what} in the store does not decode ({cause}): do not start this node again on it; restore a backup, or rebuild into an empty data directory"
+        "{what} in the store does not decode ({cause}): do not start this node again on it; `causeway rebuild` has it begin anew from its peers"
     )]
     Record {
         /// Which.
@@ -40,12 +40,12 @@ pub enum NodeError {
     },
     /// A record of the node's own is missing.
     #[error(
-        "{0} is missing from the store: do not start this node again on it; restore a backup, or rebuild into an empty data directory"
+        "{0} is missing from the store: do not start this node again on it; `causeway rebuild` has it begin anew from its peers"
     )]
     MissingRecord(&'static str),
     /// A final block is missing that is needed to bring the state up to date.
     #[error(
-        "block {0} is final but neither applied nor in the store: store and engine directory are not of one backup; restore both from one, or rebuild into an empty data directory"
+        "block {0} is final but neither applied nor in the store: store and engine directory are not of one backup; `causeway rebuild` has the node begin anew from its peers"
     )]
     MissingBlock(u64),
     /// A block that is final does not follow the rules here.

@@ -94,7 +94,6 @@ pub struct Watched<S, T: Strategy> {
 pub async fn watch<E: Runtime, S: Store, T: Strategy>(context: E, watched: Watched<S, T>) {
     let Watched { liveness, seats, chain, desk, metrics } = watched;
     let mut told = false;
-    metrics.validators.set(validators.keys().len() as i64);
     loop {
         context.sleep(LOOK_EVERY).await;
         let header = &chain.head().header;
@@ -102,6 +101,7 @@ pub async fn watch<E: Runtime, S: Store, T: Strategy>(context: E, watched: Watch
         let pulse = liveness.pulse(context.current(), header.time.0, waiting);
         let validators = &seats.now().validators;
         let heard = validators.keys().iter().filter(|key| pulse.heard.contains(key)).count();
+        metrics.validators.set(validators.keys().len() as i64);
         metrics.validators_heard.set(heard as i64);
         metrics.pool_transactions.set(waiting as i64);
         metrics.stands_still.set(i64::from(pulse.stands_still));

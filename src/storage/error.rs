@@ -75,7 +75,7 @@ pub enum StorageError {
 
     /// The place was written in another format.
     #[error(
-        "the store in {} is of format {found}, and this program reads format {supported}: run the program that wrote it, or rebuild into an empty data directory",
+        "the store in {} is of format {found}, and this program reads format {supported}: run the program that wrote it, or have the node begin anew from its peers (`causeway rebuild`)",
         place.display()
     )]
     ForeignFormat {
@@ -89,7 +89,7 @@ pub enum StorageError {
 
     /// Bytes on the disk are not what was written.
     #[error(
-        "the store is damaged ({column}): {cause}; do not start this node again on it: restore a backup, or rebuild into an empty data directory"
+        "the store is damaged ({column}): {cause}; do not start this node again on it: `causeway rebuild` has it begin anew from its peers"
     )]
     Corrupt {
         /// The column that was read, or the stage at which the damage was met.

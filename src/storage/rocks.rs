@@ -81,11 +81,20 @@ impl RocksStore {
         Ok(store)
     }
 
+    /// Checks that no other process has the store in `place` open, as far as the system can tell.
+    ///
+    /// # Errors
+    /// One has.
+    pub fn require_at_rest(place: &Path) -> Result<(), StorageError> {
+        match holder::holder_of(place) {
+            None => Ok(()),
+            Some(process) => Err(StorageError::Open { place: place.to_path_buf(), process }),
+        }
+    }
+
     /// Opens an existing store of `chain` to read it as it stands. Commits to it fail.
     pub fn open_read_only(place: &Path, chain: &ChainId) -> Result<Self, StorageError> {
-        if let Some(process) = holder::holder_of(place) {
-            return Err(StorageError::Open { place: place.to_path_buf(), process });
-        }
+        Self::require_at_rest(place)?;
         let acknowledged = check_files(place)?;
         if !place.join(CURRENT).exists() {
             return Err(StorageError::Missing { place: place.to_path_buf() });

@@ -172,6 +172,15 @@ impl Market {
         }
     }
 
+    /// Whether a final block has another body under a deed's request id. That a node refuses it for that does not say so: of two
+    /// that are not final yet, a node holds the one that it had first.
+    async fn rivalled(&self, deed: &Deed, node: usize) -> Option<Try> {
+        let (began, payer) = (self.now(), deed.intent.payer);
+        let found = self.owning(payer, node).request(self.accounts[payer], deed.request).await.ok()?;
+        let is_another = found.transaction_id != deed.id.as_ref() && found.height > 0;
+        is_another.then(|| Try { node, began, ended: self.now(), heard: Heard::Rivalled })
+    }
+
     /// Gives every transaction that a node may have taken its end.
     ///
     /// # Errors
@@ -187,6 +196,9 @@ impl Market {
                 // The same bytes as before, or their identity would be another.
                 assert_eq!(signed.id(), deed.id);
                 self.pursue(deed, &signed, first, self.nodes.len()).await;
+                if deed.end().is_none() {
+                    deed.tries.extend(self.rivalled(deed, first % self.nodes.len()).await);
+                }
             }
         }
         Ok(())
@@ -202,7 +214,6 @@ async fn settle(client: &Client, draft: TransactionBuilder, sender: &Participant
 fn heard_of(error: &ClientError) -> Heard {
     match (error, error.refusal().map(|refusal| refusal.reason.as_str())) {
         (_, Some("TRANSACTION_EXPIRED")) => Heard::Never,
-        (_, Some("REQUEST_ID_REUSED")) => Heard::Rivalled,
         (_, Some(reason)) => Heard::Refused(reason.to_owned()),
         (ClientError::Unreachable { .. }, None) => Heard::NotSent,
         (ClientError::OutcomeUnknown { .. }, None) => Heard::Nothing,

@@ -39,7 +39,7 @@ pub enum Heard {
     Final(Proof),
     /// A final block is past its expiry, and none holds it.
     Never,
-    /// A final block holds another body under its request id.
+    /// A final block holds another body under its request id: this was asked for, and is no answer to a submission.
     Rivalled,
     /// The node did not take it, for the rule of this name: of this call nothing came.
     Refused(String),

@@ -1,12 +1,22 @@
 //! Validators as processes of their own, which a test may kill, stop in their tracks, and find ended.
+//!
+//! # Invariants
+//! * Whoever ends by itself without a cause that was given to it is found: [`Network::nobody_ended`].
+//! * What is written here is removed when the network is, and stays if the test fails, for its logs.
 
+use super::disk::SmallDisk;
+use super::links::Links;
 use crate::sandbox::programs;
 use causeway::execution::genesis::Genesis;
 use causeway::ledger::receipt::TrustRoot;
+use causeway::node::config::variable_of;
 use causeway::primitives::ChainId;
 use causeway::sandbox::cluster::{bind_to_parent, require_free};
 use causeway::sandbox::testnet::{self, Ports, node_directory};
 use std::fs::File;
+use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 
@@ -15,16 +25,17 @@ const IDLE_INTERVAL_MS: u64 = 500;
 /// Below the ports that the system gives to whoever calls: while a node is down nobody else takes its.
 const PORTS: std::ops::Range<u16> = 11_000..31_000;
 
-/// A network on this machine. Its directory stays if the test fails, for its logs.
+/// A network on this machine.
 pub struct Network {
     pub directory: PathBuf,
     pub genesis: Genesis,
     pub nodes: Vec<Node>,
+    pub links: Option<Links>,
 }
 
 impl Network {
     /// Makes one, and starts nothing.
-    pub fn new(validators: usize) -> Self {
+    pub fn new(validators: usize, links: Option<Links>) -> Self {
         let directory = tempfile::Builder::new().prefix("causeway-chaos-").tempdir().unwrap().keep();
         let ports = free_ports(validators);
         let plan = testnet::Plan {
@@ -38,15 +49,40 @@ impl Network {
         };
         testnet::create(&plan).unwrap();
         let genesis = Genesis::parse(&std::fs::read(directory.join("genesis.json")).unwrap()).unwrap();
-        let node = |(place, port): (usize, &u16)| Node {
-            place,
-            directory: node_directory(&directory, place),
-            endpoint: format!("http://127.0.0.1:{port}"),
-            process: None,
-            log_start: 0,
+        if let Some(links) = &links {
+            (0..validators).for_each(|place| move_to_links(&node_directory(&directory, place), &ports, links));
+        }
+        let node = |(place, port): (usize, &u16)| {
+            let host = links.as_ref().map_or(Ipv4Addr::LOCALHOST, |links| links.address(place));
+            Node {
+                place,
+                directory: node_directory(&directory, place),
+                endpoint: format!("http://{host}:{port}"),
+                namespace: links.as_ref().map(|links| links.namespace(place)),
+                disk: None,
+                clock_ahead_ms: 0,
+                was_full: false,
+                process: None,
+                log_start: 0,
+            }
         };
         let nodes = ports.grpc.iter().enumerate().map(node).collect();
-        Self { directory, genesis, nodes }
+        Self { directory, genesis, nodes, links }
+    }
+
+    /// No node ends by itself, whatever is done to others; one whose disk is full may, and says that it is.
+    ///
+    /// # Errors
+    /// Which did, and what it said.
+    pub fn nobody_ended(&mut self) -> Result<(), String> {
+        for node in &mut self.nodes {
+            let Some(status) = node.ended() else { continue };
+            let log = node.log();
+            if !(node.was_full && log.contains("is full")) {
+                return Err(format!("node {} ended by itself ({status}):\n{}", node.place, last_lines(&log)));
+            }
+        }
+        Ok(())
     }
 
     pub fn start_all(&mut self) {
@@ -74,8 +110,28 @@ impl Network {
     /// Removes everything that it wrote.
     pub fn remove(mut self) {
         self.nodes.iter_mut().for_each(Node::kill);
+        // A disk that is mounted is gone before what it is mounted in.
+        self.nodes.clear();
         let _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Has a node listen on its link and find the others on theirs. Each port is of one node, so it says whose address it is.
+fn move_to_links(node: &Path, ports: &Ports, links: &Links) {
+    let path = node.join("node.toml");
+    let mut text = std::fs::read_to_string(&path).unwrap().replace("allow_plaintext = false", "allow_plaintext = true");
+    for listening in [&ports.grpc, &ports.p2p, &ports.metrics] {
+        for (place, port) in listening.iter().enumerate() {
+            text = text.replace(&format!("127.0.0.1:{port}\""), &format!("{}:{port}\"", links.address(place)));
+        }
+    }
+    std::fs::write(path, text).unwrap();
+}
+
+/// The last lines of a log.
+pub fn last_lines(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
 }
 
 /// Ports that are free now. Where they begin depends on the process, so that two runs do not try the same ones.
@@ -93,6 +149,14 @@ pub struct Node {
     pub place: usize,
     pub directory: PathBuf,
     pub endpoint: String,
+    /// The network namespace that it runs in, if not the machine's.
+    namespace: Option<PathBuf>,
+    /// A disk of its own.
+    pub disk: Option<SmallDisk>,
+    /// By how far its clock is ahead from its next start on.
+    pub clock_ahead_ms: u64,
+    /// Whether its disk was full since it was started.
+    pub was_full: bool,
     process: Option<Child>,
     /// Where its log ended when it was last started.
     log_start: u64,
@@ -111,7 +175,21 @@ impl Node {
         let config = self.directory.join("node.toml");
         let mut command = programs::causeway(["node", "--config", programs::text(&config)]);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        if self.clock_ahead_ms > 0 {
+            command.env(variable_of("rehearsal.clock_ahead_ms"), self.clock_ahead_ms.to_string());
+        }
         bind_to_parent(&mut command);
+        if let Some(namespace) = &self.namespace {
+            let namespace = File::open(namespace).unwrap();
+            // SAFETY: between fork and exec one call that is safe there, on a descriptor that the closure keeps open.
+            unsafe {
+                command.pre_exec(move || match libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                });
+            }
+        }
+        self.was_full = false;
         self.process = Some(command.spawn().unwrap());
     }
 
@@ -123,6 +201,14 @@ impl Node {
         }
     }
 
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        self.signal(libc::SIGTERM);
+        if let Some(mut process) = self.process.take() {
+            process.wait().unwrap();
+        }
+    }
+
     /// Stops it in its tracks, if it runs.
     pub fn pause(&self) {
         self.signal(libc::SIGSTOP);
@@ -130,6 +216,10 @@ impl Node {
 
     pub fn resume(&self) {
         self.signal(libc::SIGCONT);
+    }
+
+    pub fn runs(&self) -> bool {
+        self.process.is_some()
     }
 
     fn signal(&self, signal: libc::c_int) {
@@ -145,6 +235,11 @@ impl Node {
         let status = self.process.as_mut()?.try_wait().unwrap()?;
         self.process = None;
         Some(status)
+    }
+
+    /// Where it keeps its store and the journals of its votes.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
     }
 
     pub fn log_path(&self) -> PathBuf {

@@ -1,11 +1,15 @@
 //! A plan carried out on processes under load, and the judgement.
 
+use super::checker;
 use super::clients::{self, CLIENTS, FUNDS, Market};
+use super::disk::SmallDisk;
+use super::faults::Faults;
 use super::history::History;
 use super::ledger::{self, Ledger};
+use super::links::Links;
 use super::network::Network;
-use super::plan::Plan;
-use super::{checker, faults};
+use super::plan::{Ground, Plan};
+
 use causeway::client::Client;
 use std::fmt;
 use std::sync::Arc;
@@ -40,13 +44,46 @@ impl fmt::Display for Summary {
     }
 }
 
+/// What a run is made on: links and disks, where the plan wants them and the machine allows them.
+#[derive(Default)]
+pub struct Terrain {
+    links: Option<Links>,
+    /// What the machine does not allow, in its own words.
+    pub missing: Vec<String>,
+}
+
+impl Terrain {
+    /// What a plan wants.
+    pub fn of(plan: &Plan) -> Self {
+        let mut terrain = Self::default();
+        if plan.ground == Ground::Links {
+            match Links::new(plan.validators) {
+                Ok(links) if links.has_netem => terrain.links = Some(links),
+                Ok(links) => {
+                    terrain.missing.push("no netem in this kernel: narrow links instead of slow ones".to_owned());
+                    terrain.links = Some(links);
+                }
+                Err(why) => terrain.missing.push(format!("no network namespaces ({why}): nothing is cut")),
+            }
+        }
+        terrain
+    }
+}
+
 /// Carries a plan out.
 ///
 /// # Errors
 /// What does not hold, with where the logs lie.
-pub fn run(plan: &Plan) -> Result<Summary, String> {
+pub fn run(plan: &Plan, terrain: &mut Terrain) -> Result<Summary, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut network = Network::new(plan.validators);
+    let mut network = Network::new(plan.validators, terrain.links.take());
+    for node in network.nodes.iter_mut().filter(|node| plan.fills(node.place)) {
+        match SmallDisk::mount(&node.data()) {
+            Ok(disk) => node.disk = Some(disk),
+            Err(why) => terrain.missing.push(format!("no small disks ({why}): none is filled")),
+        }
+    }
+    terrain.missing.dedup();
     let mut done = Vec::new();
     let judged = runtime.block_on(carry_out(plan, &mut network, &mut done));
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -73,18 +110,19 @@ async fn carry_out(plan: &Plan, network: &mut Network, done: &mut Vec<String>) -
     let stop = Arc::new(AtomicBool::new(false));
     let mut acting = JoinSet::new();
     (0..CLIENTS).for_each(|me| drop(acting.spawn(clients::act(market.clone(), plan.seed, me, stop.clone()))));
+    let mut faults = Faults::default();
     for step in &plan.steps {
-        done.push(format!("{:>7.3} s {step}", market.now().as_secs_f64()));
-        faults::carry_out(step, network).await;
-        nobody_ended(network)?;
+        done.push(format!("{:>7.3} s {step:?}", market.now().as_secs_f64()));
+        faults.carry_out(step, network, &market).await?;
+        network.nobody_ended()?;
         if let Some(ended) = acting.try_join_next() {
             return Err(ended.map_or_else(|panic| panic.to_string(), |_| "a client ended by itself".to_owned()));
         }
     }
-    faults::heal(network).await;
+    Faults::heal(network)?;
     let healed = Instant::now();
     stop.store(true, Ordering::Relaxed);
-    let mut history = History::default();
+    let mut history = History { rebuilt: faults.rebuilt, ..History::default() };
     while let Some(seen) = acting.join_next().await {
         history.append(seen.map_err(|panic| panic.to_string())?);
     }
@@ -109,7 +147,7 @@ async fn carry_out(plan: &Plan, network: &mut Network, done: &mut Vec<String>) -
 }
 
 /// A way to each node alone.
-async fn connect(network: &mut Network) -> Result<Vec<Client>, String> {
+pub async fn connect(network: &mut Network) -> Result<Vec<Client>, String> {
     let deadline = Instant::now() + READY_WITHIN;
     let mut everyone = Vec::new();
     while let Some(node) = network.nodes.get(everyone.len()) {
@@ -118,13 +156,18 @@ async fn connect(network: &mut Network) -> Result<Vec<Client>, String> {
             Err(error) if Instant::now() > deadline => return Err(format!("node {}: {error}", node.place)),
             Err(_) => tokio::time::sleep(POLL).await,
         }
-        nobody_ended(network)?;
+        network.nobody_ended()?;
     }
     Ok(everyone)
 }
 
 /// Waits until every node has applied a height.
-async fn await_height(network: &mut Network, everyone: &[Client], height: u64, within: Duration) -> Result<(), String> {
+pub async fn await_height(
+    network: &mut Network,
+    everyone: &[Client],
+    height: u64,
+    within: Duration,
+) -> Result<(), String> {
     let deadline = Instant::now() + within;
     for (place, client) in everyone.iter().enumerate() {
         loop {
@@ -136,34 +179,19 @@ async fn await_height(network: &mut Network, everyone: &[Client], height: u64, w
                 let said = said.map(|status| status.height);
                 return Err(format!("node {place} is not at height {height} within {within:?}: {said:?}"));
             }
-            nobody_ended(network)?;
+            network.nobody_ended()?;
             tokio::time::sleep(POLL).await;
         }
     }
     Ok(())
 }
 
-async fn highest(everyone: &[Client]) -> u64 {
+pub async fn highest(everyone: &[Client]) -> u64 {
     let mut highest = 0;
     for client in everyone {
         highest = client.status().await.map_or(highest, |status| status.height.max(highest));
     }
     highest
-}
-
-/// No node ends by itself, whatever is done to others.
-fn nobody_ended(network: &mut Network) -> Result<(), String> {
-    for node in &mut network.nodes {
-        if let Some(status) = node.ended() {
-            return Err(format!("node {} ended by itself ({status}):\n{}", node.place, last_lines(&node.log())));
-        }
-    }
-    Ok(())
-}
-
-fn last_lines(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(5)..].join("\n")
 }
 
 /// Whatever happened, every line of every log is one of the node's: no trace of a panic, and nothing that is said in two.

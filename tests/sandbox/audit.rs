@@ -47,7 +47,7 @@ pub fn finds_damage(data_dir: &Path, scratch: &Path) {
         let logs = std::fs::read_dir(store).unwrap().map(|file| file.unwrap().path());
         flip(&logs.filter(|file| file.extension().is_some_and(|extension| extension == "log")).max().unwrap());
     });
-    assert_fails(&audit(&log, "text"), 1, &["damaged", "restore a backup"]);
+    assert_fails(&audit(&log, "text"), 1, &["damaged", "causeway rebuild"]);
     let object: serde_json::Value = serde_json::from_str(said(&audit(&log, "json")).trim()).unwrap();
     assert!(object["error"].as_str().unwrap().contains("damaged"), "{object}");
 

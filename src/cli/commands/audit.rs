@@ -172,8 +172,8 @@ fn advice(error: &AuditError) -> String {
         // Each says itself what to do.
         AuditError::Storage(_) | AuditError::Genesis(_) | AuditError::Empty => error.to_string(),
         AuditError::Block { .. } | AuditError::State { .. } => format!(
-            "{error}. If the node runs, stop it and audit again; else do not start it on this data: restore a backup, or \
-             rebuild into an empty data directory from its peers"
+            "{error}. If the node runs, stop it and audit again; else do not start it on this data: `causeway rebuild` has \
+             it begin anew from its peers"
         ),
     }
 }

@@ -23,6 +23,7 @@ pub mod pay;
 #[cfg(unix)]
 mod peers;
 pub mod read_points;
+pub mod rebuild;
 pub mod receipts;
 mod receivables;
 pub mod redeem;
