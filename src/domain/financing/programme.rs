@@ -32,7 +32,7 @@ use crate::ledger::limits::{
     PROGRAMME_PURPOSES_MAX, REFERENCE_BYTES_MAX,
 };
 use crate::ledger::malformed::{Malformed, require, require_text};
-use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role, View};
+use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, View};
 use crate::primitives::ids::ObjectKind;
 use crate::primitives::time::BusinessCalendar;
 use crate::primitives::{AccountId, Amount, ChainId, CodecError, Day, Decode, Encode, ObjectId, Reader, TokenId};

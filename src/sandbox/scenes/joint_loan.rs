@@ -12,7 +12,7 @@ use crate::primitives::{AccountId, Amount, ObjectId};
 use crate::sandbox::SandboxError;
 use crate::sandbox::cast::CO_FINANCIER;
 use crate::sandbox::documents::Document;
-use crate::sandbox::stage::{Stage, amount_of, effects};
+use crate::sandbox::stage::{Expect, Stage, amount_of, effects};
 use crate::wire::pb::financing::LoanLeg;
 
 /// The co-financier's share of each loan.
