@@ -1,5 +1,6 @@
 //! Operations on invoices and receivables.
 
+use crate::domain::financing;
 use crate::domain::trade::{
     AssignReceivable, CertifyAbsence, CommitFingerprintKey, ConfirmInvoice, DisputeGround, DisputeInvoice,
     IssueCreditNote, Part, RegisterInvoice, RejectInvoice, SplitReceivable, WithdrawInvoice,
@@ -78,7 +79,7 @@ fn dispute_ground(number: i32) -> Option<DisputeGround> {
     })
 }
 
-pub(super) fn issue_credit_note(message: pb::IssueCreditNote) -> Result<IssueCreditNote, Malformed> {
+pub(super) fn issue_credit_note(message: pb::IssueCreditNote) -> Result<financing::IssueCreditNote, Malformed> {
     let operation = IssueCreditNote {
         receivable: object_id("receivable_id", &message.receivable_id)?,
         amount: amount(message.amount),
@@ -86,7 +87,7 @@ pub(super) fn issue_credit_note(message: pb::IssueCreditNote) -> Result<IssueCre
         document_commitment: hash("document_commitment", &message.document_commitment)?,
     };
     operation.check()?;
-    Ok(operation)
+    Ok(financing::IssueCreditNote(operation))
 }
 
 pub(super) fn assign_receivable(message: pb::AssignReceivable) -> Result<AssignReceivable, Malformed> {
