@@ -303,14 +303,15 @@ def run_tests(binary, crate, filters, awake=0):
     return failed[1] if failed else "(aborted)"
 
 
-def judge(mutant, crate, binary, awake):
-    """What becomes of a mutant under the tests of a binary, its room's own first: most mutants get no further."""
+def quick_killer(mutant, crate, binary, awake):
+    """A test that fails without taking long, its room's own first: most mutants get no further."""
     quick = [word for slow in SLOW_TESTS for word in ("--skip", slow)]
-    for stage in ([room_of(mutant.file), *quick], quick, list(SLOW_TESTS)):
-        killer = run_tests(binary, crate, stage, awake)
-        if killer:
-            return "killed", killer
-    return "survived", ""
+    return run_tests(binary, crate, [room_of(mutant.file), *quick], awake) or run_tests(binary, crate, quick, awake)
+
+
+def slow_killer(crate, binary, awake):
+    """One of the tests that take long."""
+    return run_tests(binary, crate, list(SLOW_TESTS), awake)
 
 
 def judge_alone(mutant, crate):
@@ -320,7 +321,10 @@ def judge_alone(mutant, crate):
     path.write_text(mutant.text)
     try:
         binary, _ = compile_crate(crate)
-        return judge(mutant, crate, binary, 0) if binary else ("unviable", "")
+        if not binary:
+            return "unviable", ""
+        killer = quick_killer(mutant, crate, binary, 0) or slow_killer(crate, binary, 0)
+        return ("killed", killer) if killer else ("survived", "")
     finally:
         path.write_text(original)
 
@@ -410,8 +414,19 @@ def run(mutants, crate, log, known):
         if status == "survived":
             print(f"    {mutant.before}\n    {mutant.after.strip()}", flush=True)
 
+    tough = []
     for number, mutant in together:
-        note(mutant, time.monotonic(), *judge(mutant, crate, binary, number))
+        began = time.monotonic()
+        killer = quick_killer(mutant, crate, binary, number)
+        if killer:
+            note(mutant, began, "killed", killer)
+        else:
+            tough.append((number, mutant))
+    print(f"{len(tough)} meet the tests that take long", flush=True)
+    for number, mutant in tough:
+        began = time.monotonic()
+        killer = slow_killer(crate, binary, number)
+        note(mutant, began, *(("killed", killer) if killer else ("survived", "")))
     make_crate(crate)
     for mutant in alone:
         note(mutant, time.monotonic(), *judge_alone(mutant, crate))

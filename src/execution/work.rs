@@ -145,8 +145,13 @@ fn work_of_foreign_receipt(receipt: &Bytes) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::financing::LinkForeignAccount;
-    use crate::domain::tokens::{ApproveIssuance, CreateToken, ReservePolicy, TokenTerms};
+    use crate::domain::accounts::CloseAccount;
+    use crate::domain::financing::{CloseProgramme, DeclareDefault, LinkForeignAccount, RepayLoan};
+    use crate::domain::tokens::{
+        Allocation, ApproveIssuance, AssetClass, AttestReserves, CertifyBalance, CreateToken, PayRedemption,
+        RejectIssuance, RequestIssuance, RequestRedemption, ReserveAsset, ReservePolicy, TokenTerms,
+    };
+    use crate::domain::trade::{AcceptOrder, ConfirmInvoice, WithdrawInvoice};
     use crate::execution::chronicle::{Chronicle, id, token, transfer};
     use crate::ledger::TransactionSignature;
     use crate::ledger::limits::{
@@ -155,7 +160,7 @@ mod tests {
     };
     use crate::ledger::transaction::SignedTransaction;
     use crate::primitives::merkle::Path;
-    use crate::primitives::{Amount, Hash, ObjectId, PublicKey, Signature};
+    use crate::primitives::{Amount, BlockTime, Hash, ObjectId, PublicKey, Signature};
 
     fn transaction(operations: Vec<Operation>, signature_count: usize) -> Transaction {
         let mut chronicle = Chronicle::begin();
@@ -211,6 +216,66 @@ mod tests {
             let work = work_of(&largest);
             assert!(work <= BLOCK_WORK_MAX / 2, "{work} units: {:?}", largest.operations()[0]);
         }
+    }
+
+    /// Validators agree on a block's work, so a unit more here is another rule there.
+    #[test]
+    fn units_are_those_that_validators_agree_on() {
+        let object = ObjectId([1; 32]);
+        let account = id("buyer");
+        let allocations = vec![Allocation { account, amount: Amount::new(1) }; 3];
+        let expires_at = BlockTime(1);
+        let assets = vec![
+            ReserveAsset {
+                asset_class: AssetClass::Cash,
+                matures_at: BlockTime(0),
+                market_value: Amount::new(1),
+                haircut_bps: 0
+            };
+            5
+        ];
+        let receipt = Bytes::from(vec![0; 65]);
+        let citation = Citation {
+            outcome: Bytes::from(vec![0; 128]),
+            outcome_path: Path { index: 0, size: 1, siblings: vec![Hash([1; 32]); 3] },
+            header: Bytes::new(),
+            history_path: Path { index: 0, size: 1, siblings: vec![Hash([1; 32]); 4] },
+        };
+        let asking = |citations, foreign_receipts| RequestFinancing {
+            receivable: object,
+            programme: object,
+            advance: Amount::new(1),
+            purpose: String::new(),
+            citations,
+            foreign_receipts,
+        };
+        let token = token();
+        let (amount, payout_commitment) = (Amount::new(1), Hash([0; 32]));
+        let rows: Vec<(Operation, u64)> = vec![
+            (transfer("buyer", "supplier", 1).into(), 8),
+            (CloseAccount { account }.into(), 2_048),
+            (AttestReserves { token, as_of: expires_at, assets }.into(), 13),
+            (RequestIssuance { token, allocations, expires_at }.into(), 18),
+            (ApproveIssuance { issuance: object }.into(), 14 + 4 * ISSUANCE_ALLOCATIONS_MAX as u64),
+            (RejectIssuance { issuance: object }.into(), 12),
+            (RequestRedemption { token, amount, payout_commitment }.into(), 12),
+            (PayRedemption { redemption: object, fiat_reference: String::new() }.into(), 16),
+            (CertifyBalance { account, token }.into(), 6),
+            (WithdrawInvoice { receivable: object }.into(), 16),
+            (ConfirmInvoice { receivable: object }.into(), 12),
+            (AcceptOrder { order: object }.into(), 6),
+            (CloseProgramme { programme: object }.into(), 12),
+            (DeclareDefault { loan: object }.into(), 272),
+            (RepayLoan { loan: object, amount }.into(), 280 + 16 * (1 + PROGRAMME_PARTICIPANTS_MAX as u64)),
+            (LinkForeignAccount { receipt: receipt.clone() }.into(), 6 + 8 + 2 * 48),
+        ];
+        for (operation, units) in rows {
+            assert_eq!(operation.work(), units, "{operation:?}");
+        }
+        let bare = Operation::from(asking(vec![], vec![])).work();
+        let legs = 16 * (1 + PROGRAMME_PARTICIPANTS_MAX as u64);
+        assert_eq!(bare, 40 + 256 + legs + EVENTS_PER_ORDER_MAX as u64);
+        assert_eq!(Operation::from(asking(vec![citation], vec![receipt])).work() - bare, 8 + 7 + 2 + 8 + 2 * 48);
     }
 
     #[test]

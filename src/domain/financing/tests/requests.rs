@@ -12,6 +12,7 @@ use crate::ledger::{Changes, Header, Reason, Role, Value};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{Amount, BlockTime, ChainId, Decode as _, Encode as _, Hash, ObjectId};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 #[test]
 fn what_meets_every_condition_is_a_loan_in_the_same_operation() {
@@ -385,4 +386,19 @@ fn a_receivable_in_another_token_is_none_of_the_programmes() {
     let request = desk.asking(receivable, 1_000);
     let Err(Reason::ProgrammeConditionsNotMet { conditions, .. }) = desk.request(&request) else { panic!("a token") };
     assert!(conditions.starts_with("token: HKDY, must be HKDX"), "{conditions}");
+}
+
+/// The sender's keys are those of the moment: an operation before this one in the transaction may have changed them.
+#[test]
+fn a_sender_without_its_signature_is_not_financed() {
+    let mut desk = Desk::open();
+    let supplier = desk.market.supplier;
+    let receivable = desk.market.confirmed(1, 20_000);
+    let operation = desk.asking(receivable, 10_000);
+    let performed = desk
+        .market
+        .stage
+        .perform_signed(supplier, &BTreeSet::new(), |context, changes| operation.plan(context, changes));
+    assert_eq!(performed.err(), Some(Reason::MissingSignature { account: supplier }));
+    desk.request(&operation).expect("with it, it is");
 }

@@ -310,3 +310,11 @@ fn malformed_operations_name_their_field() {
     let reject = RejectRedemption { redemption: NOTHING, narrative: "x".repeat(141) };
     assert_eq!(reject.check().expect_err("long").field, "narrative");
 }
+
+#[test]
+fn an_asset_may_be_cut_to_nothing_and_no_further() {
+    let (asset_class, matures_at, market_value) = (AssetClass::Cash, BlockTime(0), amount(10));
+    let checked = |haircut_bps| ReserveAsset { asset_class, matures_at, market_value, haircut_bps }.check();
+    assert_eq!(checked(10_000), Ok(()));
+    assert_eq!(checked(10_001).expect_err("more than all").field, "haircut_bps");
+}
