@@ -255,7 +255,7 @@ mod tests {
             let EncryptedPrivateKeyInfoRef { encryption_algorithm, .. } =
                 EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).expect("our own file");
             let Kdf::Scrypt(ours) = &encryption_algorithm.pbes2().expect("PBES2").kdf else { panic!("scrypt") };
-            Kdf::Scrypt(pkcs8::pkcs5::pbes2::ScryptParams { cost_parameter, block_size, ..ours.clone() })
+            Kdf::Scrypt(pkcs8::pkcs5::pbes2::ScryptParams { cost_parameter, block_size, ..*ours })
         };
         for (cost, block, fits) in [
             (0, 8, false),

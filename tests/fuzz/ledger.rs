@@ -19,7 +19,7 @@ use causeway::primitives::digest::StateAccumulator;
 use causeway::primitives::merkle::Path;
 use causeway::primitives::{Decode, Encode, Hash};
 use causeway::wire::pb::ledger as pb;
-use causeway::wire::{decode_body, receipt_from_pb, receipt_to_pb, sender_of};
+use causeway::wire::{decode_body, receipt_from_pb, receipt_to_pb, senders_of};
 use commonware_codec::{DecodeExt as _, Encode as _};
 use prost::Message as _;
 use std::collections::BTreeSet;
@@ -212,8 +212,8 @@ pub fn lineage_files() -> Target {
         reserve_lines: Vec::new(),
     };
     let steps: Vec<_> = GOLDEN.receipts.iter().map(step).collect();
-    let whole = lineage::Lineage { steps, truncated: true };
-    let short = lineage::Lineage { steps: whole.steps[..1].to_vec(), truncated: false };
+    let whole = lineage::Lineage { steps, truncated: true, withheld: 0 };
+    let short = lineage::Lineage { steps: whole.steps[..1].to_vec(), truncated: false, withheld: 0 };
     let corpus = [whole, short].map(|lineage| lineage.to_text().expect("it has a file").into_bytes()).to_vec();
     let check = |bytes: &[u8]| {
         let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused("not UTF-8".to_owned()) };
@@ -245,7 +245,7 @@ fn check_body(bytes: &[u8]) -> Verdict {
     if let Ok((envelope, operations)) = &read {
         let again = pb::TransactionBody::decode(body.clone()).expect("it was read before").encode_to_vec();
         assert_eq!(hex::encode(again), hex::encode(bytes), "a body in two encodings");
-        assert_eq!(sender_of(&body), Some(envelope.sender));
+        assert_eq!(senders_of(&body).first(), Some(&envelope.sender));
         assert!(!operations.is_empty());
     }
     Verdict::of(&read)

@@ -280,7 +280,7 @@ fn a_fault_is_found_and_made_small() {
     watch_panics();
     let check = |bytes: &[u8]| {
         assert!(!bytes.windows(2).any(|pair| pair == [0xff, 0x00]), "planted");
-        if bytes.len() % 2 == 0 { Verdict::Read } else { Verdict::Refused("odd".to_owned()) }
+        if bytes.len().is_multiple_of(2) { Verdict::Read } else { Verdict::Refused("odd".to_owned()) }
     };
     let target =
         Target { form: Form::Bytes, executions: 20_000, allowed: USUAL, corpus: vec![vec![7; 40], vec![0; 9]], check };

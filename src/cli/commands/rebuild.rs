@@ -1,8 +1,8 @@
 //! `causeway rebuild`: a node whose data is damaged begins anew from its peers.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_one};
 use crate::cli::flags::Common;
+use crate::cli::output::{Format, print_one};
 use crate::daemon::set_aside;
 use crate::node::Config;
 use serde_json::json;
