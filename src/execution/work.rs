@@ -151,7 +151,7 @@ mod tests {
         Allocation, ApproveIssuance, AssetClass, AttestReserves, CertifyBalance, CreateToken, PayRedemption,
         RejectIssuance, RequestIssuance, RequestRedemption, ReserveAsset, ReservePolicy, TokenTerms,
     };
-    use crate::domain::trade::{AcceptOrder, ConfirmInvoice, WithdrawInvoice};
+    use crate::domain::trade::{AcceptOrder, ConfirmInvoice, IssueCreditNote, RegisterInvoice, WithdrawInvoice};
     use crate::execution::chronicle::{Chronicle, id, token, transfer};
     use crate::ledger::TransactionSignature;
     use crate::ledger::limits::{
@@ -251,6 +251,19 @@ mod tests {
         };
         let token = token();
         let (amount, payout_commitment) = (Amount::new(1), Hash([0; 32]));
+        let [fingerprint, document_commitment] = [Hash([1; 32]), Hash([2; 32])];
+        let invoice = RegisterInvoice {
+            buyer: account,
+            token,
+            currency: "HKD".parse().expect("a currency"),
+            amount,
+            due_at: expires_at,
+            fingerprint,
+            document_commitment,
+            issued_on: expires_at.day(),
+            order: None,
+        };
+        let note = IssueCreditNote { receivable: object, amount, fingerprint, document_commitment };
         let rows: Vec<(Operation, u64)> = vec![
             (transfer("buyer", "supplier", 1).into(), 8),
             (CloseAccount { account }.into(), 2_048),
@@ -258,7 +271,11 @@ mod tests {
             (RequestIssuance { token, allocations, expires_at }.into(), 18),
             (ApproveIssuance { issuance: object }.into(), 14 + 4 * ISSUANCE_ALLOCATIONS_MAX as u64),
             (RejectIssuance { issuance: object }.into(), 12),
-            (RequestRedemption { token, amount, payout_commitment }.into(), 12),
+            // What sets a deadline weighs a 4,096th of a block besides, of which a block works off so many.
+            (RequestRedemption { token, amount, payout_commitment }.into(), 12 + 128),
+            (RegisterInvoice { order: Some(object), ..invoice }.into(), 24 + 128),
+            (invoice.into(), 24),
+            (note.into(), 28 + 256 + 128),
             (PayRedemption { redemption: object, fiat_reference: String::new() }.into(), 16),
             (CertifyBalance { account, token }.into(), 6),
             (WithdrawInvoice { receivable: object }.into(), 16),
