@@ -283,18 +283,17 @@ mod tests {
     async fn a_flood_is_its_senders_delay_and_nobody_elses() {
         let clients = clients(ClientLimits { calls_per_second: NonZeroU32::new(10).unwrap(), ..ClientLimits::DEFAULT });
         let (flood, other) = (client(&clients, 1), client(&clients, 2));
-        let began = std::time::Instant::now();
-        for _ in 0..20 {
-            flood.admit(NonZeroU32::MIN).await.expect("the budget of two seconds");
-        }
-        assert!(began.elapsed() < Duration::from_millis(500), "nothing waited");
-        flood.admit(NonZeroU32::MIN).await.expect("a tenth of a second later");
-        assert!(began.elapsed() >= Duration::from_millis(90), "it waited");
+        // A budget holds two of these; the next comes a second later, and that is how long a call waits.
         let ten = NonZeroU32::new(10).unwrap();
-        flood.charge(10);
-        let refused = flood.admit(ten).await.err().expect("two seconds are more than it waits");
-        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
-        assert_eq!(clients.0.metrics.refused_calls.get(), 1);
+        let answers = futures::future::join_all((0..10).map(|_| flood.admit(ten))).await;
+        let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+        assert!((1..=8).contains(&refused.len()), "{} of 10 were refused", refused.len());
+        assert!(refused.iter().all(|status| status.code() == tonic::Code::ResourceExhausted));
+        assert_eq!(clients.0.metrics.refused_calls.get(), refused.len() as u64);
+        let began = std::time::Instant::now();
+        flood.charge(20);
+        flood.admit(NonZeroU32::MIN).await.expect("a tenth of a second later");
+        assert!(began.elapsed() >= Duration::from_millis(50), "it waited");
         other.admit(ten).await.expect("a budget of its own");
     }
 
