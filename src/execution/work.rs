@@ -258,7 +258,7 @@ mod tests {
             (RequestIssuance { token, allocations, expires_at }.into(), 18),
             (ApproveIssuance { issuance: object }.into(), 14 + 4 * ISSUANCE_ALLOCATIONS_MAX as u64),
             (RejectIssuance { issuance: object }.into(), 12),
-            (RequestRedemption { token, amount, payout_commitment }.into(), 12),
+            (RequestRedemption { token, amount, payout_commitment }.into(), 140),
             (PayRedemption { redemption: object, fiat_reference: String::new() }.into(), 16),
             (CertifyBalance { account, token }.into(), 6),
             (WithdrawInvoice { receivable: object }.into(), 16),
