@@ -288,13 +288,13 @@ def weave(mutants, crate):
     return None, [], alone + [mutant for _, mutant in together]
 
 
-def run_tests(binary, crate, filters, awake=0):
+def run_tests(binary, crate, filters, awake=0, timeout=TIMEOUT_SECONDS):
     """None if all passed, else a test that failed, or that it took too long."""
     environment = dict(os.environ, PROPTEST_MAX_SHRINK_ITERS="0", PROPTEST_FAILURE_PERSISTENCE="off",
                        RUST_BACKTRACE="0", CAUSEWAY_MUTANT=str(awake))
     try:
         ran = subprocess.run([binary, *filters], cwd=crate, env=environment, capture_output=True, text=True,
-                             timeout=TIMEOUT_SECONDS, errors="replace")
+                             timeout=timeout, errors="replace")
     except subprocess.TimeoutExpired:
         return "(timeout)"
     if ran.returncode == 0:
@@ -395,7 +395,7 @@ def run(mutants, crate, log, known):
     binary, errors = compile_crate(crate)
     if binary is None:
         sys.exit(f"the floors do not compile by themselves: {errors}")
-    failing = run_tests(binary, crate, [])
+    failing = run_tests(binary, crate, [], timeout=None)
     if failing:
         sys.exit(f"the tests fail before anything is broken: {failing}")
     results = [known[key_of(mutant)] for mutant in mutants if key_of(mutant) in known]
