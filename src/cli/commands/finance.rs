@@ -132,7 +132,7 @@ pub enum FinanceCommand {
         /// The programme.
         programme: ObjectId,
         /// Who lends no more under it, by its id or a participant's name.
-        participant: String,
+        lender: String,
     },
     /// Shows a programme.
     Programme {
@@ -223,8 +223,8 @@ impl FinanceCommand {
                 builder.add(operations::join_programme(programme, share_bps, limit));
                 session.submit_in(token, builder, &[]).await
             }
-            Self::RemoveParticipant { programme, participant } => {
-                let participant = session.common.find_account(&participant)?;
+            Self::RemoveParticipant { programme, lender } => {
+                let participant = session.common.find_account(&lender)?;
                 session.submit_one(operations::remove_participant(programme, participant)).await
             }
             Self::Programme { programme } => {
