@@ -7,8 +7,8 @@ use super::output::{self, Format};
 use crate::client::decimal::DecimalError;
 use crate::client::json::body_to_json;
 use crate::client::{
-    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, PassphraseSource, Reader, Settled, TransactionBuilder, decimal,
-    receipt_file,
+    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Passphrase, PassphraseSource, Reader, Settled, TransactionBuilder,
+    decimal, receipt_file,
 };
 use crate::ledger::{Reason, Status, Value as Figure};
 use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
@@ -168,18 +168,26 @@ impl Session {
         self.print_settled(&settled, created, Some(token)).await
     }
 
-    /// Reads key files whose keys are to sign too, and tells their public keys.
+    /// Reads key files whose keys are to sign too, and tells their public keys. Their passphrase is in a file of its own, or that
+    /// of the keys of who acts.
     ///
     /// # Errors
     /// A file cannot be read, or the passphrase does not open it.
-    pub fn sign_with_new_keys(&mut self, paths: &[PathBuf]) -> Result<Vec<PublicKey>, Failure> {
-        if !paths.is_empty() {
-            let passphrase = self.common.passphrase().read()?;
-            for path in paths {
-                self.new_keys.push(KeyPair::read_file(path, &passphrase)?);
-            }
-        }
-        Ok(self.new_keys.iter().map(KeyPair::public_key).collect())
+    pub fn sign_with_new_keys(
+        &mut self,
+        paths: &[PathBuf],
+        passphrase_file: Option<&Path>,
+    ) -> Result<Vec<PublicKey>, Failure> {
+        let passphrase = self.passphrase_in(passphrase_file)?;
+        let keys = paths.iter().map(|path| KeyPair::read_file(path, &passphrase)).collect::<Result<Vec<_>, _>>()?;
+        let public_keys = keys.iter().map(KeyPair::public_key).collect();
+        self.new_keys.extend(keys);
+        Ok(public_keys)
+    }
+
+    fn passphrase_in(&self, file: Option<&Path>) -> Result<Passphrase, Failure> {
+        let elsewhere = || self.common.passphrase();
+        Ok(file.map_or_else(elsewhere, |file| PassphraseSource::File(file.to_path_buf())).read()?)
     }
 
     /// Reads the key file of a node, which is to sign too, and tells its public key. Its passphrase is in a file of its own, or
@@ -188,10 +196,7 @@ impl Session {
     /// # Errors
     /// A file cannot be read, or the passphrase does not open the key.
     pub fn sign_with_node_key(&mut self, path: &Path, passphrase_file: Option<&Path>) -> Result<PublicKey, Failure> {
-        let passphrase = match passphrase_file {
-            Some(file) => PassphraseSource::File(file.to_path_buf()).read()?,
-            None => self.common.passphrase().read()?,
-        };
+        let passphrase = self.passphrase_in(passphrase_file)?;
         let key = KeyPair::read_file(path, &passphrase)?;
         let public_key = key.public_key();
         self.new_keys.push(key);

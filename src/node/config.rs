@@ -272,44 +272,6 @@ impl Default for Log {
     }
 }
 
-/// The node's own limits. Those of the ledger's rules are in `ledger::limits`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Most transactions admitted and not final yet. More are refused with RESOURCE_EXHAUSTED.
-    pub pool_transactions: u32,
-    /// What a client's budget of calls fills by in a second; see docs/wire.md.
-    pub client_calls_per_second: u32,
-    /// Most calls of a client that are open at once.
-    pub client_calls_at_once: u32,
-    /// Most connections.
-    pub connections: u32,
-    /// Most of them from one address.
-    pub connections_per_address: u32,
-    /// How long a graceful shutdown may take, in ms.
-    pub shutdown_ms: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            pool_transactions: 50_000,
-            client_calls_per_second: 5_000,
-            client_calls_at_once: 8_192,
-            connections: 4_096,
-            connections_per_address: 1_024,
-            shutdown_ms: 5_000,
-        }
-    }
-}
-
-impl Limits {
-    /// How long a graceful shutdown may take.
-    pub fn shutdown(&self) -> Duration {
-        Duration::from_millis(self.shutdown_ms)
-    }
-}
-
 /// Another node.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -409,17 +371,8 @@ impl Config {
         if !(100..=60_000).contains(&self.consensus.block_delivery_ms) {
             return refuse("consensus.block_delivery_ms", "expected 100 to 60000");
         }
-        for (key, value, least) in [
-            ("limits.pool_transactions", u64::from(self.limits.pool_transactions), 1),
-            ("limits.client_calls_per_second", u64::from(self.limits.client_calls_per_second), 100),
-            ("limits.client_calls_at_once", u64::from(self.limits.client_calls_at_once), 1),
-            ("limits.connections", u64::from(self.limits.connections), 1),
-            ("limits.connections_per_address", u64::from(self.limits.connections_per_address), 1),
-            ("limits.shutdown_ms", self.limits.shutdown_ms, 100),
-        ] {
-            if value < least {
-                return refuse(key, &format!("expected at least {least}"));
-            }
+        if let Err((key, why)) = self.limits.check() {
+            return refuse(key, &why);
         }
         if let Err((key, why)) = self.rehearsal.check(self) {
             return refuse(key, &why);
@@ -622,8 +575,10 @@ fn edit_distance(left: &str, right: &str) -> usize {
     row[right.len()]
 }
 
+mod limits;
 mod rehearsal;
 #[cfg(test)]
 mod tests;
 
+pub use limits::Limits;
 pub use rehearsal::Rehearsal;

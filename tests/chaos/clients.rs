@@ -56,7 +56,8 @@ impl Market {
         let mut opening = TransactionBuilder::new(client.chain_id(), bank.account)?;
         let open = |key: &Arc<KeyPair>| operations::open_account(Keys::single(key.public_key()), &[Role::Merchant], "");
         let accounts: Vec<_> = keys.iter().map(|key| opening.add(open(key)).account_id()).collect();
-        settle(&client, opening, &bank).await?;
+        let opening = opening.finish().sign(keys.iter().map(|key| &**key).chain([&bank.key]))?;
+        applied(&client.submit_and_wait(&opening).await?, &bank);
 
         let custodian = participant("custodian");
         let issued = Amount::new(FUNDS * accounts.len() as u64);
@@ -206,9 +207,12 @@ impl Market {
 }
 
 async fn settle(client: &Client, draft: TransactionBuilder, sender: &Participant) -> Result<(), ClientError> {
-    let settled = client.submit_and_wait(&draft.finish().sign([&sender.key])?).await?;
-    assert!(settled.outcome().is_applied(), "{} was declined: {:?}", sender.name, settled.outcome().status);
+    applied(&client.submit_and_wait(&draft.finish().sign([&sender.key])?).await?, sender);
     Ok(())
+}
+
+fn applied(settled: &Settled, sender: &Participant) {
+    assert!(settled.outcome().is_applied(), "{} was declined: {:?}", sender.name, settled.outcome().status);
 }
 
 fn heard_of(error: &ClientError) -> Heard {

@@ -138,6 +138,8 @@ fn text(name: &str, rng: &mut StdRng) -> String {
         _ if name.contains("currency") => "HKD",
         _ if name.contains("day") || name.contains("date") || name.contains("_on") => "2026-11-16",
         _ if name.contains("country") => "HK",
+        "address" => ["10.0.0.7:7500", "validator.example:7500"][rng.random_range(0..2)],
+        "name" => "validator-5",
         _ if name.contains("entity") => "TEST:BANKA",
         _ if name.contains("purpose") => "trade-finance",
         _ => TEXTS[rng.random_range(0..TEXTS.len())],

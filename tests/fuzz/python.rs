@@ -69,7 +69,7 @@ fn both_verifiers_judge_damaged_receipts_alike() {
         }
     }
     assert!(differing.is_empty(), "seed {seed}, {} differ:\n{}", differing.len(), differing.join("\n\n"));
-    assert!(accepted > 10, "{accepted} of {FILES} are accepted: damage that changes no meaning is missing");
+    assert!(accepted > 5, "{accepted} of {FILES} are accepted: damage that changes no meaning is missing");
 }
 
 /// Where a file begins to differ from the good one that it is most like.

@@ -113,7 +113,14 @@ fn a_node_that_does_not_know_every_validator_does_not_start() {
     let (_, rest) = last_peer.split_once("\n\n").unwrap_or((last_peer, ""));
     let missing = last_peer.split('"').nth(1).unwrap().to_owned();
     std::fs::write(&config, format!("{head}{rest}")).unwrap();
-    assert_fails(&run(["node", "--config", text(&config)]), 1, &[&missing, "Every validator"]);
+    let refused = run(["node", "--config", text(&config)]);
+    // The log warns of it as well, and the last line says what to do.
+    let last = said(&refused).lines().last().unwrap_or_default().to_owned();
+    assert_eq!(refused.status.code(), Some(1), "{last}");
+    assert!(
+        last.starts_with("causeway: ") && last.contains(&missing) && last.contains("add it to the peers"),
+        "{last}"
+    );
     assert!(home.join("never-voted").exists(), "the key has not voted, and may still");
 }
 

@@ -81,7 +81,7 @@ fn join_mill(desk: &Desk<'_>) {
     let open = ["accounts", "open", "--role", "merchant", "--legal-entity-id", "HKBR:70000020"];
     let unsigned = [&open[..], &["--public-key", &public_key]].concat();
     desk.refuses("bank-west", &unsigned, 2, &["--new-key"]);
-    let signed = ["--new-key", text(&key), "--passphrase-file", text(&passphrase)];
+    let signed = ["--new-key", text(&key), "--new-passphrase-file", text(&passphrase)];
     let opened = desk.applies("bank-west", &[&open[..], &signed].concat());
     let participant = json!({
         "name": "mill", "account_id": opened["account_id"], "public_key": public_key,

@@ -15,10 +15,12 @@ use std::path::PathBuf;
 pub enum AccountsCommand {
     /// Opens an account under the acting one, which must be an institution or an issuer.
     Open {
-        /// The file of a key that will sign for it, and signs now (`causeway keys new`); several for several. It opens with
-        /// --passphrase-file, which beside --as is of these files alone.
+        /// The file of a key that will sign for it, and signs now (`causeway keys new`); several for several.
         #[arg(long = "new-key", value_name = "FILE", required = true)]
         new_keys: Vec<PathBuf>,
+        /// The file whose first line is the passphrase of the new keys. Else it is that of the keys of who acts.
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
         /// A public key that will sign for it and does not now, above the threshold, in hexadecimal; several for several.
         #[arg(long = "public-key", value_name = "HEX")]
         public_keys: Vec<String>,
@@ -50,10 +52,12 @@ pub enum AccountsCommand {
     List,
     /// Replaces an account's keys. The present ones sign (--key, --as), and as many of the new ones as will have to.
     Rotate {
-        /// The file of a key that will sign from now on, and signs now; several for several. It opens with the passphrase of
-        /// the present keys.
+        /// The file of a key that will sign from now on, and signs now; several for several.
         #[arg(long = "new-key", value_name = "FILE", required = true)]
         new_keys: Vec<PathBuf>,
+        /// The file whose first line is the passphrase of the new keys. Else it is that of the present ones.
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
         /// A public key that will sign from now on and does not now, above the threshold; several for several.
         #[arg(long = "public-key", value_name = "HEX")]
         public_keys: Vec<String>,
@@ -75,10 +79,10 @@ impl AccountsCommand {
     /// See [`Failure`].
     pub async fn run(self, session: &mut Session) -> Result<(), Failure> {
         match self {
-            Self::Open { new_keys, public_keys, threshold, roles, legal_entity_id, voucher } => {
+            Self::Open { new_keys, new_passphrase_file, public_keys, threshold, roles, legal_entity_id, voucher } => {
                 let mut builder = session.draft()?;
                 let mut keys = read_keys(&public_keys, threshold)?;
-                keys.keys.extend(session.sign_with_new_keys(&new_keys)?);
+                keys.keys.extend(session.sign_with_new_keys(&new_keys, new_passphrase_file.as_deref())?);
                 let operation = match voucher {
                     None => operations::open_account(keys, &roles, &legal_entity_id),
                     Some(voucher) => {
@@ -108,9 +112,9 @@ impl AccountsCommand {
                 print_many(session.format(), &accounts, &["account_id", "roles", "legal_entity_id", "closed"]);
                 Ok(())
             }
-            Self::Rotate { new_keys, public_keys, threshold } => {
+            Self::Rotate { new_keys, new_passphrase_file, public_keys, threshold } => {
                 let mut keys = read_keys(&public_keys, threshold)?;
-                keys.keys.extend(session.sign_with_new_keys(&new_keys)?);
+                keys.keys.extend(session.sign_with_new_keys(&new_keys, new_passphrase_file.as_deref())?);
                 session.submit_one(operations::rotate_keys(session.account()?, keys)).await
             }
             Self::Close { account } => {
