@@ -262,7 +262,7 @@ pub fn transaction_bodies() -> Target {
 fn every_kind_of_operation_is_drawn_and_read() {
     let messages = Messages::open();
     let mut missing: BTreeSet<String> = messages.names_of_fields("causeway.ledger.v1.Operation").into_iter().collect();
-    for seed in 0..60 {
+    for seed in 0..400 {
         for body in messages.drawn("causeway.ledger.v1.TransactionBody", 250, seed) {
             if !missing.is_empty() && check_body(&body) == Verdict::Read {
                 let read = operations_of(&body);

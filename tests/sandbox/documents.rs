@@ -73,7 +73,7 @@ fn join_mill(desk: &Desk<'_>) {
     let home = desk.data_dir.join("participants/mill");
     std::fs::create_dir(&home).unwrap();
     let passphrase = home.join("passphrase");
-    std::fs::write(&passphrase, "mill\n").unwrap();
+    std::fs::write(&passphrase, "what the mill alone knows\n").unwrap();
     std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
     let key = home.join("key.pem");
     let new = ["keys", "new", "--out", text(&key), "--passphrase-file", text(&passphrase), "--output", "json"];
