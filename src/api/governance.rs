@@ -54,3 +54,40 @@ fn peer_to_pb(key: PublicKey, peer: Peer, next_epoch: u64) -> pb::Peer {
         in_force_epoch: if changes { next_epoch } else { 0 },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execution::chronicle::{Chronicle, key, public};
+
+    #[test]
+    fn the_list_tells_who_validates_and_what_is_decided() {
+        let mut chronicle = Chronicle::governed();
+        chronicle.replace_validator("node-0", "node-4");
+        let list = |chronicle: &Chronicle| {
+            let state = chronicle.tip();
+            let (height, time) = (state.header.height, state.header.time);
+            listed(&Snapshot { view: state.view.clone(), height, time })
+        };
+        let of = |list: &pb::ListPeersResponse, name: &str| {
+            let key = public(&key(name)).0;
+            list.peers.iter().find(|peer| peer.public_key[..] == key).cloned()
+        };
+        let decided = list(&chronicle);
+        assert_eq!((decided.height, decided.epoch, decided.epoch_length, decided.peers.len()), (1, 0, 8, 5));
+        let (old, new) = (of(&decided, "node-0").expect("listed"), of(&decided, "node-4").expect("listed"));
+        assert_eq!((old.standing(), new.standing()), (pb::PeerStanding::Replaced, pb::PeerStanding::Joining));
+        assert_eq!((old.in_force_epoch, new.in_force_epoch), (1, 1));
+        assert_eq!((&*new.address, &new.replaces_public_key), ("node-4.example:7500", &old.public_key));
+        let stays = of(&decided, "node-1").expect("listed");
+        assert_eq!((stays.standing(), stays.in_force_epoch), (pb::PeerStanding::Validator, 0));
+        while chronicle.blocks.len() < 7 {
+            chronicle.append(1_000, &[]);
+        }
+        // The next block is the next epoch's first.
+        let in_force = list(&chronicle);
+        assert_eq!((in_force.epoch, in_force.peers.len(), of(&in_force, "node-0")), (1, 4, None));
+        let new = of(&in_force, "node-4").expect("listed");
+        assert_eq!((new.standing(), new.in_force_epoch, new.replaces_public_key.len()), (pb::PeerStanding::Validator, 0, 0));
+    }
+}
