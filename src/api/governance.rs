@@ -88,6 +88,9 @@ mod tests {
         let in_force = list(&chronicle);
         assert_eq!((in_force.epoch, in_force.peers.len(), of(&in_force, "node-0")), (1, 4, None));
         let new = of(&in_force, "node-4").expect("listed");
-        assert_eq!((new.standing(), new.in_force_epoch, new.replaces_public_key.len()), (pb::PeerStanding::Validator, 0, 0));
+        assert_eq!(
+            (new.standing(), new.in_force_epoch, new.replaces_public_key.len()),
+            (pb::PeerStanding::Validator, 0, 0)
+        );
     }
 }
