@@ -24,7 +24,7 @@
 //!   So a node that crashes before its first vote, between two epochs, or while it catches up through epochs in which it
 //!   never voted, goes on voting.
 //! * What the engine prunes leaves something: it keeps the views from its last final one on.
-//! * Nobody votes in an epoch before the noted ones ([`votes_from`]): its journal is gone, and a node that begins anew from its
+//! * Nobody votes in an epoch before the noted ones (`votes_from`): its journal is gone, and a node that begins anew from its
 //!   peers passes through it once more. The silent engine's journals are partitions of their own, so that what it writes is
 //!   never taken for votes, and no votes for what it wrote.
 //!

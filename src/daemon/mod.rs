@@ -9,7 +9,7 @@
 //! * What can be wrong with configuration, keys, ports and disk is said in one line before anything runs.
 //! * A key votes from the directory that it voted from before, or where a one-time mark says that it never voted; the
 //!   mark is gone before the first vote. Otherwise the node follows and says so. It does so too where another mark, outside
-//!   of the directory, says that the directory is an older copy ([`last_voted`]).
+//!   of the directory, says that the directory is an older copy (`last_voted`).
 
 mod error;
 mod last_voted;
