@@ -39,3 +39,30 @@ fn every_alert_has_its_section_in_the_runbook_and_every_section_its_alert() {
     assert!(alerts.len() > 10);
     assert_eq!(alerts, sections);
 }
+
+/// The threat model's last columns name tests: each of them is there.
+#[test]
+fn every_defence_of_the_threat_model_has_its_test() {
+    let page = read("docs/security.md");
+    let columns = page.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.rsplit('|').nth(1));
+    let is_name = |word: &&str| {
+        word.len() > 12 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+    };
+    let named: BTreeSet<&str> = columns.flat_map(|column| column.split('`')).filter(is_name).collect();
+    assert!(named.len() > 30, "{named:?}");
+    let mut sources = String::new();
+    let mut folders =
+        vec![format!("{}/src", env!("CARGO_MANIFEST_DIR")), format!("{}/tests", env!("CARGO_MANIFEST_DIR"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension().and_then(|kind| kind.to_str()) {
+                _ if path.is_dir() => folders.push(path.to_str().unwrap().to_owned()),
+                Some("rs") => sources.push_str(&std::fs::read_to_string(&path).unwrap()),
+                _ => {}
+            }
+        }
+    }
+    let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "no test is called {missing:?}");
+}
