@@ -7,7 +7,7 @@ use crate::domain::trade::*;
 use crate::ledger::account::KeySet;
 use crate::ledger::limits::{CARRIERS_PER_ORDER_MAX, EVENT_AHEAD_MS_MAX, EVENTS_PER_ORDER_MAX};
 use crate::ledger::{Reason, Role};
-use crate::primitives::{AccountId, BlockTime, Hash, ObjectId, PublicKey};
+use crate::primitives::{AccountId, BlockTime, Encode as _, Hash, ObjectId, PublicKey};
 
 const DOCK: Hash = Hash([0xd0; 32]);
 const GATE: Hash = Hash([0xd1; 32]);
@@ -252,4 +252,11 @@ fn an_order_has_so_many_events() {
     });
     let next = road.event(BusinessStep::Storing, 2, DOCK);
     assert_eq!(name_of(road.record(next)), "TOO_MANY_EVENTS");
+}
+
+/// State and messages hold steps by number.
+#[test]
+fn steps_are_numbered_in_the_order_of_the_standards_list() {
+    let numbers: Vec<Vec<u8>> = BusinessStep::ALL.iter().map(|step| step.to_bytes()).collect();
+    assert_eq!(numbers, (1..=15).map(|number| vec![number]).collect::<Vec<_>>());
 }
