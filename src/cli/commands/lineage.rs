@@ -6,6 +6,7 @@ use crate::cli::flags::Common;
 use crate::cli::output::{Format, print_many, print_one};
 use crate::cli::session::Session;
 use crate::client::lineage::{Lineage, LineageError, LineageStep};
+use crate::ledger::receipt::Subject;
 use crate::primitives::ObjectId;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ fn show(common: &Common, lineage: &Lineage) {
             "height": step.height,
             "what_happened": step.events.join(", "),
             "transaction_id": step.transaction.to_string(),
-            "by": if step.receipt.transaction.is_some() { "transaction" } else { "fell due" },
+            "by": if step.receipt.subject() == Subject::FellDue { "fell due" } else { "transaction" },
         })
     };
     let rows: Vec<Value> = lineage.steps.iter().map(row).collect();
