@@ -42,6 +42,7 @@ impl NodeService for Node {
             quorum: status.quorum as u32,
             final_age_ms: u64::try_from(status.final_age.as_millis()).unwrap_or(u64::MAX),
             stands_still: status.stands_still,
+            earliest_block_height: status.begins_at,
         }))
     }
 

@@ -19,6 +19,7 @@ use crate::client::receipt_file::ReceiptFileError;
 use crate::client::ubl::UblError;
 use crate::client::{ClientError, KeyFileError, ParticipantError, PassphraseError, Refusal};
 use crate::daemon::DaemonError;
+use crate::daemon::snapshots::SnapshotError;
 use crate::execution::genesis::GenesisError;
 use crate::ledger::receipt::ReceiptError;
 use crate::node::ConfigError;
@@ -121,7 +122,7 @@ macro_rules! failures {
 failures! {
     Usage: DecimalError, ParseIdError;
     Failed: KeyFileError, LineageError, ParticipantError, PassphraseError, ReceiptFileError, UblError, GenesisError, ReceiptError,
-        ConfigError, DaemonError, std::io::Error;
+        ConfigError, DaemonError, SnapshotError, std::io::Error;
 }
 
 impl From<TestnetError> for Failure {

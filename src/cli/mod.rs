@@ -17,7 +17,7 @@ use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
     accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
-    read_points, rebuild, receipts, redeem, reserves, run, tokens, validators,
+    read_points, rebuild, receipts, redeem, reserves, run, snapshot, tokens, validators,
 };
 use failure::Failure;
 use flags::Common;
@@ -60,6 +60,9 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Sets a stopped node's damaged data aside, so that it begins anew from its peers and goes on voting.
     Rebuild(rebuild::RebuildCommand),
+    /// Takes a snapshot of a node, verifies one, and has a node begin from one: backup, and joining without replay.
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// Loads a network with payments, and checks what it acknowledged.
     ///
     /// Without more it starts validators of its own, as separate processes with synced stores in a temporary directory, opens
@@ -199,6 +202,7 @@ fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Testnet(command) => command.run(common),
         Command::Audit(command) => command.run(common),
         Command::Rebuild(command) => command.run(common),
+        Command::Snapshot(command) => command.run(common),
         Command::Keys(command) => command.run(common),
         Command::Documents(command) => command.run(common),
         Command::Receipts(receipts::ReceiptsCommand::Verify { file, checkpoint }) => {
@@ -259,6 +263,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         | Command::Testnet(_)
         | Command::Audit(_)
         | Command::Rebuild(_)
+        | Command::Snapshot(_)
         | Command::Keys(_)
         | Command::Documents(_)
         | Command::Receipts(receipts::ReceiptsCommand::Verify { .. })

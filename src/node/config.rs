@@ -121,6 +121,8 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("limits.connections", Kind::Number),
     ("limits.connections_per_address", Kind::Number),
     ("limits.shutdown_ms", Kind::Number),
+    ("pruning.keep_heights", Kind::Number),
+    ("pruning.keep_days", Kind::Number),
     ("rehearsal.clock_ahead_ms", Kind::Number),
     ("peers", Kind::Peers),
 ];
@@ -153,6 +155,9 @@ pub struct Config {
     /// The node's own limits.
     #[serde(default)]
     pub limits: Limits,
+    /// How long bodies of blocks are kept.
+    #[serde(default)]
+    pub pruning: Pruning,
     /// What is done in rehearsals only.
     #[serde(default)]
     pub rehearsal: Rehearsal,
@@ -371,10 +376,9 @@ impl Config {
         if !(100..=60_000).contains(&self.consensus.block_delivery_ms) {
             return refuse("consensus.block_delivery_ms", "expected 100 to 60000");
         }
-        if let Err((key, why)) = self.limits.check() {
-            return refuse(key, &why);
-        }
-        if let Err((key, why)) = self.rehearsal.check(self) {
+        if let Err((key, why)) =
+            self.limits.check().and_then(|()| self.pruning.check()).and_then(|()| self.rehearsal.check(self))
+        {
             return refuse(key, &why);
         }
         let mut peers: Vec<_> = self.peers.iter().map(|peer| peer.public_key).collect();
@@ -461,6 +465,7 @@ const SECTION_VARIABLES: &[&str] = &[
     "CAUSEWAY_LOG_",
     "CAUSEWAY_LIMITS_",
     "CAUSEWAY_KEY_",
+    "CAUSEWAY_PRUNING_",
     "CAUSEWAY_REHEARSAL_",
 ];
 
@@ -576,9 +581,11 @@ fn edit_distance(left: &str, right: &str) -> usize {
 }
 
 mod limits;
+mod pruning;
 mod rehearsal;
 #[cfg(test)]
 mod tests;
 
 pub use limits::Limits;
+pub use pruning::Pruning;
 pub use rehearsal::Rehearsal;

@@ -23,6 +23,7 @@ use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Request, SignedTransaction, View};
 use crate::primitives::{AccountId, ObjectId, RequestId, TransactionId};
+use crate::storage::stores::Pruner;
 use crate::storage::{Store, StoreView};
 use crate::wire::senders_of;
 use commonware_parallel::Strategy;
@@ -65,6 +66,8 @@ pub struct Parts<E, S, T: Strategy> {
     pub finality: Arc<Finality>,
     /// The newest blocks.
     pub newest: Arc<NewestBlocks>,
+    /// Where bodies of blocks begin.
+    pub bodies: Pruner<S>,
     /// Told when the store fails.
     pub halt: Halt,
     /// What is counted.
@@ -239,8 +242,8 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     /// Who sent a final transaction and whom its body names as co-signers; nobody, of what fell due.
     fn senders_of(&self, id: &TransactionId, height: u64) -> Result<Vec<AccountId>, NodeError> {
         let stored = self.newest.block(self.chain.store(), height)?;
-        let transaction = stored.block.transactions().iter().find(|transaction| transaction.id() == *id);
-        Ok(transaction.map_or_else(Vec::new, |transaction| senders_of(transaction.body())))
+        let index = stored.record.outcomes.iter().position(|outcome| outcome.transaction_id == *id);
+        Ok(index.map_or_else(Vec::new, |index| stored.kept.senders(index)))
     }
 
     fn known_by_request(
@@ -307,6 +310,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
             block_hash: head.hash,
             epoch: head.header.epoch,
             parent_state_digest: head.header.parent_state_digest,
+            begins_at: self.parts.bodies.reaches_down_to(head.header.height),
             validators: seated.named.clone(),
             heard: pulse.heard,
             quorum: seated.validators.quorum(),
@@ -402,8 +406,13 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
             if height > applied {
                 return Err(BlockError::NotReached { height, applied });
             }
+            let begins_at = parts.bodies.reaches_down_to(applied);
+            if height < begins_at {
+                return Err(BlockError::Pruned { oldest: begins_at });
+            }
             let found = parts.block(height).map_err(|error| parts.unavailable(error))?;
-            found.ok_or(BlockError::Pruned { oldest: height.saturating_add(1) })
+            // Its body was removed since.
+            found.ok_or_else(|| BlockError::Pruned { oldest: parts.bodies.reaches_down_to(applied) })
         }
         .boxed()
     }

@@ -42,8 +42,8 @@ pub enum BlockError {
         /// The height applied.
         applied: u64,
     },
-    /// Blocks below a height were pruned.
-    #[error("blocks below height {oldest} are not kept here")]
+    /// Bodies of blocks below a height were pruned, or never here.
+    #[error("blocks below height {oldest} are not kept here with their transactions")]
     Pruned {
         /// The oldest height kept.
         oldest: u64,
@@ -101,6 +101,8 @@ pub struct Status {
     pub epoch: u64,
     /// The state's digest after the block before it.
     pub parent_state_digest: Hash,
+    /// The height from which on every block is kept here with its body.
+    pub begins_at: u64,
     /// The validators of the next block.
     pub validators: Vec<NamedValidator>,
     /// The validators that were heard lately, this node among them if it votes.

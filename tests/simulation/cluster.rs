@@ -12,6 +12,7 @@ use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max
 use causeway::consensus::voting::Standing;
 use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::ledger::Column;
+use causeway::node::pruning::Keep;
 use causeway::node::service::LedgerHandle;
 use causeway::node::{self, LedgerClock, NodeError, NodeSettings};
 use causeway::primitives::PublicKey;
@@ -52,6 +53,8 @@ pub struct Shape {
     /// How long a leader waits with an empty block.
     pub idle: Duration,
     pub distances: Distances,
+    /// How long nodes keep bodies of blocks.
+    pub keep: Keep,
     /// How much may wait at a node.
     pub pool: PoolLimits,
     /// How far the ledger's clock is ahead of the runtime's.
@@ -80,6 +83,7 @@ impl Default for Shape {
             epoch_length: 1_024,
             idle: Duration::from_secs(1),
             distances: Distances::Alike(LOSSY),
+            keep: Keep::default(),
             pool: PoolLimits::default(),
             clock_ahead: Duration::ZERO,
             twins: Vec::new(),
@@ -455,6 +459,7 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         idle_interval: shape.idle,
         pace: Pace::new(shape.idle, Duration::from_secs(1)),
         partition: disk.partition,
+        keep: shape.keep,
         pool: shape.pool,
         seed: [7; 32],
         clock: LedgerClock::ahead_by(shape.clock_ahead + clock_ahead),
