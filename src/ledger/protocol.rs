@@ -2,7 +2,7 @@
 //! say to each other.
 //!
 //! State names the version, so that whoever executes a block, today or when auditing it in ten years, knows by which rules.
-//! Governance raises it by one, from an epoch's first block on. Software follows every version up to its own: nodes are replaced
+//! Governance raises it by one, from an epoch's first block on, with an epoch's notice. Software follows every version up to its own: nodes are replaced
 //! one by one while nothing changes, and then all change at one height.
 //!
 //! # Invariants

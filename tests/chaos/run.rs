@@ -4,7 +4,7 @@ use super::checker;
 use super::clients::{self, CLIENTS, FUNDS, Market};
 use super::disk::SmallDisk;
 use super::faults::Faults;
-use super::history::{History, Moment};
+use super::history::History;
 use super::ledger::{self, Ledger};
 use super::links::Links;
 use super::network::Network;
@@ -108,7 +108,7 @@ async fn carry_out(plan: &Plan, network: &mut Network, done: &mut Vec<String>) -
         load.goes_on(network)?;
     }
     Faults::heal(network)?;
-    load.end(network, faults.rebuilt).await
+    load.end(network, History { rebuilt: faults.rebuilt, ..History::default() }).await
 }
 
 /// Clients that act while something is done to the nodes, and the judgement of all of them.
@@ -148,15 +148,14 @@ impl Load {
         }
     }
 
-    /// Lets every transaction find its end, with all nodes running, and judges.
+    /// Lets every transaction find its end, with all nodes running, and judges what clients saw beside what is known already.
     ///
     /// # Errors
     /// What does not hold.
-    pub async fn end(mut self, network: &mut Network, rebuilt: Vec<(usize, Moment)>) -> Result<Summary, String> {
+    pub async fn end(mut self, network: &mut Network, mut history: History) -> Result<Summary, String> {
         let (market, everyone) = (&self.market, &self.everyone);
         let healed = Instant::now();
         self.stop.store(true, Ordering::Relaxed);
-        let mut history = History { rebuilt, ..History::default() };
         while let Some(seen) = self.acting.join_next().await {
             history.append(seen.map_err(|panic| panic.to_string())?);
         }

@@ -3,6 +3,7 @@
 //! `CAUSEWAY_OTHER_BINARY` names a binary of another build: the nodes begin as that and become, one after the other, the build that
 //! is tested. Without it they begin as this build too, which has one version of the protocol and rehearses the next.
 
+use super::history::History;
 use super::network::Network;
 use super::run::{Load, await_height, highest};
 use super::{said, turn};
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Epochs that a test sees the end of.
-const EPOCH_LENGTH: u64 = 32;
+const EPOCH_LENGTH: u64 = 24;
 const PATIENCE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(100);
 /// The validator whose software nobody replaces in time.
@@ -101,5 +102,7 @@ async fn go_through(network: &mut Network) -> Result<String, String> {
         }
     }
     load.goes_on(network)?;
-    Ok(format!("upgrade: {}", load.end(network, Vec::new()).await?))
+    let decision = decided["transaction_id"].as_str().and_then(|id| id.parse().ok());
+    let history = History { governed: decision.into_iter().collect(), ..History::default() };
+    Ok(format!("upgrade: {}", load.end(network, history).await?))
 }

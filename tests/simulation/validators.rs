@@ -235,7 +235,7 @@ fn the_protocol_is_raised_while_payments_go_on() {
             let doomed = stage.cluster.start_doomed(late).await;
             let decided = stage.decide(decide_upgrade(version), None).await;
             applied(&decided);
-            let from = (decided.header.height / EPOCH_LENGTH + 1) * EPOCH_LENGTH;
+            let from = (decided.header.height / EPOCH_LENGTH + 2) * EPOCH_LENGTH;
             stage.cluster.reach(&[0], decided.header.height).await;
             let versions = Versions { version: version - 1, version_max: version, decided: Some((version, from)) };
             assert_eq!(stage.cluster.node(0).status().versions, versions);

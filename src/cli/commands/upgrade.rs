@@ -7,12 +7,12 @@ use crate::client::operations;
 use serde_json::{Value, json};
 
 /// Shows and raises the version of the protocol that the ledger follows. Changes are for governance, and take force with the
-/// first block of the next epoch.
+/// first block of the epoch after the next.
 #[derive(Debug, clap::Subcommand)]
 pub enum UpgradeCommand {
     /// Shows of each endpoint which version it follows, and what is decided.
     Show,
-    /// Decides that the ledger follows a version from the next epoch on. Install software that knows it on every node first.
+    /// Decides that the ledger follows a version from the epoch after the next on. Install software that knows it on every node first.
     Decide {
         /// The version: the one after what is in force.
         protocol_version: u32,

@@ -40,7 +40,7 @@ pub fn remove_observer(public_key: PublicKey) -> Operation {
     Operation(Kind::RemoveObserver(governance::RemoveObserver { public_key: bytes(public_key.0) }))
 }
 
-/// Raises the protocol's version from the next epoch on.
+/// Raises the protocol's version from the epoch after the next on.
 pub fn decide_upgrade(protocol_version: u32) -> Operation {
     Operation(Kind::DecideUpgrade(governance::DecideUpgrade { protocol_version }))
 }

@@ -15,7 +15,7 @@
 //! is off the list.
 //!
 //! The version of the protocol ([`crate::ledger::protocol`]) is raised in the same way: decided within an epoch, in force from the
-//! next one's first block, and taken back until then.
+//! first block of the one after the next, so that operators have an epoch's notice, and taken back until then.
 //!
 //! All of it is for governance: the sender's account has that role, and as many of its keys sign as it asks for. A genesis
 //! that names several keys and a threshold has several persons decide. The new validator's key signs too.

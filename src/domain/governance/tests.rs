@@ -387,7 +387,7 @@ proptest! {
 }
 
 #[test]
-fn the_protocol_is_raised_by_one_from_the_next_epoch_on() {
+fn the_protocol_is_raised_by_one_with_an_epochs_notice() {
     let mut stage = Stage::of(4);
     stage.ledger.edit(|changes| changes.put(&PROTOCOL_KEY, &Protocol::of_genesis(1)));
     let decide = |stage: &mut Stage, protocol_version: u32| {
@@ -400,7 +400,7 @@ fn the_protocol_is_raised_by_one_from_the_next_epoch_on() {
     };
     let in_epochs = |stage: &Stage| {
         let protocol: Protocol = stage.ledger.read(&PROTOCOL_KEY).expect("it is there");
-        [0, 1, 2].map(|epoch| protocol.in_epoch(epoch))
+        [1, 2, 4].map(|epoch| protocol.in_epoch(epoch))
     };
     let not_next = |protocol_version, protocol_version_in_force| {
         Err(Reason::ProtocolVersionNotNext { protocol_version, protocol_version_in_force })
@@ -409,14 +409,16 @@ fn the_protocol_is_raised_by_one_from_the_next_epoch_on() {
     assert_eq!(withdraw(&mut stage, 2), Err(Reason::NoUpgradeDecided { protocol_version: 2 }));
     decide(&mut stage, 2).expect("it is the next");
     assert_eq!(in_epochs(&stage), [1, 2, 2]);
-    let decided = Err(Reason::UpgradeDecided { protocol_version: 2, in_force_epoch: 1 });
+    let decided = Err(Reason::UpgradeDecided { protocol_version: 2, in_force_epoch: 2 });
     assert_eq!((decide(&mut stage, 2), decide(&mut stage, 3)), (decided.clone(), decided));
     assert_eq!(withdraw(&mut stage, 3), Err(Reason::NoUpgradeDecided { protocol_version: 3 }), "it is another");
     withdraw(&mut stage, 2).expect("its epoch has not begun");
     assert_eq!(in_epochs(&stage), [1, 1, 1]);
     decide(&mut stage, 2).expect("it may be decided again");
 
-    stage.ledger.at_height(EPOCH_LENGTH);
+    stage.ledger.at_height(2 * EPOCH_LENGTH - 1);
+    assert!(matches!(decide(&mut stage, 3), Err(Reason::UpgradeDecided { .. })), "it is not in force yet");
+    stage.ledger.at_height(2 * EPOCH_LENGTH);
     assert_eq!(withdraw(&mut stage, 2), Err(Reason::NoUpgradeDecided { protocol_version: 2 }), "it is in force");
     assert_eq!(decide(&mut stage, 2), not_next(2, 2));
     decide(&mut stage, 3).expect("the one after it");

@@ -1,11 +1,14 @@
-//! Which version of the protocol the ledger follows from the next epoch on.
+//! Which version of the protocol the ledger follows, from the epoch after the next on: whoever runs a node has a whole epoch to hear of it.
 
-use super::roster::{in_force_epoch, require_governance};
+use super::roster::require_governance;
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::protocol::{PROTOCOL_KEY, PROTOCOL_VERSION_FIRST, Upgrade, protocol_of};
 use crate::ledger::{Changes, Context, Effect, Protocol, Reason};
 
-/// Raises the protocol's version from the next epoch on. Nodes whose software does not follow it stop when that begins. The sender
+/// How many epochs later than the block of the decision the first one is that follows the version. The first may end at once.
+const EPOCHS_OF_NOTICE: u64 = 2;
+
+/// Raises the protocol's version from the epoch after the next on. Nodes whose software does not follow it stop when that begins. The sender
 /// has the role of governance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecideUpgrade {
@@ -37,7 +40,7 @@ impl DecideUpgrade {
                 protocol_version_in_force: in_force.into(),
             });
         }
-        let from_epoch = in_force_epoch(context, changes);
+        let from_epoch = context.epoch(changes) + EPOCHS_OF_NOTICE;
         changes.put(&PROTOCOL_KEY, &Protocol { version: in_force, decided: Some(Upgrade { version, from_epoch }) });
         changes.record(
             Effect::new("governance.upgrade_decided")
