@@ -124,6 +124,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("pruning.keep_heights", Kind::Number),
     ("pruning.keep_days", Kind::Number),
     ("rehearsal.clock_ahead_ms", Kind::Number),
+    ("rehearsal.protocol_version_max", Kind::Number),
     ("peers", Kind::Peers),
 ];
 
