@@ -149,6 +149,18 @@ impl RocksStore {
         Ok(())
     }
 
+    /// Merges the tables of a column, so that what was removed from it takes no room any more.
+    ///
+    /// # Errors
+    /// The disk is full or failed.
+    pub fn reclaim(&self, column: StoreColumn) -> Result<(), StorageError> {
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        let family = self.database.family(column)?;
+        self.database.rocks.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+        self.database.healthy()
+    }
+
     /// Writes everything to tables and merges each family's into one level: what the data takes, and nothing that was
     /// overwritten. For measurements; a running node compacts as it goes.
     pub fn compact(&self) -> Result<(), StorageError> {

@@ -12,12 +12,12 @@ use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max
 use causeway::consensus::voting::Standing;
 use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::ledger::Column;
-use causeway::node::pruning::Keep;
 use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
+use causeway::node::pruning::Keep;
 use causeway::node::service::LedgerHandle;
-use causeway::node::{self, LedgerClock, NodeError, NodeSettings};
+use causeway::node::{self, LedgerClock, NodeError, NodeSettings, snapshot};
 use causeway::primitives::PublicKey;
-use causeway::storage::{Batch, SimulatedStore, Store as _};
+use causeway::storage::{Batch, Reader as _, SimulatedStore, Store as _, StoreColumn};
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
 use commonware_macros::select;
@@ -384,6 +384,27 @@ impl Cluster {
         let store = format!("{}-store", self.disks[node].partition);
         let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
         store.commit(batch).await.unwrap();
+    }
+
+    /// Has a node that never ran begin from the state of another, both of which are down.
+    pub async fn begin_from(&self, node: usize, other: usize, with_bodies: bool) {
+        assert!(self.tasks[node].is_none() && self.tasks[other].is_none(), "one of them runs");
+        let open = async |node: usize| {
+            let store = format!("{}-store", self.disks[node].partition);
+            SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap()
+        };
+        let (from, to) = (open(other).await, open(node).await);
+        let columns = Column::ALL.iter().map(|column| StoreColumn::State(*column)).chain(StoreColumn::BESIDE_STATE);
+        let mut copy = Batch::new();
+        for column in columns {
+            for (key, value) in from.scan(column, &[], usize::MAX).unwrap() {
+                copy.put(column, key, value);
+            }
+        }
+        to.commit(copy).await.unwrap();
+        let header = snapshot::seal(&to, with_bodies).await.unwrap();
+        let floor = snapshot::floor_of(&to, header.height).unwrap().expect("a block that is certified");
+        snapshot::begin_from(&to, &floor).await.unwrap();
     }
 
     /// Waits until all of `nodes` have applied `height`.

@@ -112,6 +112,43 @@ fn applied(receipt: &Receipt) {
     assert_eq!(receipt.outcome.status, Status::Applied);
 }
 
+/// It has seen no block below the snapshot's, asks nobody for one, and is a validator like any other. It comes back from a
+/// crash as well, and gives proof of what was before its time.
+#[test]
+fn a_newcomer_begins_from_a_snapshot_and_then_votes() {
+    for (seed, with_bodies) in [(631, true), (632, false), (633, false)] {
+        simulate(seed, |context| async move {
+            let mut stage = Stage::of(context, 1).await;
+            stage.pay_into_the_next_epoch().await;
+            stage.pay_into_the_next_epoch().await;
+            applied(&stage.observe(4).await);
+            stage.cluster.crash(0).await;
+            stage.cluster.begin_from(4, 0, with_bodies).await;
+            stage.cluster.start(0).await;
+            stage.pay_into_the_next_epoch().await;
+            stage.cluster.start(4).await;
+            let height = stage.pay().await;
+            stage.cluster.reach(&[4], height).await;
+            let begins_at = stage.cluster.node(4).status().begins_at;
+            assert_eq!(begins_at > EPOCH_LENGTH, !with_bodies, "it begins at height {begins_at}");
+            let first = &stage.paid[0];
+            let old = stage.client.receipt(&*stage.cluster.node(4), first.receipt.transaction_id()).await;
+            assert_eq!((old.id(), old.transaction.is_some()), (first.receipt.id(), with_bodies));
+            applied(&stage.add(4).await);
+            stage.pay_into_the_next_epoch().await;
+            stage.cluster.crash(4).await;
+            stage.pay().await;
+            stage.cluster.start(4).await;
+            stage.cluster.crash(0).await;
+            for _ in 0..4 {
+                stage.pay().await;
+            }
+            assert_eq!(stage.cluster.node(4).status().mode, Mode::Validator);
+            stage.check(&[1, 2, 3, 4]).await;
+        });
+    }
+}
+
 /// It follows, catches up, and votes from its epoch on: with one of the others down, nothing is final without it.
 #[test]
 fn a_newcomer_follows_and_then_votes() {

@@ -8,9 +8,10 @@ use super::manifest::{self, Manifest, STORE};
 use crate::ledger::{CertifiedHeader, Header};
 use crate::node::{NodeError, snapshot};
 use crate::primitives::{ChainId, Hash};
-use crate::storage::RocksStore;
+use crate::storage::{RocksStore, StoreColumn};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -113,6 +114,8 @@ fn make(
         move |cause| SnapshotError::File { path, cause }
     };
     fs::create_dir(&partial).map_err(failed(&partial))?;
+    // Everyone's balances are in it. The files keep the permissions that they have in the data directory.
+    fs::set_permissions(&partial, fs::Permissions::from_mode(0o700)).map_err(failed(&partial))?;
     let made = fill(store, chain, wanted, &partial, next);
     let bytes = match made {
         Ok(manifest) => manifest,
@@ -144,6 +147,10 @@ fn fill(
         let copy = RocksStore::open_unsynced(&folder, &chain)?;
         let header = futures::executor::block_on(snapshot::seal(&copy, wanted.with_bodies))?;
         copy.flush()?;
+        if !wanted.with_bodies {
+            copy.reclaim(StoreColumn::Blocks)?;
+            copy.reclaim(StoreColumn::Certificates)?;
+        }
         header
     };
     let next = next(header.height)?;
