@@ -56,6 +56,8 @@ fuzzed! {
     ledger::receipt_files,
     ledger::lineage_files,
     ledger::store_records,
+    ledger::certified_headers,
+    ledger::snapshot_manifests,
     ledger::transaction_bodies,
     signatures::signed_by_many,
     calls::grpc_calls,

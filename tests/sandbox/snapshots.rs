@@ -7,6 +7,9 @@ use super::validators::{Network, PATIENCE, Running, first_port, status_where};
 use causeway::daemon::snapshots::{SnapshotError, verify};
 use causeway::execution::genesis::Genesis;
 use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -75,6 +78,7 @@ fn a_snapshot_of_a_node_under_load_is_verified_and_others_begin_from_it() {
         load.join().unwrap();
         (whole, slim)
     });
+    only_its_user_comes_near(&place);
     let (verified, verified_slim) = (place.verify("whole"), place.verify("slim"));
     assert_eq!((&verified["height"], &verified["head"]), (&whole["height"], &whole["head"]));
     assert_eq!(verified["earliest_block_height"], 0, "{verified}");
@@ -113,6 +117,18 @@ impl Paying {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
+}
+
+/// Who may ask for a snapshot and look into one is who may read the node's data.
+fn only_its_user_comes_near(place: &Place) {
+    let socket = place.sandbox.join("nodes/validator-1/data/operator.sock");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&socket), mode(&place.at("whole"))), (0o600, 0o700));
+    let mut asked = UnixStream::connect(&socket).unwrap();
+    asked.write_all(b"{\"shutdown\":true}\n").unwrap();
+    let mut answer = String::new();
+    asked.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("nothing that may be asked"), "{answer}");
 }
 
 fn refused_where_it_is_wanted_twice(place: &Place) {

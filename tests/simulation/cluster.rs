@@ -15,7 +15,7 @@ use causeway::ledger::Column;
 use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
 use causeway::node::pruning::Keep;
 use causeway::node::service::LedgerHandle;
-use causeway::node::{self, LedgerClock, NodeError, NodeSettings, snapshot};
+use causeway::node::{self, LedgerClock, NodeError, NodeSettings, pruning, snapshot};
 use causeway::primitives::PublicKey;
 use causeway::storage::{Batch, Reader as _, SimulatedStore, Store as _, StoreColumn};
 use commonware_codec::Encode as _;
@@ -405,6 +405,14 @@ impl Cluster {
         let header = snapshot::seal(&to, with_bodies).await.unwrap();
         let floor = snapshot::floor_of(&to, header.height).unwrap().expect("a block that is certified");
         snapshot::begin_from(&to, &floor).await.unwrap();
+    }
+
+    /// Removes the bodies below a height from the disk of a node that is down.
+    pub async fn prune(&self, node: usize, below: u64) {
+        assert!(self.tasks[node].is_none(), "node {node} runs");
+        let store = format!("{}-store", self.disks[node].partition);
+        let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
+        pruning::prune_below(&store, below).await.unwrap();
     }
 
     /// Waits until all of `nodes` have applied `height`.

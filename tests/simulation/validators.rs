@@ -149,6 +149,42 @@ fn a_newcomer_begins_from_a_snapshot_and_then_votes() {
     }
 }
 
+/// Nodes that pruned agree with each other and with whoever begins from a snapshot of them; who needs what none of them has any
+/// more waits for it, and serves nothing wrong.
+#[test]
+fn what_every_node_has_pruned_nobody_replays_and_a_snapshot_has_it() {
+    simulate(641, |context| async move {
+        let mut stage = Stage::of(context, 2).await;
+        stage.pay_into_the_next_epoch().await;
+        stage.pay_into_the_next_epoch().await;
+        for node in [4, 5] {
+            applied(&stage.observe(node).await);
+        }
+        let below = stage.pay().await - 4;
+        for node in 0..4 {
+            stage.cluster.crash(node).await;
+            stage.cluster.prune(node, below).await;
+        }
+        stage.cluster.begin_from(5, 3, false).await;
+        for node in 0..4 {
+            stage.cluster.start(node).await;
+        }
+        stage.cluster.start(4).await;
+        stage.cluster.start(5).await;
+        let height = stage.pay().await;
+        stage.cluster.reach(&[0, 1, 2, 3, 5], height).await;
+        stage.cluster.pass(Duration::from_secs(60)).await;
+        assert_eq!(stage.cluster.node(4).status().height, 0, "from whom would it have the first block?");
+        let first = &stage.paid[0];
+        for node in [0, 5] {
+            assert!(stage.cluster.node(node).status().begins_at > EPOCH_LENGTH);
+            let old = stage.client.receipt(&*stage.cluster.node(node), first.receipt.transaction_id()).await;
+            assert_eq!((old.id(), old.transaction), (first.receipt.id(), None));
+        }
+        stage.check(&[0, 1, 2, 3, 5]).await;
+    });
+}
+
 /// It follows, catches up, and votes from its epoch on: with one of the others down, nothing is final without it.
 #[test]
 fn a_newcomer_follows_and_then_votes() {

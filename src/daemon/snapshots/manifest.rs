@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use thiserror::Error;
 
 /// Its name in the snapshot's directory.
 pub const FILE_NAME: &str = "MANIFEST";
@@ -47,6 +48,17 @@ pub struct Manifest {
     pub files: BTreeMap<String, Listed>,
 }
 
+/// Why a text is no manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// It is of another version of the format.
+    #[error("it is of version {0}")]
+    Version(String),
+    /// It is not what was written.
+    #[error("it is not what was written")]
+    Damaged,
+}
+
 /// A file as it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -57,7 +69,8 @@ pub struct Listed {
 }
 
 impl Manifest {
-    fn to_text(&self) -> String {
+    /// Its text.
+    pub fn to_text(&self) -> String {
         let Self { chain, height, head, next, files } = self;
         let mut text = format!(
             "causeway-snapshot {VERSION}\nchain {chain}\nheight {height}\nhead {head}\nnext {}\n",
@@ -96,16 +109,25 @@ impl Manifest {
         if size > BYTES_MAX {
             return Err(damaged());
         }
-        let bytes = fs::read(&path).map_err(unreadable)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
+        let text = String::from_utf8(fs::read(&path).map_err(unreadable)?).map_err(|_| damaged())?;
+        Self::from_text(&text).map_err(|unreadable| match unreadable {
+            Unreadable::Version(found) => SnapshotError::Version { place: directory.to_path_buf(), found },
+            Unreadable::Damaged => damaged(),
+        })
+    }
+
+    /// Reads its text.
+    ///
+    /// # Errors
+    /// It is another version's, or not one that was written so.
+    pub fn from_text(text: &str) -> Result<Self, Unreadable> {
         // The version first, so that a snapshot of a later one is named and not merely found strange.
-        let version =
-            text.lines().next().and_then(|line| line.strip_prefix("causeway-snapshot ")).ok_or_else(damaged)?;
-        if version != VERSION.to_string() && version.parse::<u32>().is_ok() {
-            return Err(SnapshotError::Version { place: directory.to_path_buf(), found: version.to_owned() });
+        let version = text.lines().next().and_then(|line| line.strip_prefix("causeway-snapshot "));
+        let version: u32 = version.and_then(|version| version.parse().ok()).ok_or(Unreadable::Damaged)?;
+        if version != VERSION {
+            return Err(Unreadable::Version(version.to_string()));
         }
-        let manifest = Self::parse(text).ok_or_else(damaged)?;
-        if manifest.to_text() == text { Ok(manifest) } else { Err(damaged()) }
+        Self::parse(text).filter(|manifest| manifest.to_text() == text).ok_or(Unreadable::Damaged)
     }
 
     fn parse(text: &str) -> Option<Self> {
