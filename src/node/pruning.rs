@@ -35,6 +35,8 @@ pub const KEPT_MIN: u64 = 1_024;
 const PER_COMMIT_MAX: usize = 64;
 /// Bytes of blocks that are read for one commit, but for the last of them.
 const BYTES_PER_COMMIT_MAX: usize = 8 << 20;
+/// The log tells of so many at a time.
+const TOLD_FROM: usize = 1_000;
 /// Between two commits, and how often it is looked whether there is more to do.
 const REST: Duration = Duration::from_millis(50);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -73,14 +75,16 @@ pub async fn run<E: Runtime, S: Store>(
     pruner: Pruner<S>,
     keep: Keep,
 ) -> Result<(), NodeError> {
-    let mut at = 1;
+    let (mut at, mut gone) = (1, 0);
     loop {
         let head = chain.head();
         let newest = (head.header.height, head.header.time.0);
         let lets_go = |block: &Block| keep.lets_go((block.header().height, block.header().time.0), newest);
         let removed = prune_some(chain.store(), &pruner, &mut at, lets_go).await?;
-        if removed > 0 {
-            info!(removed, below = at, "bodies of old blocks were removed");
+        gone += removed;
+        if removed == 0 && gone >= TOLD_FROM {
+            info!(removed = gone, below = at, "bodies of old blocks were removed");
+            gone = 0;
         }
         context.sleep(if removed > 0 { REST } else { LOOK_EVERY }).await;
     }

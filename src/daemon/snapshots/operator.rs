@@ -27,6 +27,8 @@ use tracing::{info, warn};
 
 /// Its name in the data directory.
 const FILE_NAME: &str = "operator.sock";
+/// Most who ask at a time.
+const CALLERS_MAX: usize = 8;
 /// Longest line.
 const LINE_BYTES_MAX: u64 = 16 << 10;
 /// How long a line may take to come.
@@ -95,14 +97,15 @@ pub fn listen(data_dir: &Path) -> Result<Option<Listening>, DaemonError> {
 
 /// Answers whoever asks, until it is dropped.
 pub async fn serve(listening: Listening, store: RocksStore, chain: ChainId) {
-    let turn = Arc::new(Semaphore::new(1));
-    loop {
+    let (turn, callers) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(CALLERS_MAX)));
+    while let Ok(permit) = callers.clone().acquire_owned().await {
         let Ok((stream, _)) = listening.listener.accept().await else { continue };
         let (store, turn) = (store.clone(), turn.clone());
         tokio::spawn(async move {
             if let Err(cause) = answer(stream, store, chain, turn).await {
                 warn!(%cause, "who asked at the operator's socket was not answered");
             }
+            drop(permit);
         });
     }
 }
@@ -124,8 +127,12 @@ async fn snapshot_for(wanted: Wanted, store: RocksStore, chain: ChainId, turn: A
     let Ok(_permit) = turn.try_acquire() else { return Answer::Error(SnapshotError::Busy.to_string()) };
     let place = wanted.place.clone();
     info!(place = %place.display(), "taking a snapshot");
-    let taking = move || take(&store, chain, &wanted, |height| snapshot::proof(&store, height));
-    match tokio::task::spawn_blocking(taking).await {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    // A thread of its own: the node does not wait for it when it stops, and leaves what is half done under another name.
+    std::thread::spawn(move || {
+        let _ = answer.send(take(&store, chain, &wanted, |height| snapshot::proof(&store, height)));
+    });
+    match answered.await {
         Ok(Ok(taken)) => {
             info!(place = %place.display(), height = taken.height, bytes = taken.bytes, "a snapshot was taken");
             Answer::Taken(taken)
