@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use causeway::ledger::Column;
 use causeway::storage::{Batch, Pair, Reader, StorageError, Store, StoreColumn};
-use std::path::PathBuf;
-use std::sync::Arc;
 use commonware_runtime::{Clock as _, Supervisor as _};
 use rand::RngExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 

@@ -167,19 +167,8 @@ impl Life {
         let (running, full, had_bad_disk) = (vec![false; count], vec![false; count], vec![false; count]);
         let (violation, drifts) = (Arc::default(), Arc::new(Mutex::new(vec![0; count])));
         let (ailing, turn) = (false, 0);
-        let mut life = Self {
-            context,
-            cluster,
-            client,
-            lasting,
-            running,
-            full,
-            ailing,
-            had_bad_disk,
-            drifts,
-            violation,
-            turn,
-        };
+        let mut life =
+            Self { context, cluster, client, lasting, running, full, ailing, had_bad_disk, drifts, violation, turn };
         for node in life.cluster.everyone() {
             if life.lasting.shape.forgetful && !is_first {
                 life.cluster.forget(node).await;
