@@ -2,6 +2,7 @@
 //! cannot tell different things.
 
 use crate::client::decimal;
+use crate::primitives::amount::percent;
 use crate::primitives::{Amount, BlockTime};
 use crate::sandbox::plain_table;
 use serde_json::{Map, Value};
@@ -24,22 +25,39 @@ pub fn print_one(format: Format, value: &Value) {
     }
 }
 
-/// Prints many things of one kind, as a table with these columns.
+/// How wide a table may be: what the narrower of the usual terminals shows without breaking lines.
+const TABLE_WIDTH_MAX: usize = 100;
+
+/// Prints many things of one kind, as a table with these columns; one below the other where the table would be wider than a
+/// terminal, since an id that is cut cannot be copied.
 pub fn print_many(format: Format, values: &[Value], columns: &[&str]) {
-    if format == Format::Json {
-        println!("{:#}", Value::Array(values.to_vec()));
-        return;
+    match format {
+        Format::Json => println!("{:#}", Value::Array(values.to_vec())),
+        Format::Text => println!("{}", many(values, columns)),
     }
+}
+
+fn many(values: &[Value], columns: &[&str]) -> String {
     if values.is_empty() {
-        println!("none");
-        return;
+        return "none".to_owned();
     }
     let mut table = plain_table();
     table.set_header(columns.iter().map(|column| title(column)));
     for value in values {
         table.add_row(columns.iter().map(|column| cell(column, value.get(*column).unwrap_or(&Value::Null))));
     }
-    println!("{table}");
+    let table = table.to_string();
+    if table.lines().all(|line| line.trim_end().chars().count() <= TABLE_WIDTH_MAX) {
+        return table;
+    }
+    let width = columns.iter().map(|column| title(column).chars().count()).max().unwrap_or(0);
+    let record = |value: &Value| {
+        let cells =
+            columns.iter().map(|column| (title(column), cell(column, value.get(*column).unwrap_or(&Value::Null))));
+        let filled = cells.filter(|(_, text)| !text.is_empty());
+        filled.map(|(title, text)| format!("{title:<width$}  {text}")).collect::<Vec<_>>().join("\n")
+    };
+    values.iter().map(record).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Prints one of a stream: a line of JSON, or of text.
@@ -51,29 +69,61 @@ pub fn print_line(format: Format, value: &Value, text: &str) {
 }
 
 fn title(field: &str) -> String {
-    field.trim_end_matches("_ms").replace('_', " ")
+    field.trim_end_matches("_ms").replace("_bps", "").replace('_', " ")
 }
 
 /// What a reader looks for first.
 const FIRST: [&str; 4] = ["verified", "status", "reason", "explanation"];
 
 fn pairs(value: &Value) -> String {
-    let mut lines = Vec::new();
-    let empty = Map::new();
+    lines(value, 0).join("\n")
+}
+
+/// The lines of an object: what fits a line first, so that the rest does not tear it apart, and of that, whether it worked; then
+/// what has parts of its own, each below its title and set in.
+fn lines(value: &Value, indent: usize) -> Vec<String> {
+    let (mut lines, empty) = (Vec::new(), Map::new());
     let object = value.as_object().unwrap_or(&empty);
-    let width = object.keys().map(|name| title(name).chars().count()).max().unwrap_or(0);
-    let is_list = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
-    // What fits a line comes first, so that lists do not tear it apart; and of that, whether it worked.
-    let mut lines_of_one: Vec<_> = object.iter().filter(|(_, value)| !is_list(value)).collect();
-    lines_of_one.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
-    for (name, value) in lines_of_one {
-        lines.push(format!("{:<width$}  {}", title(name), cell(name, value)));
+    let has_parts = |value: &Value| match value {
+        Value::Array(items) => items.iter().any(Value::is_object),
+        value => value.is_object(),
+    };
+    let (with_parts, mut of_a_line): (Vec<_>, Vec<_>) = object.iter().partition(|(_, value)| has_parts(value));
+    of_a_line.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    let width = of_a_line.iter().map(|(name, _)| title(name).chars().count()).max().unwrap_or(0);
+    for (name, value) in of_a_line {
+        lines.push(format!("{:indent$}{:<width$}  {}", "", title(name), cell(name, value)).trim_end().to_owned());
     }
-    for (name, value) in object.iter().filter(|(_, value)| is_list(value)) {
-        lines.push(title(name));
-        lines.extend(value.as_array().into_iter().flatten().map(|item| format!("  {}", inline(item))));
+    for (name, value) in with_parts {
+        lines.push(format!("{:indent$}{}", "", title(name)));
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| lines.extend(item_lines(item, indent + 2))),
+            value => lines.extend(self::lines(value, indent + 2)),
+        }
     }
-    lines.join("\n")
+    lines
+}
+
+/// An item of a list: in one line if that is not too long, else what it is in one, and its facts below.
+fn item_lines(item: &Value, indent: usize) -> Vec<String> {
+    let line = inline(item);
+    let is_flat = |object: &Map<String, Value>| object.values().all(|value| !value.is_object());
+    let Some(object) = item.as_object().filter(|object| line.len() + indent > TABLE_WIDTH_MAX || !is_flat(object))
+    else {
+        return vec![format!("{:indent$}{line}", "")];
+    };
+    let leading = object.iter().find(|(name, _)| LEADING.contains(&name.as_str()));
+    let first = leading.map_or_else(|| "-".to_owned(), |(name, value)| cell(name, value));
+    let mut facts: Map<String, Value> = object.clone();
+    leading.map(|(name, _)| facts.remove(name));
+    // What an effect tells stands in a field of its own.
+    if let Some(Value::Object(fields)) = facts.remove("fields") {
+        facts.extend(fields);
+    }
+    facts.retain(|name, value| !cell(name, value).is_empty());
+    let mut lines = vec![format!("{:indent$}{first}", "")];
+    lines.extend(self::lines(&Value::Object(facts), indent + 2));
+    lines
 }
 
 /// What an item of a list is.
@@ -102,14 +152,46 @@ fn cell(field: &str, value: &Value) -> String {
             Some(time) if time > 1_000_000_000_000 => BlockTime(time).to_string(),
             _ => format!("{number} ms"),
         },
+        Value::Number(number) if field.contains("_bps") => number.as_u64().map_or_else(|| number.to_string(), percent),
         Value::Array(items) => items.iter().map(|item| cell(field, item)).collect::<Vec<_>>().join(", "),
         Value::Object(_) => inline(value),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 
-/// Fields that are amounts of the token that stands beside them.
-const AMOUNTS: [&str; 6] = ["amount", "available", "locked", "circulation", "reserves_counted", "shortfall"];
+/// Fields that are amounts of the token that stands beside them, or above.
+const AMOUNTS: [&str; 30] = [
+    "advance",
+    "amount",
+    "available",
+    "charges_received",
+    "circulation",
+    "credited",
+    "fee",
+    "fee_flat",
+    "fee_owed",
+    "found_amount",
+    "interest",
+    "interest_owed",
+    "lent",
+    "limit",
+    "locked",
+    "outstanding",
+    "per_invoice",
+    "per_obligor",
+    "per_supplier",
+    "principal",
+    "principal_received",
+    "recovered",
+    "required_amount",
+    "reserves_counted",
+    "secured",
+    "settlements_sum_min",
+    "shortfall",
+    "total",
+    "invoiced",
+    "written_off",
+];
 
 /// An amount with its unit: decimals of its token where the scale is known, minor units where it is not.
 pub fn money(amount: Amount, token: Option<&str>, scale: Option<u32>) -> String {
@@ -120,18 +202,24 @@ pub fn money(amount: Amount, token: Option<&str>, scale: Option<u32>) -> String 
     }
 }
 
-/// Gives every amount that stands beside its token's id the unit, however deep in the value, for people.
+/// Gives every amount the unit of the token whose id stands beside it, or above it, however deep in the value, for people.
 pub fn with_units(value: &mut Value, scale_of: &dyn Fn(&str) -> Option<u32>) {
+    with_units_of(value, None, scale_of);
+}
+
+/// The same where the value's own token is named beside it.
+pub fn with_units_of(value: &mut Value, token: Option<&str>, scale_of: &dyn Fn(&str) -> Option<u32>) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| with_units(item, scale_of)),
+        Value::Array(items) => items.iter_mut().for_each(|item| with_units_of(item, token, scale_of)),
         Value::Object(fields) => {
-            let token = fields.get("token_id").and_then(Value::as_str).map(str::to_owned);
+            let own = fields.get("token_id").and_then(Value::as_str).map(str::to_owned);
+            let token = own.as_deref().or(token);
             for (name, field) in fields.iter_mut() {
-                match (&token, field.as_u64()) {
+                match (token, field.as_u64()) {
                     (Some(token), Some(minor)) if AMOUNTS.contains(&name.as_str()) => {
                         *field = money(Amount::new(minor), Some(token), scale_of(token)).into();
                     }
-                    _ => with_units(field, scale_of),
+                    _ => with_units_of(field, token, scale_of),
                 }
             }
         }

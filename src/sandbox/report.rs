@@ -84,7 +84,9 @@ pub struct StateLine {
     pub loan: Option<String>,
     /// What the loan's lenders are owed: principal, interest and fees.
     pub owed: Amount,
-    /// The decimals of both amounts.
+    /// The token of both amounts.
+    pub token: String,
+    /// Its decimals.
     pub scale: u32,
 }
 
@@ -183,6 +185,7 @@ impl Report {
                 "outstanding": line.outstanding.minor_units(),
                 "loan": line.loan,
                 "owed": line.owed.minor_units(),
+                "token": line.token,
             })
         });
         let states = states.collect::<Vec<_>>();
@@ -213,35 +216,41 @@ impl Report {
 
     fn states_table(&self) -> Table {
         let mut table = plain_table();
-        table.set_header(["when", "receivable", "state", "outstanding", "loan", "owed to lenders"]);
+        let token = self.states.first().map_or("", |line| line.token.as_str());
+        // Where there is one receivable all along, it is not named in every row.
+        let several = self.states.iter().any(|line| line.which != self.states[0].which);
+        let which = |name: String| several.then_some(name);
+        let owed = format!("owed, {token}");
+        let header = ["when".to_owned()].into_iter().chain(which("receivable".to_owned()));
+        table.set_header(header.chain(["state", &owed, "loan", "to lenders"].map(str::to_owned)));
         for line in &self.states {
-            let owed = match &line.loan {
+            let to_lenders = match &line.loan {
                 Some(_) => decimal::format(line.owed, line.scale),
                 None => String::new(),
             };
-            table.add_row([
-                line.moment.clone(),
-                line.which.clone(),
+            let row = [line.moment.clone()].into_iter().chain(which(line.which.clone()));
+            table.add_row(row.chain([
                 line.receivable.clone(),
                 decimal::format(line.outstanding, line.scale),
                 line.loan.clone().unwrap_or_default(),
-                owed,
-            ]);
+                to_lenders,
+            ]));
         }
-        align_right(&mut table, &[3, 5]);
+        let amounts = if several { [3, 5] } else { [2, 4] };
+        align_right(&mut table, &amounts);
         table
     }
 
     fn steps_table(&self) -> Table {
         let mut table = plain_table();
-        table.set_header(["step", "outcome", "block", "final in ms", "receipt id"]);
+        table.set_header(["step", "outcome", "block", "final, ms", "receipt"]);
         for step in &self.steps {
             table.add_row([
                 step.name.clone(),
                 step.outcome.clone(),
                 step.height.to_string(),
                 format!("{:.1}", step.finality_ms),
-                step.receipt_id.clone(),
+                format!("{}…", &step.receipt_id[..8.min(step.receipt_id.len())]),
             ]);
         }
         align_right(&mut table, &[2, 3]);
@@ -253,14 +262,23 @@ impl Report {
         finality.sort_by(f64::total_cmp);
         let median = finality.get(finality.len() / 2).copied().unwrap_or_default();
         let slowest = finality.last().copied().unwrap_or_default();
-        let declined = self.steps.iter().filter(|step| step.outcome != "applied").count();
+        let declined = match self.steps.iter().filter(|step| step.outcome != "applied").count() {
+            0 => "all of them applied, as they should be".to_owned(),
+            1 => "1 of them declined, as it should be".to_owned(),
+            count => format!("{count} of them declined, as they should be"),
+        };
         format!(
-            "{} transactions, {declined} of them declined as they should be; height {height}; \
-             finality {median:.1} ms in the median, {slowest:.1} ms at most.\n\
-             {verified} receipts verified offline, from their files and genesis.json alone.",
-            self.steps.len()
+            "{}, {declined}; height {height}; finality {median:.1} ms in the median, {slowest:.1} ms at most.\n\
+             {} verified offline, from their files and genesis.json alone.",
+            counted(self.steps.len(), "transaction"),
+            counted(verified, "receipt")
         )
     }
+}
+
+/// A count with what it is of.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// What everyone has; where a story was told, of those alone whom it moved, and by how much.
@@ -297,5 +315,58 @@ fn align_right(table: &mut Table, columns: &[usize]) {
         if let Some(column) = table.column_mut(*column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(outcomes: &[&str]) -> Report {
+        let step = |outcome: &&str| StepRecord {
+            name: "pay".to_owned(),
+            sentence: String::new(),
+            outcome: (*outcome).to_owned(),
+            height: 1,
+            finality_ms: 1.0,
+            transaction_id: "ab".repeat(32),
+            receipt_id: "cd".repeat(32),
+            receipt: PathBuf::new(),
+        };
+        Report { steps: outcomes.iter().map(step).collect(), ..Report::default() }
+    }
+
+    #[test]
+    fn a_count_of_nothing_or_one_reads_as_it_is_said() {
+        let told = |outcomes: &[&str]| report(outcomes).summary(9, outcomes.len());
+        assert!(told(&["applied"]).starts_with("1 transaction, all of them applied, as they should be;"));
+        assert!(told(&["applied"]).contains("1 receipt verified offline"));
+        assert!(told(&["applied", "declined: A"]).starts_with("2 transactions, 1 of them declined, as it should be;"));
+        assert!(told(&["declined: A", "declined: B"]).contains("2 of them declined, as they should be"));
+    }
+
+    /// The longest names that there are still leave the table within a terminal.
+    #[test]
+    fn the_tables_of_a_story_fit_a_terminal() {
+        let mut report = report(&["declined: PROGRAMME_CONDITIONS_NOT_MET"]);
+        report.steps[0].name = "finance-without-record".to_owned();
+        let fits = |table: Table| {
+            let table = table.to_string();
+            assert!(table.lines().all(|line| line.trim_end().chars().count() <= 100), "{table}");
+        };
+        fits(report.steps_table());
+        report.states = ["invoice", "part of supplier"]
+            .map(|which| StateLine {
+                moment: "recovered in part".to_owned(),
+                which: which.to_owned(),
+                receivable: "financed".to_owned(),
+                outstanding: Amount::new(4_860_000),
+                loan: Some("written-off, over 90 days late".to_owned()),
+                owed: Amount::new(4_860_000),
+                token: "HKDX".to_owned(),
+                scale: 2,
+            })
+            .to_vec();
+        fits(report.states_table());
     }
 }

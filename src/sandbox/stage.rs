@@ -408,6 +408,7 @@ impl<'a> Stage<'a> {
             outstanding: Amount::new(found.outstanding),
             loan: loan.as_ref().map(standing),
             owed: loan.as_ref().map_or(Amount::ZERO, owed),
+            token: found.token_id,
             scale,
         });
         Ok(())

@@ -44,6 +44,10 @@ fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
         };
         assert!(steps.iter().any(|step| told(&step)), "{relation} {event}: {lineage:#}");
     }
+    // What was cited as evidence: three settlements, each its own transaction.
+    let settled: Vec<&Value> = steps.iter().filter(|step| step["relation"] == "settlement").collect();
+    assert_eq!(settled.len(), 3, "{lineage:#}");
+    assert!(settled.iter().all(|step| step["object_id"] == step["transaction_id"]), "{lineage:#}");
     let genesis = desk.data_dir.join("genesis.json");
     let verify = ["lineage", "verify", text(&file), "--genesis", text(&genesis), "--output", "json"];
     let verified = json(verify);
@@ -59,6 +63,16 @@ fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
     forged(&|step| step["events"] = serde_json::json!(["financing.repaid"]), "other events");
     forged(&|step| step["reserve_lines"] = serde_json::json!([]), "reserve lines");
     forged(&|step| step["object_id"] = steps[1]["transaction_id"].clone(), "does not tell of");
+    // A payment that the loan does not name is no evidence of its.
+    let mut swapped = lineage.clone();
+    let place = steps.iter().position(|step| step["relation"] == "settlement").unwrap();
+    swapped["steps"][place]["object_id"] = steps[place - 1]["transaction_id"].clone();
+    std::fs::write(&file, swapped.to_string()).unwrap();
+    assert_fails(&run(verify), 1, &[&format!("step {place}"), "no step above names"]);
+    swapped["steps"][place] = lineage["steps"][place].clone();
+    swapped["steps"][place]["transaction_id"] = steps[place - 1]["transaction_id"].clone();
+    std::fs::write(&file, swapped.to_string()).unwrap();
+    assert_fails(&run(verify), 1, &[&format!("step {place}"), "another transaction"]);
 }
 
 fn a_key_is_committed_once(desk: &Desk<'_>) {

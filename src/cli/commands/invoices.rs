@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::require_new;
 use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
+use crate::cli::values;
 use crate::client::json::to_json;
 use crate::client::keys::write_new_private_file;
 use crate::client::operations::{self, NewInvoice};
@@ -37,7 +38,7 @@ pub struct Registration {
     #[arg(long, value_name = "FILE", requires = "order")]
     order_document: Option<PathBuf>,
     /// When it is due, as YYYY-MM-DD; the file's due date if not given.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = values::day)]
     due: Option<jiff::civil::Date>,
     #[command(flatten)]
     pair: PairFlags,
@@ -80,7 +81,7 @@ pub enum InvoicesCommand {
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
         /// The due date that was agreed on, as YYYY-MM-DD, where it is not the file's.
-        #[arg(long, value_name = "DATE", requires = "file")]
+        #[arg(long, value_name = "DATE", requires = "file", value_parser = values::day)]
         due: Option<jiff::civil::Date>,
         /// Go on although the file does not name the companies: you have compared them with the accounts'.
         #[arg(long, requires = "file")]

@@ -6,6 +6,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, money, print_many, print_one};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
+use crate::ledger::Reason;
+use crate::primitives::amount::percent;
 use crate::primitives::{Amount, BlockTime, TokenId};
 use serde_json::{Value, json};
 
@@ -151,10 +153,6 @@ fn section(heading: &str, rows: &[Value], columns: &[&str]) {
     }
 }
 
-fn percent(bps: u64) -> String {
-    format!("{}.{:02} %", bps / 100, bps % 100)
-}
-
 /// A rule's figure in its unit.
 fn figure(rule: &str, figure: Option<u64>) -> String {
     match figure {
@@ -181,7 +179,11 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
         first = false;
         println!("receivable {}: {owed}, due {}", text(receivable, "receivable_id"), BlockTime(due).day());
         if !text(receivable, "reason").is_empty() {
-            println!("not now: {}", text(receivable, "reason"));
+            println!("not now: {}", explained(text(receivable, "reason")));
+            continue;
+        }
+        if list(receivable, "offers").is_empty() {
+            println!("There is no open programme for its parties.");
             continue;
         }
         let rows: Vec<Value> = list(receivable, "offers").iter().map(|offer| offer_row(&unit, offer)).collect();
@@ -202,7 +204,7 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
         println!("none");
     }
     if let Some(page) = pages.last() {
-        session.note(&format!("As of block {}, the lenders' balances apart.", page["height"]));
+        session.note(&format!("As of block {}.", page["height"]));
     }
     Ok(())
 }
@@ -222,6 +224,39 @@ fn offer_row(unit: &Unit, offer: &Value) -> Value {
     })
 }
 
+/// A reason by its name, with what it means.
+fn explained(name: &str) -> String {
+    let entry = Reason::CATALOGUE.iter().find(|entry| entry.name == name);
+    entry.map_or_else(|| name.to_owned(), |entry| format!("{name}. {}", entry.explanation))
+}
+
+/// Shows what one request would come to.
+///
+/// # Errors
+/// No node answers.
+pub(super) async fn show_assessment(session: &Session, value: &Value) -> Result<(), Failure> {
+    let unit = Unit::of(session, text(value, "token_id")).await?;
+    let against = against(value);
+    let outcome = match against.len() {
+        0 => "yes, as far as the lenders' balances suffice".to_owned(),
+        1 => "no: one condition stands against it".to_owned(),
+        count => format!("no: {count} conditions stand against it"),
+    };
+    print_one(
+        Format::Text,
+        &json!({
+            "status": outcome,
+            "advance": unit.money(value, "advance"),
+            "fee": unit.money(value, "fee"),
+            "interest": unit.money(value, "interest"),
+            "due_on": text(value, "due_on"),
+            "all_in_cost": percent(value.get("all_in_cost_bps").and_then(Value::as_u64).unwrap_or_default()),
+        }),
+    );
+    against.iter().for_each(|line| println!("  against it: {line}"));
+    Ok(())
+}
+
 /// All that stands against an offer, each in a line.
 fn against(offer: &Value) -> Vec<String> {
     let condition = |condition: &Value| {
@@ -230,7 +265,7 @@ fn against(offer: &Value) -> Vec<String> {
         let (name, found, required) = (text(condition, "name"), text(condition, "found"), text(condition, "required"));
         format!("{name}: {found}, must be {required}{by}")
     };
-    let reason = Some(text(offer, "reason").to_owned()).filter(|reason| !reason.is_empty());
+    let reason = Some(text(offer, "reason")).filter(|reason| !reason.is_empty()).map(explained);
     list(offer, "failing").iter().map(condition).chain(reason).collect()
 }
 

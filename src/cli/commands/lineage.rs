@@ -51,7 +51,7 @@ pub async fn get(session: &Session, object: ObjectId, file: Option<&Path>) -> Re
     }
     if lineage.truncated {
         session
-            .note("There are more than the 256 steps of one answer: ask for the objects further down by themselves.");
+            .note("There are more steps than these, which are as many as are gathered: ask for the objects further down by themselves.");
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ fn show(common: &Common, lineage: &Lineage) {
             "object": if step.relation.is_empty() { "asked for" } else { &step.relation },
             "object_id": step.object.to_string(),
             "height": step.height,
-            "what_happened": step.events.join(", "),
+            "what_happened": step.summary(),
             "transaction_id": step.transaction.to_string(),
             "by": if step.receipt.transaction.is_some() { "transaction" } else { "fell due" },
         })
