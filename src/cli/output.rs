@@ -4,7 +4,6 @@
 use crate::client::decimal;
 use crate::primitives::amount::percent;
 use crate::primitives::{Amount, BlockTime};
-use crate::sandbox::plain_table;
 use serde_json::{Map, Value};
 
 /// How to print.
@@ -27,6 +26,8 @@ pub fn print_one(format: Format, value: &Value) {
 
 /// How wide a table may be: what the narrower of the usual terminals shows without breaking lines.
 const TABLE_WIDTH_MAX: usize = 100;
+/// What is between two columns.
+const GAP: usize = 2;
 
 /// Prints many things of one kind, as a table with these columns; one below the other where the table would be wider than a
 /// terminal, since an id that is cut cannot be copied.
@@ -41,23 +42,30 @@ fn many(values: &[Value], columns: &[&str]) -> String {
     if values.is_empty() {
         return "none".to_owned();
     }
-    let mut table = plain_table();
-    table.set_header(columns.iter().map(|column| title(column)));
-    for value in values {
-        table.add_row(columns.iter().map(|column| cell(column, value.get(*column).unwrap_or(&Value::Null))));
+    let titles: Vec<String> = columns.iter().map(|column| title(column)).collect();
+    let cell_of = |value: &Value, column: &str| cell(column, value.get(column).unwrap_or(&Value::Null));
+    let rows: Vec<Vec<String>> =
+        values.iter().map(|value| columns.iter().map(|column| cell_of(value, column)).collect()).collect();
+    let width_of = |place: usize| {
+        let cells = rows.iter().map(|row| row[place].chars().count());
+        cells.chain([titles[place].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width_of).collect();
+    let width = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    if width <= TABLE_WIDTH_MAX {
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
+            cells.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end().to_owned()
+        };
+        let body = rows.iter().map(line);
+        return [line(&titles), "─".repeat(width)].into_iter().chain(body).collect::<Vec<_>>().join("\n");
     }
-    let table = table.to_string();
-    if table.lines().all(|line| line.trim_end().chars().count() <= TABLE_WIDTH_MAX) {
-        return table;
-    }
-    let width = columns.iter().map(|column| title(column).chars().count()).max().unwrap_or(0);
-    let record = |value: &Value| {
-        let cells =
-            columns.iter().map(|column| (title(column), cell(column, value.get(*column).unwrap_or(&Value::Null))));
-        let filled = cells.filter(|(_, text)| !text.is_empty());
+    let width = titles.iter().map(|title| title.chars().count()).max().unwrap_or(0);
+    let record = |row: &Vec<String>| {
+        let filled = titles.iter().zip(row).filter(|(_, text)| !text.is_empty());
         filled.map(|(title, text)| format!("{title:<width$}  {text}")).collect::<Vec<_>>().join("\n")
     };
-    values.iter().map(record).collect::<Vec<_>>().join("\n\n")
+    rows.iter().map(record).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Prints one of a stream: a line of JSON, or of text.
@@ -73,7 +81,7 @@ fn title(field: &str) -> String {
 }
 
 /// What a reader looks for first.
-const FIRST: [&str; 4] = ["verified", "status", "reason", "explanation"];
+const FIRST: [&str; 6] = ["verified", "status", "reason", "explanation", "kind", "financed_now"];
 
 fn pairs(value: &Value) -> String {
     lines(value, 0).join("\n")
@@ -84,11 +92,13 @@ fn pairs(value: &Value) -> String {
 fn lines(value: &Value, indent: usize) -> Vec<String> {
     let (mut lines, empty) = (Vec::new(), Map::new());
     let object = value.as_object().unwrap_or(&empty);
-    let has_parts = |value: &Value| match value {
-        Value::Array(items) => items.iter().any(Value::is_object),
+    let has_parts = |name: &str, value: &Value| match value {
+        Value::Array(items) => items.iter().any(Value::is_object) || cell(name, value).len() > TABLE_WIDTH_MAX,
         value => value.is_object(),
     };
-    let (with_parts, mut of_a_line): (Vec<_>, Vec<_>) = object.iter().partition(|(_, value)| has_parts(value));
+    // What there is nothing to say of is left out.
+    let told = object.iter().filter(|(name, value)| value.is_object() || !cell(name, value).is_empty());
+    let (with_parts, mut of_a_line): (Vec<_>, Vec<_>) = told.partition(|(name, value)| has_parts(name, value));
     of_a_line.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
     let width = of_a_line.iter().map(|(name, _)| title(name).chars().count()).max().unwrap_or(0);
     for (name, value) in of_a_line {
@@ -120,14 +130,13 @@ fn item_lines(item: &Value, indent: usize) -> Vec<String> {
     if let Some(Value::Object(fields)) = facts.remove("fields") {
         facts.extend(fields);
     }
-    facts.retain(|name, value| !cell(name, value).is_empty());
     let mut lines = vec![format!("{:indent$}{first}", "")];
     lines.extend(self::lines(&Value::Object(facts), indent + 2));
     lines
 }
 
 /// What an item of a list is.
-const LEADING: [&str; 3] = ["kind", "effect", "name"];
+const LEADING: [&str; 5] = ["kind", "effect", "name", "token_id", "lender_account_id"];
 
 fn inline(value: &Value) -> String {
     match value.as_object() {
@@ -212,7 +221,9 @@ pub fn with_units_of(value: &mut Value, token: Option<&str>, scale_of: &dyn Fn(&
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| with_units_of(item, token, scale_of)),
         Value::Object(fields) => {
-            let own = fields.get("token_id").and_then(Value::as_str).map(str::to_owned);
+            // A programme names its token among its terms.
+            let of_terms = || fields.get("terms")?.get("token_id")?.as_str();
+            let own = fields.get("token_id").and_then(Value::as_str).or_else(of_terms).map(str::to_owned);
             let token = own.as_deref().or(token);
             for (name, field) in fields.iter_mut() {
                 match (token, field.as_u64()) {
@@ -261,6 +272,35 @@ mod tests {
         assert_eq!(text, "attested as of  none\ndue at          2026-11-23T10:00:00.250Z\ntoken id        HKDX");
     }
 
+    /// An id that is cut cannot be copied, and a table that a terminal breaks cannot be read.
+    #[test]
+    fn a_table_that_is_too_wide_becomes_a_list() {
+        let row = |id: &str| json!({ "object_id": id.repeat(64), "amount": "48,600.00 HKDX", "note": null });
+        let columns = ["object_id", "amount", "note"];
+        let narrow = many(&[json!({ "object_id": "ab", "amount": "1.00 HKDX", "note": "x" })], &columns);
+        assert_eq!(narrow, "object id  amount     note\n──────────────────────────\nab         1.00 HKDX  x");
+        let columns = ["object_id", "amount", "note", "state", "a_column_that_makes_it_wide"];
+        let wide = many(&[row("a"), row("b")], &columns);
+        let first = format!("object id                    {}", "a".repeat(64));
+        assert!(wide.starts_with(&first) && wide.contains("\n\n"), "{wide}");
+        assert!(wide.lines().all(|line| line.chars().count() <= TABLE_WIDTH_MAX), "{wide}");
+        assert!(!wide.contains("note") && many(&[], &columns) == "none", "{wide}");
+    }
+
+    #[test]
+    fn facts_within_facts_stand_below_each_other() {
+        let text = pairs(&json!({
+            "state": "OPEN",
+            "pricing": { "rate_bps": 800, "law": "" },
+            "effects": [{ "name": "a.b", "fields": { "loan": "ab", "amount": "1.00 HKDX" } }],
+            "lines": [{ "line": "1", "amount": "2" }],
+            "nothing": null,
+        }));
+        let expected = "state  OPEN\neffects\n  a.b\n    amount  1.00 HKDX\n    loan    ab\nlines\n  amount 2, line 1\n\
+                        pricing\n  rate  8.00 %";
+        assert_eq!(text, expected);
+    }
+
     #[test]
     fn every_amount_says_of_what_it_is() {
         let scale_of = |token: &str| (token == "HKDX").then_some(2);
@@ -272,6 +312,10 @@ mod tests {
         assert_eq!(value["movements"][0]["amount"], "1,800.00 HKDX");
         assert_eq!(value["movements"][1]["amount"], "180,000 minor units of EURX");
         assert_eq!(value["height"], 7);
+        // A programme's limits are of the token that its terms name above them.
+        let mut value = json!({ "token_id": "HKDX", "limits": { "total": 5 }, "legs": [{ "lent": 100 }] });
+        with_units(&mut value, &scale_of);
+        assert_eq!((&value["limits"]["total"], &value["legs"][0]["lent"]), (&"0.05 HKDX".into(), &"1.00 HKDX".into()));
         assert_eq!(money(Amount::new(5), None, None), "5 minor units");
     }
 

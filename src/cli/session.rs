@@ -13,6 +13,7 @@ use crate::client::{
 use crate::ledger::{Reason, Status, Value as Figure};
 use crate::primitives::amount::percent;
 use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
+use crate::wire::pb::tokens;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -140,8 +141,16 @@ impl Session {
     /// # Errors
     /// The token is not known.
     pub async fn scale(&self, token: TokenId) -> Result<u32, Failure> {
+        Ok(self.token(token).await?.scale)
+    }
+
+    /// A token.
+    ///
+    /// # Errors
+    /// It is not known; those that are.
+    pub async fn token(&self, token: TokenId) -> Result<tokens::Token, Failure> {
         let error = match self.client.token(token).await {
-            Ok(found) => return Ok(found.scale),
+            Ok(found) => return Ok(found),
             Err(error) => error,
         };
         // Which there are says what was meant.
@@ -282,6 +291,10 @@ impl Session {
         let people = self.common.participants_by_account();
         for (name, figure) in &decline.fields {
             match figure {
+                // Each by itself, as they are many at times.
+                Figure::Text(conditions) if name == "conditions" => {
+                    value[name.as_str()] = conditions.split("; ").map(Value::from).collect();
+                }
                 Figure::Amount(amount) => {
                     value[name.as_str()] = output::money(*amount, token.as_ref().map(TokenId::as_str), scale).into();
                 }

@@ -34,7 +34,8 @@ fn parts_of_day(text: &str) -> Option<(i16, i8, i8)> {
 /// It is written in another form, names no offset, or no calendar has it.
 pub fn time(text: &str) -> Result<Timestamp, String> {
     let written = "write day, time and offset from UTC, such as 2026-12-31T10:00:00Z or 2026-12-31T10:00:00+08:00";
-    if let Some((before, after)) = text.split_once(['T', 't', ' ']) {
+    let parts = text.split_once(['T', 't', ' ']).filter(|_| text.starts_with(|first: char| first.is_ascii_digit()));
+    if let Some((before, after)) = parts {
         day(before)?;
         let has_offset = after.ends_with(['Z', 'z']) || after.contains(['+', '-']);
         if !has_offset {
@@ -105,6 +106,7 @@ mod tests {
             ("2026-02-30T10:00:00Z", "28 days"),
             ("2026-12-31T25:00:00Z", "not a time"),
             ("noon", "not a time"),
+            ("tomorrow", "not a time"),
         ] {
             let refused = time(text).expect_err(text);
             assert!(refused.contains(told), "{refused}");

@@ -139,7 +139,7 @@ impl EpcisDocument {
             return Err(EpcisError::DocumentTooLarge { bytes: bytes.len() });
         }
         if bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start().starts_with(b"<") {
-            return Err(EpcisError::OtherDocument { found: "XML, as documents of UBL are written".to_owned() });
+            return Err(EpcisError::OtherDocument { found: "XML".to_owned() });
         }
         let root = json::read(bytes)?;
         let document = Place::root(&root);

@@ -153,8 +153,12 @@ fn read_root(bytes: &[u8], expected: &'static str) -> Result<(element::Element, 
         return Err(UblError::DocumentTooLarge { bytes: bytes.len() });
     }
     let text = std::str::from_utf8(bytes).map_err(|error| UblError::Encoding { found: error.to_string() })?;
-    if text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
+    let begins = text.trim_start_matches('\u{feff}').trim_start();
+    if begins.starts_with(['{', '[']) {
         return Err(UblError::OtherDocument { found: "JSON, as events of EPCIS are written".to_owned(), expected });
+    }
+    if !begins.is_empty() && !begins.starts_with('<') {
+        return Err(UblError::OtherDocument { found: "not in XML".to_owned(), expected });
     }
     let root = element::read(text)?;
     if let Some(version) = Place::root(&root).text_of("cbc:UBLVersionID")?.filter(|version| !version.starts_with("2."))

@@ -5,7 +5,7 @@ use super::cast::{CUSTOMERS, genesis_parties};
 use super::cluster::Cluster;
 use super::directory::SandboxDirectory;
 use super::documents::Document;
-use super::report::{Output, plain_table};
+use super::report::{Output, plain_table, shown};
 use super::stage::Stage;
 use crate::client::decimal;
 use crate::client::ubl::UblInvoice;
@@ -47,7 +47,7 @@ fn tell_nodes(output: &Output, cluster: &Cluster, quorum: usize) {
         let process = processes.get(index).map(ToString::to_string).unwrap_or_default();
         nodes.add_row([cluster.name(index), endpoint, process]);
     }
-    output.note(&nodes.to_string());
+    output.note(&shown(nodes));
     if cluster.size() > 1 && quorum == cluster.size() {
         output.note(&format!(
             "It takes all {quorum} of them: a network of {quorum} bears the loss of none, 4 bear the loss of one."
@@ -87,7 +87,7 @@ async fn accounts(
     stage: &Stage<'_>,
     invoice: &Document<UblInvoice>,
     token: &TradeToken,
-) -> Result<comfy_table::Table, SandboxError> {
+) -> Result<String, SandboxError> {
     let mut accounts = plain_table();
     accounts.set_header(["account", "company", "what it is"]);
     for party in genesis_parties() {
@@ -105,7 +105,7 @@ async fn accounts(
         let company = reader.counterparty(stage.account(customer.name)?).await?.legal_entity_id;
         accounts.add_row([customer.name, &company, customer.description]);
     }
-    Ok(accounts)
+    Ok(shown(accounts))
 }
 
 #[cfg(test)]

@@ -356,7 +356,7 @@ impl<'a> Stage<'a> {
     /// Tells something beside the steps.
     pub fn tell(&self, sentence: &str) {
         if !self.silent {
-            self.output.note(&format!("     {sentence}"));
+            self.output.tell(sentence);
         }
     }
 

@@ -161,7 +161,20 @@ fn an_invoice_goes_its_way(desk: &Desk<'_>) {
     let asked = ["--receivable", receivable, "--programme", programme, "--advance"];
     let cited = ["--cite", field(&paid, "transaction_id")];
     let too_much = desk.does("supplier", &[&["finance", "assess"], &asked[..], &["48000.00"], &cited[..]].concat());
-    assert_eq!(too_much["failing"][0]["name"], "advance", "{too_much}");
+    let failing = &too_much["failing"][0];
+    let amounts = [&failing["found_amount"], &failing["required_amount"]].map(Value::as_u64);
+    assert_eq!((&failing["name"], &failing["token_id"]), (&"advance".into(), &"HKDX".into()), "{too_much}");
+    assert_eq!(amounts, [Some(4_800_000), Some(4_374_000)], "{too_much}");
+    // People read decimals with their token, of a question and of a decline.
+    let as_supplier = |what: &'static str| {
+        let command = [&["finance", what], &asked[..], &["48000.00"], &cited[..]].concat();
+        let printed = run([&command[..], &["--as", "supplier", "--sandbox", text(desk.data_dir)]].concat());
+        String::from_utf8_lossy(&printed.stdout).into_owned()
+    };
+    for told in ["assess", "request"].map(as_supplier) {
+        assert!(told.contains("advance: 48,000.00 HKDX, must be 43,740.00 HKDX at most\n"), "{told}");
+        assert!(!told.contains("minor units"), "{told}");
+    }
     let request = [&["finance", "request"], &asked[..], &["40000.00"], &cited[..]].concat();
     let financed = desk.applies("supplier", &request);
     let loan = desk.does("financier", &["finance", "show", field(&financed, "loan_id")]);

@@ -229,17 +229,17 @@ impl FinanceCommand {
                 session.submit_one(operations::remove_participant(programme, participant)).await
             }
             Self::Programme { programme } => {
-                let value = session.with_units(programme_value(session, programme).await?).await?;
-                print_one(session.format(), &value);
+                let value = session.with_units(to_json(&session.client.programme(programme).await?)).await?;
+                print_one(session.format(), &for_people(session, value));
                 Ok(())
             }
             Self::Programmes { state } => {
                 session.account()?;
                 let found = session.client.programmes(state.as_deref()).await?;
-                let values = found.iter().map(|one| for_people(session, to_json(one)));
-                let values = session.with_units(values.collect()).await?;
-                let values = values.as_array().map_or(&[][..], Vec::as_slice);
-                print_many(session.format(), values, &PROGRAMME_COLUMNS);
+                let values = session.with_units(found.iter().map(to_json).collect()).await?;
+                let values = values.as_array().into_iter().flatten().cloned();
+                let values: Vec<Value> = values.map(|value| for_people(session, value)).collect();
+                print_many(session.format(), &values, &PROGRAMME_COLUMNS);
                 Ok(())
             }
             Self::Assess(asked) => {
@@ -324,13 +324,10 @@ async fn publish(session: &Session, published: Published) -> Result<(), Failure>
 }
 
 /// What a list of programmes tells of each.
-const PROGRAMME_COLUMNS: [&str; 6] = ["programme_id", "name", "financier_account_id", "outstanding", "total", "state"];
+const PROGRAMME_COLUMNS: [&str; 6] =
+    ["programme_id", "name", "financier_account_id", "outstanding", "limit_total", "state"];
 
 /// A programme, for people with its terms beside what stands of it.
-async fn programme_value(session: &Session, programme: ObjectId) -> Result<Value, Failure> {
-    Ok(for_people(session, to_json(&session.client.programme(programme).await?)))
-}
-
 fn for_people(session: &Session, mut programme: Value) -> Value {
     let is_text = session.format() == Format::Text;
     let terms = programme.as_object_mut().filter(|_| is_text).and_then(|fields| fields.remove("terms"));
@@ -339,7 +336,7 @@ fn for_people(session: &Session, mut programme: Value) -> Value {
         match (name.as_str(), term) {
             // Its limits are what is asked for first.
             ("limits", Value::Object(limits)) => {
-                limits.into_iter().for_each(|(name, limit)| programme[name] = limit);
+                limits.into_iter().for_each(|(name, limit)| programme[format!("limit_{name}")] = limit);
             }
             (_, term) => programme[name] = term,
         }

@@ -16,7 +16,7 @@ use crate::client::keys::write_new_private_file;
 use crate::client::operations::{self, NewInvoice};
 use crate::client::ubl::UblOrder;
 use crate::domain::trade::key_commitment;
-use crate::primitives::{Amount, Hash, ObjectId, TokenId};
+use crate::primitives::{Amount, BlockTime, Hash, ObjectId, TokenId};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -292,7 +292,7 @@ async fn compare(
     due: Option<jiff::civil::Date>,
 ) -> Result<(), Failure> {
     let found = session.client.receivable(receivable).await?;
-    let token = session.client.token(found.token_id.parse()?).await?;
+    let token = session.token(found.token_id.parse()?).await?;
     let owed = Owed {
         amount: Amount::new(found.amount),
         token: token.token_id,
@@ -314,7 +314,10 @@ async fn register(session: &Session, registration: Registration) -> Result<(), F
     let buyer = session.common.find_account(&buyer)?;
     let due_at_ms = document.due_at_ms(due)?;
     if due_at_ms <= session.client.now_ms() {
-        return Err(Failure::Usage("the due date has passed; give the one agreed on with --due DATE".into()));
+        let day = BlockTime(due_at_ms).day();
+        return Err(Failure::Usage(format!(
+            "the due date {day} has passed: give the one that was agreed on with --due YYYY-MM-DD"
+        )));
     }
     let parties = Pair { supplier: session.account()?, buyer };
     let key = parties.read_key(session, pair.key_file.as_deref()).await?;

@@ -186,15 +186,10 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
             println!("There is no open programme for its parties.");
             continue;
         }
-        let rows: Vec<Value> = list(receivable, "offers").iter().map(|offer| offer_row(&unit, offer)).collect();
-        print_many(
-            Format::Text,
-            &rows,
-            &["programme_id", "name", "advance", "fee", "interest", "due_on", "all_in_cost", "financed_now"],
-        );
         for offer in list(receivable, "offers") {
-            let name = text(offer, "programme_name");
-            against(offer).iter().for_each(|line| println!("  against {name}: {line}"));
+            println!();
+            print_one(Format::Text, &offer_row(&unit, offer));
+            against(offer).iter().for_each(|line| println!("  against it: {line}"));
         }
         if receivable.get("more_programmes") == Some(&Value::Bool(true)) {
             println!("There are more programmes for its parties than these.");
@@ -209,18 +204,27 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
     Ok(())
 }
 
+/// What stands against something, in a word.
+fn whether(against: &[String]) -> String {
+    match against.len() {
+        0 => "yes".to_owned(),
+        1 => "no: one condition stands against it".to_owned(),
+        count => format!("no: {count} conditions stand against it"),
+    }
+}
+
+/// An offer as people read it. What is not offered has no price.
 fn offer_row(unit: &Unit, offer: &Value) -> Value {
-    let cost = offer.get("all_in_cost_bps").and_then(Value::as_u64).unwrap_or_default();
-    let against = against(offer).len();
+    let cost = offer.get("all_in_cost_bps").and_then(Value::as_u64).filter(|cost| *cost > 0);
     json!({
+        "financed_now": whether(&against(offer)),
         "programme_id": text(offer, "programme_id"),
         "name": text(offer, "programme_name"),
         "advance": unit.money(offer, "advance"),
         "fee": unit.money(offer, "fee"),
         "interest": unit.money(offer, "interest"),
         "due_on": text(offer, "due_on"),
-        "all_in_cost": percent(cost),
-        "financed_now": if against == 0 { "yes".to_owned() } else { format!("no: {against} against it") },
+        "all_in_cost": cost.map(percent),
     })
 }
 
@@ -237,15 +241,14 @@ fn explained(name: &str) -> String {
 pub(super) async fn show_assessment(session: &Session, value: &Value) -> Result<(), Failure> {
     let unit = Unit::of(session, text(value, "token_id")).await?;
     let against = against(value);
-    let outcome = match against.len() {
-        0 => "yes, as far as the lenders' balances suffice".to_owned(),
-        1 => "no: one condition stands against it".to_owned(),
-        count => format!("no: {count} conditions stand against it"),
+    let outcome = match whether(&against) {
+        yes if against.is_empty() => format!("{yes}, as far as the lenders' balances suffice"),
+        no => no,
     };
     print_one(
         Format::Text,
         &json!({
-            "status": outcome,
+            "financed_now": outcome,
             "advance": unit.money(value, "advance"),
             "fee": unit.money(value, "fee"),
             "interest": unit.money(value, "interest"),

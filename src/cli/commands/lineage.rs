@@ -3,9 +3,10 @@
 use super::receipts::{read_genesis, trust_root};
 use crate::cli::failure::Failure;
 use crate::cli::flags::Common;
-use crate::cli::output::{Format, print_many, print_one};
+use crate::cli::output::{Format, money, print_many, print_one};
 use crate::cli::session::Session;
 use crate::client::lineage::{Lineage, LineageError, LineageStep};
+use crate::ledger::{ReserveLine, Value as Figure};
 use crate::primitives::ObjectId;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -41,7 +42,9 @@ pub async fn get(session: &Session, object: ObjectId, file: Option<&Path>) -> Re
         let value = json!({ "steps": lineage.steps.len(), "file": path, "bytes": bytes });
         print_one(session.format(), &value);
     } else {
-        show(&session.common, &lineage);
+        let tokens = session.client.tokens().await?;
+        let scale_of = |id: &str| tokens.iter().find(|token| token.token_id == id).map(|token| token.scale);
+        show(&session.common, &lineage, &scale_of);
     }
     if lineage.withheld > 0 {
         let withheld = lineage.withheld;
@@ -61,7 +64,8 @@ pub async fn get(session: &Session, object: ObjectId, file: Option<&Path>) -> Re
 /// # Errors
 /// There is no genesis, or the first step of the lineage that does not hold.
 pub fn verify(common: &Common, file: &Path) -> Result<(), Failure> {
-    let trust = trust_root(&read_genesis(common)?, None);
+    let genesis = read_genesis(common)?;
+    let trust = trust_root(&genesis, None);
     let refuse = |error: LineageError| Failure::Failed(format!("{} does not verify: {error}", file.display()));
     let lineage = Lineage::read(file).map_err(|error| match error {
         LineageError::File { .. } => error.into(),
@@ -74,23 +78,65 @@ pub fn verify(common: &Common, file: &Path) -> Result<(), Failure> {
         "steps": lineage.steps.len(),
     });
     if common.output == Format::Text {
-        show(common, &lineage);
+        // Of tokens that were created later the genesis knows no decimals.
+        let tokens = &genesis.file().tokens;
+        let scale_of = |id: &str| tokens.iter().find(|token| token.token_id == id).map(|token| token.scale);
+        show(common, &lineage, &scale_of);
+        println!();
     }
     print_one(common.output, &value);
     Ok(())
 }
 
-fn show(common: &Common, lineage: &Lineage) {
+fn show(common: &Common, lineage: &Lineage, scale_of: &dyn Fn(&str) -> Option<u32>) {
     let row = |step: &LineageStep| -> Value {
+        let fell_due = step.receipt.transaction.is_none();
+        let by = match (fell_due, common.output) {
+            (true, _) => "fell due",
+            (false, Format::Json) => "transaction",
+            (false, Format::Text) => "",
+        };
+        let reserves = step.reserve_lines.iter().filter(|line| common.output == Format::Json || tells_of(step, line));
+        let reserves = reserves.map(|line| match common.output {
+            Format::Json => reserves_value(line),
+            Format::Text => reserves_text(line, scale_of).into(),
+        });
         json!({
             "object": if step.relation.is_empty() { "asked for" } else { &step.relation },
             "object_id": step.object.to_string(),
             "height": step.height,
             "what_happened": step.summary(),
             "transaction_id": step.transaction.to_string(),
-            "by": if step.receipt.transaction.is_some() { "transaction" } else { "fell due" },
+            "by": by,
+            "reserves": reserves.collect::<Vec<Value>>(),
         })
     };
     let rows: Vec<Value> = lineage.steps.iter().map(row).collect();
-    print_many(common.output, &rows, &["object", "object_id", "height", "what_happened", "transaction_id", "by"]);
+    let columns = ["object", "object_id", "height", "what_happened", "transaction_id", "by", "reserves"];
+    print_many(common.output, &rows, &columns);
+}
+
+/// Whether a step is about a token: of those that it is not about, the reserves are in the file and say nothing here.
+fn tells_of(step: &LineageStep, line: &ReserveLine) -> bool {
+    let outcome = &step.receipt.outcome;
+    let is_it = |(_, value): &(String, Figure)| *value == Figure::Token(line.token);
+    outcome.movements.iter().any(|movement| movement.token == line.token)
+        || outcome.effects.iter().any(|effect| effect.fields.iter().any(is_it))
+}
+
+fn reserves_value(line: &ReserveLine) -> Value {
+    json!({
+        "token_id": line.token.as_str(),
+        "circulation": line.circulation.minor_units(),
+        "reserves_counted": line.reserves_counted.minor_units(),
+        "shortfall": line.shortfall.minor_units(),
+        "attested_as_of_ms": line.attested_as_of.0,
+    })
+}
+
+/// What stood behind a token after a block.
+fn reserves_text(line: &ReserveLine, scale_of: &dyn Fn(&str) -> Option<u32>) -> String {
+    let token = line.token.as_str();
+    let told = |amount| money(amount, Some(token), scale_of(token));
+    format!("{} counted for {} in circulation", told(line.reserves_counted), told(line.circulation))
 }

@@ -99,7 +99,7 @@ impl TokensCommand {
 /// # Errors
 /// There is none of this id.
 pub async fn show(session: &Session, token: TokenId) -> Result<(), Failure> {
-    let token = session.client.token(token).await?;
+    let token = session.token(token).await?;
     let mut value = with_money(session.format(), to_json(&token), &AMOUNTS, &token.token_id, token.scale);
     if session.format() == Format::Text
         && let Some(policy) = value.as_object_mut().and_then(|fields| fields.remove("reserve_policy"))

@@ -119,7 +119,7 @@ impl Condition {
     pub(super) fn unfunded(lender: AccountId, part: Amount, unit: Unit) -> Self {
         Self {
             name: LENDER_FUNDS,
-            found: format!("less, with {lender}"),
+            found: format!("{lender} has less"),
             required: format!("{} at least", unit.money(part)),
             law: String::new(),
             amounts: Some(Figures { token: unit.token, found: None, required: part }),

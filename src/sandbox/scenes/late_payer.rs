@@ -94,9 +94,9 @@ async fn wait_until(
         aged.ok_or_else(|| SandboxError::Internal("the loan's history tells no ageing".to_owned()))?;
     let token = found.token_id.parse().map_err(|_| SandboxError::Internal("a loan's token has no name".to_owned()))?;
     let money = |amount: u64| stage.money(Amount::new(amount), token);
-    stage.output.note(&format!(
-        "  {day}, {} late: block {height} has the event {event}, which nobody sent; the loan is {}.",
-        days(days_late),
+    stage.output.note(&format!("  {day}, {} late", days(days_late)));
+    stage.tell(&format!(
+        "Block {height} has the event {event}, which nobody sent: the loan is {}.",
         bucket_name(bucket)
     ));
     stage.tell(&format!(
