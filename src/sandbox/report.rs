@@ -417,7 +417,7 @@ mod tests {
             token: "HKDX".to_owned(),
             scale: 2,
         };
-        report.states = vec![line("invoice", "registered under another number", "written-off, over 90 days late")];
+        report.states = vec![line("invoice", "recovered in part", "written-off, over 90 days late")];
         fits(report.states_table());
         report.states =
             ["invoice", "part of supplier"].map(|which| line(which, "paid by the buyer", "performing")).into();
