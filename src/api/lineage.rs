@@ -58,7 +58,8 @@ struct Station {
     relation: &'static str,
 }
 
-/// Where a page begins: at which station, after which of its steps, and which stations are named by steps before.
+/// Where a page begins: at which station, after which of its steps, and which stations are named by steps before. Whoever makes one up
+/// sees of each station what it would see anyhow, and has a lineage that does not verify.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Reached {
     station: u16,

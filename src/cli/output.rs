@@ -154,6 +154,8 @@ fn inline(value: &Value) -> String {
 fn cell(field: &str, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
+        // What a receipt tells is text, whatever it is of.
+        Value::String(text) if field.contains("_bps") => text.parse().map_or_else(|_| text.clone(), percent),
         Value::String(text) => text.clone(),
         // Times are milliseconds for programs and dates for people; 0 means that there is none.
         Value::Number(number) if field.ends_with("_ms") => match number.as_u64() {
@@ -291,13 +293,13 @@ mod tests {
     fn facts_within_facts_stand_below_each_other() {
         let text = pairs(&json!({
             "state": "OPEN",
-            "pricing": { "rate_bps": 800, "law": "" },
+            "pricing": { "rate_bps": 800, "late_rate_bps": "1200", "law": "" },
             "effects": [{ "name": "a.b", "fields": { "loan": "ab", "amount": "1.00 HKDX" } }],
             "lines": [{ "line": "1", "amount": "2" }],
             "nothing": null,
         }));
         let expected = "state  OPEN\neffects\n  a.b\n    amount  1.00 HKDX\n    loan    ab\nlines\n  amount 2, line 1\n\
-                        pricing\n  rate  8.00 %";
+                        pricing\n  late rate  12.00 %\n  rate       8.00 %";
         assert_eq!(text, expected);
     }
 

@@ -30,7 +30,7 @@ fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
     let kept = desk.does("financier", &["lineage", "get", &loan, "--file", text(&file)]);
     let lineage: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let steps = lineage["steps"].as_array().unwrap();
-    assert_eq!(kept["steps"].as_u64(), Some(steps.len() as u64), "{kept}");
+    assert_eq!((kept["steps"].as_u64(), &kept["verified"]), (Some(steps.len() as u64), &true.into()), "{kept}");
     for (relation, event) in [
         ("", "financing.disbursed"),
         ("programme", "financing.programme_published"),

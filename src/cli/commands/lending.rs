@@ -357,12 +357,11 @@ fn standing_row(unit: &Unit, rule: &Value) -> Value {
 }
 
 fn show_rules(value: &Value) {
-    let row = |name: &str, from: &Value, state: &str| {
+    let row = |name: &str, from: &Value, since: Value| {
         json!({
             "rule": name,
             "value": figure(name, from.get("value").and_then(Value::as_u64)),
-            "state": state,
-            "from_ms": from.get("in_force_from_ms").cloned().unwrap_or_default(),
+            "from_ms": since,
             "law": text(from, "law"),
         })
     };
@@ -370,12 +369,13 @@ fn show_rules(value: &Value) {
     for rule in list(value, "rules") {
         let name = text(rule, "name");
         match rule.get("in_force") {
-            Some(from) => rows.push(row(name, from, "in force")),
-            None => rows.push(json!({ "rule": name, "value": "none", "state": "binds nobody" })),
+            Some(from) => rows.push(row(name, from, "in force".into())),
+            None => rows.push(json!({ "rule": name, "value": "none", "from_ms": "binds nobody" })),
         }
-        rows.extend(list(rule, "coming").iter().map(|from| row(name, from, "to come")));
+        let to_come = |from: &Value| row(name, from, from.get("in_force_from_ms").cloned().unwrap_or_default());
+        rows.extend(list(rule, "coming").iter().map(to_come));
     }
-    print_many(Format::Text, &rows, &["rule", "value", "state", "from_ms", "law"]);
+    print_many(Format::Text, &rows, &["rule", "value", "from_ms", "law"]);
 }
 
 async fn show_supervision(session: &Session, pages: &[Value]) -> Result<(), Failure> {

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 /// Fetches lineages, and verifies them offline.
 #[derive(Debug, clap::Subcommand)]
 pub enum LineageCommand {
-    /// Fetches the history of an object and of what it stands on, and shows it or keeps it in a file with its proofs.
+    /// Fetches the history of an object and of what it stands on, verifies it where the genesis is known, and shows it or keeps
+    /// it in a file with its proofs.
     Get {
         /// The object: a loan, a receivable, an order, an issuance.
         object: ObjectId,
@@ -36,15 +37,26 @@ pub enum LineageCommand {
 pub async fn get(session: &Session, object: ObjectId, file: Option<&Path>) -> Result<(), Failure> {
     session.account()?;
     let lineage = session.client.lineage(object).await?;
+    // Whoever has the genesis need not take a node's word for it.
+    let genesis = session.common.read_genesis()?;
+    if let Some(genesis) = &genesis {
+        let refuse = |error| Failure::Failed(format!("what the node answers does not verify: {error}"));
+        lineage.verify(&trust_root(genesis, None)).map_err(refuse)?;
+    }
     if let Some(path) = file {
         lineage.write(path)?;
         let bytes = std::fs::metadata(path)?.len();
-        let value = json!({ "steps": lineage.steps.len(), "file": path, "bytes": bytes });
+        let verified = genesis.is_some();
+        let value = json!({ "steps": lineage.steps.len(), "file": path, "bytes": bytes, "verified": verified });
         print_one(session.format(), &value);
     } else {
         let tokens = session.client.tokens().await?;
         let scale_of = |id: &str| tokens.iter().find(|token| token.token_id == id).map(|token| token.scale);
         show(&session.common, &lineage, &scale_of);
+        session.note(match genesis {
+            Some(_) => "Every step verifies, with the genesis alone.",
+            None => "None of it is verified: name the genesis with --genesis FILE.",
+        });
     }
     if lineage.withheld > 0 {
         let withheld = lineage.withheld;
