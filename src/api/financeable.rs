@@ -16,7 +16,7 @@ use super::status::{malformed, not_found};
 use super::visibility::Sight;
 use crate::domain::financing::interest::Compounding;
 use crate::domain::financing::{
-    self, Application, Citation, DryRun, Programme, SettlementRecord, Shown, open_programmes, require_purpose,
+    self, Application, Citation, DryRun, Evidence, Programme, Shown, open_programmes, require_purpose,
     settlement_record,
 };
 use crate::domain::trade::Receivable;
@@ -46,7 +46,7 @@ pub const DAYS_COMPOUNDED_MAX: u64 = 32_768;
 /// The open programmes of each token on a page, as far as they are looked at.
 type Programmes = BTreeMap<TokenId, Vec<(ObjectId, Programme)>>;
 /// What the citations come to, by token.
-type Records = BTreeMap<TokenId, Result<SettlementRecord, Reason>>;
+type Records = BTreeMap<TokenId, Result<Evidence, Reason>>;
 
 /// A page of an owner's open receivables with their offers.
 ///
@@ -165,7 +165,7 @@ impl Desk<'_> {
         (taken, admitting.next().is_some() || of_token.len() > PROGRAMMES_MAX)
     }
 
-    fn record(&mut self, token: TokenId) -> Result<SettlementRecord, Reason> {
+    fn record(&mut self, token: TokenId) -> Result<Evidence, Reason> {
         let Self { citations, context, changes, records, .. } = self;
         let shown = Shown { citations, foreign_receipts: &[], networks: &[] };
         let proven = || settlement_record(&shown, (context.sender, token), context, changes);

@@ -5,7 +5,7 @@ use super::caller::{Caller, identify};
 use super::financeable::financeable;
 use super::loans::{loan_to_pb, offer_to_pb, programme_to_pb};
 use super::page::{Cursor, OF_ENTRIES, PageRequest, page, page_under};
-use super::status::{malformed, not_found, status};
+use super::status::{declined_beforehand, malformed, not_found};
 use super::visibility::Sight;
 use crate::domain::financing::{Loan, Programme};
 use crate::ledger::open_items::{Open, loans_of};
@@ -17,7 +17,7 @@ use crate::wire::pb::financing::financing_service_server::FinancingService;
 use crate::wire::{account_id, object_id, optional, request_financing_from_pb};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 /// The service.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ impl FinancingService for Financing {
         let context = in_the_next_block(self.0.identity().chain_id, &snapshot, sender, &signers);
         let offer = operation.offer(&context, &Changes::new(&*snapshot.view));
         // As the transaction would be declined, with the same name.
-        let offer = offer.map_err(|reason| status(Code::FailedPrecondition, reason.name(), reason.explanation()))?;
+        let offer = offer.map_err(|reason| declined_beforehand(&reason))?;
         Ok(Response::new(offer_to_pb(&offer)))
     }
 

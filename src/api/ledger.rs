@@ -18,7 +18,7 @@ use crate::wire::pb::ledger::get_transaction_request::Key;
 use crate::wire::pb::ledger::ledger_service_server::LedgerService;
 use crate::wire::pb::ledger::{self as pb, TransactionStatus};
 use crate::wire::{
-    account_id, block_to_pb, citation_to_pb, decline_to_pb, object_id, outcome_to_pb, receipt_to_pb, request_id,
+    account_id, block_to_pb, citation_to_pb, decline_to_pb, outcome_to_pb, receipt_to_pb, request_id,
     signed_transaction, status_to_pb, transaction_id,
 };
 use bytes::Bytes;
@@ -169,9 +169,7 @@ impl LedgerService for Ledger {
 
     async fn get_lineage(&self, request: Request<pb::GetLineageRequest>) -> Answer<pb::GetLineageResponse> {
         let (caller, snapshot) = identify(&*self.node, &request)?;
-        let object = object_id("object_id", &request.get_ref().object_id).map_err(malformed)?;
-        let sight = Sight::new(caller.required()?, &*snapshot.view);
-        lineage(&*self.node, sight, object).await.map(Response::new)
+        lineage(&*self.node, caller.required()?, &*snapshot.view, request.get_ref()).await.map(Response::new)
     }
 
     async fn get_block(&self, request: Request<pb::GetBlockRequest>) -> Answer<pb::GetBlockResponse> {

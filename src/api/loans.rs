@@ -7,7 +7,7 @@ use crate::domain::financing::{
 };
 use crate::ledger::history::TIP_KEY;
 use crate::ledger::{Changes, Tip, View};
-use crate::primitives::{AccountId, BlockTime, ObjectId};
+use crate::primitives::{AccountId, Amount, BlockTime, ObjectId};
 use crate::wire::pb::financing as pb;
 use crate::wire::pb::tokens::BusinessCalendar;
 use bytes::Bytes;
@@ -21,8 +21,16 @@ fn accounts(ids: &[AccountId]) -> Vec<Bytes> {
 }
 
 pub(super) fn condition_to_pb(condition: Condition) -> pb::FailingCondition {
-    let Condition { name, found, required, law } = condition;
-    pb::FailingCondition { name: name.to_owned(), found, required, law }
+    let Condition { name, found, required, law, amounts } = condition;
+    pb::FailingCondition {
+        name: name.to_owned(),
+        found,
+        required,
+        law,
+        token_id: amounts.map(|amounts| amounts.token.to_string()).unwrap_or_default(),
+        found_amount: amounts.and_then(|amounts| amounts.found).map(Amount::minor_units),
+        required_amount: amounts.map(|amounts| amounts.required.minor_units()),
+    }
 }
 
 pub(super) fn offer_to_pb(offer: &Offer) -> pb::AssessFinancingResponse {
@@ -32,6 +40,8 @@ pub(super) fn offer_to_pb(offer: &Offer) -> pb::AssessFinancingResponse {
         interest: offer.interest.unwrap_or_default().minor_units(),
         due_on: offer.terms.due_on.to_string(),
         all_in_cost_bps: offer.terms.all_in_cost_bps,
+        token_id: offer.terms.token.to_string(),
+        advance: offer.terms.advance.minor_units(),
     }
 }
 

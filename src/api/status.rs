@@ -4,6 +4,7 @@
 //! fields carry `BadRequest` too, and what passes by itself `RetryInfo`. The table is in `docs/wire.md`.
 
 use crate::admission::Refusal;
+use crate::ledger::Reason;
 use crate::ledger::malformed::Malformed;
 use crate::node::service::{BlockError, Unavailable};
 use crate::primitives::BlockTime;
@@ -85,6 +86,19 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         _ => &mut details,
     };
     Status::with_error_details(code_of(refusal), refusal.to_string(), details)
+}
+
+/// What a transaction would be declined for, asked beforehand: its name, its explanation and its figures.
+pub(super) fn declined_beforehand(reason: &Reason) -> Status {
+    let figures: Vec<(String, String)> =
+        reason.fields().into_iter().map(|(name, figure)| (name, figure.to_string())).collect();
+    let told: Vec<String> =
+        figures.iter().map(|(name, figure)| format!("{} {figure}", name.replace('_', " "))).collect();
+    let explanation = reason.explanation().trim_end_matches('.');
+    let message = if told.is_empty() { explanation.to_owned() } else { format!("{explanation} ({})", told.join(", ")) };
+    let details =
+        ErrorDetails::with_error_info(reason.name(), ERROR_DOMAIN, figures.into_iter().collect::<HashMap<_, _>>());
+    Status::with_error_details(Code::FailedPrecondition, message, details)
 }
 
 /// A client that asks for more than its part.

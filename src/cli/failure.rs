@@ -62,7 +62,13 @@ pub enum Failure {
 impl Failure {
     /// A file that could not be read or written.
     pub fn file(path: &Path, cause: &std::io::Error) -> Self {
-        Self::Failed(format!("{}: {}", path.display(), crate::sandbox::testnet::explain_io(cause)))
+        let why = match cause.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::IsADirectory => "it is a directory: name a file".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied: you may not read or write it".to_owned(),
+            _ => crate::sandbox::testnet::explain_io(cause),
+        };
+        Self::Failed(format!("{}: {why}", path.display()))
     }
 
     /// Why a transaction that was sent came to no answer. Where it may still happen, the failure says until when.

@@ -233,6 +233,8 @@ impl Common {
         };
         let directory = self.directory_of(text);
         Participant::read_account(&directory).map_err(|error| match error {
+            // What is nearly an id is none of anybody's names.
+            ParticipantError::Unreadable { .. } if text.to_ascii_lowercase().starts_with("cw1") => malformed.into(),
             ParticipantError::Unreadable { .. } => {
                 Failure::Usage(format!("{malformed}, or a participant's name; {}", self.participants()))
             }

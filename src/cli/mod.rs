@@ -12,6 +12,7 @@ mod flags;
 mod outcome;
 mod output;
 mod session;
+mod values;
 
 use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};

@@ -11,7 +11,9 @@ use crate::client::{
     decimal, receipt_file,
 };
 use crate::ledger::{Reason, Status, Value as Figure};
+use crate::primitives::amount::percent;
 use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
+use crate::wire::pb::tokens;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,7 +113,13 @@ impl Session {
                 error => error.into(),
             });
         }
-        Ok(decimal::parse(text, self.scale(token).await?)?)
+        decimal::parse(text, self.scale(token).await?).map_err(|error| match error {
+            DecimalError::TooFine { found, scale, .. } => {
+                let (found, has) = (decimal::decimals(found as u64), decimal::decimals(scale.into()));
+                Failure::Usage(format!("'{text}' has {found}, and {token} has {has}: nothing is rounded here"))
+            }
+            error => error.into(),
+        })
     }
 
     /// Who has how much of a token, each as ACCOUNT=AMOUNT.
@@ -133,7 +141,40 @@ impl Session {
     /// # Errors
     /// The token is not known.
     pub async fn scale(&self, token: TokenId) -> Result<u32, Failure> {
-        Ok(self.client.token(token).await?.scale)
+        Ok(self.token(token).await?.scale)
+    }
+
+    /// A token.
+    ///
+    /// # Errors
+    /// It is not known; those that are.
+    pub async fn token(&self, token: TokenId) -> Result<tokens::Token, Failure> {
+        let error = match self.client.token(token).await {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        // Which there are says what was meant.
+        let is_unknown = error.refusal().is_some_and(|refusal| refusal.reason == "NOT_FOUND");
+        match self.client.tokens().await {
+            Ok(tokens) if is_unknown && !tokens.iter().any(|found| found.token_id == token.as_str()) => {
+                let known: Vec<&str> = tokens.iter().map(|found| found.token_id.as_str()).collect();
+                Err(Failure::Failed(format!("there is no token {token} on this ledger; it has {}", known.join(", "))))
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// A value with its amounts as people read them: decimals, with their tokens. Programs have minor units, and the token named.
+    ///
+    /// # Errors
+    /// No node answers.
+    pub async fn with_units(&self, mut value: Value) -> Result<Value, Failure> {
+        if self.format() == Format::Text {
+            let tokens = self.client.tokens().await?;
+            let scale_of = |id: &str| tokens.iter().find(|token| token.token_id == id).map(|token| token.scale);
+            output::with_units(&mut value, &scale_of);
+        }
+        Ok(value)
     }
 
     /// A transaction of the account that acts.
@@ -250,9 +291,14 @@ impl Session {
         let people = self.common.participants_by_account();
         for (name, figure) in &decline.fields {
             match figure {
+                // Each by itself, as they are many at times.
+                Figure::Text(conditions) if name == "conditions" => {
+                    value[name.as_str()] = conditions.split("; ").map(Value::from).collect();
+                }
                 Figure::Amount(amount) => {
                     value[name.as_str()] = output::money(*amount, token.as_ref().map(TokenId::as_str), scale).into();
                 }
+                Figure::Number(points) if name.ends_with("_bps") => value[name.as_str()] = percent(*points).into(),
                 Figure::Account(account) => {
                     if let Some(person) = people.get(account) {
                         value[name.as_str()] = format!("{person} ({account})").into();

@@ -7,7 +7,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DecimalError {
     /// Not digits with at most one point.
-    #[error("'{text}' is not an amount; write digits with a point, such as 1250.00")]
+    #[error("'{text}' is not an amount: write digits and a point, without commas or blanks, such as 1250.00")]
     Form {
         /// What was written.
         text: String,
@@ -36,7 +36,8 @@ pub enum DecimalError {
     },
 }
 
-fn decimals(count: u64) -> String {
+/// A count of decimals, as people say it.
+pub fn decimals(count: u64) -> String {
     match count {
         0 => "none".to_owned(),
         1 => "1 decimal".to_owned(),
@@ -71,17 +72,7 @@ pub fn parse(text: &str, scale: u32) -> Result<Amount, DecimalError> {
 
 /// Writes minor units as a decimal, with a comma between thousands: 125,050 of scale 2 is `1,250.50`.
 pub fn format(amount: Amount, scale: u32) -> String {
-    let width = scale as usize + 1;
-    let digits = format!("{:0>width$}", amount.minor_units());
-    let (whole, fraction) = digits.split_at(digits.len() - scale as usize);
-    let mut grouped = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    if fraction.is_empty() { grouped } else { format!("{grouped}.{fraction}") }
+    amount.decimal(scale)
 }
 
 #[cfg(test)]

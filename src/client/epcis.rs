@@ -138,6 +138,9 @@ impl EpcisDocument {
         if bytes.len() > DOCUMENT_BYTES_MAX {
             return Err(EpcisError::DocumentTooLarge { bytes: bytes.len() });
         }
+        if bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start().starts_with(b"<") {
+            return Err(EpcisError::OtherDocument { found: "XML".to_owned() });
+        }
         let root = json::read(bytes)?;
         let document = Place::root(&root);
         let mut namespaces = Namespaces::default();

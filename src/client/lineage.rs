@@ -22,8 +22,12 @@ use thiserror::Error;
 
 /// What the file says it is.
 pub const LINEAGE_FILE_FORMAT: &str = "causeway-lineage/1";
-/// Largest file: 256 receipts of full size stay below.
+/// Most steps that are gathered: those of ten thousand payments on one loan, as a client's memory has room for.
+pub const LINEAGE_STEPS_MAX: usize = 10_000;
+/// Largest file: a few thousand receipts of full size, or as many of the usual size as are gathered, stay below.
 pub const LINEAGE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// The relation of a settlement to the loan that was granted on the showing of it: its object is a transaction.
+const SETTLEMENT: &str = "settlement";
 
 /// Why a lineage does not hold, or a file is none.
 #[derive(Debug, Error)]
@@ -87,11 +91,11 @@ pub struct LineageStep {
 }
 
 /// An object's history and that of what it stands on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lineage {
     /// The steps, the object's own first.
     pub steps: Vec<LineageStep>,
-    /// Whether the node had more.
+    /// Whether the node had more than were gathered.
     pub truncated: bool,
     /// How many steps the node withheld, because they tell of others' business besides. A file does not say.
     pub withheld: u32,
@@ -176,7 +180,11 @@ impl LineageStep {
         if self.receipt.transaction_id() != self.transaction || header.height != self.height {
             return Err("its receipt is of another transaction or height".to_owned());
         }
-        if self.effects().next().is_none() {
+        if self.is_settlement() {
+            if self.transaction.0 != self.object.0 || !self.receipt.outcome.is_applied() {
+                return Err(format!("its receipt is not of the settlement {}", self.object));
+            }
+        } else if self.effects().next().is_none() {
             return Err(format!("its receipt does not tell of {}", self.object));
         }
         let told: Vec<&String> = self.effects().map(|effect| &effect.name).collect();
@@ -189,14 +197,36 @@ impl LineageStep {
         Ok(())
     }
 
+    /// Whether it is a settlement that was cited: a transaction, and nobody's history.
+    fn is_settlement(&self) -> bool {
+        self.relation == SETTLEMENT
+    }
+
+    /// What its receipt tells of the object; of a settlement all that it tells.
     fn effects(&self) -> impl Iterator<Item = &Effect> {
-        let of_object =
-            move |effect: &&Effect| effect.fields.iter().any(|(_, value)| *value == Value::Object(self.object));
+        let tells_of = move |(_, value): &(String, Value)| *value == Value::Object(self.object);
+        let of_object = move |effect: &&Effect| self.is_settlement() || effect.fields.iter().any(tells_of);
         self.receipt.outcome.effects.iter().filter(of_object)
     }
 
-    /// The objects that the step names, each by its field.
+    /// What happened, for people. A settlement may have paid and recorded nothing besides.
+    pub fn summary(&self) -> String {
+        if self.events.is_empty() && !self.receipt.outcome.movements.is_empty() {
+            return "payment".to_owned();
+        }
+        let of_one_name = self.events.chunk_by(|one, next| one == next);
+        let told = of_one_name.map(|events| match events {
+            [event] => event.clone(),
+            events => format!("{} ({})", events[0], events.len()),
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The objects that the step names, each by its field. A settlement leads nowhere.
     fn names(&self) -> Vec<(String, ObjectId)> {
+        if self.is_settlement() {
+            return Vec::new();
+        }
         let fields = self.effects().flat_map(|effect| &effect.fields);
         let objects = fields.filter_map(|(name, value)| match value {
             Value::Object(object) => Some((name.clone(), *object)),

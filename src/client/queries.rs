@@ -4,7 +4,7 @@
 use super::connection::Connection;
 use super::error::ClientError;
 use super::ledger_client::Client;
-use super::lineage::{Lineage, LineageStep};
+use super::lineage::{LINEAGE_STEPS_MAX, Lineage, LineageStep};
 use super::operations::{Citation, NewFinancingRequest};
 use crate::ledger::ReserveLine;
 use crate::ledger::malformed::Malformed;
@@ -22,6 +22,9 @@ fn bytes(id: impl AsRef<[u8]>) -> Bytes {
 fn present<T>(part: Option<T>, what: &str) -> Result<T, ClientError> {
     part.ok_or_else(|| ClientError::Malformed(format!("there is no {what} in it")))
 }
+
+/// Steps of a page of a lineage: as many as a node gives.
+const LINEAGE_PAGE: u32 = 256;
 
 fn lineage_step(step: ledger::LineageStep) -> Result<LineageStep, Malformed> {
     let line = |bytes: &Bytes| {
@@ -287,12 +290,26 @@ impl Client {
         present(ask!(self, ledger.get_citation(request))?.citation, "citation").map(Citation)
     }
 
-    /// The history of an object and of what it stands on. Nothing of it is verified yet.
+    /// The history of an object and of what it stands on, all pages of it, up to [`LINEAGE_STEPS_MAX`] steps. Nothing of it is
+    /// verified yet.
     pub async fn lineage(&self, object: ObjectId) -> Result<Lineage, ClientError> {
-        let answer = ask!(self, ledger.get_lineage(ledger::GetLineageRequest { object_id: bytes(object) }))?;
-        let steps = answer.steps.into_iter().map(lineage_step).collect::<Result<_, _>>();
-        let steps = steps.map_err(|malformed| ClientError::Malformed(malformed.to_string()))?;
-        Ok(Lineage { steps, truncated: answer.truncated, withheld: answer.withheld })
+        let mut lineage = Lineage::default();
+        let mut page_token = String::new();
+        loop {
+            let (object_id, page_size) = (bytes(object), LINEAGE_PAGE);
+            let request = ledger::GetLineageRequest { object_id, page_size, page_token };
+            let page = ask!(self, ledger.get_lineage(request))?;
+            for step in page.steps {
+                let step = lineage_step(step).map_err(|malformed| ClientError::Malformed(malformed.to_string()))?;
+                lineage.steps.push(step);
+            }
+            lineage.withheld = lineage.withheld.saturating_add(page.withheld);
+            page_token = page.next_page_token;
+            lineage.truncated = !page_token.is_empty() && lineage.steps.len() >= LINEAGE_STEPS_MAX;
+            if page_token.is_empty() || lineage.truncated {
+                return Ok(lineage);
+            }
+        }
     }
 
     /// A block.

@@ -96,7 +96,7 @@ impl UblDocument {
     /// # Errors
     /// Everything that is wrong with it, at least one thing. Where its form is broken, that alone.
     pub fn read(bytes: &[u8]) -> Result<Self, Vec<UblError>> {
-        let (root, document_sha256) = read_root(bytes).map_err(|fault| vec![fault])?;
+        let (root, document_sha256) = read_root(bytes, "document").map_err(|fault| vec![fault])?;
         let place = Place::root(&root);
         match root.name.as_str() {
             UblOrder::ELEMENT => UblOrder::from_root(&place, document_sha256).map(Self::Order),
@@ -141,18 +141,25 @@ macro_rules! readers {
 readers!(UblOrder, UblOrderChange, UblOrderCancellation, UblOrderResponse, UblInvoice, UblCreditNote);
 
 fn read_one<T: Document>(bytes: &[u8]) -> Result<T, Vec<UblError>> {
-    let (root, document_sha256) = read_root(bytes).map_err(|fault| vec![fault])?;
+    let (root, document_sha256) = read_root(bytes, T::ELEMENT).map_err(|fault| vec![fault])?;
     if root.name != T::ELEMENT {
         return Err(vec![UblError::OtherDocument { found: found(&root.name), expected: T::ELEMENT }]);
     }
     T::from_root(&Place::root(&root), document_sha256)
 }
 
-fn read_root(bytes: &[u8]) -> Result<(element::Element, Hash), UblError> {
+fn read_root(bytes: &[u8], expected: &'static str) -> Result<(element::Element, Hash), UblError> {
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(UblError::DocumentTooLarge { bytes: bytes.len() });
     }
     let text = std::str::from_utf8(bytes).map_err(|error| UblError::Encoding { found: error.to_string() })?;
+    let begins = text.trim_start_matches('\u{feff}').trim_start();
+    if begins.starts_with(['{', '[']) {
+        return Err(UblError::OtherDocument { found: "JSON, as events of EPCIS are written".to_owned(), expected });
+    }
+    if !begins.is_empty() && !begins.starts_with('<') {
+        return Err(UblError::OtherDocument { found: "not in XML".to_owned(), expected });
+    }
     let root = element::read(text)?;
     if let Some(version) = Place::root(&root).text_of("cbc:UBLVersionID")?.filter(|version| !version.starts_with("2."))
     {

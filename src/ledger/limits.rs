@@ -84,6 +84,9 @@ pub const EVENT_AHEAD_MS_MAX: u64 = 2 * 60 * 1000;
 pub const NEAR_DUPLICATE_DAYS: u32 = 14;
 /// Most parts of one split: their owners sign, and so many a body can name.
 pub const SPLIT_PARTS_MAX: usize = CO_SIGNERS_MAX;
+/// Most keys that a pair commits, one in place of another: who loses a key finds it or keeps the next, and each costs every validator
+/// a block's room for ever. What is under the last one stays as it is.
+pub const FINGERPRINT_KEYS_MAX: u16 = 16;
 /// Most splits between an invoice and a part of it: tiers of suppliers.
 pub const SPLIT_DEPTH_MAX: u8 = 6;
 /// Longest that what is split may be due after its confirmation, in months.

@@ -141,7 +141,7 @@ reasons! {
     503 "NOT_THE_SUPPLIER" NotTheSupplier { receivable: ObjectId, supplier: AccountId }
         "Only the invoice's supplier may do this.";
     504 "RECEIVABLE_NOT_OPEN" ReceivableNotOpen { receivable: ObjectId, state: &'static str }
-        "The receivable is in a state in which this cannot be done.";
+        "The receivable is in the state named, in which this cannot be done. One that is settled, split, withdrawn or rejected has ended.";
     505 "FINGERPRINT_KEY_NOT_COMMITTED" FingerprintKeyNotCommitted { supplier: AccountId, buyer: AccountId }
         "The supplier and the buyer have not committed a fingerprint key yet. Commit one first, signed by both.";
     506 "FINGERPRINT_KEY_EXISTS" FingerprintKeyExists { commitment: Hash }
@@ -211,7 +211,7 @@ reasons! {
     538 "READ_POINT_RETIRED" ReadPointRetired { read_point: Hash, retired_at: BlockTime }
         "The read point was taken out of use, and what it is said to have read since does not count.";
     539 "EVENT_ALREADY_RECORDED" EventAlreadyRecorded { order: ObjectId, event_hash: Hash }
-        "This event of the order is on the ledger already.";
+        "The carrier has recorded this event of the order already.";
     540 "EVENT_FROM_THE_FUTURE" EventFromTheFuture { event_time: BlockTime, now: BlockTime }
         "The event, or the declaration that one is wrong, lies more than two minutes after the block's time.";
     541 "EVENT_BEFORE_ORDER" EventBeforeOrder { event_time: BlockTime, placed_at: BlockTime }
@@ -223,13 +223,15 @@ reasons! {
     544 "UNKNOWN_EVENT" UnknownEvent { order: ObjectId, event_hash: Hash }
         "No such event of the order is recorded.";
     545 "NOT_THE_CARRIER" NotTheCarrier { event_hash: Hash, carrier: AccountId }
-        "Only the carrier that recorded an event declares it wrong.";
+        "Only the carrier that recorded an event declares it wrong. The one named recorded it, and the sender did not.";
     546 "EVENT_DECLARED_WRONG" EventDeclaredWrong { event_hash: Hash }
         "The event was declared wrong before.";
     547 "FINGERPRINT_KEY_MISMATCH" FingerprintKeyMismatch { key_commitment: Hash }
         "The commitment is to another key than the pair's, under which every invoice is absent. Ask the pair for its key.";
     548 "CARRIER_IS_A_PARTY" CarrierIsAParty { order: ObjectId, carrier: AccountId }
         "The carrier is the order's buyer or supplier, or of the same legal entity as one of them: what it records would be their own word.";
+    549 "TOO_MANY_FINGERPRINT_KEYS" TooManyFingerprintKeys { keys_max: u64 }
+        "The pair has committed as many fingerprint keys as it may, one in place of another. The last one stays.";
 
     600 "RECEIVABLE_ALREADY_FINANCED" ReceivableAlreadyFinanced { receivable: ObjectId }
         "The receivable secures a loan. It can be financed again once that is repaid, if something of it is still owed.";

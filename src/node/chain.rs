@@ -351,12 +351,19 @@ pub fn transaction_places<S: Store>(
     places.collect::<Result<_, _>>().map_err(|cause| NodeError::record("a transaction's place", cause))
 }
 
-/// Where the first transactions are that an object's history is made of, in the ledger's order.
+/// Where the first transactions are that an object's history is made of, in the ledger's order, or the first after a place.
 ///
 /// # Errors
 /// The store failed or holds what no committer wrote.
-pub fn object_places<S: Store>(store: &S, object: ObjectId, limit: usize) -> Result<Vec<TransactionPlace>, NodeError> {
-    let steps = store.scan_prefix(StoreColumn::ObjectIndex, object.as_bytes(), object.as_bytes(), limit)?;
+pub fn object_places<S: Store>(
+    store: &S,
+    object: ObjectId,
+    after: Option<TransactionPlace>,
+    limit: usize,
+) -> Result<Vec<TransactionPlace>, NodeError> {
+    let prefix = object.as_bytes();
+    let from = after.map_or_else(|| prefix.to_vec(), |after| [&object_key(object, after)[..], &[0]].concat());
+    let steps = store.scan_prefix(StoreColumn::ObjectIndex, prefix, &from, limit)?;
     let place = |key: &Bytes| TransactionPlace::from_bytes(key.get(ObjectId::SIZE..).unwrap_or_default());
     let places = steps.iter().map(|(key, _)| place(key)).collect::<Result<_, _>>();
     places.map_err(|cause| NodeError::record("a step of an object's history", cause))

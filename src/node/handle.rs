@@ -165,13 +165,20 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         places.into_iter().map(|place| place.map(|place| self.at(place)).transpose()).collect()
     }
 
-    fn object_history(&self, object: ObjectId, limit: usize) -> Result<Vec<HistoryStep>, NodeError> {
-        let step = |place: TransactionPlace| {
-            let reserve_lines = self.newest.record(self.chain.store(), place.height)?.reserve_lines.clone();
-            // There may be hundreds, each in a block of its own.
-            Ok(HistoryStep { done: self.at(place)?.alone(), reserve_lines })
-        };
-        object_places(self.chain.store(), object, limit)?.into_iter().map(step).collect()
+    fn object_history(
+        &self,
+        object: ObjectId,
+        after: Option<TransactionPlace>,
+        limit: usize,
+    ) -> Result<Vec<HistoryStep>, NodeError> {
+        let places = object_places(self.chain.store(), object, after, limit)?;
+        places.into_iter().map(|place| self.step(place)).collect()
+    }
+
+    fn step(&self, place: TransactionPlace) -> Result<HistoryStep, NodeError> {
+        let reserve_lines = self.newest.record(self.chain.store(), place.height)?.reserve_lines.clone();
+        // There may be hundreds, each in a block of its own.
+        Ok(HistoryStep { place, done: self.at(place)?.alone(), reserve_lines })
     }
 
     fn at(&self, place: TransactionPlace) -> Result<FinalTransaction, NodeError> {
@@ -391,12 +398,23 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
     fn object_history(
         &self,
         object: ObjectId,
+        after: Option<TransactionPlace>,
         limit: usize,
     ) -> BoxFuture<'static, Result<Vec<HistoryStep>, Unavailable>> {
         let parts = self.parts.clone();
         async move {
             parts.alive()?;
-            parts.object_history(object, limit).map_err(|error| parts.unavailable(error))
+            parts.object_history(object, after, limit).map_err(|error| parts.unavailable(error))
+        }
+        .boxed()
+    }
+
+    fn history_step(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<HistoryStep>, Unavailable>> {
+        let parts = self.parts.clone();
+        async move {
+            parts.alive()?;
+            let place = transaction_place(parts.chain.store(), &id).map_err(|error| parts.unavailable(error))?;
+            place.map(|place| parts.step(place)).transpose().map_err(|error| parts.unavailable(error))
         }
         .boxed()
     }

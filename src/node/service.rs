@@ -11,6 +11,7 @@
 //! # Deliberately absent
 //! Protobuf, statuses, and who may see what.
 
+use super::records::TransactionPlace;
 use crate::admission::Refusal;
 use crate::domain::financing::Citation;
 use crate::execution::Envelope;
@@ -223,6 +224,8 @@ impl fmt::Debug for FinalTransaction {
 /// A step of an object's history.
 #[derive(Clone, Debug)]
 pub struct HistoryStep {
+    /// Where it is.
+    pub place: TransactionPlace,
     /// The final transaction, or what fell due.
     pub done: FinalTransaction,
     /// How every token stood after its block.
@@ -326,12 +329,16 @@ pub trait LedgerHandle: Send + Sync + 'static {
     /// A final transaction's outcome with its way into the newest history root.
     fn citation(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>>;
 
-    /// What an object's history is made of, in the ledger's order: the first so many steps.
+    /// What an object's history is made of, in the ledger's order: the first so many steps, or those after a place.
     fn object_history(
         &self,
         object: ObjectId,
+        after: Option<TransactionPlace>,
         limit: usize,
     ) -> BoxFuture<'static, Result<Vec<HistoryStep>, Unavailable>>;
+
+    /// A final transaction, or what fell due, as a step by itself.
+    fn history_step(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<HistoryStep>, Unavailable>>;
 
     /// A final block.
     fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>>;

@@ -63,6 +63,26 @@ impl Amount {
         let quotient = product.checked_div(u128::from(denominator))?;
         u64::try_from(quotient).ok().map(Self)
     }
+
+    /// Minor units as a decimal, with a comma between thousands: 125,050 of scale 2 is `1,250.50`.
+    pub fn decimal(self, scale: u32) -> String {
+        let width = scale as usize + 1;
+        let digits = format!("{:0>width$}", self.0);
+        let (whole, fraction) = digits.split_at(digits.len() - scale as usize);
+        let mut grouped = String::new();
+        for (index, digit) in whole.chars().enumerate() {
+            if index > 0 && (whole.len() - index).is_multiple_of(3) {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        if fraction.is_empty() { grouped } else { format!("{grouped}.{fraction}") }
+    }
+}
+
+/// Basis points, hundredths of a percent, as people read them: 825 is `8.25 %`.
+pub fn percent(basis_points: u64) -> String {
+    format!("{}.{:02} %", basis_points / 100, basis_points % 100)
 }
 
 impl fmt::Display for Amount {
@@ -86,6 +106,13 @@ impl Decode for Amount {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_read_decimals_and_percent() {
+        assert_eq!(Amount::new(125_050).decimal(2), "1,250.50");
+        assert_eq!((Amount::new(5).decimal(2), Amount::new(7).decimal(0)), ("0.05".to_owned(), "7".to_owned()));
+        assert_eq!([0, 5, 825, 10_000].map(percent), ["0.00 %", "0.05 %", "8.25 %", "100.00 %"]);
+    }
 
     #[test]
     fn arithmetic_is_checked() {

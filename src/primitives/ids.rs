@@ -12,15 +12,90 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParseIdError {
     /// Neither hexadecimal of the right length nor, for accounts, Bech32m.
-    #[error("'{text}' is not {what}: expected {expected}")]
+    #[error("'{text}' is not {what}: {why}; expected {expected}")]
     Malformed {
         /// The text.
         text: String,
         /// The kind of identifier.
         what: &'static str,
+        /// What is wrong with it, with the place where that is known.
+        why: String,
         /// The form that was expected.
         expected: &'static str,
     },
+}
+
+/// What keeps a text from being so many hexadecimal digits.
+fn why_not_hexadecimal(text: &str, digits: usize) -> String {
+    let wrong = text.chars().enumerate().find(|(_, character)| !character.is_ascii_hexdigit());
+    match wrong {
+        _ if text.is_empty() => "it is empty".to_owned(),
+        _ if text.starts_with(ACCOUNT_START) => "it is written as an account id is".to_owned(),
+        Some((place, character)) => format!("its character {} is '{character}'", place + 1),
+        None if text.len() == digits => "it cannot be read".to_owned(),
+        None => format!("it has {} digits", text.len()),
+    }
+}
+
+/// How an account id begins.
+const ACCOUNT_START: &str = "cw1";
+/// How many characters one has: its beginning, 52 of its bytes, and 6 of its checksum.
+const ACCOUNT_LENGTH: usize = ACCOUNT_START.len() + 52 + 6;
+/// What Bech32m writes bits with. It leaves out 1, b, i and o.
+const BECH32_CHARACTERS: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+
+/// What keeps a text from being an account id. A checksum that fits but for one character tells which one.
+fn why_no_account(text: &str) -> String {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return why_not_hexadecimal(text, 2 * AccountId::SIZE);
+    }
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) && text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return "capital and small letters are mixed".to_owned();
+    }
+    let lower = text.to_ascii_lowercase();
+    let Some(rest) = lower.strip_prefix(ACCOUNT_START) else {
+        return format!("it does not begin with '{ACCOUNT_START}'");
+    };
+    if let Some((place, character)) = rest.chars().enumerate().find(|(_, one)| !BECH32_CHARACTERS.contains(*one)) {
+        return format!("its character {} is '{character}', which none has", ACCOUNT_START.len() + place + 1);
+    }
+    if lower.len() != ACCOUNT_LENGTH {
+        return format!("it has {} characters and must have {ACCOUNT_LENGTH}", lower.len());
+    }
+    match mistyped(&lower)[..] {
+        [place] => format!("its character {} is mistyped", place + 1),
+        [place, _] => format!("its characters {} and {} have changed places", place + 1, place + 2),
+        _ => "its checksum does not fit, so several characters are mistyped".to_owned(),
+    }
+}
+
+/// The place of the one character with another in whose stead the checksum fits, or those of two neighbours that it fits swapped;
+/// none otherwise.
+fn mistyped(text: &str) -> Vec<usize> {
+    let characters = text.as_bytes();
+    let mut changed = characters.to_vec();
+    for place in ACCOUNT_START.len()..characters.len() {
+        for other in BECH32_CHARACTERS.bytes().filter(|other| *other != characters[place]) {
+            changed[place] = other;
+            if fits_checksum(&changed) {
+                return vec![place];
+            }
+        }
+        changed[place] = characters[place];
+    }
+    for place in ACCOUNT_START.len()..characters.len() - 1 {
+        changed.swap(place, place + 1);
+        if fits_checksum(&changed) {
+            return vec![place, place + 1];
+        }
+        changed.swap(place, place + 1);
+    }
+    Vec::new()
+}
+
+fn fits_checksum(characters: &[u8]) -> bool {
+    let text = std::str::from_utf8(characters).unwrap_or_default();
+    bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(text).is_ok()
 }
 
 macro_rules! identifier {
@@ -86,6 +161,7 @@ macro_rules! hexadecimal {
                 hex::decode_to_slice(text, &mut bytes).map(|()| Self(bytes)).map_err(|_| ParseIdError::Malformed {
                     text: text.to_owned(),
                     what: $what,
+                    why: why_not_hexadecimal(text, 2 * Self::SIZE),
                     expected: $expected,
                 })
             }
@@ -145,6 +221,7 @@ impl FromStr for AccountId {
         let malformed = || ParseIdError::Malformed {
             text: text.to_owned(),
             what: "an account id",
+            why: why_no_account(text),
             expected: "Bech32m with the prefix 'cw', or 64 hexadecimal digits",
         };
         let mut bytes = [0; 32];
@@ -246,6 +323,14 @@ impl FromStr for TokenId {
             return Err(ParseIdError::Malformed {
                 text: text.to_owned(),
                 what: "a token id",
+                why: match (length_fits, alphabet) {
+                    (false, _) => format!("it has {} characters", text.chars().count()),
+                    (true, false) if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+                        "it has small letters".to_owned()
+                    }
+                    (true, false) => "it has other characters".to_owned(),
+                    (true, true) => "it does not begin with a letter".to_owned(),
+                },
                 expected: "3 to 12 of A-Z and 0-9, a letter first",
             });
         }
@@ -301,6 +386,35 @@ mod tests {
         broken.pop();
         broken.push('q');
         assert!(broken.parse::<AccountId>().is_err());
+    }
+
+    #[test]
+    fn an_account_id_that_is_mistyped_is_told_where() {
+        let right = AccountId([7; 32]).to_string();
+        let changed = |place: usize, to: &str| format!("{}{to}{}", &right[..place], &right[place + 1..]);
+        let other = |place: usize| if &right[place..=place] == "q" { "p" } else { "q" };
+        let (mut swapped, place) = (right.clone().into_bytes(), right.len() - 3);
+        assert_ne!(swapped[place], swapped[place + 1]);
+        swapped.swap(place, place + 1);
+        let swapped = String::from_utf8(swapped).expect("still ASCII");
+        for (text, told) in [
+            (changed(20, other(20)), "its character 21 is mistyped"),
+            (changed(20, "b"), "its character 21 is 'b', which none has"),
+            (swapped, "have changed places"),
+            (changed(30, other(30)).replacen(&right[10..12], "qq", 1), "several characters are mistyped"),
+            (right[..60].to_owned(), "it has 60 characters and must have 61"),
+            (right.replacen("cw1", "bc1", 1), "it does not begin with 'cw1'"),
+            (changed(20, "Q"), "capital and small letters are mixed"),
+            ("ab".repeat(31), "it has 62 digits"),
+        ] {
+            let refused = text.parse::<AccountId>().expect_err(&text).to_string();
+            assert!(refused.contains(told), "{refused}");
+        }
+        let refused = |text: &str| text.parse::<ObjectId>().expect_err(text).to_string();
+        assert!(refused(&right).contains("it is written as an account id is"));
+        assert!(refused("12x4").contains("its character 3 is 'x'"));
+        assert!(refused("1234").contains("it has 4 digits"));
+        assert!("hkdx".parse::<TokenId>().expect_err("small").to_string().contains("it has small letters"));
     }
 
     #[test]

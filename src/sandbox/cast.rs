@@ -55,7 +55,7 @@ pub fn genesis_parties() -> Vec<GenesisParty> {
         party!("usd-issuer", [Issuer], "HKBR:70000002", None, "issues USDX"),
         party!("usd-issuer-maker", [IssuanceMaker], "", Some("usd-issuer"), "requests issuances of USDX"),
         party!("usd-issuer-checker", [IssuanceChecker], "", Some("usd-issuer"), "approves issuances of USDX"),
-        party!("custodian", [Custodian], "HKBR:70000003", None, "attests the reserves of both"),
+        party!("custodian", [Custodian], "HKBR:70000003", None, "attests the reserves"),
         party!("bank-east", [Institution], "HKBR:70000004", None, "the buyer's bank"),
         party!("bank-west", [Institution], "HKBR:70000005", None, "the supplier's and the financier's bank"),
         party!("observer", [Observer], "", None, "the regulator: reads everything"),

@@ -410,7 +410,7 @@ async fn drive(
     if is_new && !is_story {
         market::fund_all(&mut stage, &invoice).await?;
     }
-    banner::print(output, directory, stage.cluster, quorum);
+    banner::print(&stage, quorum, &invoice).await?;
     ready_file.map_or(Ok(()), |file| file.write(&endpoints, directory.path()))?;
     scenes::play(options.scenario, &mut stage, &documents, &invoice).await?;
     finish(&mut stage).await?;

@@ -356,7 +356,7 @@ impl<'a> Stage<'a> {
     /// Tells something beside the steps.
     pub fn tell(&self, sentence: &str) {
         if !self.silent {
-            self.output.note(&format!("     {sentence}"));
+            self.output.tell(sentence);
         }
     }
 
@@ -408,6 +408,7 @@ impl<'a> Stage<'a> {
             outstanding: Amount::new(found.outstanding),
             loan: loan.as_ref().map(standing),
             owed: loan.as_ref().map_or(Amount::ZERO, owed),
+            token: found.token_id,
             scale,
         });
         Ok(())

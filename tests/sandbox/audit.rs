@@ -19,6 +19,12 @@ pub fn stands(data_dir: &Path) {
     assert!(people.status.success(), "{}", said(&people));
     let printed = String::from_utf8_lossy(&people.stdout);
     assert!(printed.contains("What is there follows from") && !printed.contains("Warning"), "{printed}");
+    // What is counted is said, and a transaction is not taken for a transfer.
+    let first = &rows[0];
+    let (transactions, transfers) = (first["transactions"].as_u64().unwrap(), first["transfers"].as_u64().unwrap());
+    assert_ne!(transactions, transfers);
+    let told = [format!("{transactions} transactions verified"), format!("made {transfers} transfers:")];
+    assert!(told.iter().all(|told| printed.contains(told)), "{printed}");
 }
 
 /// A bit of a table, a bit of the mark, the mark itself: each in a copy of the store.

@@ -337,6 +337,7 @@ fn people_read_amounts_and_days(desk: &Desk<'_>, order: &str) {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let shown = printed(&["orders", "get", order]);
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(shown.contains("amount 155,000.00 HKDX") && shown.contains("122,000.00 HKDX"), "{shown}");
     let listed = printed(&["orders", "list"]);
     assert!(listed.contains("155,000.00 HKDX") && listed.contains("CANCELLED"), "{listed}");

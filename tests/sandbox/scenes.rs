@@ -120,8 +120,21 @@ fn the_closed_loop_goes_from_the_order_to_the_money_and_back() {
     let advance = whole * 90 / 100;
     assert!(of_a_day(advance, advance).contains(&scene.gain("financier")), "{}", scene.report);
     assert!(scene.report["event_to_money_ms"].as_f64() > Some(0.0), "{}", scene.report);
-    // Disbursed and repaid; published; registered and confirmed; placed, accepted with its carrier, and on its way.
-    assert_eq!(scene.lineage()["steps"].as_array().map(Vec::len), Some(8));
+    // Disbursed and repaid; registered and confirmed; published; placed, accepted with its carrier, and on its way; three settlements.
+    let lineage = scene.lineage();
+    let steps = lineage["steps"].as_array().unwrap();
+    let relations: Vec<&str> = steps.iter().map(|step| step["relation"].as_str().unwrap()).collect();
+    let expected = [&["", ""][..], &["receivable"; 2], &["programme"], &["order"; 3], &["settlement"; 3]].concat();
+    assert_eq!(relations, expected);
+    let paid: Vec<&Value> = scene
+        .steps()
+        .iter()
+        .filter(|step| ["pay-1", "pay-2", "pay-3"].contains(&step["name"].as_str().unwrap()))
+        .collect();
+    for (step, paid) in steps[8..].iter().zip(paid) {
+        assert_eq!((&step["object_id"], &step["transaction_id"]), (&paid["transaction_id"], &paid["transaction_id"]));
+        assert!(!step["reserve_lines"].as_array().unwrap().is_empty(), "{step}");
+    }
 }
 
 #[test]

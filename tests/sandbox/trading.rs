@@ -30,7 +30,7 @@ fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
     let kept = desk.does("financier", &["lineage", "get", &loan, "--file", text(&file)]);
     let lineage: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let steps = lineage["steps"].as_array().unwrap();
-    assert_eq!(kept["steps"].as_u64(), Some(steps.len() as u64), "{kept}");
+    assert_eq!((kept["steps"].as_u64(), &kept["verified"]), (Some(steps.len() as u64), &true.into()), "{kept}");
     for (relation, event) in [
         ("", "financing.disbursed"),
         ("programme", "financing.programme_published"),
@@ -44,6 +44,10 @@ fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
         };
         assert!(steps.iter().any(|step| told(&step)), "{relation} {event}: {lineage:#}");
     }
+    // What was cited as evidence: three settlements, each its own transaction.
+    let settled: Vec<&Value> = steps.iter().filter(|step| step["relation"] == "settlement").collect();
+    assert_eq!(settled.len(), 3, "{lineage:#}");
+    assert!(settled.iter().all(|step| step["object_id"] == step["transaction_id"]), "{lineage:#}");
     let genesis = desk.data_dir.join("genesis.json");
     let verify = ["lineage", "verify", text(&file), "--genesis", text(&genesis), "--output", "json"];
     let verified = json(verify);
@@ -59,6 +63,16 @@ fn a_loans_lineage_is_proven(desk: &Desk<'_>) {
     forged(&|step| step["events"] = serde_json::json!(["financing.repaid"]), "other events");
     forged(&|step| step["reserve_lines"] = serde_json::json!([]), "reserve lines");
     forged(&|step| step["object_id"] = steps[1]["transaction_id"].clone(), "does not tell of");
+    // A payment that the loan does not name is no evidence of its.
+    let mut swapped = lineage.clone();
+    let place = steps.iter().position(|step| step["relation"] == "settlement").unwrap();
+    swapped["steps"][place]["object_id"] = steps[place - 1]["transaction_id"].clone();
+    std::fs::write(&file, swapped.to_string()).unwrap();
+    assert_fails(&run(verify), 1, &[&format!("step {place}"), "no step above names"]);
+    swapped["steps"][place] = lineage["steps"][place].clone();
+    swapped["steps"][place]["transaction_id"] = steps[place - 1]["transaction_id"].clone();
+    std::fs::write(&file, swapped.to_string()).unwrap();
+    assert_fails(&run(verify), 1, &[&format!("step {place}"), "another transaction"]);
 }
 
 fn a_key_is_committed_once(desk: &Desk<'_>) {
@@ -147,7 +161,20 @@ fn an_invoice_goes_its_way(desk: &Desk<'_>) {
     let asked = ["--receivable", receivable, "--programme", programme, "--advance"];
     let cited = ["--cite", field(&paid, "transaction_id")];
     let too_much = desk.does("supplier", &[&["finance", "assess"], &asked[..], &["48000.00"], &cited[..]].concat());
-    assert_eq!(too_much["failing"][0]["name"], "advance", "{too_much}");
+    let failing = &too_much["failing"][0];
+    let amounts = [&failing["found_amount"], &failing["required_amount"]].map(Value::as_u64);
+    assert_eq!((&failing["name"], &failing["token_id"]), (&"advance".into(), &"HKDX".into()), "{too_much}");
+    assert_eq!(amounts, [Some(4_800_000), Some(4_374_000)], "{too_much}");
+    // People read decimals with their token, of a question and of a decline.
+    let as_supplier = |what: &'static str| {
+        let command = [&["finance", what], &asked[..], &["48000.00"], &cited[..]].concat();
+        let printed = run([&command[..], &["--as", "supplier", "--sandbox", text(desk.data_dir)]].concat());
+        String::from_utf8_lossy(&printed.stdout).into_owned()
+    };
+    for told in ["assess", "request"].map(as_supplier) {
+        assert!(told.contains("advance: 48,000.00 HKDX, must be 43,740.00 HKDX at most\n"), "{told}");
+        assert!(!told.contains("minor units"), "{told}");
+    }
     let request = [&["finance", "request"], &asked[..], &["40000.00"], &cited[..]].concat();
     let financed = desk.applies("supplier", &request);
     let loan = desk.does("financier", &["finance", "show", field(&financed, "loan_id")]);

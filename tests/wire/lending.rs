@@ -12,7 +12,7 @@ use causeway::domain::financing::{CapitalFigures, LenderKind, Parameter, Paramet
 use causeway::ledger::ValidatorSet;
 use causeway::node::service::{Ending, LedgerHandle as _, Submission};
 use causeway::primitives::time::DAY_MS;
-use causeway::primitives::{Amount, BlockTime, ChainId, Hash, ObjectId, RequestId, TokenId};
+use causeway::primitives::{Amount, BlockTime, ChainId, Hash, ObjectId, RequestId, TokenId, TransactionId};
 use causeway::wire::pb::financing::{
     self as pb, GetSupervisionRequest, ListFinanceableRequest, ListLoansRequest, LoanClass, RuleStanding,
 };
@@ -83,7 +83,7 @@ fn genesis() -> Vec<u8> {
 pub struct Desk {
     pub ledger: StandIn,
     client: Client,
-    requests: u8,
+    requests: u16,
 }
 
 impl Desk {
@@ -123,18 +123,26 @@ impl Desk {
 
     /// The same of several operations.
     pub async fn settle_all(&mut self, signers: &[&str], operations: Vec<Operation>) -> Vec<ObjectId> {
+        self.sent(signers, operations).await.1
+    }
+
+    /// The same, with the transaction's id before what it creates.
+    pub async fn sent(&mut self, signers: &[&str], operations: Vec<Operation>) -> (TransactionId, Vec<ObjectId>) {
         self.requests += 1;
-        let (sender, request_id) = (account(signers[0]), RequestId([self.requests; 16]));
+        let mut request_id = RequestId([0; 16]);
+        request_id.0[..2].copy_from_slice(&self.requests.to_be_bytes());
+        let sender = account(signers[0]);
         let builder = TransactionBuilder::with_request_id(self.client.chain_id(), sender, request_id);
         let mut builder = builder.expires_at_ms(GENESIS_TIME_MS + 60_000);
         let made = operations.into_iter().map(|operation| builder.add(operation).object_id()).collect();
         let keys: Vec<_> = signers.iter().map(|name| key(number(name))).collect();
         let signed = builder.finish().sign(&keys).expect("it is small");
+        let id = signed.id();
         let submitted = self.ledger.submit(signed).await.expect("it is admitted");
         let Submission::Pending(pending) = submitted else { panic!("the request id was used") };
         let Ok(Ending::Final(done)) = self.ledger.wait_final(pending).await else { panic!("it is not final") };
         assert!(done.outcome().is_applied(), "{:?}", done.outcome());
-        made
+        (id, made)
     }
 
     pub async fn publish(&mut self, name: &str, by: &str, change: impl FnOnce(&mut NewProgramme)) -> ObjectId {

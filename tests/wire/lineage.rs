@@ -3,12 +3,13 @@
 use super::lending::{Desk, new_invoice, not_found, refused, token};
 use super::stand_in::{GENESIS_TIME_MS, account};
 use causeway::client::lineage::Lineage;
-use causeway::client::operations::{self, NewInvoice};
+use causeway::client::operations::{self, NewFinancingRequest, NewInvoice};
 use causeway::domain::trade::{
     AssignReceivable, BusinessStep, EventAction, EventKind, OrderTerms, PlaceOrder, RecordShipmentEvent, SilenceMeans,
 };
 use causeway::ledger::Value;
-use causeway::primitives::{Amount, BlockTime, Hash, ObjectId};
+use causeway::primitives::{Amount, BlockTime, Hash, ObjectId, TransactionId};
+use causeway::wire::pb::ledger as pb;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
@@ -208,4 +209,114 @@ async fn what_tells_of_others_business_is_withheld() {
     // The borrower registered both, and sees all of it.
     let lineage = story.lineage("supplier", loan).await;
     assert_eq!((lineage.withheld, registered(&lineage)), (0, true));
+}
+
+/// The settlements that a loan was granted on the showing of are steps of its lineage, with their receipts: for whoever lent, who
+/// was shown them, and for whom they concern; and for nobody else.
+#[tokio::test]
+async fn the_settlements_that_were_cited_are_steps_too() {
+    let mut story = Story::told().await;
+    let desk = &mut story.desk;
+    let pay = |units| {
+        let remittance = operations::Remittance::default();
+        operations::transfer(account("lender"), account("supplier"), token(), Amount::new(units), remittance)
+    };
+    let mut cited = Vec::new();
+    let mut citations = Vec::new();
+    for units in [700, 800] {
+        let (paid, _) = desk.sent(&["lender"], vec![pay(units)]).await;
+        cited.push(ObjectId(paid.0));
+        citations.push(desk.as_who("supplier").citation(paid).await.expect("it is the supplier's"));
+    }
+    let receivable = desk.invoice(8, 10_000, true).await;
+    // Another lends, whom the payments do not concern.
+    let programme = desk.publish("ON-RECORD", "second", |terms| terms.settlements_min = 2).await;
+    let (advance, purpose, foreign_receipts) = (Amount::new(5_000), String::new(), Vec::new());
+    let request = NewFinancingRequest { receivable, programme, advance, purpose, citations, foreign_receipts };
+    let loan = desk.settle(&["supplier"], operations::request_financing(request)).await;
+    for who in ["second", "supplier", "watcher"] {
+        let lineage = story.lineage(who, loan).await;
+        let settled: Vec<ObjectId> =
+            lineage.steps.iter().filter(|step| step.relation == "settlement").map(|step| step.object).collect();
+        assert_eq!(settled, cited, "{who}");
+        for step in lineage.steps.iter().filter(|step| step.relation == "settlement") {
+            assert_eq!((step.transaction.0, step.summary().as_str()), (step.object.0, "payment"));
+            assert_eq!(step.receipt.outcome.movements.len(), 1);
+            // What the payer has left is its own to know.
+            assert!(who != "second" || step.receipt.balances.is_empty(), "{:?}", step.receipt.balances);
+        }
+    }
+    // The buyer was shown nothing, and a lender that was not asked learns nothing of the loan.
+    for who in ["buyer", "lender", "stranger"] {
+        assert_eq!(refused(story.desk.as_who(who).lineage(loan).await), not_found(), "{who}");
+    }
+}
+
+async fn page(
+    story: &Story,
+    who: &str,
+    object: ObjectId,
+    (page_size, page_token): (u32, &str),
+) -> Result<pb::GetLineageResponse, tonic::Status> {
+    let (object_id, page_token) = (object.0.to_vec().into(), page_token.to_owned());
+    let mut service = story.desk.as_who(who).connection().expect("a node").ledger();
+    let request = pb::GetLineageRequest { object_id, page_size, page_token };
+    service.get_lineage(request).await.map(tonic::Response::into_inner)
+}
+
+/// What the pages of a lineage have together, and how many there are.
+async fn gathered(story: &Story, object: ObjectId, page_size: u32) -> (Vec<(ObjectId, TransactionId)>, usize) {
+    let (mut steps, mut pages, mut page_token) = (Vec::new(), 0, String::new());
+    loop {
+        let page = page(story, "lender", object, (page_size, &page_token)).await.expect("it is the lender's");
+        assert!(page.steps.len() <= page_size as usize);
+        steps.extend(page.steps.iter().map(|step| {
+            let id = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).expect("32 bytes");
+            (ObjectId(id(&step.object_id)), TransactionId(id(&step.transaction_id)))
+        }));
+        (pages, page_token) = (pages + 1, page.next_page_token);
+        if page_token.is_empty() {
+            return (steps, pages);
+        }
+    }
+}
+
+/// However long a history is, its pages together have every step once and in its order, the last as well as the first.
+#[tokio::test]
+async fn a_long_lineage_has_pages() {
+    let mut story = Story::told().await;
+    let (loan, receivable) = (story.loans[0], story.receivables[0]);
+    let remittance = operations::Remittance::default();
+    let fund = operations::transfer(account("second"), account("buyer"), token(), Amount::new(900), remittance);
+    story.desk.settle(&["second"], fund).await;
+    for _ in 0..90 {
+        story.desk.settle(&["buyer"], operations::pay_invoice(receivable, Amount::new(10), "")).await;
+    }
+    let whole = story.lineage("lender", loan).await;
+    assert!(!whole.truncated);
+    let repaid = whole.steps.iter().filter(|step| step.events.iter().any(|event| event == "financing.loan_repaid"));
+    assert_eq!(repaid.count(), 90, "each payment of the invoice repays a part of the loan");
+    let below = whole.steps.iter().filter(|step| !step.relation.is_empty()).count();
+    assert!(below >= 7, "what the loan stands on comes after all of them: {below}");
+    for page_size in [1, 7, 256] {
+        let (steps, pages) = gathered(&story, loan, page_size).await;
+        let expected: Vec<_> = whole.steps.iter().map(|step| (step.object, step.transaction)).collect();
+        assert_eq!(steps, expected, "{page_size}");
+        assert!(pages >= whole.steps.len() / page_size as usize);
+    }
+    // The usual page, and no page is larger than the largest.
+    let usual = page(&story, "lender", loan, (0, "")).await.expect("it is the lender's");
+    assert_eq!(usual.steps.len(), 64);
+    let token = usual.next_page_token.as_str();
+    // A token is one caller's, and of one object.
+    for (who, object, asked) in [
+        ("lender", loan, (257, "")),
+        ("lender", loan, (0, "AAAA")),
+        ("lender", loan, (0, "not a token")),
+        ("supplier", loan, (0, token)),
+        ("lender", receivable, (0, token)),
+    ] {
+        let status = page(&story, who, object, asked).await.expect_err("no such page");
+        assert_eq!(status.code(), tonic::Code::InvalidArgument, "{who} {asked:?}");
+    }
 }

@@ -11,12 +11,13 @@ use causeway::ledger::block::outcome_leaf;
 use causeway::ledger::receipt::{PlacedTransaction, Receipt};
 use causeway::ledger::view::MemoryView;
 use causeway::ledger::{Block, Openings, SignedTransaction, Value};
+use causeway::node::TransactionPlace;
 use causeway::node::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, HistoryStep, Identity, KnownTransaction, LedgerHandle,
     Mode, PendingTransaction, Snapshot, Status, Submission, Unavailable, Versions,
 };
 use causeway::primitives::merkle::Path as MerklePath;
-use causeway::primitives::{AccountId, BlockTime, Hash, ObjectId, PublicKey, RequestId, TransactionId};
+use causeway::primitives::{AccountId, BlockTime, Encode as _, Hash, ObjectId, PublicKey, RequestId, TransactionId};
 use causeway::wire::pb::{accounts, ledger as pb};
 use causeway::wire::senders_of;
 use commonware_parallel::Sequential;
@@ -199,6 +200,22 @@ impl Chain {
         })
     }
 
+    /// Everything that happened, in the ledger's order. The genesis did nothing, and has no openings.
+    fn steps(&self) -> Vec<HistoryStep> {
+        let blocks = self.records.iter().zip(0u64..);
+        let blocks = blocks.filter_map(|((record, openings), height)| Some((record, openings.as_ref()?, height)));
+        let steps = blocks.flat_map(|(record, openings, height)| {
+            let reserve_lines = Arc::new(record.reserve_lines.clone());
+            let step = move |index: usize| {
+                let done = FinalTransaction::of(height, &record.outcomes, openings, index)?;
+                let place = TransactionPlace { height, index: index as u32 };
+                Some(HistoryStep { place, done, reserve_lines: reserve_lines.clone() })
+            };
+            (0..record.outcomes.len()).filter_map(step)
+        });
+        steps.collect()
+    }
+
     fn append(&mut self, executed: Executed) {
         let signed = executed.transactions.iter().map(|transaction| transaction.signed().clone()).collect();
         let block = Block::new(executed.header.clone(), signed).expect("the block is whole");
@@ -279,31 +296,44 @@ impl LedgerHandle for StandIn {
         futures::future::ready(Ok(receipt)).boxed()
     }
 
-    fn citation(&self, _: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>> {
-        futures::future::ready(Ok(None)).boxed()
+    fn citation(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<Citation>, Unavailable>> {
+        let chain = self.chain();
+        let citation = chain.receipt(id).map(|receipt| {
+            let leaves: Vec<Hash> =
+                chain.records.iter().map(|(record, _)| record.block.header().history_leaf()).collect();
+            let history_path = MerklePath::of(&leaves, receipt.header.height as usize).expect("it is in the history");
+            Citation {
+                outcome: receipt.outcome.to_bytes().into(),
+                outcome_path: receipt.outcome_path,
+                header: receipt.header.to_bytes().into(),
+                history_path,
+            }
+        });
+        futures::future::ready(Ok(citation)).boxed()
     }
 
     fn object_history(
         &self,
         object: ObjectId,
+        after: Option<TransactionPlace>,
         most: usize,
     ) -> BoxFuture<'static, Result<Vec<HistoryStep>, Unavailable>> {
-        let chain = self.chain();
-        // The genesis did nothing, and has no openings.
-        let blocks = chain.records.iter().zip(0u64..);
-        let blocks = blocks.filter_map(|((record, openings), height)| Some((record, openings.as_ref()?, height)));
-        let steps = blocks.flat_map(|(record, openings, height)| {
-            let done = move |index| FinalTransaction::of(height, &record.outcomes, openings, index);
-            let told = |done: &FinalTransaction| {
-                let mut fields = done.outcome().effects.iter().flat_map(|effect| &effect.fields);
-                fields.any(|(_, value)| *value == Value::Object(object))
-            };
-            let reserve_lines = Arc::new(record.reserve_lines.clone());
-            let steps = (0..record.outcomes.len()).filter_map(done).filter(told);
-            steps.map(move |done| HistoryStep { done, reserve_lines: reserve_lines.clone() }).collect::<Vec<_>>()
-        });
-        let steps = steps.take(most).collect();
+        let told = |step: &HistoryStep| {
+            let mut fields = step.done.outcome().effects.iter().flat_map(|effect| &effect.fields);
+            fields.any(|(_, value)| *value == Value::Object(object))
+        };
+        let is_after = |step: &HistoryStep| {
+            let TransactionPlace { height, index } = step.place;
+            after.is_none_or(|after| (after.height, after.index) < (height, index))
+        };
+        let steps = self.chain().steps().into_iter().filter(told).filter(is_after).take(most).collect();
         futures::future::ready(Ok(steps)).boxed()
+    }
+
+    fn history_step(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<HistoryStep>, Unavailable>> {
+        let is_it = |step: &HistoryStep| step.done.outcome().transaction_id == id;
+        let found = self.chain().steps().into_iter().find(is_it);
+        futures::future::ready(Ok(found)).boxed()
     }
 
     fn block(&self, height: u64) -> BoxFuture<'static, Result<BlockRecord, BlockError>> {

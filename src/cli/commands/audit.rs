@@ -67,7 +67,7 @@ impl AuditCommand {
     }
 
     fn report(&self, common: &Common, genesis_path: &Path, rows: &[Value]) {
-        let columns = ["store", "height", "transactions", "certificates", "state_entries"];
+        let columns = ["store", "height", "transactions", "transfers", "certificates", "state_entries"];
         print_many(common.output, rows, &columns);
         if common.output != Format::Text || rows.is_empty() {
             return;
@@ -85,15 +85,18 @@ impl AuditCommand {
             );
         }
         let total = |field: &str| rows.iter().filter_map(|row| row[field].as_f64()).sum::<f64>();
-        let (transfers, seconds) = (total("transfers"), total("seconds"));
+        let (transactions, transfers, seconds) = (total("transactions"), total("transfers"), total("seconds"));
         let cores = rows[0]["cores"].as_f64().unwrap_or(1.0);
         if rows.iter().any(|row| row["begins_at"].is_u64()) {
             return;
         }
         println!(
-            "{transfers} transfers verified and executed again in {seconds:.1} s: {:.0} a second, {:.0} on each of {cores} cores.",
+            "{} verified and executed again in {seconds:.1} s, which made {}: {:.0} transactions and {:.0} transfers a second, on {}.",
+            counted(transactions, "transaction"),
+            counted(transfers, "transfer"),
+            transactions / seconds,
             transfers / seconds,
-            transfers / seconds / cores
+            counted(cores, "core")
         );
         for row in rows.iter().filter(|_| self.accept_missing_mark) {
             if let (Some(warning), Some(store)) = (row["warning"].as_str(), row["store"].as_str()) {
@@ -113,6 +116,12 @@ impl AuditCommand {
             Failure::Usage("there is no genesis.json in the directory or above it: name it with --genesis".to_owned())
         })
     }
+}
+
+/// A count with what it is of. A transaction may make no transfer of tokens from one account to another, or many.
+fn counted(count: f64, what: &str) -> String {
+    let plural = if count == 1.0 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// The nodes that a directory has, each with its store if it has one: one node, or a network's.

@@ -5,7 +5,7 @@ use crate::cli::flags::Common;
 use crate::cli::output::{Format, print_one};
 use crate::client::epcis::{self, EpcisDocument, EventId, ShipmentEvent};
 use crate::client::ubl::{self, UblDocument, UblError, UblLine, UblOrderTerms, UblParty, UblTotals};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,9 @@ impl DocumentsCommand {
 
 /// For people each event is a block of its own.
 fn print(format: Format, mut value: Value) {
+    if format == Format::Text {
+        tell_currency(&mut value);
+    }
     let fields = value.as_object_mut().filter(|_| format == Format::Text);
     let events = fields.and_then(|fields| fields.remove("events"));
     print_one(format, &value);
@@ -50,6 +53,20 @@ fn print(format: Format, mut value: Value) {
         println!();
         print_one(format, event);
     }
+}
+
+/// Gives every amount its currency, which the document says once.
+fn tell_currency(value: &mut Value) {
+    let Some(currency) = value["currency"].as_str().map(str::to_owned) else { return };
+    let in_currency = |amount: &mut Value| {
+        if let Some(figure) = amount.as_str() {
+            *amount = format!("{figure} {currency}").into();
+        }
+    };
+    let totals = value["totals"].as_object_mut();
+    totals.into_iter().flat_map(Map::values_mut).for_each(in_currency);
+    let lines = value["lines"].as_array_mut();
+    lines.into_iter().flatten().filter_map(|line| line.get_mut("amount")).for_each(in_currency);
 }
 
 /// A UBL document as one of the parties has it.

@@ -1,11 +1,12 @@
 //! `causeway finance`: money for a confirmed invoice by a financier's published programme, on the record of settlement receipts.
 
-use super::lending::LendingCommand;
+use super::lending::{LendingCommand, show_assessment};
 use super::names::by_name;
 use super::supervision::SupervisionCommand;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_many, print_one, with_money};
+use crate::cli::output::{Format, print_many, print_one};
 use crate::cli::session::Session;
+use crate::cli::values::basis_points;
 use crate::client::json::to_json;
 use crate::client::operations::{self, BusinessStep, Citation, NewFinancingRequest, NewProgramme};
 use crate::client::queries::LoanQuery;
@@ -50,16 +51,16 @@ pub struct Published {
     #[arg(long)]
     limit: String,
     /// The annual rate, in basis points.
-    #[arg(long)]
+    #[arg(long, value_name = "BPS", value_parser = basis_points, allow_negative_numbers = true)]
     rate_bps: u32,
     /// The annual rate after the due day, in basis points; the rate, if it is left out.
-    #[arg(long)]
+    #[arg(long, value_name = "BPS", value_parser = basis_points, allow_negative_numbers = true)]
     late_rate_bps: Option<u32>,
     /// A fee, in basis points of the advance.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "BPS", default_value = "0", value_parser = basis_points, allow_negative_numbers = true)]
     fee_bps: u32,
     /// How much of what is outstanding is advanced, at most, in basis points.
-    #[arg(long, default_value_t = 9_000)]
+    #[arg(long, value_name = "BPS", default_value = "9000", value_parser = basis_points, allow_negative_numbers = true)]
     advance_rate_bps: u32,
     /// Days to the due day, at most.
     #[arg(long, default_value_t = 180)]
@@ -98,7 +99,7 @@ pub struct Published {
     #[arg(long)]
     recourse: bool,
     /// What other financiers may take of each loan, in all, in basis points.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "BPS", default_value = "0", value_parser = basis_points, allow_negative_numbers = true)]
     participation_bps_max: u32,
     /// Minutes east of UTC by which its days run.
     #[arg(long, default_value_t = 480, allow_negative_numbers = true)]
@@ -121,7 +122,7 @@ pub enum FinanceCommand {
         /// The programme.
         programme: ObjectId,
         /// The share of each loan, in basis points, 1 to 9,999.
-        #[arg(long)]
+        #[arg(long, value_name = "BPS", value_parser = basis_points, allow_negative_numbers = true)]
         share_bps: u32,
         /// What to have outstanding under it, at most.
         #[arg(long)]
@@ -228,24 +229,26 @@ impl FinanceCommand {
                 session.submit_one(operations::remove_participant(programme, participant)).await
             }
             Self::Programme { programme } => {
-                let value = to_json(&session.client.programme(programme).await?);
-                print_one(session.format(), &value);
+                let value = session.with_units(to_json(&session.client.programme(programme).await?)).await?;
+                print_one(session.format(), &for_people(session, value));
                 Ok(())
             }
             Self::Programmes { state } => {
                 session.account()?;
                 let found = session.client.programmes(state.as_deref()).await?;
-                let values: Vec<Value> = found.iter().map(to_json).collect();
-                print_many(
-                    session.format(),
-                    &values,
-                    &["programme_id", "financier_account_id", "outstanding", "state"],
-                );
+                let values = session.with_units(found.iter().map(to_json).collect()).await?;
+                let values = values.as_array().into_iter().flatten().cloned();
+                let values: Vec<Value> = values.map(|value| for_people(session, value)).collect();
+                print_many(session.format(), &values, &PROGRAMME_COLUMNS);
                 Ok(())
             }
             Self::Assess(asked) => {
                 let (_, request) = request(session, asked).await?;
-                print_one(session.format(), &to_json(&session.client.assess_financing(request).await?));
+                let value = to_json(&session.client.assess_financing(request).await?);
+                match session.format() {
+                    Format::Json => print_one(Format::Json, &value),
+                    Format::Text => show_assessment(session, &value).await?,
+                }
                 Ok(())
             }
             Self::Request(asked) => {
@@ -259,8 +262,7 @@ impl FinanceCommand {
             Self::DeclareDefault { loan } => session.submit_one(operations::declare_default(loan)).await,
             Self::WriteOff { loan } => session.submit_one(operations::write_off_loan(loan)).await,
             Self::Show { loan } => {
-                let found = session.client.loan(loan).await?;
-                let value = with_units(session, &found.token_id, to_json(&found)).await?;
+                let value = session.with_units(to_json(&session.client.loan(loan).await?)).await?;
                 print_one(session.format(), &value);
                 Ok(())
             }
@@ -277,11 +279,10 @@ impl FinanceCommand {
                     obligor_entity: obligor.as_deref(),
                     programme,
                 };
-                let mut values = Vec::new();
-                for found in session.client.loans(&query).await? {
-                    values.push(with_units(session, &found.token_id, to_json(&found)).await?);
-                }
-                print_many(session.format(), &values, &["loan_id", "receivable_id", "principal", "due_on", "state"]);
+                let values = session.client.loans(&query).await?.iter().map(to_json).collect();
+                let values = session.with_units(values).await?;
+                let values = values.as_array().map_or(&[][..], Vec::as_slice);
+                print_many(session.format(), values, &["loan_id", "receivable_id", "principal", "due_on", "state"]);
                 Ok(())
             }
         }
@@ -322,6 +323,27 @@ async fn publish(session: &Session, published: Published) -> Result<(), Failure>
     session.submit_in(token, builder, &[("programme_id", programme.to_string())]).await
 }
 
+/// What a list of programmes tells of each.
+const PROGRAMME_COLUMNS: [&str; 6] =
+    ["programme_id", "name", "financier_account_id", "outstanding", "limit_total", "state"];
+
+/// A programme, for people with its terms beside what stands of it.
+fn for_people(session: &Session, mut programme: Value) -> Value {
+    let is_text = session.format() == Format::Text;
+    let terms = programme.as_object_mut().filter(|_| is_text).and_then(|fields| fields.remove("terms"));
+    let Some(Value::Object(terms)) = terms else { return programme };
+    for (name, term) in terms {
+        match (name.as_str(), term) {
+            // Its limits are what is asked for first.
+            ("limits", Value::Object(limits)) => {
+                limits.into_iter().for_each(|(name, limit)| programme[format!("limit_{name}")] = limit);
+            }
+            (_, term) => programme[name] = term,
+        }
+    }
+    programme
+}
+
 fn read_step(name: &str) -> Result<BusinessStep, String> {
     by_name(BusinessStep::ALL, BusinessStep::name, name)
 }
@@ -360,23 +382,6 @@ async fn pay(
     let mut builder = session.draft()?;
     builder.add(operation(loan, amount));
     session.submit_in(token, builder, &[]).await
-}
-
-/// Decimals for people; minor units otherwise.
-async fn with_units(session: &Session, token: &str, value: Value) -> Result<Value, Failure> {
-    let amounts = ["advance", "fee", "principal", "interest_owed", "fee_owed", "written_off", "recovered"];
-    let of_leg = ["lent", "principal_received", "charges_received"];
-    match session.format() {
-        Format::Json => Ok(value),
-        Format::Text => {
-            let scale = session.scale(token.parse()?).await?;
-            let mut value = with_money(Format::Text, value, &amounts, token, scale);
-            for leg in value.get_mut("legs").and_then(Value::as_array_mut).into_iter().flatten() {
-                *leg = with_money(Format::Text, leg.take(), &of_leg, token, scale);
-            }
-            Ok(value)
-        }
-    }
 }
 
 /// The settlements that are cited by receipt files or transaction ids.

@@ -10,12 +10,13 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::require_new;
 use crate::cli::output::{Format, print_many, print_one, with_money};
 use crate::cli::session::Session;
+use crate::cli::values;
 use crate::client::json::to_json;
 use crate::client::keys::write_new_private_file;
 use crate::client::operations::{self, NewInvoice};
 use crate::client::ubl::UblOrder;
 use crate::domain::trade::key_commitment;
-use crate::primitives::{Amount, Hash, ObjectId, TokenId};
+use crate::primitives::{Amount, BlockTime, Hash, ObjectId, TokenId};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,7 @@ pub struct Registration {
     #[arg(long, value_name = "FILE", requires = "order")]
     order_document: Option<PathBuf>,
     /// When it is due, as YYYY-MM-DD; the file's due date if not given.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = values::day)]
     due: Option<jiff::civil::Date>,
     #[command(flatten)]
     pair: PairFlags,
@@ -80,7 +81,7 @@ pub enum InvoicesCommand {
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
         /// The due date that was agreed on, as YYYY-MM-DD, where it is not the file's.
-        #[arg(long, value_name = "DATE", requires = "file")]
+        #[arg(long, value_name = "DATE", requires = "file", value_parser = values::day)]
         due: Option<jiff::civil::Date>,
         /// Go on although the file does not name the companies: you have compared them with the accounts'.
         #[arg(long, requires = "file")]
@@ -291,7 +292,7 @@ async fn compare(
     due: Option<jiff::civil::Date>,
 ) -> Result<(), Failure> {
     let found = session.client.receivable(receivable).await?;
-    let token = session.client.token(found.token_id.parse()?).await?;
+    let token = session.token(found.token_id.parse()?).await?;
     let owed = Owed {
         amount: Amount::new(found.amount),
         token: token.token_id,
@@ -313,7 +314,10 @@ async fn register(session: &Session, registration: Registration) -> Result<(), F
     let buyer = session.common.find_account(&buyer)?;
     let due_at_ms = document.due_at_ms(due)?;
     if due_at_ms <= session.client.now_ms() {
-        return Err(Failure::Usage("the due date has passed; give the one agreed on with --due DATE".into()));
+        let day = BlockTime(due_at_ms).day();
+        return Err(Failure::Usage(format!(
+            "the due date {day} has passed: give the one that was agreed on with --due YYYY-MM-DD"
+        )));
     }
     let parties = Pair { supplier: session.account()?, buyer };
     let key = parties.read_key(session, pair.key_file.as_deref()).await?;

@@ -6,6 +6,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, money, print_many, print_one};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
+use crate::ledger::Reason;
+use crate::primitives::amount::percent;
 use crate::primitives::{Amount, BlockTime, TokenId};
 use serde_json::{Value, json};
 
@@ -151,10 +153,6 @@ fn section(heading: &str, rows: &[Value], columns: &[&str]) {
     }
 }
 
-fn percent(bps: u64) -> String {
-    format!("{}.{:02} %", bps / 100, bps % 100)
-}
-
 /// A rule's figure in its unit.
 fn figure(rule: &str, figure: Option<u64>) -> String {
     match figure {
@@ -181,18 +179,17 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
         first = false;
         println!("receivable {}: {owed}, due {}", text(receivable, "receivable_id"), BlockTime(due).day());
         if !text(receivable, "reason").is_empty() {
-            println!("not now: {}", text(receivable, "reason"));
+            println!("not now: {}", explained(text(receivable, "reason")));
             continue;
         }
-        let rows: Vec<Value> = list(receivable, "offers").iter().map(|offer| offer_row(&unit, offer)).collect();
-        print_many(
-            Format::Text,
-            &rows,
-            &["programme_id", "name", "advance", "fee", "interest", "due_on", "all_in_cost", "financed_now"],
-        );
+        if list(receivable, "offers").is_empty() {
+            println!("There is no open programme for its parties.");
+            continue;
+        }
         for offer in list(receivable, "offers") {
-            let name = text(offer, "programme_name");
-            against(offer).iter().for_each(|line| println!("  against {name}: {line}"));
+            println!();
+            print_one(Format::Text, &offer_row(&unit, offer));
+            against(offer).iter().for_each(|line| println!("  against it: {line}"));
         }
         if receivable.get("more_programmes") == Some(&Value::Bool(true)) {
             println!("There are more programmes for its parties than these.");
@@ -202,24 +199,65 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
         println!("none");
     }
     if let Some(page) = pages.last() {
-        session.note(&format!("As of block {}, the lenders' balances apart.", page["height"]));
+        session.note(&format!("As of block {}.", page["height"]));
     }
     Ok(())
 }
 
+/// What stands against something, in a word.
+fn whether(against: &[String]) -> String {
+    match against.len() {
+        0 => "yes".to_owned(),
+        1 => "no: one condition stands against it".to_owned(),
+        count => format!("no: {count} conditions stand against it"),
+    }
+}
+
+/// An offer as people read it. What is not offered has no price.
 fn offer_row(unit: &Unit, offer: &Value) -> Value {
-    let cost = offer.get("all_in_cost_bps").and_then(Value::as_u64).unwrap_or_default();
-    let against = against(offer).len();
+    let cost = offer.get("all_in_cost_bps").and_then(Value::as_u64).filter(|cost| *cost > 0);
     json!({
+        "financed_now": whether(&against(offer)),
         "programme_id": text(offer, "programme_id"),
         "name": text(offer, "programme_name"),
         "advance": unit.money(offer, "advance"),
         "fee": unit.money(offer, "fee"),
         "interest": unit.money(offer, "interest"),
         "due_on": text(offer, "due_on"),
-        "all_in_cost": percent(cost),
-        "financed_now": if against == 0 { "yes".to_owned() } else { format!("no: {against} against it") },
+        "all_in_cost": cost.map(percent),
     })
+}
+
+/// A reason by its name, with what it means.
+fn explained(name: &str) -> String {
+    let entry = Reason::CATALOGUE.iter().find(|entry| entry.name == name);
+    entry.map_or_else(|| name.to_owned(), |entry| format!("{name}. {}", entry.explanation))
+}
+
+/// Shows what one request would come to.
+///
+/// # Errors
+/// No node answers.
+pub(super) async fn show_assessment(session: &Session, value: &Value) -> Result<(), Failure> {
+    let unit = Unit::of(session, text(value, "token_id")).await?;
+    let against = against(value);
+    let outcome = match whether(&against) {
+        yes if against.is_empty() => format!("{yes}, as far as the lenders' balances suffice"),
+        no => no,
+    };
+    print_one(
+        Format::Text,
+        &json!({
+            "financed_now": outcome,
+            "advance": unit.money(value, "advance"),
+            "fee": unit.money(value, "fee"),
+            "interest": unit.money(value, "interest"),
+            "due_on": text(value, "due_on"),
+            "all_in_cost": percent(value.get("all_in_cost_bps").and_then(Value::as_u64).unwrap_or_default()),
+        }),
+    );
+    against.iter().for_each(|line| println!("  against it: {line}"));
+    Ok(())
 }
 
 /// All that stands against an offer, each in a line.
@@ -230,7 +268,7 @@ fn against(offer: &Value) -> Vec<String> {
         let (name, found, required) = (text(condition, "name"), text(condition, "found"), text(condition, "required"));
         format!("{name}: {found}, must be {required}{by}")
     };
-    let reason = Some(text(offer, "reason").to_owned()).filter(|reason| !reason.is_empty());
+    let reason = Some(text(offer, "reason")).filter(|reason| !reason.is_empty()).map(explained);
     list(offer, "failing").iter().map(condition).chain(reason).collect()
 }
 
@@ -319,12 +357,11 @@ fn standing_row(unit: &Unit, rule: &Value) -> Value {
 }
 
 fn show_rules(value: &Value) {
-    let row = |name: &str, from: &Value, state: &str| {
+    let row = |name: &str, from: &Value, since: Value| {
         json!({
             "rule": name,
             "value": figure(name, from.get("value").and_then(Value::as_u64)),
-            "state": state,
-            "from_ms": from.get("in_force_from_ms").cloned().unwrap_or_default(),
+            "from_ms": since,
             "law": text(from, "law"),
         })
     };
@@ -332,12 +369,13 @@ fn show_rules(value: &Value) {
     for rule in list(value, "rules") {
         let name = text(rule, "name");
         match rule.get("in_force") {
-            Some(from) => rows.push(row(name, from, "in force")),
-            None => rows.push(json!({ "rule": name, "value": "none", "state": "binds nobody" })),
+            Some(from) => rows.push(row(name, from, "in force".into())),
+            None => rows.push(json!({ "rule": name, "value": "none", "from_ms": "binds nobody" })),
         }
-        rows.extend(list(rule, "coming").iter().map(|from| row(name, from, "to come")));
+        let to_come = |from: &Value| row(name, from, from.get("in_force_from_ms").cloned().unwrap_or_default());
+        rows.extend(list(rule, "coming").iter().map(to_come));
     }
-    print_many(Format::Text, &rows, &["rule", "value", "state", "from_ms", "law"]);
+    print_many(Format::Text, &rows, &["rule", "value", "from_ms", "law"]);
 }
 
 async fn show_supervision(session: &Session, pages: &[Value]) -> Result<(), Failure> {

@@ -279,7 +279,7 @@ async fn change(session: &Session, changing: Changing) -> Result<(), Failure> {
     let found = find(session, order).await?;
     let about = About { path: &read.path, named: std::slice::from_ref(order_reference), supplier: seller, buyer };
     about.require(session, &found, &placed).await?;
-    let token = session.client.token(found.token_id.parse()?).await?;
+    let token = session.token(found.token_id.parse()?).await?;
     if terms.currency.as_str() != token.currency {
         let (path, currency) = (read.path.display(), terms.currency);
         return Err(Failure::Failed(format!("{path} is in {currency}, and the order in {}", token.currency)));
@@ -341,7 +341,7 @@ async fn hold_terms(
     terms: &UblOrderTerms,
 ) -> Result<(), Failure> {
     let malformed = || Failure::Failed("the node's answer is malformed: there are no terms in it".into());
-    let token = session.client.token(order.token_id.parse()?).await?;
+    let token = session.token(order.token_id.parse()?).await?;
     require_terms(file, on_ledger.ok_or_else(malformed)?, &token, terms)
 }
 

@@ -140,7 +140,7 @@ async fn credit(session: &Session, crediting: Crediting) -> Result<(), Failure> 
         require_named(&read.path, "invoice", &note.invoice_references, &invoice.invoice.number)?;
         invoice.require_fingerprint(&found.fingerprint, &key, &companies, "Nothing was sent")?;
     }
-    let token = session.client.token(found.token_id.parse()?).await?;
+    let token = session.token(found.token_id.parse()?).await?;
     if note.currency.as_str() != token.currency {
         let (path, currency) = (read.path.display(), note.currency);
         return Err(Failure::Failed(format!("{path} is in {currency}, and the invoice in {}", token.currency)));

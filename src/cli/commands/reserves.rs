@@ -3,6 +3,7 @@
 use crate::cli::commands::tokens;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
+use crate::cli::values;
 use crate::client::operations::{self, AssetClass, ReserveAsset};
 use crate::primitives::TokenId;
 
@@ -18,7 +19,7 @@ pub enum ReservesCommand {
         #[arg(long = "asset", value_name = "ASSET", required = true)]
         assets: Vec<String>,
         /// The time at which the assets were so, as 2026-11-22T10:00:00Z; now if not given.
-        #[arg(long)]
+        #[arg(long, value_name = "TIME", value_parser = values::time)]
         as_of: Option<jiff::Timestamp>,
     },
     /// Shows a token's reserves, circulation and shortfall.
@@ -62,14 +63,14 @@ async fn read_asset(session: &Session, token: TokenId, text: &str) -> Result<Res
     let matures_at_ms = match parts.next() {
         None | Some("") => 0,
         Some(date) => {
-            let date: jiff::civil::Date = date.parse().map_err(|_| malformed("the maturity is not YYYY-MM-DD"))?;
+            let date = values::day(date).map_err(|why| malformed(&format!("the maturity {why}")))?;
             let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| malformed("the maturity is no day"))?;
             u64::try_from(midnight.timestamp().as_millisecond())
                 .map_err(|_| malformed("the maturity is before 1970"))?
         }
     };
     let haircut = parts.next().unwrap_or("0");
-    let haircut_bps = haircut.parse().map_err(|_| malformed("the haircut is not in whole basis points"))?;
+    let haircut_bps = values::basis_points(haircut).map_err(|why| malformed(&format!("the haircut {why}")))?;
     match parts.next() {
         None => Ok(ReserveAsset { asset_class, matures_at_ms, market_value, haircut_bps }),
         Some(_) => Err(malformed("it has too many parts")),

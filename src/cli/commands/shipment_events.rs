@@ -95,7 +95,15 @@ impl ShipmentEventsCommand {
             Self::List { order } => {
                 session.account()?;
                 let events: Vec<Value> = session.client.order(order).await?.events.iter().map(to_json).collect();
-                let columns = ["event_time_ms", "step", "action", "event_hash", "recorded_at_ms", "error_ground"];
+                let columns = [
+                    "event_time_ms",
+                    "step",
+                    "action",
+                    "event_hash",
+                    "carrier_account_id",
+                    "recorded_at_ms",
+                    "error_ground",
+                ];
                 let is_wrong = |event: &Value| event["error_ground"] != "UNSPECIFIED";
                 let blank = |mut event: Value| {
                     if session.format() == crate::cli::output::Format::Text && !is_wrong(&event) {

@@ -4,6 +4,7 @@
 use super::names::by_name;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
+use crate::cli::values;
 use crate::client::operations;
 use crate::domain::financing::{CapitalFigures, ForbiddenPurposes, LenderKind, Parameter, ParameterValue};
 use crate::primitives::{BlockTime, TokenId};
@@ -20,7 +21,7 @@ pub struct Attested {
     #[arg(long, value_parser = read_kind)]
     kind: LenderKind,
     /// The time at which the figures were so, as 2026-11-22T10:00:00Z.
-    #[arg(long)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     as_of: jiff::Timestamp,
     /// Its net assets.
     #[arg(long)]
@@ -49,7 +50,7 @@ pub struct Attested {
 #[derive(Debug, clap::Args)]
 pub struct Enacted {
     /// From when it is in force, as 2027-01-01T00:00:00+08:00: later than now, and than what is set already.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     from: jiff::Timestamp,
     /// The law that sets it, for whoever is declined by it.
     #[arg(long)]
@@ -67,7 +68,8 @@ pub enum SupervisionCommand {
         /// The rule, such as all-in-cost-bps-max.
         rule: Parameter,
         /// Its value, in basis points or in days, as its name says.
-        value: u64,
+        #[arg(allow_negative_numbers = true)]
+        value: String,
         #[command(flatten)]
         enacted: Enacted,
     },
@@ -91,6 +93,7 @@ impl SupervisionCommand {
         let operation = match self {
             Self::AttestCapital(attested) => return attest(session, *attested).await,
             Self::SetRule { rule, value, enacted: Enacted { from, law } } => {
+                let value = read_rule_value(rule, &value)?;
                 let value = ParameterValue { in_force_from: block_time(from)?, value, law };
                 value.check().map_err(malformed)?;
                 operations::set_lending_parameter(rule, value)
@@ -123,6 +126,13 @@ async fn attest(session: &Session, attested: Attested) -> Result<(), Failure> {
     let mut builder = session.draft()?;
     builder.add(operations::attest_lender_capital(lender, token, &figures));
     session.submit_in(token, builder, &[]).await
+}
+
+fn read_rule_value(rule: Parameter, text: &str) -> Result<u64, Failure> {
+    let of_days = rule.name().contains("-days-");
+    let days = || text.parse().map_err(|_| format!("'{text}' is not a whole number of days"));
+    let read = if of_days { days() } else { values::basis_points(text).map(u64::from) };
+    read.map_err(|why| Failure::Usage(format!("{}: {why}", rule.name())))
 }
 
 fn read_kind(name: &str) -> Result<LenderKind, String> {

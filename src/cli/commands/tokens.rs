@@ -3,6 +3,7 @@
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, print_many, print_one, with_decimals, with_money};
 use crate::cli::session::Session;
+use crate::cli::values;
 use crate::client::json::to_json;
 use crate::client::operations::{self, AssetRule, NewToken};
 use crate::primitives::TokenId;
@@ -98,7 +99,7 @@ impl TokensCommand {
 /// # Errors
 /// There is none of this id.
 pub async fn show(session: &Session, token: TokenId) -> Result<(), Failure> {
-    let token = session.client.token(token).await?;
+    let token = session.token(token).await?;
     let mut value = with_money(session.format(), to_json(&token), &AMOUNTS, &token.token_id, token.scale);
     if session.format() == Format::Text
         && let Some(policy) = value.as_object_mut().and_then(|fields| fields.remove("reserve_policy"))
@@ -130,13 +131,17 @@ fn rule_text(rule: &Value) -> String {
 }
 
 fn read_rule(text: &str) -> Result<AssetRule, Failure> {
-    let malformed = || Failure::Usage(format!("'{text}' is not of the form CLASS,MATURITY_DAYS_MAX,HAIRCUT_BPS_MIN"));
+    let malformed = |why: String| Failure::Usage(format!("'{text}' is not an asset rule: {why}"));
     let parts: Vec<_> = text.split(',').collect();
-    let [class, maturity, haircut] = parts.as_slice() else { return Err(malformed()) };
+    let [class, maturity, haircut] = parts.as_slice() else {
+        return Err(malformed("write CLASS,MATURITY_DAYS_MAX,HAIRCUT_BPS_MIN, such as deposit,90,0".to_owned()));
+    };
     Ok(AssetRule {
         asset_class: class.parse().map_err(Failure::Usage)?,
-        maturity_days_max: maturity.parse().map_err(|_| malformed())?,
-        haircut_bps_min: haircut.parse().map_err(|_| malformed())?,
+        maturity_days_max: maturity
+            .parse()
+            .map_err(|_| malformed(format!("the maturity '{maturity}' is not a whole number of days")))?,
+        haircut_bps_min: values::basis_points(haircut).map_err(|why| malformed(format!("the haircut {why}")))?,
     })
 }
 

@@ -325,7 +325,7 @@ fn another_document_is_named() {
         ("{}", "without a 'type'"),
         (r#"{"isA":"EPCISDocument"}"#, "a draft of EPCIS 2.0"),
         (r#"{"type":"EPCISQueryDocument"}"#, "of the type 'EPCISQueryDocument'"),
-        ("<epcis:EPCISDocument/>", "not JSON"),
+        ("<epcis:EPCISDocument/>", "the document is XML: give an EPCISDocument"),
         ("", "not JSON"),
     ] {
         let message = refused(text);

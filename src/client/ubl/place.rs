@@ -150,7 +150,7 @@ pub(super) fn date(path: &str, text: &str) -> Result<Date, UblError> {
     day.filter(|_| zoned).and_then(|day| day.parse().ok()).ok_or_else(|| UblError::Invalid {
         path: path.to_owned(),
         value: text.to_owned(),
-        expected: "a date, as YYYY-MM-DD",
+        expected: "a day of the calendar, as YYYY-MM-DD",
     })
 }
 

@@ -146,6 +146,8 @@ fn broken_xml_says_where() {
         (format!("{INVOICE}<Invoice/>"), "second root element"),
         (format!("{INVOICE} and more"), "text outside the root element"),
         (String::new(), "ends before its root element does"),
+        ("{\"type\": \"EPCISDocument\"}".to_owned(), "the document is JSON, as events of EPCIS are written"),
+        ("-----BEGIN PRIVATE KEY-----".to_owned(), "the document is not in XML"),
         (with("<cbc:ID>INV", "<cbc:ID><b/>INV"), "must hold text and no elements"),
         (with("<cbc:ID>", "<cbc:ID a=\"1\" a=\"2\">"), "not well-formed"),
         (with("INV-2026-0042", "INV & SONS"), "not well-formed"),

@@ -4,13 +4,16 @@
 //! advance that would pass. It is found by holding one advance after another to the same conditions and rules, so there is no
 //! second opinion.
 //!
+//! Whether each lender has its part of that highest advance is told, too: an offer that nobody can pay out is none.
+//!
 //! # Deliberately absent
-//! Lenders' balances: what a lender has left is nobody's to find out by asking. A request is declined for it.
+//! How much lenders have: that is nobody's to find out by asking. The advance is not bounded by it, and of an advance that the
+//! caller chooses it is not told at all, or a few dozen questions would come to the figure. A request is declined for it.
 
 use super::all_in_cost::{AllInCost, Flow, all_in_cost};
-use super::assessment::{Condition, Exposure, Proposal, assess};
+use super::assessment::{Condition, Exposure, Proposal, Unit, assess};
 use super::book::{BookLine, outstanding};
-use super::citation::SettlementRecord;
+use super::citation::{Evidence, Settlement, SettlementRecord};
 use super::interest::Rate;
 use super::loan::LoanTerms;
 use super::programme::{Programme, WHOLE_BPS, programme};
@@ -45,11 +48,14 @@ pub struct Application {
     /// The invoice that the receivable is, or is a part of.
     invoice: ObjectId,
     record: SettlementRecord,
+    pub(super) settlements: Vec<Settlement>,
     order_agreed: bool,
     pub(super) shipment: Shipment,
     purpose: String,
     days: (Day, Day),
     standing: Outstanding,
+    /// The receivable's token, and the programme's.
+    units: (Unit, Unit),
 }
 
 /// What is known of the step of its shipment that the programme asks for.
@@ -107,15 +113,16 @@ pub struct DryRun {
 }
 
 impl Application {
-    /// Reads what a request of a receivable under a programme is about. `record` says what the borrower shows adds up to.
+    /// Reads what a request of a receivable under a programme is about. `prove` says what the
+    /// borrower shows.
     ///
     /// # Errors
     /// Those of [`financeable`], `UNKNOWN_PROGRAMME`, `PROGRAMME_CLOSED`, `SAME_ACCOUNT`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `LENDER_IS_A_PARTY`,
-    /// those of `record`, `TIME_OUT_OF_RANGE`.
+    /// those of `prove`, `TIME_OUT_OF_RANGE`, `UNKNOWN_TOKEN`.
     pub fn read(
         ids: (ObjectId, ObjectId),
         purpose: &str,
-        record: impl FnOnce(&Receivable, &Programme) -> Result<SettlementRecord, Reason>,
+        prove: impl FnOnce(&Receivable, &Programme) -> Result<Evidence, Reason>,
         context: &Context<'_>,
         changes: &Changes<'_>,
     ) -> Result<Self, Reason> {
@@ -142,7 +149,7 @@ impl Application {
             }
             lender_entities.push(lends);
         }
-        let record = record(&found, &programme)?;
+        let Evidence { settlements, record } = prove(&found, &programme)?;
         let calendar = &programme.terms.calendar;
         let out_of_range = Reason::TimeOutOfRange { time: found.due_at };
         let due_on = calendar.following_business_day(calendar.day_of(found.due_at)).ok_or(out_of_range)?;
@@ -162,6 +169,7 @@ impl Application {
         };
         let (order_agreed, now) = (found.order.is_some_and(agreed), context.now);
         let shipment = shipment(&found, invoice, &programme, changes);
+        let units = (Unit::of(found.token, changes)?, Unit::of(programme.terms.token, changes)?);
         Ok(Self {
             receivable: found,
             programme,
@@ -174,11 +182,13 @@ impl Application {
             lender_entities,
             invoice,
             record,
+            settlements,
             order_agreed,
             shipment,
             purpose: purpose.to_owned(),
             days,
             standing,
+            units,
         })
     }
 
@@ -230,6 +240,7 @@ impl Application {
             // What one unit costs a year says nothing.
             against.retain(|condition| condition.name != Parameter::AllInCostMax.name());
         }
+        against.extend(self.unfunded(&offer.legs, changes));
         Ok(DryRun { advance, offer, against })
     }
 
@@ -249,7 +260,8 @@ impl Application {
             supplier: found.supplier,
             borrower: self.borrower,
             buyer: found.buyer,
-            token: found.token,
+            unit: self.units.0,
+            limits_unit: self.units.1,
             outstanding: found.outstanding(),
             advance,
             claim,
@@ -322,6 +334,13 @@ impl Application {
             started_on,
             due_on,
         })
+    }
+
+    /// Those of the lenders who have not got their parts.
+    fn unfunded(&self, legs: &[Leg], changes: &Changes<'_>) -> Vec<Condition> {
+        let token = self.receivable.token;
+        let lacks = |leg: &&Leg| changes.require_available(token, leg.lender, leg.lent).is_err();
+        legs.iter().filter(lacks).map(|leg| Condition::unfunded(leg.lender, leg.lent, self.units.0)).collect()
     }
 
     /// Where the rules for each loan by itself would leave it.

@@ -5,8 +5,33 @@
 
 use super::citation::SettlementRecord;
 use super::programme::{ProgrammeTerms, WHOLE_BPS};
+use crate::domain::tokens;
+use crate::ledger::{Changes, Reason};
 use crate::primitives::{AccountId, Amount, TokenId};
 use std::fmt;
+
+/// A token with its decimals: what amounts are told in.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit {
+    /// The token.
+    pub token: TokenId,
+    /// Its decimals.
+    pub scale: u32,
+}
+
+impl Unit {
+    /// That of a token.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOKEN`.
+    pub(super) fn of(token: TokenId, changes: &Changes<'_>) -> Result<Self, Reason> {
+        Ok(Self { token, scale: tokens::known(changes, token)?.terms.scale })
+    }
+
+    fn money(self, amount: Amount) -> String {
+        format!("{} {}", amount.decimal(self.scale), self.token)
+    }
+}
 
 /// What is asked for, and what is known about it.
 #[derive(Clone, Debug)]
@@ -18,7 +43,9 @@ pub struct Proposal {
     /// Who owes.
     pub buyer: AccountId,
     /// The receivable's token.
-    pub token: TokenId,
+    pub unit: Unit,
+    /// The programme's token, in which its limits are.
+    pub limits_unit: Unit,
     /// What is owed on the receivable.
     pub outstanding: Amount,
     /// What is asked for.
@@ -71,9 +98,34 @@ pub struct Condition {
     pub required: String,
     /// The law that says so; empty where it is the programme's own.
     pub law: String,
+    /// What was found and must be, where both are amounts.
+    pub amounts: Option<Figures>,
+}
+
+/// The amounts of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Of which token.
+    pub token: TokenId,
+    /// What was found; none if it does not fit an amount, or is nobody's to know.
+    pub found: Option<Amount>,
+    /// What it is held to.
+    pub required: Amount,
 }
 
 impl Condition {
+    /// That somebody who would lend has not got its part. How much it has is nobody's to find out by asking; how much it would take is
+    /// known to whoever asks.
+    pub(super) fn unfunded(lender: AccountId, part: Amount, unit: Unit) -> Self {
+        Self {
+            name: LENDER_FUNDS,
+            found: format!("{lender} has less"),
+            required: format!("{} at least", unit.money(part)),
+            law: String::new(),
+            amounts: Some(Figures { token: unit.token, found: None, required: part }),
+        }
+    }
+
     /// Whether a smaller advance might meet it.
     pub(super) fn grows_with_the_advance(&self) -> bool {
         AMOUNTS.contains(&self.name)
@@ -89,6 +141,7 @@ const PER_SUPPLIER: &str = "per_supplier";
 const PER_OBLIGOR: &str = "per_obligor";
 const TOTAL: &str = "total";
 const PARTICIPANT: &str = "participant";
+const LENDER_FUNDS: &str = "lender_funds";
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,23 +152,25 @@ impl fmt::Display for Condition {
 /// Every condition of the programme that the proposal fails, in the order in which the terms are written.
 pub fn assess(terms: &ProgrammeTerms, proposal: &Proposal) -> Vec<Condition> {
     let mut failing = Failing::default();
-    failing.unless(proposal.token == terms.token, "token", proposal.token, terms.token);
+    let (unit, limits_unit) = (proposal.unit, proposal.limits_unit);
+    failing.unless(unit.token == terms.token, "token", unit.token, terms.token);
     failing.unless(terms.admits_buyer(proposal.buyer), "buyer", proposal.buyer, "one of the programme's");
     failing.unless(terms.admits_supplier(proposal.supplier), "supplier", proposal.supplier, "one of the programme's");
     let asks_itself = proposal.borrower == proposal.supplier || terms.admits_supplier(proposal.borrower);
     failing.unless(asks_itself, "borrower", proposal.borrower, "one of the programme's suppliers");
     let advance_max = proposal.outstanding.scale_down(terms.advance_rate_bps.into(), WHOLE_BPS.into());
-    failing.at_most(ADVANCE, Some(proposal.advance), advance_max.unwrap_or_default());
-    failing.at_most(CLAIM, proposal.claim, proposal.outstanding);
+    failing.at_most(ADVANCE, Some(proposal.advance), advance_max.unwrap_or_default(), unit);
+    failing.at_most(CLAIM, proposal.claim, proposal.outstanding, unit);
     tenor(&mut failing, terms, proposal);
     let limits = &terms.limits;
-    failing.at_most(PER_INVOICE, proposal.exposure.invoice, limits.per_invoice);
-    failing.at_most(PER_SUPPLIER, proposal.exposure.supplier, limits.per_supplier);
-    failing.at_most(PER_OBLIGOR, proposal.exposure.obligor, limits.per_obligor);
-    failing.at_most(TOTAL, proposal.exposure.total, limits.total);
+    failing.at_most(PER_INVOICE, proposal.exposure.invoice, limits.per_invoice, limits_unit);
+    failing.at_most(PER_SUPPLIER, proposal.exposure.supplier, limits.per_supplier, limits_unit);
+    failing.at_most(PER_OBLIGOR, proposal.exposure.obligor, limits.per_obligor, limits_unit);
+    failing.at_most(TOTAL, proposal.exposure.total, limits.total, limits_unit);
     for (lender, exposure, limit) in &proposal.exposure.participants {
         let within = exposure.is_some_and(|exposure| exposure <= *limit);
-        failing.unless(within, PARTICIPANT, lender, format_args!("within its limit of {limit}"));
+        let required = format!("within its limit of {}", limits_unit.money(*limit));
+        failing.unless(within, PARTICIPANT, lender, required);
     }
     evidence(&mut failing, terms, proposal);
     let permitted = terms.purposes.is_empty() || terms.purposes.contains(&proposal.purpose);
@@ -153,8 +208,7 @@ fn evidence(failing: &mut Failing, terms: &ProgrammeTerms, proposal: &Proposal) 
     let at_least = |min: u32| format!("{min} at least");
     let count = u32::from(record.count);
     failing.unless(count >= required.count_min, "settlements", count, at_least(required.count_min));
-    let sum = record.sum >= required.sum_min;
-    failing.unless(sum, "settlements_sum", record.sum, format_args!("{} at least", required.sum_min));
+    failing.at_least("settlements_sum", record.sum, required.sum_min, proposal.limits_unit);
     let period = record.period_days();
     failing.unless(
         period >= required.period_days_min,
@@ -178,14 +232,32 @@ impl Failing {
     fn unless(&mut self, holds: bool, name: &'static str, found: impl fmt::Display, required: impl fmt::Display) {
         if !holds {
             let (found, required, law) = (found.to_string(), required.to_string(), String::new());
-            self.0.push(Condition { name, found, required, law });
+            self.0.push(Condition { name, found, required, law, amounts: None });
         }
     }
 
-    fn at_most(&mut self, name: &'static str, found: Option<Amount>, limit: Amount) {
-        match found {
-            Some(found) => self.unless(found <= limit, name, found, format_args!("{limit} at most")),
-            None => self.unless(false, name, "beyond every amount", format_args!("{limit} at most")),
+    fn at_most(&mut self, name: &'static str, found: Option<Amount>, limit: Amount, unit: Unit) {
+        if found.is_none_or(|found| found > limit) {
+            let told = found.map_or_else(|| "beyond every amount".to_owned(), |found| unit.money(found));
+            self.push_amounts(name, (told, found), (format!("{} at most", unit.money(limit)), limit), unit);
         }
+    }
+
+    fn at_least(&mut self, name: &'static str, found: Amount, least: Amount, unit: Unit) {
+        if found < least {
+            let required = (format!("{} at least", unit.money(least)), least);
+            self.push_amounts(name, (unit.money(found), Some(found)), required, unit);
+        }
+    }
+
+    fn push_amounts(
+        &mut self,
+        name: &'static str,
+        (found, found_amount): (String, Option<Amount>),
+        (required, required_amount): (String, Amount),
+        unit: Unit,
+    ) {
+        let figures = Figures { token: unit.token, found: found_amount, required: required_amount };
+        self.0.push(Condition { name, found, required, law: String::new(), amounts: Some(figures) });
     }
 }

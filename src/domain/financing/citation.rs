@@ -19,7 +19,7 @@ use crate::ledger::{
     Account, Changes, Context, Header, HistoryRoot, Malformed, Movement, MovementKind, Outcome, Reason, Receipt, Value,
 };
 use crate::primitives::time::DAY_MS;
-use crate::primitives::{AccountId, Amount, BlockTime, ChainId, Decode as _, Hash, TokenId, merkle};
+use crate::primitives::{AccountId, Amount, BlockTime, ChainId, Decode as _, Hash, TokenId, TransactionId, merkle};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
@@ -34,6 +34,28 @@ pub struct Citation {
     pub header: Bytes,
     /// From the header to the `history_root` of the block whose height is the path's size.
     pub history_path: merkle::Path,
+}
+
+/// A settlement that was cited and proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The ledger that it is of, if it is another than this.
+    pub network: Option<ChainId>,
+    /// The transaction.
+    pub transaction: TransactionId,
+    /// What it paid the borrower in the receivable's token.
+    pub paid: Amount,
+    /// The time of its block.
+    pub settled_at: BlockTime,
+}
+
+/// What a borrower shows, proven: each settlement, in the order in which they are numbered, and what they add up to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Each of them.
+    pub settlements: Vec<Settlement>,
+    /// Their sum.
+    pub record: SettlementRecord,
 }
 
 /// What a borrower's citations add up to.
@@ -182,9 +204,10 @@ pub fn settlement_record(
     (supplier, token): (AccountId, TokenId),
     context: &Context<'_>,
     changes: &Changes<'_>,
-) -> Result<SettlementRecord, Reason> {
+) -> Result<Evidence, Reason> {
+    let overflow = || Reason::AmountOverflow { token };
     let mut cited = BTreeSet::new();
-    let mut record = SettlementRecord::default();
+    let Evidence { mut settlements, mut record } = Evidence::default();
     let of_here = (0u64..).zip(shown.citations).map(|(index, citation)| {
         let (outcome, time) = citation.prove(index, context, changes)?;
         Ok((index, Cited { place: Place::Here, outcome, time }))
@@ -194,24 +217,26 @@ pub fn settlement_record(
         .map(|(index, bytes)| Ok((index, cited_there(bytes, index, shown.networks, changes)?)));
     for proven in of_here.chain(of_there) {
         let (citation_index, found) = proven?;
-        let mut settlements = settlements_of(&found, supplier, changes).peekable();
-        if settlements.peek().is_none() {
+        let mut movements = settlements_of(&found, supplier, changes).peekable();
+        if movements.peek().is_none() {
             return Err(Reason::CitationNotTheSuppliers { citation_index, supplier });
         }
-        let mut in_token = settlements.filter(|movement| found.place.token_here(movement.token) == Some(token));
-        record.sum = in_token
-            .try_fold(record.sum, |sum, movement| sum.checked_add(movement.amount))
-            .ok_or(Reason::AmountOverflow { token })?;
-        let ledger = match found.place {
-            Place::Here => context.chain_id,
-            Place::There(id, _) => id,
+        let mut in_token = movements.filter(|movement| found.place.token_here(movement.token) == Some(token));
+        let paid = in_token.try_fold(Amount::ZERO, |sum, movement| sum.checked_add(movement.amount));
+        let paid = paid.ok_or_else(overflow)?;
+        record.sum = record.sum.checked_add(paid).ok_or_else(overflow)?;
+        let network = match found.place {
+            Place::Here => None,
+            Place::There(id, _) => Some(id),
         };
-        if !cited.insert((ledger, found.outcome.transaction_id)) {
+        let (transaction, settled_at) = (found.outcome.transaction_id, found.time);
+        if !cited.insert((network, transaction)) {
             return Err(Reason::CitationRepeated { citation_index });
         }
-        record.take_up(found.time, late_days(&found, supplier, changes));
+        record.take_up(settled_at, late_days(&found, supplier, changes));
+        settlements.push(Settlement { network, transaction, paid, settled_at });
     }
-    Ok(record)
+    Ok(Evidence { settlements, record })
 }
 
 /// By how many days begun the latest of the supplier's invoices that it paid was late.

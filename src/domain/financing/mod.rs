@@ -48,7 +48,7 @@ pub use application::{Application, DryRun, Offer, financeable};
 pub use assessment::{Condition, Exposure, Proposal, assess};
 pub use book::{BookLine, Outstanding, outstanding};
 pub use capital::{AttestLenderCapital, CapitalFigures, LenderCapital, LenderKind};
-pub use citation::{Citation, SettlementRecord, Shown, settlement_record};
+pub use citation::{Citation, Evidence, Settlement, SettlementRecord, Shown, settlement_record};
 pub use collection::{DeclareDefault, RecordRecovery, WriteOffLoan};
 pub use credit_note::IssueCreditNote;
 pub use loan::{Loan, LoanState, LoanStep, LoanTerms, Owed, age_loan, loan};

@@ -2,8 +2,8 @@
 
 use super::ageing::Bucket;
 use super::application::{Application, Offer};
-use super::citation::{Citation, Shown, settlement_record};
-use super::loan::{Loan, ages_at};
+use super::citation::{Citation, Settlement, Shown, settlement_record};
+use super::loan::{Loan, LoanTerms, ages_at};
 use super::networks::check_foreign_receipt;
 use super::programme::Programme;
 use super::purposes;
@@ -13,11 +13,14 @@ use crate::ledger::limits::{CITATIONS_MAX, FOREIGN_RECEIPTS_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{Changes, Context, Effect, Reason};
 use crate::primitives::ids::ObjectKind;
-use crate::primitives::{Amount, ObjectId};
+use crate::primitives::{Amount, Hash, ObjectId};
 use bytes::Bytes;
 
 /// The name of the effect that each lender's part of an advance leaves, by which citations tell a loan from a settlement.
 pub(super) const SHARE_DISBURSED: &str = "financing.share_disbursed";
+
+/// The name of the effect that each cited settlement leaves.
+const SETTLEMENT_CITED: &str = "financing.settlement_cited";
 
 /// Asks for a loan under a programme, secured by a confirmed receivable. The sender is the receivable's owner.
 ///
@@ -106,9 +109,26 @@ impl RequestFinancing {
     }
 }
 
+/// Records what the loan was granted on the showing of, so that it leads from the loan to the proof of each settlement.
+fn report_evidence(id: ObjectId, terms: &LoanTerms, settlements: &[Settlement], changes: &mut Changes<'_>) {
+    for settlement in settlements {
+        let cited = Effect::new(SETTLEMENT_CITED)
+            .with("loan", id)
+            .with("borrower", terms.borrower)
+            .with("token", terms.token)
+            .with("amount", settlement.paid)
+            .with("settled_at", settlement.settled_at);
+        let transaction = settlement.transaction.0;
+        changes.record(match settlement.network {
+            None => cited.with("settlement", ObjectId(transaction)),
+            Some(network) => cited.with("network", Hash(network.0)).with("foreign_transaction", Hash(transaction)),
+        });
+    }
+}
+
 /// Pays the advance, each lender its part, and secures it by the receivable: all legs or none.
 fn disburse(id: ObjectId, application: Application, offer: Offer, changes: &mut Changes<'_>) -> Result<(), Reason> {
-    let Application { receivable: mut found, programme, shipment, .. } = application;
+    let Application { receivable: mut found, programme, shipment, settlements, .. } = application;
     let Offer { terms, interest, legs, .. } = offer;
     let overflow = Reason::AmountOverflow { token: terms.token };
     let claim = interest.and_then(|interest| interest.checked_add(terms.advance)?.checked_add(terms.fee));
@@ -126,6 +146,7 @@ fn disburse(id: ObjectId, application: Application, offer: Offer, changes: &mut 
                 .with("amount", leg.lent),
         );
     }
+    report_evidence(id, &terms, &settlements, changes);
     let ages_at = ages_at(Bucket::Current, terms.due_on, &programme.terms.calendar);
     let loan = Loan::disbursed(terms, legs, ages_at);
     loan.keep(id, changes)?;

@@ -13,6 +13,7 @@ use super::capital::{LenderCapital, LenderKind};
 use super::interest::BPS;
 use super::rules::{Parameter, ParameterValue, in_force};
 use crate::ledger::{Changes, Reason};
+use crate::primitives::amount::percent;
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{AccountId, Amount, BlockTime, TokenId};
 
@@ -62,12 +63,21 @@ impl Standing {
         }
         let found = match (self.parameter, self.figure) {
             (_, None) => format!("{} is not attested", self.lender),
-            (Parameter::AllInCostMax | Parameter::OwnShareMin, Some(figure)) => figure.to_string(),
-            (_, Some(figure)) => format!("{figure} of {}", self.lender),
+            (Parameter::AllInCostMax | Parameter::OwnShareMin, Some(figure)) => self.told(figure),
+            (_, Some(figure)) => format!("{} of {}", self.told(figure), self.lender),
         };
         let bound = if self.parameter.is_minimum() { "at least" } else { "at most" };
-        let required = format!("{} {bound}", self.rule.value);
-        Some(Condition { name: self.parameter.name(), found, required, law: self.rule.law.clone() })
+        let required = format!("{} {bound}", self.told(self.rule.value));
+        Some(Condition { name: self.parameter.name(), found, required, law: self.rule.law.clone(), amounts: None })
+    }
+
+    /// A figure as people read it.
+    fn told(&self, figure: u64) -> String {
+        match self.parameter {
+            Parameter::CapitalAttestationAgeMax => format!("{figure} days"),
+            _ if figure == u64::MAX => "beyond every limit".to_owned(),
+            _ => percent(figure),
+        }
     }
 
     /// Whether a smaller advance might keep it.

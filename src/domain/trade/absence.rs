@@ -48,7 +48,7 @@ impl CertifyAbsence {
         let pair = legal_entities_of(changes, self.supplier, self.buyer)?;
         let key = changes.read::<FingerprintKey>(&pair);
         let missing = Reason::FingerprintKeyNotCommitted { supplier: self.supplier, buyer: self.buyer };
-        let FingerprintKey { commitment: key_commitment, committed_at } = key.ok_or(missing)?;
+        let FingerprintKey { commitment: key_commitment, committed_at, .. } = key.ok_or(missing)?;
         if key_commitment != self.key_commitment {
             return Err(Reason::FingerprintKeyMismatch { key_commitment: self.key_commitment });
         }

@@ -112,7 +112,7 @@ impl IssueCreditNote {
         }
         let (state_before, outstanding_before) = (found.state(), found.outstanding());
         found.credit(id, self.amount, context.now)?;
-        changes.put(&registered, &RegisteredDocument { object: id });
+        RegisteredDocument { object: id }.register(&registered, changes);
         uninvoice(changes, found.order, self.amount);
         found.keep(id, changes);
         let mut credited = Effect::new("trade.invoice_credited")

@@ -83,7 +83,7 @@ impl RegisterInvoice {
             let OrderTerms { confirmation_days, silence, .. } = self.under_order(order, supplier, changes)?;
             receivable.begin_term(confirmation_days, silence, now)?;
         }
-        changes.put(&registered, &RegisteredDocument { object: id });
+        RegisteredDocument { object: id }.register(&registered, changes);
         near_duplicates::count(changes, &likeness);
         receivable.keep(id, changes);
         self.report(id, &receivable, changes);

@@ -58,7 +58,7 @@ impl PlaceOrder {
             return Err(Reason::AlreadyExists { object: id });
         }
         let placed = Order::placed((buyer, supplier), self.token, fingerprint, self.terms, context.now);
-        changes.put(&registered, &RegisteredDocument { object: id });
+        RegisteredDocument { object: id }.register(&registered, changes);
         changes.put(&id, &placed);
         let mut placing = Effect::new("trade.order_placed")
             .with("order", id)
@@ -261,7 +261,7 @@ impl CancelOrder {
             return Err(Reason::OrderInvoiced { order: id, invoiced: found.invoiced() });
         }
         let pair = legal_entities_of(changes, found.supplier, found.buyer)?;
-        changes.delete::<RegisteredDocument>(&(pair, (DocumentKind::Order, found.fingerprint)));
+        RegisteredDocument::withdraw(&(pair, (DocumentKind::Order, found.fingerprint)), changes);
         changes.put(&id, &found);
         changes.record(
             Effect::new("trade.order_cancelled")

@@ -458,7 +458,8 @@ impl Receivable {
     /// # Errors
     /// `RECEIVABLE_ALREADY_FINANCED`, `RECEIVABLE_NOT_CONFIRMED`, `RECEIVABLE_NOT_OPEN`.
     pub fn pledgeable(&self, id: ObjectId) -> Result<(), Reason> {
-        if self.pledge.is_some() {
+        // The pledge of one that is settled is kept, for whoever asks what it was; no loan has it any more.
+        if self.state == ReceivableState::Financed {
             return Err(Reason::ReceivableAlreadyFinanced { receivable: id });
         }
         if self.state.is_open() && self.confirmed.is_none() {

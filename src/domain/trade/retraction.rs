@@ -89,7 +89,7 @@ fn retract(
     let pair = legal_entities_of(changes, found.supplier, found.buyer)?;
     let token = tokens::known(changes, found.token)?;
     near_duplicates::discount(changes, &near_duplicates::likeness(&pair, &token, found.amount, found.issued_on));
-    changes.delete::<RegisteredDocument>(&(pair, (DocumentKind::Invoice, found.fingerprint)));
+    RegisteredDocument::withdraw(&(pair, (DocumentKind::Invoice, found.fingerprint)), changes);
     uninvoice(changes, found.order, outstanding);
     found.keep(id, changes);
     changes.record(

@@ -1,7 +1,7 @@
 //! Recording what happens to the goods of an order, and declaring a record wrong.
 //!
-//! A party to the order appoints its carriers and warehouses; each records at read points of its own. That keeps strangers
-//! from contradicting an event before it arrives. Whether an event is true only its carrier knows, and signs for; whoever
+//! A party to the order appoints its carriers and warehouses; each records at read points of its own, and under its own name, so
+//! that none takes another's event from it. That keeps strangers from contradicting an event before it arrives. Whether an event is true only its carrier knows, and signs for; whoever
 //! relies on one looks at whose it is.
 //!
 //! # Deliberately absent
@@ -11,7 +11,7 @@
 use super::order::order;
 use super::read_point::read_point_of;
 use super::shipment_event::{
-    BusinessStep, ErrorGround, EventAction, EventError, EventKind, ShipmentEvent, recorded_events,
+    BusinessStep, ErrorGround, EventAction, EventError, EventKind, ShipmentEvent, record_by_another, recorded_events,
 };
 use crate::ledger::context::{open_account, require_role};
 use crate::ledger::limits::{EVENT_AHEAD_MS_MAX, EVENTS_PER_ORDER_MAX};
@@ -121,7 +121,7 @@ impl RecordShipmentEvent {
         if event_time < placed_at {
             return Err(Reason::EventBeforeOrder { event_time, placed_at });
         }
-        if changes.has::<ShipmentEvent>(&(id, event_hash)) {
+        if changes.has::<ShipmentEvent>(&(id, (event_hash, carrier))) {
             return Err(Reason::EventAlreadyRecorded { order: id, event_hash });
         }
         let event = self.event(carrier, context.now);
@@ -134,7 +134,7 @@ impl RecordShipmentEvent {
                 return Err(Reason::EventContradicted { event_hash: other.event_hash, rule });
             }
         }
-        changes.put(&(id, event_hash), &event);
+        event.keep(id, changes);
         self.report(&event, (found.buyer, found.supplier), changes);
         Ok(())
     }
@@ -210,18 +210,18 @@ impl DeclareEventError {
         let (id, carrier, event_hash) = (self.order, context.sender, self.event_hash);
         context.signed_in_role(changes, carrier, Role::Carrier)?;
         let found = order(changes, id)?;
-        let event: Option<ShipmentEvent> = changes.read(&(id, event_hash));
-        let mut event = event.ok_or(Reason::UnknownEvent { order: id, event_hash })?;
-        if event.carrier != carrier {
-            return Err(Reason::NotTheCarrier { event_hash, carrier: event.carrier });
-        }
+        let own: Option<ShipmentEvent> = changes.read(&(id, (event_hash, carrier)));
+        let mut event = own.ok_or_else(|| match record_by_another(changes, id, event_hash) {
+            Some(ShipmentEvent { carrier, .. }) => Reason::NotTheCarrier { event_hash, carrier },
+            None => Reason::UnknownEvent { order: id, event_hash },
+        })?;
         if !event.counts() {
             return Err(Reason::EventDeclaredWrong { event_hash });
         }
         require_past(self.declared_at, context.now)?;
         let Self { ground, declared_at, corrective_event, .. } = *self;
         event.error = Some(EventError { ground, declared_at, corrective_event });
-        changes.put(&(id, event_hash), &event);
+        event.keep(id, changes);
         let mut declared = Effect::new("trade.event_error_declared")
             .with("order", id)
             .with("buyer", found.buyer)

@@ -1,11 +1,19 @@
 //! Events of shipments: what happened to the goods of an order, by EPCIS 2.0 and the words of CBV 2.0.
 //!
-//! The event stays with its parties. Here are its canonical hash (CBV 2.0, section 8.9), under which it exists once for an
-//! order, a hash of what it is about, and the facts that rules read.
+//! The event stays with its parties. Here are its canonical hash (CBV 2.0, section 8.9), a hash of what it is about, and the
+//! facts that rules read.
+//!
+//! # Whose an event is
+//! A carrier records an event of an order once, and what another carrier recorded under the same hash is that one's own record: a
+//! hash is of content alone, and whoever sees it could otherwise take it first and shut the rightful carrier out for good. So the
+//! facts that a record states count for its carrier only. Two records of one hash tell of one event: they contradict each other
+//! in nothing, and are evidence of one invoice together.
 //!
 //! # Which events contradict each other
 //! Events arrive in any order, hours or days late; what counts is when they happened. Two events of one order that are about
 //! the same objects contradict each other if one of these holds, and the one that comes second is declined:
+//!
+//! Events of one hash do not: they are the same, at read points that each carrier has salted for itself.
 //!
 //! | rule | what |
 //! |---|---|
@@ -33,11 +41,13 @@
 //!
 //! # Deliberately absent
 //! The objects: the ledger cannot see that two events are about things that overlap, only that they are about the same.
+//! A judge between carriers: whoever a party appoints can contradict another's event by one of its own, and then signs for it.
 
 use crate::ledger::limits::EVENTS_PER_ORDER_MAX;
 use crate::ledger::{Changes, Column, Entry, View};
 use crate::primitives::{AccountId, BlockTime, Decode as _, Encode as _, Hash, ObjectId};
 use crate::{codec_struct, codec_tag};
+use std::collections::BTreeSet;
 
 /// What kind of event, by EPCIS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,8 +220,8 @@ codec_struct!(ShipmentEvent {
 
 impl Entry for ShipmentEvent {
     const COLUMN: Column = Column::ShipmentEvents;
-    /// The order, and the event's hash.
-    type Key = (ObjectId, Hash);
+    /// The order, and of its events the hash and who recorded it.
+    type Key = (ObjectId, (Hash, AccountId));
 }
 
 impl ShipmentEvent {
@@ -221,15 +231,21 @@ impl ShipmentEvent {
     }
 
     /// Makes it the evidence of an invoice, and of no other.
-    pub fn serve(self, order: ObjectId, invoice: ObjectId, changes: &mut Changes<'_>) {
+    pub fn serve(mut self, order: ObjectId, invoice: ObjectId, changes: &mut Changes<'_>) {
         if self.serves.is_none() {
-            changes.put(&(order, self.event_hash), &Self { serves: Some(invoice), ..self });
+            self.serves = Some(invoice);
+            self.keep(order, changes);
         }
+    }
+
+    /// Writes it.
+    pub(super) fn keep(&self, order: ObjectId, changes: &mut Changes<'_>) {
+        changes.put(&(order, (self.event_hash, self.carrier)), self);
     }
 
     /// The rule by which the two cannot both be true, if there is one.
     pub(super) fn contradicts(&self, other: &Self) -> Option<&'static str> {
-        if self.objects_hash != other.objects_hash {
+        if self.objects_hash != other.objects_hash || self.event_hash == other.event_hash {
             return None;
         }
         let (same_time, same_place) = (self.event_time == other.event_time, self.read_point == other.read_point);
@@ -266,22 +282,40 @@ pub fn recorded_events(view: &dyn View, order: ObjectId) -> Vec<ShipmentEvent> {
         .collect()
 }
 
-/// The last event of a step on an order that an invoice can be financed on: that counts, and serves no other invoice. `others` is
-/// whether one counts that does.
+/// A record of an event by whoever made it, if anybody did.
+pub(super) fn record_by_another(view: &dyn View, order: ObjectId, event_hash: Hash) -> Option<ShipmentEvent> {
+    let prefix = (order, event_hash).to_bytes();
+    let (key, value) = view.scan(ShipmentEvent::COLUMN, &prefix, 1).into_iter().next()?;
+    if !key.starts_with(&prefix) {
+        return None;
+    }
+    let read = ShipmentEvent::from_bytes(&value);
+    read.map_err(|_| view.note_corruption(ShipmentEvent::COLUMN, &key)).ok()
+}
+
+/// The last event of a step on an order that an invoice can be financed on: that counts, and serves no other invoice, by whoever
+/// recorded it. The flag is whether one counts that does.
 pub fn evidence(
     view: &dyn View,
     order: ObjectId,
     step: BusinessStep,
     invoice: ObjectId,
 ) -> (Option<ShipmentEvent>, bool) {
-    let of_step = events_of_order(view, order).into_iter().filter(|event| event.step == step);
-    let (free, others): (Vec<_>, Vec<_>) = of_step.partition(|event| event.serves.is_none_or(|of| of == invoice));
+    let events = recorded_events(view, order);
+    let for_another = |event: &&ShipmentEvent| event.serves.is_some_and(|of| of != invoice);
+    let spent: BTreeSet<Hash> = events.iter().filter(for_another).map(|event| event.event_hash).collect();
+    let of_step = in_their_order(events).into_iter().filter(|event| event.step == step);
+    let (others, free): (Vec<_>, Vec<_>) = of_step.partition(|event| spent.contains(&event.event_hash));
     (free.into_iter().next_back(), !others.is_empty())
 }
 
 /// The events of an order that count, in the order in which they happened.
 pub fn events_of_order(view: &dyn View, order: ObjectId) -> Vec<ShipmentEvent> {
-    let mut events: Vec<_> = recorded_events(view, order).into_iter().filter(ShipmentEvent::counts).collect();
-    events.sort_by_key(|event| (event.event_time, event.event_hash));
+    in_their_order(recorded_events(view, order))
+}
+
+fn in_their_order(mut events: Vec<ShipmentEvent>) -> Vec<ShipmentEvent> {
+    events.retain(ShipmentEvent::counts);
+    events.sort_by_key(|event| (event.event_time, event.event_hash, event.carrier));
     events
 }

@@ -129,5 +129,6 @@ pub async fn ship_and_borrow(
     let sentence = "the supplier cites the three receipts: approved, paid and secured in one transaction";
     let loan = lending::borrow(stage, ("supplier", "request-financing"), sentence, request).await?;
     lending::tell_time(stage, shipped.elapsed());
+    lending::tell_loan(stage, loan).await?;
     Ok(loan)
 }

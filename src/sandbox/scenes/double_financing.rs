@@ -41,6 +41,7 @@ pub async fn play(stage: &mut Stage<'_>, invoice: &Document<UblInvoice>) -> Resu
     let sentence = format!("the supplier asks the financier for {}, and has it", stage.money(advance, token));
     let request = requesting((receivable, first), advance, Vec::new());
     let loan = lending::borrow(stage, ("supplier", "request-financing"), &sentence, request.clone()).await?;
+    lending::tell_loan(stage, loan).await?;
     stage.note_state("financed", "invoice", receivable, Some(loan)).await?;
     let (who, sentence) = (("supplier", "finance-again"), "the supplier asks the financier again");
     lending::borrow_in_vain(stage, who, sentence, request, "RECEIVABLE_ALREADY_FINANCED").await?;

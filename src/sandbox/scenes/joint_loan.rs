@@ -45,6 +45,7 @@ pub async fn play(stage: &mut Stage<'_>, invoice: &Document<UblInvoice>) -> Resu
     let sentence = format!("the supplier asks for {}: both lend, or neither", stage.money(advance, token));
     let request = requesting((receivable, programme), advance, Vec::new());
     let loan = lending::borrow(stage, ("supplier", "request-financing"), &sentence, request).await?;
+    lending::tell_loan(stage, loan).await?;
     for leg in legs(stage, loan).await? {
         stage.tell(&format!("{} lends {}.", name(stage, &leg)?, stage.money(Amount::new(leg.lent), token)));
     }

@@ -8,13 +8,13 @@ use super::lending::{self, plain_terms, requesting};
 use super::market::{self, units};
 use super::trade::{self, Trade};
 use crate::client::lineage::LineageStep;
-use crate::client::operations;
 use crate::client::ubl::UblInvoice;
+use crate::client::{Settled, operations};
 use crate::ledger::receipt::Subject;
 use crate::primitives::{Amount, Day, ObjectId};
 use crate::sandbox::SandboxError;
 use crate::sandbox::documents::Document;
-use crate::sandbox::stage::{Stage, bucket_name, owed};
+use crate::sandbox::stage::{Stage, amount_of, bucket_name, owed};
 use crate::wire::pb::financing::LoanBucket;
 
 /// On how many days late the story looks, and how late the loan is then.
@@ -40,6 +40,7 @@ pub async fn play(stage: &mut Stage<'_>, invoice: &Document<UblInvoice>) -> Resu
     let sentence = format!("the supplier asks for {}, and has it", stage.money(advance, token));
     let request = requesting((receivable, programme), advance, Vec::new());
     let loan = lending::borrow(stage, ("supplier", "request-financing"), &sentence, request).await?;
+    lending::tell_loan(stage, loan).await?;
     stage.note_state("financed", "invoice", receivable, Some(loan)).await?;
 
     let due_on = stage.loan(loan).await?.due_on;
@@ -55,11 +56,12 @@ pub async fn play(stage: &mut Stage<'_>, invoice: &Document<UblInvoice>) -> Resu
     }
 
     stage.chapter("What the lender makes of it");
-    give_up(stage, &trade, receivable, loan).await?;
+    let (written_off, recovered) = give_up(stage, &trade, receivable, loan).await?;
     stage.chapter("The buyer pays after all");
-    lending::pay_invoice(stage, "pay-invoice", &trade, (receivable, trade.amount)).await?;
+    let paid = lending::pay_invoice(stage, "pay-invoice", &trade, (receivable, trade.amount)).await?;
     stage.note_state("paid by the buyer", "invoice", receivable, Some(loan)).await?;
     tell_recovery(stage, &trade, loan).await?;
+    require_parts(stage, &trade, &written_off, [&recovered, &paid])?;
     lending::prove_lineage(stage, loan).await
 }
 
@@ -95,9 +97,9 @@ async fn wait_until(
         aged.ok_or_else(|| SandboxError::Internal("the loan's history tells no ageing".to_owned()))?;
     let token = found.token_id.parse().map_err(|_| SandboxError::Internal("a loan's token has no name".to_owned()))?;
     let money = |amount: u64| stage.money(Amount::new(amount), token);
-    stage.output.note(&format!(
-        "  {day}, {} late: block {height} has the event {event}, which nobody sent; the loan is {}.",
-        days(days_late),
+    stage.output.note(&format!("  {day}, {} late", days(days_late)));
+    stage.tell(&format!(
+        "Block {height} has the event {event}, which nobody sent: the loan is {}.",
         bucket_name(bucket)
     ));
     stage.tell(&format!(
@@ -116,17 +118,47 @@ async fn give_up(
     trade: &Trade,
     receivable: ObjectId,
     loan: ObjectId,
-) -> Result<(), SandboxError> {
+) -> Result<(Settled, Settled), SandboxError> {
     let sentence = "the financier declares the default";
     stage.apply("financier", "declare-default", sentence, operations::declare_default(loan)).await?;
     stage.note_state("default declared", "invoice", receivable, Some(loan)).await?;
     let sentence = "the financier writes the loan off: what is owed stays owed, and bears no more interest";
-    stage.apply("financier", "write-off", sentence, operations::write_off_loan(loan)).await?;
+    let written_off = stage.apply("financier", "write-off", sentence, operations::write_off_loan(loan)).await?;
+    let of_it = lending::parts(stage, trade, &written_off, "financing.loan_written_off")?;
+    stage.tell(&format!("Written off: {of_it}."));
     stage.note_state("written off", "invoice", receivable, Some(loan)).await?;
     let amount = units(stage, trade.token, 5_000);
     let sentence = format!("the financier records what came in elsewhere, {}", stage.money(amount, trade.token));
-    stage.apply("financier", "record-recovery", &sentence, operations::record_recovery(loan, amount)).await?;
-    stage.note_state("recovered in part", "invoice", receivable, Some(loan)).await
+    let operation = operations::record_recovery(loan, amount);
+    let recovered = stage.apply("financier", "record-recovery", &sentence, operation).await?;
+    let of_it = lending::parts(stage, trade, &recovered, "financing.loan_repaid")?;
+    stage.tell(&format!("It is {of_it}: of what was written off the principal comes first."));
+    stage.note_state("recovered in part", "invoice", receivable, Some(loan)).await?;
+    Ok((written_off, recovered))
+}
+
+/// Holds what came in to what was written off, each part by itself: a fee stays a fee to the end, and interest is interest.
+fn require_parts(
+    stage: &Stage<'_>,
+    trade: &Trade,
+    written_off: &Settled,
+    came_in: [&Settled; 2],
+) -> Result<(), SandboxError> {
+    let mut told = Vec::new();
+    for part in ["principal", "fee", "interest"] {
+        let mut sum = Amount::ZERO;
+        for settled in came_in {
+            sum = sum.checked_add(amount_of(settled, "financing.loan_repaid", part)?).ok_or_else(market::overflow)?;
+        }
+        let lost = amount_of(written_off, "financing.loan_written_off", part)?;
+        if sum != lost {
+            let [expected, found] = [lost, sum].map(|amount| format!("{part} of {}", stage.money(amount, trade.token)));
+            return Err(SandboxError::Unexpected { step: "pay-invoice".to_owned(), expected, found });
+        }
+        told.push(format!("{part} {}", stage.money(sum, trade.token)));
+    }
+    stage.tell(&format!("Part by part that is what came in: {}.", told.join(", ")));
+    Ok(())
 }
 
 async fn tell_recovery(stage: &Stage<'_>, trade: &Trade, loan: ObjectId) -> Result<(), SandboxError> {

@@ -1,13 +1,17 @@
 //! How a receivable becomes money in these stories: a programme that is published, a request that its rules grant, the buyer's
 //! payment that reaches the lenders first, and the proof of where a loan comes from.
 
+use super::market;
 use super::trade::Trade;
 use crate::client::Settled;
 use crate::client::operations::{self, Citation, NewFinancingRequest, NewProgramme, Operation};
+use crate::primitives::amount::percent;
 use crate::primitives::{Amount, ObjectId};
 use crate::sandbox::SandboxError;
 use crate::sandbox::cast;
+use crate::sandbox::report::counted;
 use crate::sandbox::stage::{Stage, amount_of, effects};
+use crate::wire::pb::financing::EvidenceRequired;
 use std::time::Duration;
 
 /// A programme's plainest terms: up to 90 % of what is outstanding, for a year at most, at 8 % and, once it is late, 12 %, with
@@ -46,7 +50,73 @@ pub fn plain_terms(name: &str, trade: &Trade) -> NewProgramme {
 pub async fn publish(stage: &mut Stage<'_>, who: &str, terms: NewProgramme) -> Result<ObjectId, SandboxError> {
     let sentence = format!("the {who} publishes a programme: who meets its terms is financed at once");
     let step = if who == "financier" { "publish-programme".to_owned() } else { format!("publish-programme-{who}") };
-    stage.create(who, &step, &sentence, operations::publish_programme(terms)).await
+    let programme = stage.create(who, &step, &sentence, operations::publish_programme(terms)).await?;
+    tell_terms(stage, programme).await?;
+    Ok(programme)
+}
+
+/// Tells a programme's terms, as the node has them.
+async fn tell_terms(stage: &Stage<'_>, programme: ObjectId) -> Result<(), SandboxError> {
+    let terms = stage.reading_as("observer")?.programme(programme).await?.terms.unwrap_or_default();
+    let (pricing, limits) = (terms.pricing.unwrap_or_default(), terms.limits.unwrap_or_default());
+    let token = market::token(&terms.token_id)?;
+    stage.tell(&format!(
+        "Price: {} a year, {} once it is late, a fee of {}; {} recourse to the borrower.",
+        percent(pricing.rate_bps.into()),
+        percent(pricing.late_rate_bps.into()),
+        percent(pricing.fee_bps.into()),
+        if terms.recourse { "with" } else { "without" }
+    ));
+    stage.tell(&format!(
+        "Advance: up to {} of what is outstanding, for up to {} days, {} in all.",
+        percent(terms.advance_rate_bps.into()),
+        terms.tenor_days_max,
+        stage.money(Amount::new(limits.total), token)
+    ));
+    stage.tell(&format!("Evidence: {}.", evidence(&terms.evidence.unwrap_or_default())));
+    Ok(())
+}
+
+/// What a programme asks to be shown.
+fn evidence(required: &EvidenceRequired) -> String {
+    let mut asked = Vec::new();
+    if required.buyer_confirmed {
+        asked.push("the buyer's confirmation".to_owned());
+    }
+    if required.order_agreed {
+        asked.push("an agreed order".to_owned());
+    }
+    if required.shipment_step != 0 {
+        let step = required.shipment_step().as_str_name().trim_start_matches("BUSINESS_STEP_").to_lowercase();
+        asked.push(format!("{step} recorded by a carrier"));
+    }
+    match required.settlements_min {
+        0 => {}
+        count => asked.push(counted(count as usize, "settlement receipt")),
+    }
+    if asked.is_empty() { "none".to_owned() } else { asked.join(", ") }
+}
+
+/// Tells what a loan comes to beside the receivable that secures it, as the nodes have both.
+///
+/// # Errors
+/// No node answers.
+pub async fn tell_loan(stage: &Stage<'_>, loan: ObjectId) -> Result<(), SandboxError> {
+    let found = stage.loan(loan).await?;
+    let token = market::token(&found.token_id)?;
+    let receivable = ObjectId::from_slice(&found.receivable_id)
+        .ok_or_else(|| SandboxError::Internal("a receivable's id is not 32 bytes".to_owned()))?;
+    let receivable = stage.reading_as("observer")?.receivable(receivable).await?;
+    let money = |amount: u64| stage.money(Amount::new(amount), token);
+    let share_bps = Amount::new(found.advance).scale_down(10_000, receivable.amount).unwrap_or_default();
+    stage.tell(&format!(
+        "Lent: {} on a receivable of {}, {} of it.",
+        money(found.advance),
+        money(receivable.amount),
+        percent(share_bps.minor_units())
+    ));
+    stage.tell(&format!("Due on {}, at {} a year, all in.", found.due_on, percent(found.all_in_cost_bps.into())));
+    Ok(())
 }
 
 /// What asks for a loan.
@@ -111,20 +181,29 @@ pub async fn pay_invoice(
 fn tell_division(stage: &Stage<'_>, trade: &Trade, settled: &Settled) -> Result<(), SandboxError> {
     let money = |amount: Amount| stage.money(amount, trade.token);
     if effects(settled, "financing.loan_repaid").next().is_some() {
-        let of = |field: &str| amount_of(settled, "financing.loan_repaid", field);
-        stage.tell(&format!(
-            "The lenders first: {}, of which fee {}, interest {}, principal {}.",
-            money(of("amount")?),
-            money(of("fee")?),
-            money(of("interest")?),
-            money(of("principal")?)
-        ));
+        let told = parts(stage, trade, settled, "financing.loan_repaid")?;
+        let amount = money(amount_of(settled, "financing.loan_repaid", "amount")?);
+        stage.tell(&format!("The lenders first: {amount}, of which {told}."));
     }
     let to_owner = amount_of(settled, "financing.invoice_paid", "to_owner")?;
     if !to_owner.is_zero() {
         stage.tell(&format!("What is left reaches the receivable's owner: {}.", money(to_owner)));
     }
     Ok(())
+}
+
+/// Of an effect on a loan, what is principal, what fee and what interest. Each is counted apart from the loan's first day to its last.
+///
+/// # Errors
+/// The receipt does not tell.
+pub fn parts(
+    stage: &Stage<'_>,
+    trade: &Trade,
+    settled: &Settled,
+    effect: &'static str,
+) -> Result<String, SandboxError> {
+    let of = |field: &str| amount_of(settled, effect, field).map(|amount| stage.money(amount, trade.token));
+    Ok(format!("principal {}, fee {}, interest {}", of("principal")?, of("fee")?, of("interest")?))
 }
 
 /// Reads where a loan comes from, verifies every step of it offline, and keeps it as a file.
@@ -138,11 +217,13 @@ pub async fn prove_lineage(stage: &Stage<'_>, loan: ObjectId) -> Result<(), Sand
     stage.tell("Where the loan comes from, as the node tells it and the receipts prove it:");
     for step in &lineage.steps {
         let of = if step.relation.is_empty() { "loan" } else { &step.relation };
-        stage.tell(&format!("  block {:>4}  {of:<12} {}", step.height, step.events.join(", ")));
+        stage.tell(&format!("  block {:>4}  {of:<12} {}", step.height, step.summary()));
     }
     let path = stage.directory.receipt(stage.height().await?, "lineage");
     lineage.write(&path).map_err(internal)?;
-    stage.tell(&format!("{} steps proven offline; kept in {}", lineage.steps.len(), path.display()));
+    let steps = counted(lineage.steps.len(), "step");
+    stage.tell(&format!("{steps} proven offline, each with its receipt and its block's reserves."));
+    stage.tell(&format!("Kept in {}", path.display()));
     Ok(())
 }
 

@@ -161,10 +161,15 @@ pub async fn trade_token(
     Ok((id, Amount::new(amount)))
 }
 
-async fn create_token(stage: &mut Stage<'_>, currency: &str) -> Result<(TokenId, u32), SandboxError> {
-    let id = token(&format!("{currency}X"))?;
+/// What a token for a currency is called, and how many decimals it has: the currency's own.
+pub fn new_token(currency: &str) -> (String, u32) {
     let exponent = iso_currency::Currency::from_code(currency).and_then(|currency| currency.exponent());
-    let scale = u32::from(exponent.unwrap_or(2));
+    (format!("{currency}X"), u32::from(exponent.unwrap_or(2)))
+}
+
+async fn create_token(stage: &mut Stage<'_>, currency: &str) -> Result<(TokenId, u32), SandboxError> {
+    let (id, scale) = new_token(currency);
+    let id = token(&id)?;
     let terms = NewToken {
         token: id,
         currency: currency.to_owned(),
@@ -202,7 +207,15 @@ async fn attest(stage: &mut Stage<'_>, token: TokenId, trade_amount: Amount) -> 
     let attestation = operations::attest_reserves(token, as_of_ms, &assets);
     let step = format!("attest-{}", token.as_str().to_lowercase());
     let sentence = format!("the custodian attests the reserves of {token}: cash, deposits, public debt less 2 %");
-    stage.apply("custodian", &step, &sentence, attestation).await.map(drop)
+    stage.apply("custodian", &step, &sentence, attestation).await?;
+    let found = stage.client().token(token).await?;
+    let money = |amount: u64| stage.money(Amount::new(amount), token);
+    stage.tell(&format!(
+        "Counted as reserves: {}; in circulation: {}.",
+        money(found.reserves_counted),
+        money(found.circulation)
+    ));
+    Ok(())
 }
 
 /// Issues to both banks, by two people of the issuer.

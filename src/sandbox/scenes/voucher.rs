@@ -50,6 +50,7 @@ pub async fn play(stage: &mut Stage<'_>, invoice: &Document<UblInvoice>) -> Resu
         let step = format!("finance-{}", voucher.holder);
         let request = requesting((voucher.id, programme), advance, Vec::new());
         let loan = lending::borrow(stage, (voucher.holder, &step), &sentence, request).await?;
+        lending::tell_loan(stage, loan).await?;
         let which = format!("part of {}", voucher.holder);
         stage.note_state("financed", &which, voucher.id, Some(loan)).await?;
         loans.push(loan);

@@ -226,5 +226,5 @@ fn no_rate_finances_above_the_worth() {
     let declined = ask(&mut desk, receivable, "2027-02-05");
     assert_eq!(name_of(declined), "PROGRAMME_CONDITIONS_NOT_MET");
     let declined = conditions_of(ask(&mut desk, receivable, "2027-02-05"));
-    assert_eq!(declined, "claim: 20959, must be 20000 at most");
+    assert_eq!(declined, "claim: 209.59 HKDX, must be 200.00 HKDX at most");
 }

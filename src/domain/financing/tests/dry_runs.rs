@@ -120,8 +120,9 @@ fn all_that_stands_against_it_is_named_with_figure_limit_and_law() {
         ]
     );
     let cost = &found.against[3];
-    let figure = found.offer.terms.all_in_cost_bps.to_string();
-    assert_eq!((&cost.found, cost.required.as_str()), (&figure, "2400 at most"));
+    let bps = found.offer.terms.all_in_cost_bps;
+    let figure = format!("{}.{:02} %", bps / 100, bps % 100);
+    assert_eq!((&cost.found, cost.required.as_str()), (&figure, "24.00 % at most"));
     // The limits leave room: what stands against it is nothing that a smaller advance would meet.
     assert_eq!(found.advance, amount(18_000));
 }
@@ -135,7 +136,29 @@ fn no_room_is_told_by_what_leaves_none() {
     let found = dry_run(&mut desk, receivable, true).expect("it can be asked for");
     assert!(found.advance.is_zero());
     assert_eq!(found.against.iter().map(|one| one.name).collect::<Vec<_>>(), ["total"]);
-    assert_eq!(found.against[0].to_string(), "total: 10001, must be 10000 at most");
+    assert_eq!(found.against[0].to_string(), "total: 100.01 HKDX, must be 100.00 HKDX at most");
+}
+
+/// A lender that has not got its part: said of the highest advance, with what the part is, and never how much there is.
+#[test]
+fn an_offer_that_a_lender_cannot_pay_out_is_told_to_be_one() {
+    let mut desk = Desk::open();
+    let receivable = desk.market.confirmed(1, 20_000);
+    let (financier, buyer, token) = (desk.market.financiers[0], desk.market.buyer, desk.market.token);
+    let leave = |desk: &mut Desk, units: u64| {
+        let rest = amount(desk.available(financier) - units);
+        desk.market.stage.edit(|changes| changes.transfer(token, financier, buyer, rest).expect("it is there"));
+    };
+    leave(&mut desk, 18_000);
+    assert_eq!(dry_run(&mut desk, receivable, true).expect("it can be asked for").against, []);
+    leave(&mut desk, 17_999);
+    let found = dry_run(&mut desk, receivable, true).expect("it can be asked for");
+    assert_eq!(found.advance, amount(18_000), "the advance is not what the lender has");
+    let [against] = &found.against[..] else { panic!("{:?}", found.against) };
+    assert_eq!((against.name, against.required.as_str()), ("lender_funds", "180.00 HKDX at least"));
+    assert!(against.found.contains(&financier.to_string()) && against.amounts.is_some_and(|told| told.found.is_none()));
+    assert_eq!(ask(&mut desk, receivable, 18_000).expect_err("so it is").name(), "INSUFFICIENT_FUNDS");
+    ask(&mut desk, receivable, 17_999).expect("a smaller advance is paid out");
 }
 
 #[test]

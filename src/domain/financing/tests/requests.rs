@@ -8,7 +8,7 @@ use crate::domain::trade::{
     AppointCarrier, BusinessStep, DeclareEventError, ErrorGround, EventAction, EventKind, ReceivableState,
     RecordShipmentEvent, RegisterInvoice, RegisterReadPoint,
 };
-use crate::ledger::{Changes, Header, Reason, Role, Value};
+use crate::ledger::{Changes, Header, Outcome, Reason, Role, Value};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{Amount, BlockTime, ChainId, Decode as _, Encode as _, Hash, ObjectId};
 use bytes::Bytes;
@@ -40,6 +40,45 @@ fn what_meets_every_condition_is_a_loan_in_the_same_operation() {
     assert_eq!((found.state(), found.loan()), (ReceivableState::Financed, Some(performed.object)));
     assert_eq!(desk.loan(performed.object).state(), LoanState::Performing);
     assert_eq!(name_of(desk.request(&operation)), "RECEIVABLE_ALREADY_FINANCED");
+}
+
+/// What was paid is not taken for what is still financed, whether a loan had it or none.
+#[test]
+fn a_receivable_that_has_ended_is_told_by_its_state() {
+    let mut desk = Desk::open();
+    let (financed, loan) = desk.lent();
+    let plain = desk.market.confirmed(2, 500);
+    for (receivable, units) in [(financed, 20_000), (plain, 500)] {
+        desk.pay(receivable, units).expect("the buyer has it");
+        let operation = desk.asking(receivable, 100);
+        let expected = Reason::ReceivableNotOpen { receivable, state: "settled" };
+        assert_eq!(desk.request(&operation).expect_err("it is paid"), expected);
+    }
+    assert_eq!(desk.receivable(financed).loan(), Some(loan), "which loan it was is kept");
+}
+
+/// The loan names each settlement that it was granted on the showing of, with what that paid.
+#[test]
+fn a_loan_names_the_settlements_that_were_cited_for_it() {
+    let mut desk = Desk::open();
+    let receivable = desk.market.confirmed(1, 20_000);
+    let operation = desk.asking(receivable, 10_000);
+    let cited: Vec<Outcome> =
+        operation.citations.iter().map(|cited| Outcome::from_bytes(&cited.outcome).expect("an outcome")).collect();
+    let performed = desk.request(&operation).expect("every condition holds");
+    let told: Vec<_> =
+        performed.planned.effects.iter().filter(|effect| effect.name == "financing.settlement_cited").collect();
+    assert_eq!(told.len(), cited.len());
+    for (effect, outcome) in told.into_iter().zip(&cited) {
+        let paid = outcome.movements[0].amount;
+        for (field, value) in [
+            ("loan", Value::Object(performed.object)),
+            ("settlement", Value::Object(ObjectId(outcome.transaction_id.0))),
+            ("amount", Value::Amount(paid)),
+        ] {
+            assert_eq!(effect.field(field), Some(&value), "{field}");
+        }
+    }
 }
 
 #[test]
@@ -75,7 +114,7 @@ fn every_condition_that_fails_is_named() {
         ]
     );
     assert_eq!(count, names.len() as u64);
-    assert!(conditions.contains("advance: 19000, must be 18000 at most"), "{conditions}");
+    assert!(conditions.contains("advance: 190.00 HKDX, must be 180.00 HKDX at most"), "{conditions}");
 }
 
 /// Each condition by itself, just kept and just broken.

@@ -107,6 +107,60 @@ fn recording_declines_each_for_its_own_reason() {
     );
 }
 
+/// A hash is of content alone: whoever sees it, in a pool or in the goods' papers, could take it first.
+#[test]
+fn another_carriers_record_of_an_event_is_in_nobodys_way() {
+    let mut road = Road::open();
+    let (other, carrier, order, supplier) = (road.other, road.carrier, road.order, road.market.supplier);
+    let rightful = road.event(BusinessStep::Shipping, 3, GATE);
+    // The squatter states what it likes under the hash: another step, another time, or the same with its own read point.
+    let squatting = [
+        RecordShipmentEvent { step: BusinessStep::Storing, event_time: BlockTime(OPENING.0), ..rightful },
+        RecordShipmentEvent { event_time: BlockTime(OPENING.0 + HOUR_MS), ..rightful },
+        rightful,
+    ];
+    for squatted in squatting {
+        let mut road = Road::open();
+        perform!(road.market, [supplier], AppointCarrier { order, carrier: other }).expect("a party appoints");
+        let squatted = RecordShipmentEvent { read_point: DOCK, ..squatted };
+        perform!(road.market, [other], squatted).expect("it says so first");
+        road.record(rightful).expect("the rightful carrier's record is its own");
+        let own: ShipmentEvent =
+            road.market.stage.read(&(order, (rightful.event_hash, carrier))).expect("it was recorded");
+        assert_eq!((own.step, own.event_time, own.read_point), (rightful.step, rightful.event_time, GATE));
+        assert_eq!(name_of(road.record(rightful)), "EVENT_ALREADY_RECORDED", "once by each");
+        assert_eq!(name_of(perform!(road.market, [other], squatted)), "EVENT_ALREADY_RECORDED");
+        // Each takes back its own, and the other's stays.
+        let declare = DeclareEventError {
+            order,
+            event_hash: rightful.event_hash,
+            ground: ErrorGround::DidNotOccur,
+            declared_at: road.market.stage.now,
+            corrective_event: None,
+        };
+        perform!(road.market, [other], declare).expect("it is its own");
+        assert_eq!(road.counted(), [BusinessStep::Shipping]);
+    }
+}
+
+/// Two records of one event are evidence of one invoice together: the goods are delivered once, whoever tells of it.
+#[test]
+fn an_event_that_two_recorded_is_evidence_of_one_invoice() {
+    let mut road = Road::open();
+    let (other, order, supplier) = (road.other, road.order, road.market.supplier);
+    perform!(road.market, [supplier], AppointCarrier { order, carrier: other }).expect("a party appoints");
+    let event = road.event(BusinessStep::Shipping, 3, DOCK);
+    road.record(event).expect("nothing stands against it");
+    perform!(road.market, [other], event).expect("it is its own record");
+    let [first, second] = [ObjectId([1; 32]), ObjectId([2; 32])];
+    let of = |road: &Road, invoice| evidence(&road.market.stage.view, order, BusinessStep::Shipping, invoice);
+    let (shown, spent) = of(&road, first);
+    assert!(!spent);
+    road.market.stage.edit(|changes| shown.expect("it counts").serve(order, first, changes));
+    assert_eq!(of(&road, second), (None, true));
+    assert!(of(&road, first).0.is_some_and(|event| event.serves.is_none_or(|of| of == first)));
+}
+
 #[test]
 fn parties_appoint_so_many_carriers() {
     let mut road = Road::open();
@@ -242,12 +296,13 @@ fn an_order_has_so_many_events() {
     let order = road.order;
     let event = road.event(BusinessStep::Storing, 1, DOCK);
     road.record(event).expect("nothing stands against it");
-    let stored: ShipmentEvent = road.market.stage.read(&(order, event.event_hash)).expect("it was recorded");
+    let stored: ShipmentEvent =
+        road.market.stage.read(&(order, (event.event_hash, road.carrier))).expect("it was recorded");
     road.market.stage.edit(|changes| {
         for number in 1..EVENTS_PER_ORDER_MAX as u64 {
             let mut event_hash = Hash([0xff; 32]);
             event_hash.0[..8].copy_from_slice(&number.to_be_bytes());
-            changes.put(&(order, event_hash), &ShipmentEvent { event_hash, ..stored });
+            changes.put(&(order, (event_hash, stored.carrier)), &ShipmentEvent { event_hash, ..stored });
         }
     });
     let next = road.event(BusinessStep::Storing, 2, DOCK);

@@ -5,7 +5,7 @@ use super::{agreed, order_of, perform, terms};
 use crate::domain::market::Market;
 use crate::domain::trade::*;
 use crate::ledger::open_items::{count_open, receivables_of};
-use crate::ledger::{Due, DueKey, DueKind, Reason, View};
+use crate::ledger::{Due, DueKey, DueKind, Entry as _, Reason, View};
 use crate::primitives::time::DAY_MS;
 use crate::primitives::{Amount, Encode as _, Hash, ObjectId};
 use proptest::prelude::*;
@@ -163,6 +163,17 @@ impl Play {
         }
         assert_eq!(order_of(&self.market, self.order).invoiced().minor_units(), invoiced);
         self.check_open_items();
+        self.check_documents();
+    }
+
+    /// The pair's key counts the documents that are registered under it.
+    fn check_documents(&self) {
+        let view = &self.market.stage.view;
+        let pair = ("HKBR:1".to_owned(), "HKBR:2".to_owned());
+        let entries = view.scan(RegisteredDocument::COLUMN, &pair.to_bytes(), usize::MAX);
+        let registered = entries.iter().filter(|(key, _)| key.starts_with(&pair.to_bytes())).count();
+        let key = (view as &dyn View).read::<FingerprintKey>(&pair).expect("the market committed one");
+        assert_eq!(key.documents, registered as u64);
     }
 
     fn parts_of(&self, id: ObjectId) -> impl Iterator<Item = Receivable> {

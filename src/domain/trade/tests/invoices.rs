@@ -4,6 +4,7 @@ use super::name_of;
 use crate::domain::market::{DUE, Market, OPENING, put_token};
 use crate::domain::trade::fingerprint::normalised_number;
 use crate::domain::trade::*;
+use crate::ledger::limits::FINGERPRINT_KEYS_MAX;
 use crate::ledger::{Reason, Role, Roles, Value};
 use crate::primitives::{AccountId, Amount, BlockTime, Day, Hash, ObjectId};
 
@@ -50,6 +51,37 @@ fn keys_are_committed_once_for_a_pair_by_both() {
     assert_eq!(name_of(market.commit_key(stranger)), "FINGERPRINT_KEY_EXISTS");
     market.alter(stranger, |account| account.closed = true);
     assert_eq!(name_of(market.commit_key(stranger)), "ACCOUNT_CLOSED");
+}
+
+/// Each takes a block's room for ever, so there is an end; and how often invoices came and went does not matter to it.
+#[test]
+fn a_pair_commits_so_many_keys() {
+    let mut market = Market::open();
+    let (supplier, buyer) = (market.supplier, market.buyer);
+    let commit = |market: &mut Market, number: u8| {
+        let operation = CommitFingerprintKey { supplier, buyer, key_commitment: Hash([number; 32]) };
+        market.stage.perform(&[supplier, buyer], |context, changes| operation.plan(context, changes)).map(|_| ())
+    };
+    let kept = |market: &Market| -> FingerprintKey {
+        market.stage.read(&("HKBR:1".to_owned(), "HKBR:2".to_owned())).expect("a key")
+    };
+    for number in 0..5 {
+        let invoice = market.invoice(number, 500);
+        let id = market.register(invoice).expect("a fresh fingerprint");
+        assert_eq!(kept(&market).documents, 1);
+        market.withdraw_as(supplier, id).expect("nobody owes it yet");
+        assert_eq!(kept(&market).documents, 0);
+    }
+    assert_eq!(kept(&market).keys, 1);
+    for number in 1..FINGERPRINT_KEYS_MAX as u8 {
+        commit(&mut market, number).expect("there is room");
+    }
+    let last = kept(&market);
+    let refused = Reason::TooManyFingerprintKeys { keys_max: FINGERPRINT_KEYS_MAX.into() };
+    assert_eq!(commit(&mut market, 99), Err(refused));
+    assert_eq!(kept(&market), last);
+    let invoice = market.invoice(1, 500);
+    market.register(invoice).expect("the last key stays");
 }
 
 #[test]
