@@ -31,6 +31,7 @@ pub mod reserves;
 pub mod run;
 mod salts;
 mod shipment_events;
+pub mod signer;
 pub mod status;
 mod supervision;
 pub mod tokens;
