@@ -282,6 +282,8 @@ mod tests {
     use super::*;
     use clap::Parser as _;
 
+    const PUBLIC_KEY: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+
     #[test]
     fn who_acts_is_named_once_on_the_command_line() {
         let read = |arguments: &[&str]| {
@@ -298,7 +300,7 @@ mod tests {
             &["--key", "key.pem"],
             &["--signer", "unix:/signer"],
             &["--account", "cw1", "--key", "key.pem", "--signer", "unix:/signer"],
-            &["--account", "cw1", "--signer-key", &"00".repeat(32)],
+            &["--account", "cw1", "--signer-key", PUBLIC_KEY],
         ] {
             assert!(matches!(read(line), Err(Failure::Usage(_))), "{line:?}");
         }

@@ -18,14 +18,15 @@ use std::sync::LazyLock;
 /// The ledger for which is signed, and when.
 const CHAIN: ChainId = ChainId([9; 32]);
 const NOW_MS: u64 = 1_800_000_000_000;
-/// What the key may sign.
-const OPERATIONS: [&str; 6] =
-    ["transfer", "request_redemption", "pay_invoice", "open_account", "place_order", "publish_programme"];
+/// What the key may not sign, and how much of everything else.
+const FORBIDDEN: [&str; 3] = ["rotate_keys", "close_account", "pay_redemption"];
 const AMOUNT_MAX: u64 = 15_000;
 
 static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
+    let mut operations = Messages::open().names_of_fields("causeway.ledger.v1.Operation");
+    operations.retain(|name| !FORBIDDEN.contains(&name.as_str()));
     let policy = format!(
-        "chain_id = \"{CHAIN}\"\n[[key]]\npublic_key = \"{}\"\noperations = {OPERATIONS:?}\n[key.amount_max]\nHKDX = {AMOUNT_MAX}\n",
+        "chain_id = \"{CHAIN}\"\n[[key]]\npublic_key = \"{}\"\noperations = {operations:?}\n[key.amount_max]\nHKDX = {AMOUNT_MAX}\n",
         key(1).public_key()
     );
     Keyring::new([key(1)], Policy::parse(&policy, "signer.toml").expect("a policy")).expect("it has an entry")
@@ -49,7 +50,7 @@ fn check_request(bytes: &[u8]) -> Verdict {
         Meaning::Transaction { envelope, operations, names, .. } => {
             assert_eq!(envelope.chain_id, CHAIN);
             assert_eq!(operations.len(), names.len(), "each operation has its name");
-            assert!(names.iter().all(|name| OPERATIONS.contains(&name.as_str())), "{names:?}");
+            assert!(!names.iter().any(|name| FORBIDDEN.contains(&name.as_str())), "{names:?}");
             SigningPurpose::Transaction
         }
         Meaning::Read { chain_id, account, expires_at_ms, path } => {
@@ -99,5 +100,7 @@ pub fn signer_policies() -> Target {
         Verdict::of(&read)
     };
     let corpus = vec![file("../config/signer.toml")];
+    // The names of operations are read out of the built-in descriptors once, before anything is measured.
+    check(&corpus[0]);
     Target { form: Form::Text, executions: 1_500, allowed: USUAL, corpus, check }
 }

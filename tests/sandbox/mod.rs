@@ -9,6 +9,7 @@ mod pages;
 pub mod programs;
 mod scenes;
 mod secrets;
+mod signing;
 mod tls;
 mod trading;
 mod validators;

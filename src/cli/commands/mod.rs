@@ -5,6 +5,7 @@ pub mod audit;
 pub mod balance;
 pub mod bench;
 mod bench_chain;
+mod bench_flood;
 pub mod chain;
 pub mod documents;
 pub mod finance;
