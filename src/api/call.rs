@@ -66,7 +66,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = MethodPath(request.uri().path().to_owned());
-        let (weight, is_stream) = (weight_of(&path.0), is_stream(&path.0));
+        let (weight, is_stream, is_read) = (weight_of(&path.0), is_stream(&path.0), is_read(&path.0));
         let timeout = request.headers().get("grpc-timeout").and_then(parse_timeout);
         let client = self.clients.calling(request.extensions());
         request.extensions_mut().insert(path);
@@ -75,7 +75,7 @@ where
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
         Box::pin(async move {
-            let place = match client.admit(weight).await {
+            let mut place = match client.admit(weight).await {
                 Ok(place) => place,
                 Err(refused) => return Ok(refused.into_http()),
             };
@@ -84,13 +84,19 @@ where
             let asked = timeout.and_then(|timeout| now.checked_add(timeout.saturating_sub(MARGIN)));
             let deadline = if is_stream { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
             let request = if is_stream { request } else { request.map(|body| within(body, now + REQUEST_TIME_MAX)) };
-            let answer = inner.call(request);
+            let mut worked = Duration::ZERO;
+            let answer = timed(inner.call(request), &mut worked);
             let answered = match deadline {
                 Some(deadline) => timeout_at(deadline, answer).await,
                 None => Ok(answer.await),
             };
+            if is_read {
+                place.worked(worked);
+            }
             match answered {
-                Ok(Ok(response)) => Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline, place)))),
+                Ok(Ok(response)) => {
+                    Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline, place, is_read))))
+                }
                 Ok(Err(error)) => Err(error),
                 Err(_) => Ok(exceeded().into_http()),
             }
@@ -107,6 +113,24 @@ fn is_stream(method_path: &str) -> bool {
 fn exceeded() -> Status {
     let message = "the call's deadline passed. What was submitted goes on: look it up, or send the same bytes again";
     super::status::status(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
+}
+
+/// Whether a call only reads, and ends: its work is its own. A submission's is the ledger's, and a stream's goes on beside it.
+fn is_read(method_path: &str) -> bool {
+    let method = method_path.rsplit('/').next().unwrap_or_default();
+    !is_stream(method_path) && !matches!(method, "Submit" | "SubmitAndWait")
+}
+
+/// A future that counts for how long it was worked on.
+async fn timed<F: Future>(future: F, worked: &mut Duration) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        let began = Instant::now();
+        let polled = future.as_mut().poll(context);
+        *worked += began.elapsed();
+        polled
+    })
+    .await
 }
 
 /// Reads `grpc-timeout`: at most 8 digits and a unit.
@@ -163,13 +187,15 @@ struct BoundedBody {
     inner: Body,
     deadline: Option<Pin<Box<Sleep>>>,
     place: Option<CallPlace>,
+    /// Whether the work of encoding it is counted.
+    is_read: bool,
     ended: bool,
 }
 
 impl BoundedBody {
-    fn new(inner: Body, deadline: Option<Instant>, place: CallPlace) -> Self {
+    fn new(inner: Body, deadline: Option<Instant>, place: CallPlace, is_read: bool) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
-        Self { inner, deadline, place: Some(place), ended: false }
+        Self { inner, deadline, place: Some(place), is_read, ended: false }
     }
 }
 
@@ -184,7 +210,12 @@ impl http_body::Body for BoundedBody {
         if self.ended {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+        let began = Instant::now();
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let (true, Some(place)) = (self.is_read, &mut self.place) {
+            place.worked(began.elapsed());
+        }
+        if let Poll::Ready(frame) = polled {
             if frame.is_none() {
                 self.place = None;
             }

@@ -24,6 +24,7 @@ use crate::wire::{
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{BoxStream, FuturesUnordered, Stream, StreamExt as _};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -37,6 +38,9 @@ pub const STREAM_IN_FLIGHT_MAX: usize = 4_096;
 type Answer<T> = Result<Response<T>, Status>;
 
 /// The service.
+/// Transactions of a stream that take as much of a budget as a call.
+const TRANSACTIONS_PER_WEIGHT: usize = 8;
+
 #[derive(Clone)]
 pub(super) struct Ledger {
     pub node: Arc<dyn LedgerHandle>,
@@ -92,11 +96,11 @@ impl LedgerService for Ledger {
         let messages = until_broken(request.into_inner()).then(move |message| {
             let (room, client) = (room.clone(), client.clone());
             async move {
+                let transactions = unpack(message?)?;
                 // Whoever sent signatures that do not verify waits until they are paid for.
                 if let Some(client) = client {
-                    client.wait().await;
+                    client.take(weight_of_message(transactions.len())).await;
                 }
-                let transactions = unpack(message?)?;
                 // At least one, so that empty messages are not for nothing either. No more than there is room for in all.
                 let places = transactions.len().max(1) as u32;
                 let room = room.acquire_many_owned(places).await.map_err(|_| unavailable(Unavailable))?;
@@ -288,6 +292,12 @@ async fn settle(
         Ending::RequestTaken { by } => Err(refused(&Refusal::RequestIdReused { transaction_id: by })),
         Ending::Refused(refusal) => Err(refused(&refusal)),
     }
+}
+
+/// What a message of a stream takes of its client's budget, besides what it comes to: less than as many calls.
+fn weight_of_message(transactions: usize) -> NonZeroU32 {
+    let weight = transactions.div_ceil(TRANSACTIONS_PER_WEIGHT).max(1);
+    NonZeroU32::try_from(weight as u32).unwrap_or(NonZeroU32::MIN)
 }
 
 /// The transactions of one message, or the error that ends the stream.

@@ -12,6 +12,7 @@
 //! Rules of the ledger. A call that reads never waits for a block; a call that submits never decides.
 
 mod accounts;
+mod budget;
 mod call;
 mod caller;
 mod clients;
@@ -39,8 +40,8 @@ pub use connections::Placed;
 pub use ledger::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use server::{
-    KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES,
-    STREAMS_PER_CONNECTION_MAX, ServeError, ServerConfig, serve,
+    KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES, STREAMS_PER_CONNECTION_MAX,
+    ServeError, ServerConfig, serve,
 };
 pub use status::ERROR_DOMAIN;
 pub use streams::{STREAM_PATIENCE, STREAM_QUEUE};

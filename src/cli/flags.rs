@@ -7,7 +7,9 @@
 use super::failure::Failure;
 use super::output::Format;
 use super::signers;
-use crate::client::{Credentials, KeyPair, Participant, ParticipantError, PassphraseSource, SIGNER_PATIENCE_DEFAULT, Signer, Tls};
+use crate::client::{
+    Credentials, KeyPair, Participant, ParticipantError, PassphraseSource, SIGNER_PATIENCE_DEFAULT, Signer, Tls,
+};
 use crate::execution::genesis::Genesis;
 use crate::primitives::{AccountId, PublicKey};
 use crate::sandbox;
@@ -178,7 +180,9 @@ impl Common {
             return Err(Failure::Usage("--key signs for an account: name it with --account ID".into()));
         }
         if !self.signer_key.is_empty() && self.signer.is_none() {
-            return Err(Failure::Usage("--signer-key names a key at a signer: say where it is with --signer ADDRESS".into()));
+            return Err(Failure::Usage(
+                "--signer-key names a key at a signer: say where it is with --signer ADDRESS".into(),
+            ));
         }
         if typed("sandbox") {
             if !typed("endpoint") {

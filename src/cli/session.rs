@@ -73,8 +73,11 @@ impl Session {
     /// # Errors
     /// None was named.
     pub fn account(&self) -> Result<AccountId, Failure> {
-        let missing =
-            || Failure::Usage("say who acts: --as NAME (of a sandbox), or --account ID with --key FILE or --signer ADDRESS".into());
+        let missing = || {
+            Failure::Usage(
+                "say who acts: --as NAME (of a sandbox), or --account ID with --key FILE or --signer ADDRESS".into(),
+            )
+        };
         self.identity.as_ref().map(|identity| identity.account).ok_or_else(missing)
     }
 

@@ -30,11 +30,7 @@ fn tls(common: &Common) -> Result<Option<Tls>, Failure> {
 ///
 /// # Errors
 /// It does not answer, has not all of them, or has several of which none is named.
-pub async fn keys_at(
-    common: &Common,
-    address: &str,
-    named: &[PublicKey],
-) -> Result<Vec<Arc<dyn Signer>>, Failure> {
+pub async fn keys_at(common: &Common, address: &str, named: &[PublicKey]) -> Result<Vec<Arc<dyn Signer>>, Failure> {
     let signer = at(common, address)?;
     let held = signer.public_keys().await?;
     if let Some(&public_key) = named.iter().find(|key| !held.contains(key)) {

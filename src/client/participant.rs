@@ -250,7 +250,10 @@ mod tests {
             serde_json::json!({ "key": "key.pem" }),
             serde_json::json!({ "key": "key.pem", "passphrase_file": "passphrase", "signer": "unix:/s" }),
         ] {
-            assert!(read(neither.clone()).expect_err("two places, or none").to_string().contains("'signer'"), "{neither}");
+            assert!(
+                read(neither.clone()).expect_err("two places, or none").to_string().contains("'signer'"),
+                "{neither}"
+            );
         }
     }
 }

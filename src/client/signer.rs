@@ -103,7 +103,9 @@ pub enum SignerError {
         cause: String,
     },
     /// Nobody listens there.
-    #[error("no signer answers at {address} ({cause}); nothing was sent. Start it (`causeway signer serve`), or correct --signer")]
+    #[error(
+        "no signer answers at {address} ({cause}); nothing was sent. Start it (`causeway signer serve`), or correct --signer"
+    )]
     Unreachable {
         /// Where it should be.
         address: String,
@@ -111,7 +113,9 @@ pub enum SignerError {
         cause: String,
     },
     /// It went away while it was asked.
-    #[error("the signer at {address} went away while it was asked ({cause}); nothing was sent. Its log says more; then ask again")]
+    #[error(
+        "the signer at {address} went away while it was asked ({cause}); nothing was sent. Its log says more; then ask again"
+    )]
     Lost {
         /// Where it was.
         address: String,
@@ -127,7 +131,9 @@ pub enum SignerError {
         patience: Duration,
     },
     /// It does not have the key.
-    #[error("the signer at {address} does not have the key {public_key}; `causeway signer keys --signer {address}` lists those that it has")]
+    #[error(
+        "the signer at {address} does not have the key {public_key}; `causeway signer keys --signer {address}` lists those that it has"
+    )]
     KeyUnknown {
         /// Where it is.
         address: String,
@@ -189,10 +195,9 @@ mod tests {
     #[tokio::test]
     async fn a_key_in_memory_signs_for_each_purpose_in_its_own_namespace() {
         let key = KeyPair::from_seed(&[7; 32]);
-        for (purpose, other) in [
-            (SigningPurpose::Transaction, SigningPurpose::Read),
-            (SigningPurpose::Read, SigningPurpose::Transaction),
-        ] {
+        for (purpose, other) in
+            [(SigningPurpose::Transaction, SigningPurpose::Read), (SigningPurpose::Read, SigningPurpose::Transaction)]
+        {
             let signature = Signer::sign(&key, purpose, b"message").await.expect("it is here");
             assert!(key.public_key().verify(purpose.namespace(), b"message", &signature));
             assert!(!key.public_key().verify(other.namespace(), b"message", &signature));

@@ -37,9 +37,7 @@ impl Amounts {
 fn amounts_of(operation: &Operation) -> (Option<TokenId>, Vec<Amount>) {
     match operation {
         Operation::Transfer(it) => (Some(it.token), vec![it.amount]),
-        Operation::AttestReserves(it) => {
-            (Some(it.token), it.assets.iter().map(|asset| asset.market_value).collect())
-        }
+        Operation::AttestReserves(it) => (Some(it.token), it.assets.iter().map(|asset| asset.market_value).collect()),
         Operation::RequestIssuance(it) => (Some(it.token), it.allocations.iter().map(|each| each.amount).collect()),
         Operation::RequestRedemption(it) => (Some(it.token), vec![it.amount]),
         Operation::RegisterInvoice(it) => (Some(it.token), vec![it.amount]),

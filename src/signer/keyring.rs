@@ -89,7 +89,9 @@ pub enum Refusal {
         public_key: PublicKey,
     },
     /// More of a token than the key's entry says.
-    #[error("it comes to {amount} minor units of {token}, and the policy lets {public_key} sign {amount_max} in one transaction")]
+    #[error(
+        "it comes to {amount} minor units of {token}, and the policy lets {public_key} sign {amount_max} in one transaction"
+    )]
     AmountNotAllowed {
         /// The token.
         token: TokenId,
@@ -101,7 +103,9 @@ pub enum Refusal {
         public_key: PublicKey,
     },
     /// An amount of a token that the bytes do not name, and no token has a bound.
-    #[error("it comes to {amount} minor units of a token that is not in its bytes, and the policy gives {public_key} no amount of any")]
+    #[error(
+        "it comes to {amount} minor units of a token that is not in its bytes, and the policy gives {public_key} no amount of any"
+    )]
     UnnamedAmountNotAllowed {
         /// How much.
         amount: u128,

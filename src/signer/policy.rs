@@ -31,7 +31,9 @@ pub enum PolicyError {
         why: String,
     },
     /// A key has no entry.
-    #[error("the policy {file} has no entry for the key {public_key}, which would sign nothing: add a [[key]] with this public_key")]
+    #[error(
+        "the policy {file} has no entry for the key {public_key}, which would sign nothing: add a [[key]] with this public_key"
+    )]
     NoEntry {
         /// The file.
         file: String,
@@ -101,7 +103,8 @@ impl Policy {
     pub fn parse(text: &str, file: &str) -> Result<Self, PolicyError> {
         let form = |why: String| PolicyError::Form { file: file.to_owned(), why };
         let read: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
+            let line =
+                error.span().map_or(1, |span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
             form(format!("line {line}: {}", error.message().lines().next().unwrap_or_default()))
         })?;
         let chain_id = read.chain_id.parse::<ChainId>().map_err(|error| form(format!("'chain_id': {error}")))?;

@@ -238,7 +238,7 @@ impl SignerService for Service {
             }
             Err((refusal, meaning)) => {
                 let what = meaning.map_or_else(|| format!("{} bytes", asked.message.len()), |found| found.to_string());
-                warn!(%by, %key, what, reason = refusal.name(), "refused: {refusal}");
+                warn!(%by, %key, %what, reason = refusal.name(), "refused: {refusal}");
                 Err(status(&refusal))
             }
         }

@@ -133,10 +133,8 @@ fn no_signature_is_given_that_could_be_kept_for_later() {
 /// What somebody else wrote into a transaction does not write lines into the log.
 #[test]
 fn what_is_signed_is_told_in_one_line() {
-    let remittance = operations::Remittance {
-        end_to_end_id: "x\n2026 INFO signed\u{1b}[2J".to_owned(),
-        ..Default::default()
-    };
+    let remittance =
+        operations::Remittance { end_to_end_id: "x\n2026 INFO signed\u{1b}[2J".to_owned(), ..Default::default() };
     let (payer_account, payee) = (AccountId([2; 32]), AccountId([3; 32]));
     let token = "HKDX".parse().expect("a token");
     let transfer = operations::transfer(payer_account, payee, token, Amount::new(1), remittance);
@@ -180,5 +178,11 @@ fn the_example_of_a_policy_is_one() {
     // Every operation that a client can build has a name that a policy can have.
     let hash = Hash([4; 32]);
     let request = operations::request_redemption("HKDX".parse().expect("a token"), Amount::new(1), hash);
-    assert_eq!(refusal(&keyring("operations = [\"request_redemption\"]\n[key.amount_max]\nHKDX = 1"), &body(CHAIN, NOW_MS, vec![request])), "");
+    assert_eq!(
+        refusal(
+            &keyring("operations = [\"request_redemption\"]\n[key.amount_max]\nHKDX = 1"),
+            &body(CHAIN, NOW_MS, vec![request])
+        ),
+        ""
+    );
 }

@@ -21,8 +21,7 @@ impl Signing {
     fn start(data_dir: &Path, name: &str, allowed: &str) -> Self {
         let participant = data_dir.join("participants").join(name);
         let (key, passphrase) = (participant.join("key.pem"), participant.join("passphrase"));
-        let shown =
-            json(["keys", "show", text(&key), "--passphrase-file", text(&passphrase), "--output", "json"]);
+        let shown = json(["keys", "show", text(&key), "--passphrase-file", text(&passphrase), "--output", "json"]);
         let folder = data_dir.join("signers");
         std::fs::create_dir_all(&folder).unwrap();
         let (policy, socket) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.sock")));
@@ -155,13 +154,21 @@ fn merchants_pay(desk: &Desk<'_>, address: &str) {
     let events = run(desk.arguments("supplier", &["events", "follow", "--cursor", "0", "--count", "1"]));
     assert!(events.status.success(), "{}", said(&events));
     let key = desk.data_dir.join("fingerprint-key.hex");
-    desk.applies("supplier", &["invoices", "commit-key", "--buyer", "buyer", "--co-signer", "buyer", "--key-file", text(&key)]);
+    desk.applies(
+        "supplier",
+        &["invoices", "commit-key", "--buyer", "buyer", "--co-signer", "buyer", "--key-file", text(&key)],
+    );
 }
 
 fn what_the_policy_does_not_name_is_not_signed(desk: &Desk<'_>, buyer: &Signing) {
     let before = available(desk, "buyer", "HKDX");
     let pay = ["pay", "1000.01", "HKDX", "--to", "supplier"];
-    desk.refuses("buyer", &pay, 1, &["AMOUNT_NOT_ALLOWED", "100001 minor units of HKDX", "sign 100000", "Nothing was sent"]);
+    desk.refuses(
+        "buyer",
+        &pay,
+        1,
+        &["AMOUNT_NOT_ALLOWED", "100001 minor units of HKDX", "sign 100000", "Nothing was sent"],
+    );
     let told: Value = serde_json::from_str(&said(&run(desk.arguments("buyer", &pay)))).unwrap();
     assert_eq!(told["reason"], "AMOUNT_NOT_ALLOWED", "{told}");
     desk.refuses("buyer", &["accounts", "close", "buyer"], 1, &["OPERATION_NOT_ALLOWED", "close_account"]);
@@ -169,7 +176,9 @@ fn what_the_policy_does_not_name_is_not_signed(desk: &Desk<'_>, buyer: &Signing)
     desk.refuses("supplier", &foreign, 1, &["KEY_UNKNOWN", "signer keys --signer"]);
     assert_eq!(available(desk, "buyer", "HKDX"), before);
     let log = buyer.said();
-    for told in ["reason=\"AMOUNT_NOT_ALLOWED\"", "reason=\"OPERATION_NOT_ALLOWED\"", "\"amount\":100001", "reading as "] {
+    for told in
+        ["reason=\"AMOUNT_NOT_ALLOWED\"", "reason=\"OPERATION_NOT_ALLOWED\"", "\"amount\":100001", "reading as "]
+    {
         assert!(log.contains(told), "'{told}' is not in the log: {log}");
     }
 }

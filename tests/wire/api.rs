@@ -457,7 +457,8 @@ async fn health_and_both_reflections_answer() {
         }};
     }
     for listed in [services!(v1), services!(v1alpha)] {
-        let ours: BTreeSet<_> = listed.iter().filter(|name| name.starts_with("causeway.")).map(String::as_str).collect();
+        let ours: BTreeSet<_> =
+            listed.iter().filter(|name| name.starts_with("causeway.")).map(String::as_str).collect();
         assert_eq!(ours, BTreeSet::from(SERVICES), "what is served, and no signer's service");
         assert!(listed.contains("grpc.health.v1.Health"), "{listed:?}");
     }

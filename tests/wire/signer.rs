@@ -4,7 +4,8 @@ use super::stand_in::{StandIn, account, key};
 use bytes::Bytes;
 use causeway::api::{ServerConfig, serve};
 use causeway::client::{
-    Client, ClientError, Reader, RemoteSigner, Signer as _, SignerError, SigningPurpose, Tls, TransactionBuilder, operations,
+    Client, ClientError, Reader, RemoteSigner, Signer as _, SignerError, SigningPurpose, Tls, TransactionBuilder,
+    operations,
 };
 use causeway::node::service::LedgerHandle as _;
 use causeway::primitives::PublicKey;
@@ -144,7 +145,8 @@ async fn a_signer_at_an_address_answers_those_who_show_a_certificate_and_nobody_
     };
     let (_stop, _served) = serving(&ledger, place);
     let address = format!("https://localhost:{port}");
-    let (authority, certificate, key_file) = (tls_file("authority.crt"), tls_file("client.crt"), tls_file("client.key"));
+    let (authority, certificate, key_file) =
+        (tls_file("authority.crt"), tls_file("client.crt"), tls_file("client.key"));
     let known = Tls::read(&authority, Some((&certificate, &key_file))).expect("readable");
     let known = RemoteSigner::at(&address, Some(&known), PATIENCE).expect("an address");
     is_there(&known).await;
@@ -188,7 +190,9 @@ impl SignerService for Faulty {
         &self,
         _: Request<pb::ListPublicKeysRequest>,
     ) -> Result<Response<pb::ListPublicKeysResponse>, Status> {
-        Ok(Response::new(pb::ListPublicKeysResponse { public_keys: vec![Bytes::copy_from_slice(&key(1).public_key().0)] }))
+        Ok(Response::new(pb::ListPublicKeysResponse {
+            public_keys: vec![Bytes::copy_from_slice(&key(1).public_key().0)],
+        }))
     }
 
     async fn sign(&self, request: Request<pb::SignRequest>) -> Result<Response<pb::SignResponse>, Status> {
@@ -209,8 +213,7 @@ impl SignerService for Faulty {
 #[tokio::test]
 async fn a_signer_that_does_wrong_is_told_to_have_and_nothing_is_sent() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    for fault in
-        [Fault::SignsSomethingElse, Fault::SignsWithAnotherKey, Fault::AnswersHalf, Fault::Waits, Fault::Dies]
+    for fault in [Fault::SignsSomethingElse, Fault::SignsWithAnotherKey, Fault::AnswersHalf, Fault::Waits, Fault::Dies]
     {
         let path = directory.path().join(format!("{fault:?}"));
         let listener = UnixListener::bind(&path).expect("bound");

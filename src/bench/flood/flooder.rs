@@ -141,7 +141,12 @@ impl Flooder {
     ///
     /// # Errors
     /// It cannot begin.
-    pub async fn flood(&self, flood: Flood, begun: impl FnOnce(), told: impl Future<Output = ()>) -> Result<Tide, BenchError> {
+    pub async fn flood(
+        &self,
+        flood: Flood,
+        begun: impl FnOnce(),
+        told: impl Future<Output = ()>,
+    ) -> Result<Tide, BenchError> {
         let mut tasks = JoinSet::new();
         match flood {
             Flood::Calls => self.call(&mut tasks)?,
@@ -195,7 +200,10 @@ impl Flooder {
             // Of another message: a point and a scalar as they must be.
             let signature = Bytes::copy_from_slice(&key.sign_read(&body).0);
             let public_key = Bytes::copy_from_slice(&key.public_key().0);
-            Ok(ledger::SignedTransaction { body, signatures: vec![ledger::TransactionSignature { public_key, signature }] })
+            Ok(ledger::SignedTransaction {
+                body,
+                signatures: vec![ledger::TransactionSignature { public_key, signature }],
+            })
         };
         Ok(Arc::new((0..FORGED).map(forge).collect::<Result<_, _>>()?))
     }
@@ -309,7 +317,8 @@ impl Flooder {
                         counts.hears(&opened);
                         tokio::time::sleep(UNREAD_FOR).await;
                     } else {
-                        let mut service = accounts::accounts_service_client::AccountsServiceClient::new(service.clone());
+                        let mut service =
+                            accounts::accounts_service_client::AccountsServiceClient::new(service.clone());
                         let list = accounts::ListAccountsRequest { page_size: 1_000, ..Default::default() };
                         // The answer is longer than the window, and nobody widens that for as long as this is not polled.
                         let mut asking = Box::pin(service.list_accounts(list));
@@ -356,7 +365,9 @@ async fn expensive(number: usize, service: Reading, found: &Found) -> Result<(),
         }
         1 => trade.list_receivables(trade::ListReceivablesRequest { page_size, ..Default::default() }).await.map(drop),
         2 => loans.list_loans(financing::ListLoansRequest { page_size, ..Default::default() }).await.map(drop),
-        3 => loans.list_programmes(financing::ListProgrammesRequest { page_size, ..Default::default() }).await.map(drop),
+        3 => {
+            loans.list_programmes(financing::ListProgrammesRequest { page_size, ..Default::default() }).await.map(drop)
+        }
         4 => {
             let owner_account_id = found.owner.clone();
             let ask = financing::ListFinanceableRequest { owner_account_id, page_size, ..Default::default() };

@@ -250,7 +250,17 @@ impl FloodReport {
     /// A table for people.
     pub fn table(&self) -> String {
         let mut table = plain_table();
-        table.set_header(["condition", "p50 ms", "by idle", "p99 ms", "by idle", "payments", "failed", "nodes' cores", "the flood"]);
+        table.set_header([
+            "condition",
+            "p50 ms",
+            "by idle",
+            "p99 ms",
+            "by idle",
+            "payments",
+            "failed",
+            "nodes' cores",
+            "the flood",
+        ]);
         let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.1}"));
         for each in &self.conditions {
             table.add_row([

@@ -131,7 +131,8 @@ impl NewKeys {
         let mut keys = self.public_keys;
         keys.extend(session.sign_with_new_keys(&self.new_keys, self.new_passphrase_file.as_deref())?);
         if self.new_signer.is_some() || !self.new_signer_keys.is_empty() {
-            let missing = || Failure::Usage("--new-signer-key names a key at a signer: say where with --new-signer".into());
+            let missing =
+                || Failure::Usage("--new-signer-key names a key at a signer: say where with --new-signer".into());
             let address = self.new_signer.or_else(|| session.common.signer.clone()).ok_or_else(missing)?;
             keys.extend(session.sign_with_keys_at(&address, &self.new_signer_keys).await?);
         }

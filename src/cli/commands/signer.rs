@@ -19,7 +19,9 @@ pub enum SignerCommand {
     /// Clients give --signer in place of --key. Before it signs, it reads what it was asked to sign: a transaction of the policy's
     /// ledger, or a statement of who reads there, and nothing else. It logs what it signs and what it refuses, in words, on standard
     /// error. docs/keys.md has the rest, and what stands in its place before a hardware module.
-    #[command(after_help = "causeway signer serve --key key.pem --policy signer.toml --socket /run/causeway/signer.sock")]
+    #[command(
+        after_help = "causeway signer serve --key key.pem --policy signer.toml --socket /run/causeway/signer.sock"
+    )]
     Serve {
         /// What each key may sign (see config/signer.toml).
         #[arg(long, value_name = "FILE")]
