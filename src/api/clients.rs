@@ -11,12 +11,13 @@
 //! * A place is given back when the answer's last byte is out, or the connection is closed.
 //!
 //! # Deliberately absent
-//! Limits by account: what waits of a sender is bounded by the pool and verified in turns, and streams have places by account.
+//! Limits by account: what waits of a client and of a sender is bounded and verified in turns, and streams have places by account.
 
 use super::budget::Budgets;
 use super::status::over_budget;
 use crate::admission::Refusal;
 use crate::node::NodeMetrics;
+use crate::node::service::Source;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -177,6 +178,16 @@ impl CallingClient {
     /// Who makes this call. Every call has one once it came in over a connection.
     pub fn of<T>(request: &Request<T>) -> Option<Self> {
         request.extensions().get().cloned()
+    }
+
+    /// The client as those know it who only tell one from another.
+    pub fn source(&self) -> Source {
+        let digest: [u8; 32] = match self.id {
+            ClientId::Certificate(certificate) => certificate,
+            ClientId::Address(IpAddr::V4(address)) => Sha256::digest(address.octets()).into(),
+            ClientId::Address(IpAddr::V6(address)) => Sha256::digest(address.octets()).into(),
+        };
+        Source(digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
     }
 
     /// Takes a call's weight of the client's budget, and a place among its open calls. Waits a while for the first.

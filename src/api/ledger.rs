@@ -11,7 +11,8 @@ use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
 use crate::node::service::{
-    BlockError, BlockRecord, Ending, Fate, FinalTransaction, KnownTransaction, LedgerHandle, Submission, Unavailable,
+    BlockError, BlockRecord, Ending, Fate, FinalTransaction, KnownTransaction, LedgerHandle, Source, Submission,
+    Unavailable,
 };
 use crate::primitives::TransactionId;
 use crate::wire::pb::ledger::get_transaction_request::Key;
@@ -53,7 +54,12 @@ impl LedgerService for Ledger {
         let client = CallingClient::of(&request);
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
         let transaction_id = signed.id();
-        let status = match self.node.submit(signed).await.map_err(|refusal| charged(client.as_ref(), &refusal))? {
+        let status = match self
+            .node
+            .submit_from(source_of(client.as_ref()), signed)
+            .await
+            .map_err(|refusal| charged(client.as_ref(), &refusal))?
+        {
             Submission::Pending(_) => TransactionStatus::Pending,
             Submission::Final(done) => status_to_pb(&done.outcome().status),
         };
@@ -270,6 +276,11 @@ enum Settled {
     Now,
 }
 
+/// Whom a client's submissions come from.
+fn source_of(client: Option<&CallingClient>) -> Source {
+    client.map(CallingClient::source).unwrap_or_default()
+}
+
 /// A refusal's status, once whoever sent the transaction has paid for it.
 fn charged(client: Option<&CallingClient>, refusal: &Refusal) -> Status {
     client.inspect(|client| client.charge_for(refusal));
@@ -282,10 +293,11 @@ async fn settle(
     client: Option<&CallingClient>,
     signed: SignedTransaction,
 ) -> Result<Settled, Status> {
-    let pending = match ledger.submit(signed).await.map_err(|refusal| charged(client, &refusal))? {
-        Submission::Final(_) => return Ok(Settled::Before),
-        Submission::Pending(pending) => pending,
-    };
+    let pending =
+        match ledger.submit_from(source_of(client), signed).await.map_err(|refusal| charged(client, &refusal))? {
+            Submission::Final(_) => return Ok(Settled::Before),
+            Submission::Pending(pending) => pending,
+        };
     match ledger.wait_final(pending).await.map_err(unavailable)? {
         Ending::Final(_) => Ok(Settled::Now),
         Ending::Expired => Err(expired()),
@@ -351,7 +363,7 @@ async fn settled(
     }
     let ids: Vec<TransactionId> = signed.iter().map(SignedTransaction::id).collect();
     let waiting = FuturesUnordered::new();
-    for (id, submission) in ids.into_iter().zip(ledger.submit_all(signed).await) {
+    for (id, submission) in ids.into_iter().zip(ledger.submit_all_from(source_of(client), signed).await) {
         match submission {
             Err(refusal) => {
                 client.inspect(|client| client.charge_for(&refusal));
