@@ -182,6 +182,9 @@ impl Session {
         paths: &[PathBuf],
         passphrase_file: Option<&Path>,
     ) -> Result<Vec<PublicKey>, Failure> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
         let passphrase = self.passphrase_in(passphrase_file)?;
         let keys = paths.iter().map(|path| KeyPair::read_file(path, &passphrase)).collect::<Result<Vec<_>, _>>()?;
         let public_keys = keys.iter().map(KeyPair::public_key).collect();
