@@ -8,6 +8,7 @@ use crate::execution::genesis::{
 use crate::execution::{BlockExecutor, Envelope, Executed, ParentState, Place, Transaction};
 use crate::ledger::account::KeySet;
 use crate::ledger::block::outcome_leaf;
+use crate::ledger::protocol::PROTOCOL_VERSION_FIRST;
 use crate::ledger::receipt::{PlacedTransaction, Receipt, TrustRoot};
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
@@ -199,6 +200,7 @@ fn genesis_file() -> GenesisFile {
         network: "parts".to_owned(),
         time_ms: OPENING.0,
         epoch_length: 65_536,
+        protocol_version: PROTOCOL_VERSION_FIRST,
         validators: validators().into_iter().map(validator).collect(),
         accounts: [(100, "issuer", Role::Issuer), (101, "custodian", Role::Custodian)].map(person).to_vec(),
         tokens: vec![TokenSpec {

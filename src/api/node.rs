@@ -42,6 +42,10 @@ impl NodeService for Node {
             quorum: status.quorum as u32,
             final_age_ms: u64::try_from(status.final_age.as_millis()).unwrap_or(u64::MAX),
             stands_still: status.stands_still,
+            protocol_version: status.versions.version,
+            protocol_version_max: status.versions.version_max,
+            protocol_version_decided: status.versions.decided.map_or(0, |(version, _)| version),
+            upgrade_height: status.versions.decided.map_or(0, |(_, height)| height),
         }))
     }
 

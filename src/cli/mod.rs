@@ -18,7 +18,7 @@ use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
     accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
-    read_points, rebuild, receipts, redeem, reserves, run, signer, tokens, validators,
+    read_points, rebuild, receipts, redeem, reserves, run, signer, tokens, upgrade, validators,
 };
 use failure::Failure;
 use flags::Common;
@@ -112,6 +112,9 @@ enum Command {
     /// Registers other networks whose settlements count here, and links accounts on them.
     #[command(subcommand)]
     Networks(networks::NetworksCommand),
+    /// Shows and raises the version of the protocol that the ledger follows.
+    #[command(subcommand)]
+    Upgrade(upgrade::UpgradeCommand),
     /// Lists and changes the validators.
     #[command(subcommand, alias = "validator")]
     Validators(validators::ValidatorsCommand),
@@ -249,6 +252,7 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         Command::ReadPoints(command) => command.run(&session).await,
         Command::Finance(command) => command.run(&session).await,
         Command::Networks(command) => command.run(&session).await,
+        Command::Upgrade(command) => command.run(&session).await,
         Command::Validators(command) => command.run(&mut session).await,
         Command::Observers(command) => command.run(&session).await,
         Command::Receipts(receipts::ReceiptsCommand::Get { transaction, without_balances, checkpoint_height }) => {

@@ -17,7 +17,8 @@ mod networks;
 mod trading;
 
 pub use governance::{
-    add_observer, add_validator, remove_observer, remove_validator, rotate_validator_key, set_validator_address,
+    add_observer, add_validator, decide_upgrade, remove_observer, remove_validator, rotate_validator_key,
+    set_validator_address, withdraw_upgrade,
 };
 pub use lending::{attest_lender_capital, set_lending_parameter};
 pub use networks::{declare_foreign_account, link_foreign_account, register_network, retire_network};

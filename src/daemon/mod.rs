@@ -74,6 +74,12 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
             "REHEARSAL: the ledger's clock is set ahead of this machine's, and so is the time of every block"
         );
     }
+    if config.rehearsal.protocol_version_max > 0 {
+        warn!(
+            protocol_version_max = config.rehearsal.protocol_version_max,
+            "REHEARSAL: this node takes itself to follow a version of the protocol that its software has no rules of"
+        );
+    }
     let prepared = prepare(config)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let settings = runtime::Config::default()
@@ -218,6 +224,7 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         peers: known,
         partition: PARTITION.to_owned(),
         clock: config.rehearsal.clock(),
+        protocol_version_max: config.rehearsal.protocol_version_max(),
         pool: PoolLimits { transactions_max: config.limits.pool_transactions as usize, ..PoolLimits::default() },
         seed,
     };

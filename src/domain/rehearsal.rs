@@ -38,6 +38,11 @@ impl Rehearsal {
         Self { view: MemoryView::default(), now, witnesses: BTreeSet::new(), requests: 0 }
     }
 
+    /// Has the next operation stand in a block at this height.
+    pub fn at_height(&mut self, height: u64) {
+        self.requests = height.saturating_sub(1);
+    }
+
     /// The key that an account of [`Self::open`] is signed for with.
     pub fn key(name: u8) -> PublicKey {
         PublicKey([name; 32])

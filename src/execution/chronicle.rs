@@ -16,6 +16,7 @@ use crate::domain::tokens::{
     Allocation, ApproveIssuance, AssetClass, AttestReserves, RequestIssuance, RequestRedemption, ReserveAsset,
 };
 use crate::ledger::block::{Block, outcome_leaf};
+use crate::ledger::protocol::PROTOCOL_VERSION_FIRST;
 use crate::ledger::receipt::{Handover, LaterHeader, PlacedTransaction, Receipt, TrustRoot};
 use crate::ledger::transaction::{TransactionSignature, transaction_signing_payload};
 use crate::ledger::validators::{sets_until, validators_of};
@@ -95,6 +96,7 @@ pub(crate) fn genesis_file() -> GenesisFile {
         network: "test".to_owned(),
         time_ms: OPENING.0,
         epoch_length: 8,
+        protocol_version: PROTOCOL_VERSION_FIRST,
         validators: ["node-0", "node-1", "node-2", "node-3"].map(validator).to_vec(),
         accounts: PEOPLE.iter().map(person).collect(),
         tokens: vec![TokenSpec {

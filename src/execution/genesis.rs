@@ -13,6 +13,7 @@ use crate::ledger::account::KeySet;
 use crate::ledger::block::{outcomes_root, reserves_root, transactions_root};
 use crate::ledger::history::{PARAMETERS_KEY, TIP_KEY};
 use crate::ledger::legal_entity::check_legal_entity_id;
+use crate::ledger::protocol::{PROTOCOL_KEY, PROTOCOL_VERSION_FIRST, PROTOCOL_VERSION_MAX, Protocol};
 use crate::ledger::validators::FromEpoch;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
@@ -74,6 +75,9 @@ pub struct GenesisFile {
     pub time_ms: u64,
     /// How many heights an epoch has.
     pub epoch_length: u64,
+    /// The version of the protocol that the first blocks follow.
+    #[serde(default = "first_protocol", skip_serializing_if = "is_first_protocol")]
+    pub protocol_version: u32,
     /// The validators of the first epoch.
     pub validators: Vec<ValidatorSpec>,
     /// The accounts that exist from the start.
@@ -87,6 +91,14 @@ pub struct GenesisFile {
     /// The purposes of loans that a law forbids from the start, or later: lists in the order of their times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forbidden_purposes: Vec<ForbiddenPurposesSpec>,
+}
+
+fn first_protocol() -> u32 {
+    PROTOCOL_VERSION_FIRST
+}
+
+fn is_first_protocol(version: &u32) -> bool {
+    *version == PROTOCOL_VERSION_FIRST
 }
 
 /// A value of one of the lender's rules.
@@ -241,6 +253,13 @@ impl Genesis {
         if file.epoch_length == 0 {
             return Err(invalid("epoch_length", "an epoch has at least one height"));
         }
+        if !(PROTOCOL_VERSION_FIRST..=PROTOCOL_VERSION_MAX).contains(&file.protocol_version) {
+            let why = format!(
+                "this software follows the protocol's versions {PROTOCOL_VERSION_FIRST} to {PROTOCOL_VERSION_MAX}, not {}; a newer one may",
+                file.protocol_version
+            );
+            return Err(invalid("protocol_version", why));
+        }
         let validators = read_validators(&file.validators)?;
         let accounts = read_accounts(&file.accounts)?;
         let tokens = read_tokens(&file.tokens, &accounts)?;
@@ -303,6 +322,7 @@ impl Genesis {
         governance::list_validators(&mut changes, self.named_validators());
         changes.put(&FromEpoch(0), &self.validators);
         changes.put(&PARAMETERS_KEY, &Parameters { epoch_length: self.file.epoch_length });
+        changes.put(&PROTOCOL_KEY, &Protocol::of_genesis(self.file.protocol_version));
 
         let time = BlockTime(self.file.time_ms);
         let reserve_lines = tokens::reserve_lines(&changes, time);

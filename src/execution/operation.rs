@@ -88,6 +88,8 @@ operations! {
     SetValidatorAddress => governance,
     AddObserver => governance,
     RemoveObserver => governance,
+    DecideUpgrade => governance,
+    WithdrawUpgrade => governance,
 }
 
 impl From<trade::IssueCreditNote> for Operation {

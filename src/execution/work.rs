@@ -110,7 +110,7 @@ impl Operation {
                 6 + VALIDATOR_KEY * register.validators.keys().len() as u64 + register.tokens.len() as u64
             }
             Self::LinkForeignAccount(link) => 6 + work_of_foreign_receipt(&link.receipt),
-            Self::SetForbiddenPurposes(_) => 12,
+            Self::SetForbiddenPurposes(_) | Self::DecideUpgrade(_) | Self::WithdrawUpgrade(_) => 12,
             Self::AddValidator(_)
             | Self::RemoveValidator(_)
             | Self::RotateValidatorKey(_)

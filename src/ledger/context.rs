@@ -2,6 +2,8 @@
 
 use super::account::{Account, Role};
 use super::changes::Changes;
+use super::history::{PARAMETERS_KEY, Parameters};
+use super::protocol::{PROTOCOL_VERSION_FIRST, protocol_of};
 use super::reason::Reason;
 use crate::primitives::ids::{ObjectKind, Origin};
 use crate::primitives::{AccountId, BlockTime, ChainId, ObjectId, PublicKey, RequestId};
@@ -35,6 +37,17 @@ impl Context<'_> {
     /// The id of the object that the operation creates.
     pub fn object_id(&self, kind: ObjectKind) -> ObjectId {
         self.origin().object_id(kind)
+    }
+
+    /// The block's epoch.
+    pub fn epoch(&self, changes: &Changes<'_>) -> u64 {
+        // A state without parameters is of no ledger, and no block is executed on it.
+        self.height / changes.read::<Parameters>(&PARAMETERS_KEY).map_or(1, |parameters| parameters.epoch_length.max(1))
+    }
+
+    /// The version of the protocol that the block follows. A rule that is another from a version on asks for it here.
+    pub fn protocol_version(&self, changes: &Changes<'_>) -> u32 {
+        protocol_of(changes).map_or(PROTOCOL_VERSION_FIRST, |protocol| protocol.in_epoch(self.epoch(changes)))
     }
 
     /// The account, if it signed.

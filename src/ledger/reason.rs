@@ -344,6 +344,12 @@ reasons! {
         "So many validators would leave, or join, at one epoch's end that those who stay make no quorum by themselves. Wait for the epoch to end.";
     810 "TOO_MANY_PEERS" TooManyPeers { peers_max: u64 }
         "The ledger lists no more validators and observers than this. Take an observer off the list first.";
+    811 "PROTOCOL_VERSION_NOT_NEXT" ProtocolVersionNotNext { protocol_version: u64, protocol_version_in_force: u64 }
+        "The protocol's version is raised by one at a time.";
+    812 "UPGRADE_DECIDED" UpgradeDecided { protocol_version: u64, in_force_epoch: u64 }
+        "The upgrade named is decided and waits for its epoch. Withdraw it, or decide again once it is in force.";
+    813 "NO_UPGRADE_DECIDED" NoUpgradeDecided { protocol_version: u64 }
+        "No upgrade to this version waits for its epoch. One that is in force is not taken back.";
 }
 
 impl Reason {

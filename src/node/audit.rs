@@ -28,6 +28,7 @@ use crate::admission::Refusal;
 use crate::execution::genesis::Genesis;
 use crate::execution::invariants::{self, BrokenInvariant};
 use crate::execution::{InvalidBlock, ParentState, apply_block};
+use crate::ledger::protocol::{PROTOCOL_VERSION_FIRST, PROTOCOL_VERSION_MAX, protocol_of};
 use crate::ledger::{CertificateError, Column, Header, Openings, ReserveLine, View as _};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
@@ -145,6 +146,14 @@ pub enum Fault {
     /// The block breaks a rule.
     #[error("{0}")]
     Invalid(InvalidBlock),
+    /// The block follows a version of the protocol that this software does not know.
+    #[error(
+        "it follows version {version} of the protocol, and this software knows none after {PROTOCOL_VERSION_MAX}: audit with a newer one"
+    )]
+    ProtocolTooNew {
+        /// Which.
+        version: u32,
+    },
     /// The certificate does not decode.
     #[error("its certificate does not decode: {0}")]
     CertificateForm(CodecError),
@@ -339,6 +348,11 @@ impl<'a, R: Reader> Auditor<'a, R> {
     fn execute_block(&mut self, Authentic { stored, transactions }: Authentic) -> Result<Replayed, Failure> {
         let header = stored.block.header();
         check_parent(header, self.header.hash())?;
+        let version =
+            protocol_of(&self.state).map_or(PROTOCOL_VERSION_FIRST, |protocol| protocol.in_epoch(header.epoch));
+        if version > PROTOCOL_VERSION_MAX {
+            return Err(Fault::ProtocolTooNew { version }.into());
+        }
         let parent = ParentState {
             header: self.header.clone(),
             view: Arc::new(self.state.clone()),

@@ -122,6 +122,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("limits.connections_per_address", Kind::Number),
     ("limits.shutdown_ms", Kind::Number),
     ("rehearsal.clock_ahead_ms", Kind::Number),
+    ("rehearsal.protocol_version_max", Kind::Number),
     ("peers", Kind::Peers),
 ];
 

@@ -66,6 +66,18 @@ pub enum NodeError {
         /// What is wrong with it.
         cause: String,
     },
+    /// The next block follows a version of the protocol that this software does not know.
+    #[error(
+        "from height {height} on the ledger follows version {version} of the protocol, and this software knows none after {version_max}: install a newer one and start the node again, on the same data"
+    )]
+    ProtocolTooNew {
+        /// The version.
+        version: u32,
+        /// The newest that this software follows.
+        version_max: u32,
+        /// The first height that follows it.
+        height: u64,
+    },
     /// A task ended that runs as long as the node.
     #[error("the node's {0} ended by itself: start the node again, and report what its log says before this line")]
     TaskEnded(&'static str),

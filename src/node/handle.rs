@@ -17,6 +17,7 @@ use super::service::{
     PendingTransaction, Snapshot, Source, Status, Submission, Unavailable,
 };
 use super::transactions::TransactionDesk;
+use super::upgrades::Upgrades;
 use crate::admission::Refusal;
 use crate::consensus::{Runtime, StopReason};
 use crate::domain::financing::Citation;
@@ -53,6 +54,7 @@ pub struct Parts<E, S, T: Strategy> {
     pub identity: Identity,
     /// Who validates.
     pub seats: Arc<Seats>,
+    pub upgrades: Arc<Upgrades>,
     /// From whom to whom.
     pub handovers: Handovers,
     /// The chain.
@@ -314,6 +316,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
             final_age: pulse.final_age,
             stands_still: pulse.stands_still,
             pool_transactions: waiting,
+            versions: self.parts.upgrades.versions(head.header.height),
             serving: self.parts.is_serving(),
         }
     }

@@ -26,6 +26,7 @@ use super::records::BlockRecord;
 use super::relay::Proposals;
 use super::seats::{Seats, committee};
 use super::transactions::TransactionDesk;
+use super::upgrades::Upgrades;
 use crate::admission::Refusal;
 use crate::consensus::{
     Ancestors, Committee, FinalizedBlock, Ledger, Pace, PeerAddress, PeersChanged, Runtime, Slot, StopReason, Tip,
@@ -81,6 +82,7 @@ pub struct LedgerParts<E, S, T: Strategy> {
     pub pacing: Mutex<Pacing>,
     /// Who validates.
     pub seats: Arc<Seats>,
+    pub upgrades: Arc<Upgrades>,
     /// Where peers listen, as the configuration says.
     pub peers: BTreeMap<PublicKey, PeerAddress>,
 }
@@ -449,7 +451,8 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerParts<E, S, T> {
             debug!(%transaction, why = %refusal, "dropped: the block changed its sender's account");
             self.finality.refuse(transaction, refusal);
         }
-        Ok(())
+        // Whoever waited has heard: this block is followed, whatever the next one takes.
+        self.upgrades.committed(&self.chain, &executed)
     }
 
     async fn committee(&self, epoch: u64) -> Committee {

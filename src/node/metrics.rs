@@ -58,6 +58,12 @@ pub struct NodeMetrics {
     pub abandoned_checks: Counter,
     /// Most transactions that this node puts into a block now.
     pub proposal_transactions_max: Gauge,
+    /// The version of the protocol that the next block follows.
+    pub protocol_version: Gauge,
+    /// The newest version of the protocol that this node follows.
+    pub protocol_version_max: Gauge,
+    /// The version of the protocol that is decided and not in force; 0 if there is none.
+    pub protocol_version_decided: Gauge,
     /// Time to build a block.
     pub build_seconds: Histogram,
     /// Time to check a proposed block.
@@ -123,6 +129,15 @@ impl Default for NodeMetrics {
             "Most transactions that this node puts into a block now",
             Gauge::default()
         );
+        let protocol_version =
+            metric!("protocol_version", "The protocol's version that the next block follows", Gauge::default());
+        let protocol_version_max =
+            metric!("protocol_version_max", "The protocol's newest version that this node follows", Gauge::default());
+        let protocol_version_decided = metric!(
+            "protocol_version_decided",
+            "The protocol's version that is decided and not in force, or 0",
+            Gauge::default()
+        );
         let build_seconds = metric!("build", "Time to build a block", latencies(), seconds);
         let verify_seconds = metric!("verify", "Time to check a proposed block", latencies(), seconds);
         let commit_seconds = metric!("commit", "Time to commit a final block", latencies(), seconds);
@@ -151,6 +166,9 @@ impl Default for NodeMetrics {
             abandoned_builds,
             abandoned_checks,
             proposal_transactions_max,
+            protocol_version,
+            protocol_version_max,
+            protocol_version_decided,
             build_seconds,
             verify_seconds,
             commit_seconds,

@@ -3,7 +3,7 @@
 //! * [`start`]: everything below gRPC, on whatever runtime, network and store it is given.
 //! * `chain`: the committed state, and the executed blocks above it. Its `commit` is the only writer of state.
 //! * `ledger`: proposals, verdicts, and final blocks.
-//! * `seats`: who validates and who is connected. `handovers`: from whom to whom.
+//! * `seats`: who validates and who is connected. `handovers`: from whom to whom. `upgrades`: by which version of the protocol.
 //! * `intake`, `transactions`, `relay`: the way in, where transactions wait, and their way between nodes.
 //! * `liveness`: whether blocks become final, and who is silent.
 //! * [`audit`]: a stopped node's data, executed again and compared.
@@ -42,6 +42,7 @@ mod state_cache;
 #[cfg(test)]
 mod tests;
 mod transactions;
+mod upgrades;
 
 pub use chain::Chain;
 pub use clock::LedgerClock;

@@ -114,8 +114,21 @@ pub struct Status {
     pub stands_still: bool,
     /// Transactions that wait here.
     pub pool_transactions: usize,
+    /// The protocol's version.
+    pub versions: Versions,
     /// Whether it has caught up and takes transactions.
     pub serving: bool,
+}
+
+/// The protocol's version, as the ledger has it and as the node follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The one that the next block follows.
+    pub version: u32,
+    /// The newest that this node follows.
+    pub version_max: u32,
+    /// What is decided and not in force, and the height from which it will be.
+    pub decided: Option<(u32, u64)>,
 }
 
 /// State as of a block.

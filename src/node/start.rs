@@ -18,6 +18,7 @@ use super::relay::{self, Outbox, Proposals};
 use super::seats::Seats;
 use super::service::Identity;
 use super::transactions::TransactionDesk;
+use super::upgrades::Upgrades;
 use crate::admission::PoolLimits;
 use crate::consensus::network::Network;
 use crate::consensus::{
@@ -62,6 +63,8 @@ pub struct NodeSettings {
     pub seed: [u8; 32],
     /// The ledger's time.
     pub clock: LedgerClock,
+    /// The newest version of the protocol that the node follows.
+    pub protocol_version_max: u32,
 }
 
 /// A running node, below gRPC.
@@ -106,6 +109,7 @@ where
     let metrics = NodeMetrics::default();
     metrics.applied_height.set(i64::try_from(head.header.height).unwrap_or(i64::MAX));
     let seats = Arc::new(Seats::of(&chain, voter(&settings.signer), metrics.clone())?);
+    let upgrades = Arc::new(Upgrades::of(&chain, settings.protocol_version_max, metrics.clone())?);
     let (halt, halted) = halt();
     let finality = Arc::new(Finality::new(head.header.height));
     let desk = Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
@@ -127,6 +131,7 @@ where
         pace: settings.pace,
         pacing: Mutex::default(),
         seats: seats.clone(),
+        upgrades: upgrades.clone(),
         peers: settings.peers.clone(),
     });
     let (network, liveness) = attend(&context, &settings, network);
@@ -148,6 +153,7 @@ where
     let handle = NodeHandle::new(Parts {
         identity: identity(&settings, me),
         seats,
+        upgrades,
         handovers: Handovers::default(),
         chain,
         desk,

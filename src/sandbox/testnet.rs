@@ -19,6 +19,7 @@ use crate::client::{KeyFileError, KeyPair, Participant, ParticipantError, Passph
 use crate::execution::genesis::{
     GENESIS_FORMAT, Genesis, GenesisError, GenesisFile, ValidatorSpec, genesis_account_id,
 };
+use crate::ledger::protocol::PROTOCOL_VERSION_MAX;
 use crate::ledger::validators::VALIDATORS_MAX;
 use crate::node::Config;
 use crate::primitives::{ChainId, PublicKey};
@@ -300,6 +301,7 @@ fn genesis_text(
         network: plan.network.clone(),
         time_ms: now_ms(),
         epoch_length: plan.epoch_length,
+        protocol_version: PROTOCOL_VERSION_MAX,
         validators: node_keys.iter().enumerate().map(validator).collect(),
         accounts: parties.iter().zip(party_keys).map(|(party, key)| party.to_spec(*key)).collect(),
         tokens: cast::genesis_tokens(),

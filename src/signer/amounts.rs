@@ -92,6 +92,8 @@ fn amounts_of(operation: &Operation) -> (Option<TokenId>, Vec<Amount>) {
         | Operation::RotateValidatorKey(_)
         | Operation::SetValidatorAddress(_)
         | Operation::AddObserver(_)
-        | Operation::RemoveObserver(_) => (None, Vec::new()),
+        | Operation::RemoveObserver(_)
+        | Operation::DecideUpgrade(_)
+        | Operation::WithdrawUpgrade(_) => (None, Vec::new()),
     }
 }

@@ -1,6 +1,7 @@
 //! What clients meant, sent and heard: all that the checker knows of a run besides what the nodes answer when it is over.
 
 use causeway::primitives::{Hash, RequestId, TransactionId};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A moment: since the run began. All clients share one clock, so an earlier moment was earlier.
@@ -114,12 +115,15 @@ pub struct History {
     pub looks: Vec<Look>,
     /// Nodes that were rebuilt into an empty directory, and when they were started so: they begin at height 0 once more.
     pub rebuilt: Vec<(usize, Moment)>,
+    /// What governance did: it moves nothing.
+    pub governed: BTreeSet<TransactionId>,
 }
 
 impl History {
     /// Takes over what another client saw.
     pub fn append(&mut self, other: Self) {
-        let Self { deeds, looks, rebuilt } = other;
+        let Self { deeds, looks, rebuilt, governed } = other;
+        self.governed.extend(governed);
         self.deeds.extend(deeds);
         self.looks.extend(looks);
         self.rebuilt.extend(rebuilt);

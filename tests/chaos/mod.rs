@@ -8,6 +8,7 @@
 //! * [`ledger`]: what nodes say when it is over.
 //! * [`checker`]: what must hold of the two.
 //! * [`run`]: a plan carried out.
+//! * [`upgrade`]: software and protocol replaced while clients pay.
 //! * [`recovery`]: what becomes of a validator whose files are damaged ([`damage`]), case by case.
 //!
 //! `make chaos MINUTES=10` runs plan after plan, `make chaos SEED=7` one again. Where the simulation (`tests/simulation`)
@@ -26,6 +27,7 @@ mod network;
 mod plan;
 mod recovery;
 mod run;
+mod upgrade;
 
 use plan::{Ground, Plan};
 use run::{Terrain, run};

@@ -36,6 +36,11 @@ pub struct Network {
 impl Network {
     /// Makes one, and starts nothing.
     pub fn new(validators: usize, links: Option<Links>) -> Self {
+        Self::with_epochs(validators, links, testnet::EPOCH_LENGTH_DEFAULT)
+    }
+
+    /// The same, with epochs of so many heights.
+    pub fn with_epochs(validators: usize, links: Option<Links>, epoch_length: u64) -> Self {
         let directory = tempfile::Builder::new().prefix("causeway-chaos-").tempdir().unwrap().keep();
         let ports = free_ports(validators);
         let plan = testnet::Plan {
@@ -45,7 +50,7 @@ impl Network {
             ports: ports.clone(),
             idle_interval_ms: IDLE_INTERVAL_MS,
             tls: false,
-            epoch_length: testnet::EPOCH_LENGTH_DEFAULT,
+            epoch_length,
         };
         testnet::create(&plan).unwrap();
         let genesis = Genesis::parse(&std::fs::read(directory.join("genesis.json")).unwrap()).unwrap();
@@ -61,6 +66,8 @@ impl Network {
                 namespace: links.as_ref().map(|links| links.namespace(place)),
                 disk: None,
                 clock_ahead_ms: 0,
+                program: None,
+                protocol_version_max: 0,
                 was_full: false,
                 process: None,
                 log_start: 0,
@@ -155,6 +162,10 @@ pub struct Node {
     pub disk: Option<SmallDisk>,
     /// By how far its clock is ahead from its next start on.
     pub clock_ahead_ms: u64,
+    /// The program that it is from its next start on, if not the one that is tested.
+    pub program: Option<PathBuf>,
+    /// The newest version of the protocol that it takes itself to follow from its next start on; 0: what its program does.
+    pub protocol_version_max: u32,
     /// Whether its disk was full since it was started.
     pub was_full: bool,
     process: Option<Child>,
@@ -173,10 +184,17 @@ impl Node {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         self.log_start = log.metadata().unwrap().len();
         let config = self.directory.join("node.toml");
-        let mut command = programs::causeway(["node", "--config", programs::text(&config)]);
+        let arguments = ["node", "--config", programs::text(&config)];
+        let mut command = match &self.program {
+            None => programs::causeway(arguments),
+            Some(program) => programs::another(program, arguments),
+        };
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         if self.clock_ahead_ms > 0 {
             command.env(variable_of("rehearsal.clock_ahead_ms"), self.clock_ahead_ms.to_string());
+        }
+        if self.protocol_version_max > 0 {
+            command.env(variable_of("rehearsal.protocol_version_max"), self.protocol_version_max.to_string());
         }
         bind_to_parent(&mut command);
         if let Some(namespace) = &self.namespace {

@@ -100,50 +100,85 @@ pub fn run(plan: &Plan, terrain: &mut Terrain) -> Result<Summary, String> {
 }
 
 async fn carry_out(plan: &Plan, network: &mut Network, done: &mut Vec<String>) -> Result<Summary, String> {
-    network.start_all();
-    let everyone: Vec<Client> = connect(network).await?;
-    await_height(network, &everyone, 1, READY_WITHIN).await?;
-    let market = Arc::new(Market::open(network).await.map_err(|error| format!("opening: {error}"))?);
-    let first = highest(&everyone).await;
-    await_height(network, &everyone, first, READY_WITHIN).await?;
-
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut acting = JoinSet::new();
-    (0..CLIENTS).for_each(|me| drop(acting.spawn(clients::act(market.clone(), plan.seed, me, stop.clone()))));
+    let mut load = Load::begin(network, plan.seed).await?;
     let mut faults = Faults::default();
     for step in &plan.steps {
-        done.push(format!("{:>7.3} s {step:?}", market.now().as_secs_f64()));
-        faults.carry_out(step, network, &market).await?;
-        network.nobody_ended()?;
-        if let Some(ended) = acting.try_join_next() {
-            return Err(ended.map_or_else(|panic| panic.to_string(), |_| "a client ended by itself".to_owned()));
-        }
+        done.push(format!("{:>7.3} s {step:?}", load.market.now().as_secs_f64()));
+        faults.carry_out(step, network, &load.market).await?;
+        load.goes_on(network)?;
     }
     Faults::heal(network)?;
-    let healed = Instant::now();
-    stop.store(true, Ordering::Relaxed);
-    let mut history = History { rebuilt: faults.rebuilt, ..History::default() };
-    while let Some(seen) = acting.join_next().await {
-        history.append(seen.map_err(|panic| panic.to_string())?);
-    }
-    market.resolve(&mut history, RESOLVED_WITHIN).await?;
-    let last = highest(&everyone).await;
-    await_height(network, &everyone, last, RESOLVED_WITHIN).await?;
-    let healed = healed.elapsed();
+    load.end(network, History { rebuilt: faults.rebuilt, ..History::default() }).await
+}
 
-    let ledgers = read(&market, plan.validators, (first, last)).await.map_err(|error| format!("reading: {error}"))?;
-    let violations = checker::violations(&history, &ledgers, CLIENTS, FUNDS);
-    if !violations.is_empty() {
-        return Err(violations.join("\n"));
+/// Clients that act while something is done to the nodes, and the judgement of all of them.
+pub struct Load {
+    pub market: Arc<Market>,
+    /// A way to each node alone.
+    pub everyone: Vec<Client>,
+    /// The first height that is judged.
+    first: u64,
+    stop: Arc<AtomicBool>,
+    acting: JoinSet<History>,
+}
+
+impl Load {
+    /// Starts all nodes, and the clients.
+    pub async fn begin(network: &mut Network, seed: u64) -> Result<Self, String> {
+        network.start_all();
+        let everyone: Vec<Client> = connect(network).await?;
+        await_height(network, &everyone, 1, READY_WITHIN).await?;
+        let market = Arc::new(Market::open(network).await.map_err(|error| format!("opening: {error}"))?);
+        let first = highest(&everyone).await;
+        await_height(network, &everyone, first, READY_WITHIN).await?;
+        let (stop, mut acting) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
+        (0..CLIENTS).for_each(|me| drop(acting.spawn(clients::act(market.clone(), seed, me, stop.clone()))));
+        Ok(Self { market, everyone, first, stop, acting })
     }
-    logs_are_clear(network)?;
-    Ok(Summary {
-        transactions: history.deeds.len(),
-        calls: history.deeds.iter().map(|deed| deed.tries.len()).sum(),
-        looks: history.looks.len(),
-        blocks: ledgers[0].blocks.len(),
-        healed,
-    })
+
+    /// Nodes and clients are at work.
+    ///
+    /// # Errors
+    /// Who ended by itself.
+    pub fn goes_on(&mut self, network: &mut Network) -> Result<(), String> {
+        network.nobody_ended()?;
+        match self.acting.try_join_next() {
+            None => Ok(()),
+            Some(ended) => Err(ended.map_or_else(|panic| panic.to_string(), |_| "a client ended by itself".to_owned())),
+        }
+    }
+
+    /// Lets every transaction find its end, with all nodes running, and judges what clients saw beside what is known already.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub async fn end(mut self, network: &mut Network, mut history: History) -> Result<Summary, String> {
+        let (market, everyone) = (&self.market, &self.everyone);
+        let healed = Instant::now();
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(seen) = self.acting.join_next().await {
+            history.append(seen.map_err(|panic| panic.to_string())?);
+        }
+        market.resolve(&mut history, RESOLVED_WITHIN).await?;
+        let last = highest(everyone).await;
+        await_height(network, everyone, last, RESOLVED_WITHIN).await?;
+        let healed = healed.elapsed();
+
+        let ledgers = read(market, network.nodes.len(), (self.first, last)).await;
+        let ledgers = ledgers.map_err(|error| format!("reading: {error}"))?;
+        let violations = checker::violations(&history, &ledgers, CLIENTS, FUNDS);
+        if !violations.is_empty() {
+            return Err(violations.join("\n"));
+        }
+        logs_are_clear(network)?;
+        Ok(Summary {
+            transactions: history.deeds.len(),
+            calls: history.deeds.iter().map(|deed| deed.tries.len()).sum(),
+            looks: history.looks.len(),
+            blocks: ledgers[0].blocks.len(),
+            healed,
+        })
+    }
 }
 
 /// A way to each node alone.

@@ -6,7 +6,12 @@ use std::process::{Command, Output};
 
 /// The binary with these arguments, undisturbed by the environment of whoever runs the tests.
 pub fn causeway<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_causeway"));
+    another(Path::new(env!("CARGO_BIN_EXE_causeway")), arguments)
+}
+
+/// The same of another build.
+pub fn another<S: AsRef<std::ffi::OsStr>>(program: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CAUSEWAY_")) {
         command.env_remove(name);
     }

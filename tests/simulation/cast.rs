@@ -7,6 +7,7 @@ use causeway::execution::genesis::{
     AccountSpec, AssetRuleSpec, GENESIS_FORMAT, Genesis, GenesisFile, TokenSpec, ValidatorSpec, genesis_account_id,
 };
 use causeway::ledger::SignedTransaction;
+use causeway::ledger::protocol::PROTOCOL_VERSION_FIRST;
 use causeway::ledger::receipt::TrustRoot;
 use causeway::primitives::crypto::sha256;
 use causeway::primitives::ids::{ObjectKind, Origin};
@@ -82,6 +83,7 @@ impl Cast {
             network: "simulation".to_owned(),
             time_ms: GENESIS_TIME_MS,
             epoch_length,
+            protocol_version: PROTOCOL_VERSION_FIRST,
             validators: validators.iter().enumerate().map(validator).collect(),
             accounts: PARTICIPANTS.iter().chain(is_governed.then_some(&GOVERNANCE)).map(account).collect(),
             tokens: vec![token_spec()],

@@ -12,6 +12,7 @@ use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max
 use causeway::consensus::voting::Standing;
 use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::ledger::Column;
+use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
 use causeway::node::service::LedgerHandle;
 use causeway::node::{self, LedgerClock, NodeError, NodeSettings};
 use causeway::primitives::PublicKey;
@@ -110,6 +111,8 @@ pub struct Disk {
     never_voted: bool,
     is_full: Arc<AtomicBool>,
     clock_ahead: Duration,
+    /// The newest version of the protocol that its software follows.
+    protocol_version_max: u32,
     starts: u32,
 }
 
@@ -150,6 +153,7 @@ fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
         never_voted: true,
         is_full: Arc::default(),
         clock_ahead: Duration::ZERO,
+        protocol_version_max: PROTOCOL_VERSION_MAX,
         starts: 0,
     }
 }
@@ -320,6 +324,11 @@ impl Cluster {
         self.disks[node].clock_ahead = ahead;
     }
 
+    /// Gives a node other software from its next start on: which follows the protocol's versions up to this one.
+    pub fn set_protocol_version_max(&mut self, node: usize, version: u32) {
+        self.disks[node].protocol_version_max = version;
+    }
+
     /// Sets the ledger's clock of the nodes that are started from now on.
     pub fn set_clock_ahead(&mut self, ahead: Duration) {
         self.shape.clock_ahead = ahead;
@@ -446,7 +455,7 @@ async fn signer(context: &Context, disk: &Disk) -> Signer {
 fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettings {
     let anywhere = PeerAddress { host: "127.0.0.1".to_owned(), port: 4001 };
     let validators = cast.genesis.validators().keys().iter();
-    let clock_ahead = disk.clock_ahead;
+    let (clock_ahead, protocol_version_max) = (disk.clock_ahead, disk.protocol_version_max);
     NodeSettings {
         peers: validators.map(|key| (*key, anywhere.clone())).collect(),
         genesis: cast.genesis,
@@ -458,5 +467,6 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         pool: shape.pool,
         seed: [7; 32],
         clock: LedgerClock::ahead_by(shape.clock_ahead + clock_ahead),
+        protocol_version_max,
     }
 }

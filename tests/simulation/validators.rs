@@ -7,10 +7,12 @@ use super::cluster::{Cluster, Shape};
 use super::simulate;
 use causeway::client::Operation;
 use causeway::client::operations::{
-    add_observer, add_validator, remove_observer, remove_validator, rotate_validator_key,
+    add_observer, add_validator, decide_upgrade, remove_observer, remove_validator, rotate_validator_key,
 };
+use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
 use causeway::ledger::{PeerAddress, Receipt, Status};
-use causeway::node::service::Mode;
+use causeway::node::NodeError;
+use causeway::node::service::{Mode, Versions};
 use causeway::primitives::PublicKey;
 use std::time::Duration;
 
@@ -213,4 +215,50 @@ fn who_is_not_listed_is_not_let_in() {
         let now = stage.cluster.node(0).status().height;
         assert!(stage.cluster.node(4).status().height <= reached + 1 && now > reached + 3, "{now} and {reached}");
     });
+}
+
+/// Software is replaced node by node and governance decides; at one height all follow the next version. Who kept the old
+/// software stops before it, and goes on with the new.
+#[test]
+fn the_protocol_is_raised_while_payments_go_on() {
+    for seed in [631, 632] {
+        simulate(seed, |context| async move {
+            let mut stage = Stage::of(context, 1).await;
+            let (late, version) = (3, PROTOCOL_VERSION_MAX + 1);
+            for node in [0, 1, 2] {
+                stage.cluster.crash(node).await;
+                stage.cluster.set_protocol_version_max(node, version);
+                stage.cluster.start(node).await;
+                stage.pay().await;
+            }
+            stage.cluster.crash(late).await;
+            let doomed = stage.cluster.start_doomed(late).await;
+            let decided = stage.decide(decide_upgrade(version), None).await;
+            applied(&decided);
+            let from = (decided.header.height / EPOCH_LENGTH + 2) * EPOCH_LENGTH;
+            stage.cluster.reach(&[0], decided.header.height).await;
+            let versions = Versions { version: version - 1, version_max: version, decided: Some((version, from)) };
+            assert_eq!(stage.cluster.node(0).status().versions, versions);
+
+            while stage.cluster.node(0).status().height < from - 1 {
+                stage.cluster.pass(Duration::from_millis(100)).await;
+            }
+            let cause = doomed.await.unwrap();
+            match cause {
+                NodeError::ProtocolTooNew { version: needed, version_max, height } => {
+                    assert_eq!((needed, version_max, height), (version, version - 1, from));
+                }
+                other => panic!("it stopped for another reason: {other}"),
+            }
+            stage.cluster.crash(late).await;
+            stage.pay_into_the_next_epoch().await;
+            stage.cluster.set_protocol_version_max(late, version);
+            stage.cluster.start(late).await;
+            let height = stage.pay().await;
+            stage.cluster.reach(&[late], height).await;
+            let versions = Versions { version, version_max: version, decided: None };
+            assert_eq!(stage.cluster.node(late).status().versions, versions);
+            stage.check(&[0, 1, 2, late]).await;
+        });
+    }
 }

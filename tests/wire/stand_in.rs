@@ -13,7 +13,7 @@ use causeway::ledger::view::MemoryView;
 use causeway::ledger::{Block, Openings, SignedTransaction, Value};
 use causeway::node::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, HistoryStep, Identity, KnownTransaction, LedgerHandle,
-    Mode, PendingTransaction, Snapshot, Status, Submission, Unavailable,
+    Mode, PendingTransaction, Snapshot, Status, Submission, Unavailable, Versions,
 };
 use causeway::primitives::merkle::Path as MerklePath;
 use causeway::primitives::{AccountId, BlockTime, Hash, ObjectId, PublicKey, RequestId, TransactionId};
@@ -238,6 +238,7 @@ impl LedgerHandle for StandIn {
             final_age: std::time::Duration::ZERO,
             stands_still: self.stands_still.load(Ordering::Relaxed),
             pool_transactions: 0,
+            versions: Versions { version: 1, version_max: 1, decided: None },
             serving: true,
         }
     }

@@ -8,6 +8,7 @@ use crate::execution::genesis::{
 };
 use crate::ledger::account::Role;
 use crate::ledger::limits::ATTESTATION_AGE_MS_MAX;
+use crate::ledger::protocol::PROTOCOL_VERSION_FIRST;
 use crate::primitives::TokenId;
 use crate::primitives::crypto::sha256;
 
@@ -66,6 +67,7 @@ impl Founding {
             network: "bench-chain".to_owned(),
             time_ms: OPENING_MS,
             epoch_length: EPOCH_LENGTH,
+            protocol_version: PROTOCOL_VERSION_FIRST,
             validators: validators.iter().enumerate().map(spec).collect(),
             accounts: PARTIES.iter().map(|party| account(seed, party)).collect(),
             tokens: vec![token()],

@@ -37,4 +37,5 @@ pub mod status;
 mod supervision;
 pub mod tokens;
 pub mod transaction;
+pub mod upgrade;
 pub mod validators;

@@ -39,3 +39,13 @@ pub fn add_observer(public_key: PublicKey, name: &str) -> Operation {
 pub fn remove_observer(public_key: PublicKey) -> Operation {
     Operation(Kind::RemoveObserver(governance::RemoveObserver { public_key: bytes(public_key.0) }))
 }
+
+/// Raises the protocol's version from the epoch after the next on.
+pub fn decide_upgrade(protocol_version: u32) -> Operation {
+    Operation(Kind::DecideUpgrade(governance::DecideUpgrade { protocol_version }))
+}
+
+/// Takes back what was decided of the protocol's version.
+pub fn withdraw_upgrade(protocol_version: u32) -> Operation {
+    Operation(Kind::WithdrawUpgrade(governance::WithdrawUpgrade { protocol_version }))
+}

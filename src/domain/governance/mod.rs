@@ -1,4 +1,4 @@
-//! Governance of the validators: who validates, who observes, and where they are reached.
+//! Governance of the network: who validates, who observes, where they are reached, and which version of the protocol they follow.
 //!
 //! # Life cycle
 //! ```text
@@ -13,6 +13,9 @@
 //! block, which the old validators sign, names the new ones ([`turn`]). Whoever is listed is a peer at once, so a validator that
 //! joins follows and catches up before it votes. A validator that was taken out goes on as an observer; a key that was replaced
 //! is off the list.
+//!
+//! The version of the protocol ([`crate::ledger::protocol`]) is raised in the same way: decided within an epoch, in force from the
+//! first block of the one after the next, so that operators have an epoch's notice, and taken back until then.
 //!
 //! All of it is for governance: the sender's account has that role, and as many of its keys sign as it asks for. A genesis
 //! that names several keys and a threshold has several persons decide. The new validator's key signs too.
@@ -34,10 +37,12 @@ mod peer;
 mod roster;
 #[cfg(test)]
 mod tests;
+mod upgrades;
 mod validators;
 
 pub use epoch_end::turn;
 pub use observers::{AddObserver, RemoveObserver};
 pub use peer::{PEERS_KEY, Peer, PeerList, RetiredKey, Standing, list_validators};
 pub use roster::peers;
+pub use upgrades::{DecideUpgrade, WithdrawUpgrade};
 pub use validators::{AddValidator, RemoveValidator, RotateValidatorKey, SetValidatorAddress};

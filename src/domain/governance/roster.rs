@@ -1,10 +1,9 @@
 //! The list of peers as operations read and change it.
 
 use super::peer::{PEERS_KEY, Peer, PeerList, RetiredKey, Standing};
-use crate::ledger::history::PARAMETERS_KEY;
 use crate::ledger::limits::{PEERS_MAX, VALIDATORS_KEPT_MIN};
 use crate::ledger::validators::VALIDATORS_MAX;
-use crate::ledger::{Changes, Context, Entry, Parameters, PeerAddress, Reason, Role, View};
+use crate::ledger::{Changes, Context, Entry, PeerAddress, Reason, Role, View};
 use crate::primitives::{Decode, PublicKey};
 
 /// Every peer, by key. There are at most [`PEERS_MAX`], and as many that a rotation brings.
@@ -20,9 +19,7 @@ pub fn peers(view: &dyn View) -> Vec<(PublicKey, Peer)> {
 
 /// The epoch from which what is decided now is in force: the one after the block's.
 pub(super) fn in_force_epoch(context: &Context<'_>, changes: &Changes<'_>) -> u64 {
-    // A state without parameters is of no ledger, and no block is executed on it.
-    let length = changes.read::<Parameters>(&PARAMETERS_KEY).map_or(1, |parameters| parameters.epoch_length.max(1));
-    context.height / length + 1
+    context.epoch(changes) + 1
 }
 
 /// Whether governance decides this.

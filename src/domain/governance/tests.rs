@@ -4,8 +4,9 @@ use super::*;
 use crate::domain::rehearsal::{Performed, Rehearsal};
 use crate::ledger::history::PARAMETERS_KEY;
 use crate::ledger::limits::PEERS_MAX;
+use crate::ledger::protocol::PROTOCOL_KEY;
 use crate::ledger::validators::{FromEpoch, VALIDATORS_MAX, validators_of};
-use crate::ledger::{Changes, Context, Parameters, PeerAddress, Reason, Role, ValidatorSet, Value};
+use crate::ledger::{Changes, Context, Parameters, PeerAddress, Protocol, Reason, Role, ValidatorSet, Value};
 use crate::primitives::{AccountId, BlockTime, PublicKey};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -383,4 +384,58 @@ proptest! {
             check(&stage, &mut ever);
         }
     }
+}
+
+#[test]
+fn the_protocol_is_raised_by_one_with_an_epochs_notice() {
+    let mut stage = Stage::of(4);
+    stage.ledger.edit(|changes| changes.put(&PROTOCOL_KEY, &Protocol::of_genesis(1)));
+    let decide = |stage: &mut Stage, protocol_version: u32| {
+        let decide = DecideUpgrade { protocol_version };
+        stage.perform(&|context, changes| decide.plan(context, changes)).map(drop)
+    };
+    let withdraw = |stage: &mut Stage, protocol_version: u32| {
+        let withdraw = WithdrawUpgrade { protocol_version };
+        stage.perform(&|context, changes| withdraw.plan(context, changes)).map(drop)
+    };
+    let in_epochs = |stage: &Stage| {
+        let protocol: Protocol = stage.ledger.read(&PROTOCOL_KEY).expect("it is there");
+        [1, 2, 4].map(|epoch| protocol.in_epoch(epoch))
+    };
+    let not_next = |protocol_version, protocol_version_in_force| {
+        Err(Reason::ProtocolVersionNotNext { protocol_version, protocol_version_in_force })
+    };
+    assert_eq!(decide(&mut stage, 3), not_next(3, 1));
+    assert_eq!(withdraw(&mut stage, 2), Err(Reason::NoUpgradeDecided { protocol_version: 2 }));
+    decide(&mut stage, 2).expect("it is the next");
+    assert_eq!(in_epochs(&stage), [1, 2, 2]);
+    let decided = Err(Reason::UpgradeDecided { protocol_version: 2, in_force_epoch: 2 });
+    assert_eq!((decide(&mut stage, 2), decide(&mut stage, 3)), (decided.clone(), decided));
+    assert_eq!(withdraw(&mut stage, 3), Err(Reason::NoUpgradeDecided { protocol_version: 3 }), "it is another");
+    withdraw(&mut stage, 2).expect("its epoch has not begun");
+    assert_eq!(in_epochs(&stage), [1, 1, 1]);
+    decide(&mut stage, 2).expect("it may be decided again");
+
+    stage.ledger.at_height(2 * EPOCH_LENGTH - 1);
+    assert!(matches!(decide(&mut stage, 3), Err(Reason::UpgradeDecided { .. })), "it is not in force yet");
+    stage.ledger.at_height(2 * EPOCH_LENGTH);
+    assert_eq!(withdraw(&mut stage, 2), Err(Reason::NoUpgradeDecided { protocol_version: 2 }), "it is in force");
+    assert_eq!(decide(&mut stage, 2), not_next(2, 2));
+    decide(&mut stage, 3).expect("the one after it");
+    assert_eq!(in_epochs(&stage), [2, 2, 3], "what was before no block asks any more");
+}
+
+#[test]
+fn an_upgrade_is_for_governance() {
+    let mut stage = Stage::of(4);
+    let stranger = stage.ledger.open(202, None, &[Role::Institution]);
+    let (decide, withdraw) = (DecideUpgrade { protocol_version: 2 }, WithdrawUpgrade { protocol_version: 2 });
+    let signers = (0..=u8::MAX).map(key).collect();
+    let plans: [Plan<'_>; 2] =
+        [&|context, changes| decide.plan(context, changes), &|context, changes| withdraw.plan(context, changes)];
+    for plan in plans {
+        let declined = stage.ledger.perform_signed(stranger, &signers, plan).expect_err("it is no governance");
+        assert!(matches!(declined, Reason::RoleRequired { .. }), "{declined:?}");
+    }
+    assert!(DecideUpgrade { protocol_version: 1 }.check().is_err(), "every ledger has that");
 }

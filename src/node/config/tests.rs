@@ -98,7 +98,7 @@ fn values_are_held_to_their_rules() {
 }
 
 #[test]
-fn a_clock_is_set_ahead_on_one_machine_only() {
+fn what_is_for_rehearsals_is_for_one_machine_only() {
     let set = format!("{GOOD}\n[rehearsal]\nclock_ahead_ms = 2592000000");
     assert_eq!(parse(&set, &[]).expect("good").rehearsal.clock_ahead_ms, 2_592_000_000);
     assert_eq!(parse(GOOD, &[]).expect("good").rehearsal, Rehearsal::default());
@@ -111,6 +111,17 @@ fn a_clock_is_set_ahead_on_one_machine_only() {
     ] {
         let message = refusal(&set.replace(from, to), &[]);
         assert!(message.contains("'rehearsal.clock_ahead_ms' in node.toml") && message.contains(told), "{message}");
+    }
+    let upgraded = format!("{GOOD}\n[rehearsal]\nprotocol_version_max = 2");
+    assert_eq!(parse(&upgraded, &[]).expect("good").rehearsal.protocol_version_max(), 2);
+    assert_eq!(parse(GOOD, &[]).expect("good").rehearsal.protocol_version_max(), 1);
+    for (from, to, told) in [
+        ("127.0.0.1:7501", "10.0.0.2:7501", "a peer is 10.0.0.2:7501"),
+        ("max = 2", "max = 3", "expected 2, which is one more than this software follows"),
+        ("max = 2", "max = 1", "expected 2"),
+    ] {
+        let message = refusal(&upgraded.replace(from, to), &[]);
+        assert!(message.contains("'rehearsal.protocol_version_max'") && message.contains(told), "{message}");
     }
     let off = set.replace("2592000000", "0").replace("127.0.0.1:7501", "10.0.0.2:7501");
     assert!(parse(&off, &[]).is_ok(), "a clock that is not set ahead is nobody's danger");

@@ -6,12 +6,14 @@ use crate::consensus::{Ancestors, Ledger as _, Pace, Slot};
 use crate::execution::BlockExecutor;
 use crate::execution::chronicle::{Chronicle, transfer};
 use crate::ledger::Block;
+use crate::ledger::protocol::PROTOCOL_VERSION_MAX;
 use crate::node::chain::Chain;
 use crate::node::finality::Finality;
 use crate::node::halt::halt;
 use crate::node::ledger::{LedgerParts, NodeLedger};
 use crate::node::metrics::NodeMetrics;
 use crate::node::seats::Seats;
+use crate::node::upgrades::Upgrades;
 use crate::storage::StoreView;
 use commonware_macros::select;
 use commonware_parallel::Sequential;
@@ -33,6 +35,7 @@ pub(super) fn parts(
 ) -> LedgerParts<Context, Disk, Sequential> {
     let idle_interval = Duration::from_secs(1);
     let seats = Seats::of(&chain, None, NodeMetrics::default()).expect("a chain at its genesis");
+    let upgrades = Upgrades::of(&chain, PROTOCOL_VERSION_MAX, NodeMetrics::default()).expect("a chain at its genesis");
     LedgerParts {
         context: context.child("ledger"),
         clock: Default::default(),
@@ -48,6 +51,7 @@ pub(super) fn parts(
         pace: Pace::new(idle_interval, Duration::from_secs(1)),
         pacing: Mutex::default(),
         seats: Arc::new(seats),
+        upgrades: Arc::new(upgrades),
         peers: Default::default(),
     }
 }

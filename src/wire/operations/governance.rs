@@ -1,7 +1,8 @@
 //! Operations of governance: who validates and who observes.
 
 use crate::domain::governance::{
-    AddObserver, AddValidator, RemoveObserver, RemoveValidator, RotateValidatorKey, SetValidatorAddress,
+    AddObserver, AddValidator, DecideUpgrade, RemoveObserver, RemoveValidator, RotateValidatorKey, SetValidatorAddress,
+    WithdrawUpgrade,
 };
 use crate::ledger::PeerAddress;
 use crate::ledger::malformed::Malformed;
@@ -51,6 +52,18 @@ pub(super) fn add_observer(message: pb::AddObserver) -> Result<AddObserver, Malf
 
 pub(super) fn remove_observer(message: pb::RemoveObserver) -> Result<RemoveObserver, Malformed> {
     let operation = RemoveObserver { public_key: public_key("public_key", &message.public_key)? };
+    operation.check()?;
+    Ok(operation)
+}
+
+pub(super) fn decide_upgrade(message: pb::DecideUpgrade) -> Result<DecideUpgrade, Malformed> {
+    let operation = DecideUpgrade { protocol_version: message.protocol_version };
+    operation.check()?;
+    Ok(operation)
+}
+
+pub(super) fn withdraw_upgrade(message: pb::WithdrawUpgrade) -> Result<WithdrawUpgrade, Malformed> {
+    let operation = WithdrawUpgrade { protocol_version: message.protocol_version };
     operation.check()?;
     Ok(operation)
 }

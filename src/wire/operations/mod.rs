@@ -90,5 +90,7 @@ pub(super) fn operation(message: pb::Operation) -> Result<Operation, Malformed> 
         SetValidatorAddress => governance::set_validator_address,
         AddObserver => governance::add_observer,
         RemoveObserver => governance::remove_observer,
+        DecideUpgrade => governance::decide_upgrade,
+        WithdrawUpgrade => governance::withdraw_upgrade,
     }
 }
