@@ -24,7 +24,9 @@ impl Signing {
         let shown = json(["keys", "show", text(&key), "--passphrase-file", text(&passphrase), "--output", "json"]);
         let folder = data_dir.join("signers");
         std::fs::create_dir_all(&folder).unwrap();
-        let (policy, socket) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.sock")));
+        let policy = folder.join(format!("{name}.toml"));
+        // Beside the directory, of which every file is read in the end.
+        let socket = data_dir.parent().unwrap().join(format!("{name}.sock"));
         let chain_id = json(["status", "--sandbox", text(data_dir), "--output", "json"])["chain_id"].clone();
         let entry = format!("[[key]]\npublic_key = {}\n{allowed}\n", shown["public_key"]);
         std::fs::write(&policy, format!("chain_id = {chain_id}\n{entry}")).unwrap();
