@@ -7,6 +7,7 @@
 //! a stream alike. (tonic's own timer answers CANCELLED, and leaves streams alone.)
 
 use super::clients::{CallPlace, Clients, weight_of};
+use super::processor::thread_cpu_time;
 use bytes::Bytes;
 use http_body::Frame;
 use std::future::Future;
@@ -85,14 +86,12 @@ where
             let deadline = if is_stream { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
             let request = if is_stream { request } else { request.map(|body| within(body, now + REQUEST_TIME_MAX)) };
             let mut worked = Duration::ZERO;
-            let answer = timed(inner.call(request), &mut worked);
+            let answer = timed(inner.call(request), is_read, &mut worked);
             let answered = match deadline {
                 Some(deadline) => timeout_at(deadline, answer).await,
                 None => Ok(answer.await),
             };
-            if is_read {
-                place.worked(worked);
-            }
+            place.worked(worked);
             match answered {
                 Ok(Ok(response)) => {
                     Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline, place, is_read))))
@@ -121,13 +120,18 @@ fn is_read(method_path: &str) -> bool {
     !is_stream(method_path) && !matches!(method, "Submit" | "SubmitAndWait")
 }
 
-/// A future that counts for how long it was worked on.
-async fn timed<F: Future>(future: F, worked: &mut Duration) -> F::Output {
+/// The processor's time of this thread since then; none where the system does not tell.
+fn spent_since(began: Option<Duration>) -> Duration {
+    began.and_then(|began| thread_cpu_time()?.checked_sub(began)).unwrap_or_default()
+}
+
+/// A future that counts what the processor worked on it, if that is asked for.
+async fn timed<F: Future>(future: F, is_timed: bool, worked: &mut Duration) -> F::Output {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| {
-        let began = Instant::now();
+        let began = is_timed.then(thread_cpu_time).flatten();
         let polled = future.as_mut().poll(context);
-        *worked += began.elapsed();
+        *worked += spent_since(began);
         polled
     })
     .await
@@ -210,10 +214,10 @@ impl http_body::Body for BoundedBody {
         if self.ended {
             return Poll::Ready(None);
         }
-        let began = Instant::now();
+        let began = self.is_read.then(thread_cpu_time).flatten();
         let polled = Pin::new(&mut self.inner).poll_frame(context);
-        if let (true, Some(place)) = (self.is_read, &mut self.place) {
-            place.worked(began.elapsed());
+        if let Some(place) = &mut self.place {
+            place.worked(spent_since(began));
         }
         if let Poll::Ready(frame) = polled {
             if frame.is_none() {

@@ -3,8 +3,8 @@
 //! A client is whoever presents a certificate, where the node asks for one; else an address, of IPv6 its first 64 bits. Each
 //! has a budget that fills by the second ([`budget`](super::budget)). A call takes of it by what the answer costs the node at least; a read
 //! that took the node longer, and a signature that does not verify, are owed for. A call for which there is no budget waits for up to
-//! a second, which slows whoever sends call after call, and is then refused. Connections take of it as well, and they and open calls
-//! are counted too.
+//! a second, which slows whoever sends call after call, and is then refused. Making connections has a budget of its own, and they and
+//! open calls are counted too.
 //!
 //! # Invariants
 //! * What is kept of clients is bounded: a client with a full budget and nothing open is forgotten.
@@ -33,7 +33,7 @@ use tonic::{Request, Status};
 pub const BUDGET_PATIENCE: Duration = Duration::from_secs(1);
 /// What a signature that does not verify takes of the budget of whoever sent it.
 pub const BAD_SIGNATURE_WEIGHT: u32 = 20;
-/// What a connection takes of the budget of its address.
+/// What a connection takes of a budget of its address, which is for connections alone and as large as that of calls.
 const CONNECTION_WEIGHT: u32 = 25;
 /// How long the node may work on a read for one of its weight. With the usual budget a client's reads take half a core, whatever
 /// they read.
@@ -94,6 +94,8 @@ pub(super) struct Clients(Arc<Shared>);
 struct Shared {
     limits: ClientLimits,
     budgets: Budgets<ClientId>,
+    /// Of connections, by address: whoever has asked for too much may still come back and be told so.
+    connecting: Budgets<IpAddr>,
     calls: Mutex<BTreeMap<ClientId, usize>>,
     connections: Mutex<Connections>,
     metrics: NodeMetrics,
@@ -108,8 +110,9 @@ struct Connections {
 impl Clients {
     pub fn new(limits: ClientLimits, metrics: NodeMetrics) -> Self {
         let budgets = Budgets::new(limits.calls_per_second);
+        let connecting = Budgets::new(limits.calls_per_second);
         let (calls, connections) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { limits, budgets, calls, connections, metrics }))
+        Self(Arc::new(Shared { limits, budgets, connecting, calls, connections, metrics }))
     }
 
     /// Who makes a call.
@@ -132,7 +135,7 @@ impl Clients {
         let address = client_address(address);
         // Whoever makes one after the other, and drops them, never has many.
         let weight = CONNECTION_WEIGHT.min(self.0.limits.calls_per_second.get());
-        if self.0.budgets.take(ClientId::Address(address), weight, Duration::ZERO, Instant::now()).is_err() {
+        if self.0.connecting.take(address, weight, Duration::ZERO, Instant::now()).is_err() {
             self.0.metrics.refused_connections.inc();
             return None;
         }
@@ -149,7 +152,9 @@ impl Clients {
 
     /// Forgets those whose budget is full.
     pub fn forget_the_idle(&self) {
-        self.0.budgets.forget_the_full(Instant::now());
+        let now = Instant::now();
+        self.0.budgets.forget_the_full(now);
+        self.0.connecting.forget_the_full(now);
     }
 }
 

@@ -27,6 +27,7 @@ mod loans;
 mod networks;
 mod node;
 mod page;
+pub mod processor;
 mod server;
 mod status;
 mod streams;

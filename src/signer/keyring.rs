@@ -146,6 +146,15 @@ impl Refusal {
     ];
 }
 
+/// What is not signed, and why.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// What it means, if that is known.
+    pub meaning: Option<Meaning>,
+}
+
 /// Keys that sign what their policy allows.
 #[derive(Debug)]
 pub struct Keyring {
@@ -178,12 +187,13 @@ impl Keyring {
     ///
     /// # Errors
     /// The first rule that forbids it, and what the message means if that is known.
-    pub fn sign(&self, asked: &Asked, now_ms: u64) -> Result<(Meaning, Signature), (Refusal, Option<Meaning>)> {
-        let key = self.keys.get(&asked.public_key).ok_or((Refusal::KeyUnknown(asked.public_key), None))?;
-        let purpose = asked.purpose.ok_or((Refusal::PurposeUnknown, None))?;
-        let meaning = Meaning::of(purpose, &asked.message).map_err(|why| (why.into(), None))?;
+    pub fn sign(&self, asked: &Asked, now_ms: u64) -> Result<(Meaning, Signature), Box<Refused>> {
+        let refuse = |refusal: Refusal| Box::new(Refused { refusal, meaning: None });
+        let key = self.keys.get(&asked.public_key).ok_or_else(|| refuse(Refusal::KeyUnknown(asked.public_key)))?;
+        let purpose = asked.purpose.ok_or_else(|| refuse(Refusal::PurposeUnknown))?;
+        let meaning = Meaning::of(purpose, &asked.message).map_err(|why| refuse(why.into()))?;
         match self.judge(&asked.public_key, &meaning, now_ms) {
-            Err(refusal) => Err((refusal, Some(meaning))),
+            Err(refusal) => Err(Box::new(Refused { refusal, meaning: Some(meaning) })),
             Ok(()) => {
                 let signature = match purpose {
                     SigningPurpose::Transaction => key.sign_transaction(&asked.message).signature,

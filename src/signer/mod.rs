@@ -27,7 +27,7 @@ mod serving;
 #[cfg(test)]
 mod tests;
 
-pub use keyring::{Asked, Keyring, Refusal};
+pub use keyring::{Asked, Keyring, Refusal, Refused};
 pub use policy::{Policy, PolicyError};
 pub use reading::Meaning;
 pub use serving::{Place, ServeError, serve};

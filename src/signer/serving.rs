@@ -1,6 +1,6 @@
 //! The gRPC service: who reaches it, within which bounds, and the line that each request leaves.
 
-use super::keyring::{Asked, Keyring, Refusal};
+use super::keyring::{Asked, Keyring, Refusal, Refused};
 use super::reading::Unreadable;
 use crate::api::{ERROR_DOMAIN, Placed};
 use crate::client::now_ms;
@@ -236,7 +236,8 @@ impl SignerService for Service {
                 info!(%by, %key, what = %meaning, "signed");
                 Ok(Response::new(pb::SignResponse { signature: Bytes::copy_from_slice(&signature.0) }))
             }
-            Err((refusal, meaning)) => {
+            Err(refused) => {
+                let Refused { refusal, meaning } = *refused;
                 let what = meaning.map_or_else(|| format!("{} bytes", asked.message.len()), |found| found.to_string());
                 warn!(%by, %key, %what, reason = refusal.name(), "refused: {refusal}");
                 Err(status(&refusal))

@@ -46,7 +46,7 @@ fn asked(purpose: SigningPurpose, message: Bytes) -> Asked {
 }
 
 fn refusal(keyring: &Keyring, asked: &Asked) -> &'static str {
-    keyring.sign(asked, NOW_MS).map_or_else(|(refusal, _)| refusal.name(), |_| "")
+    keyring.sign(asked, NOW_MS).map_or_else(|refused| refused.refusal.name(), |_| "")
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn what_is_signed_is_told_in_one_line() {
     let transfer = operations::transfer(payer_account, payee, token, Amount::new(1), remittance);
     let told = match payer().sign(&body(CHAIN, NOW_MS, vec![transfer]), NOW_MS) {
         Ok((meaning, _)) => meaning.to_string(),
-        Err((refusal, _)) => refusal.to_string(),
+        Err(refused) => refused.refusal.to_string(),
     };
     assert!(!told.chars().any(char::is_control), "{told}");
 }

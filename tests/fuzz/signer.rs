@@ -44,7 +44,7 @@ fn check_request(bytes: &[u8]) -> Verdict {
     };
     let (meaning, signature) = match KEYRING.sign(&asked, NOW_MS) {
         Ok(signed) => signed,
-        Err((refusal, _)) => return Verdict::Refused(refusal.to_string()),
+        Err(refused) => return Verdict::Refused(refused.refusal.to_string()),
     };
     let purpose = match &meaning {
         Meaning::Transaction { envelope, operations, names, .. } => {

@@ -89,7 +89,7 @@ async fn a_key_at_a_signer_signs_and_reads_like_one_in_memory() {
     let mut builder = TransactionBuilder::new(ledger.identity().chain_id, account("bank-a")).expect("randomness");
     builder.add(operations::close_account(account("bank-a")));
     let remote: Arc<dyn causeway::client::Signer> = Arc::new(signer.key(key(1).public_key()));
-    let signed = builder.clone().finish().sign_by(&[remote.clone()]).await.expect("it signs");
+    let signed = builder.clone().finish().sign_by(std::slice::from_ref(&remote)).await.expect("it signs");
     assert_eq!(signed, builder.finish().sign([&key(1)]).expect("signed"), "the same bytes");
 
     // Its refusals are its own, and no node hears of it.
@@ -232,11 +232,12 @@ async fn a_signer_that_does_wrong_is_told_to_have_and_nothing_is_sent() {
         let signing = tokio::spawn(async move { remote.sign(SigningPurpose::Transaction, b"a body").await });
         was_asked.recv().await.expect("it is asked");
         let mut process = Some(process);
+        let end = |process: &mut Option<Runtime>| process.take().into_iter().for_each(Runtime::shutdown_background);
         if matches!(fault, Fault::Dies) {
-            process.take().map(Runtime::shutdown_background);
+            end(&mut process);
         }
         let signed = signing.await;
-        process.take().map(Runtime::shutdown_background);
+        end(&mut process);
         let error = signed.expect("no panic").expect_err("it does wrong");
         let (as_expected, words) = match fault {
             Fault::SignsSomethingElse | Fault::SignsWithAnotherKey => {
