@@ -114,11 +114,11 @@ where
     let finality = Arc::new(Finality::new(head.header.height));
     let desk = Arc::new(TransactionDesk::new(genesis.chain_id(), strategy.clone(), settings.pool, settings.seed));
     let limits = WaitingLimits::default();
-    let intake = Arc::new(Intake::new(chain.clone(), desk.clone(), halt.clone(), limits, settings.clock));
+    let intake = Arc::new(Intake::new(chain.clone(), desk.clone(), halt.clone(), limits, settings.clock.clone()));
     let (newest, proposals) = (Arc::new(NewestBlocks::default()), Proposals::default());
     let ledger = NodeLedger::new(LedgerParts {
         context: context.child("ledger"),
-        clock: settings.clock,
+        clock: settings.clock.clone(),
         chain: chain.clone(),
         desk: desk.clone(),
         finality: finality.clone(),
@@ -176,7 +176,8 @@ fn attend<E: Runtime, Tx, Rx, M, B>(
 ) -> (Network<Tx, Attended<Rx>, M, B>, Liveness) {
     let (hearing, clock) = (Hearing::default(), context.child("clock"));
     let voter = voter(&settings.signer);
-    let liveness = Liveness::new(hearing.clone(), voter, settings.pace.leader_timeout, clock.current(), settings.clock);
+    let (timeout, ledger_clock) = (settings.pace.leader_timeout, settings.clock.clone());
+    let liveness = Liveness::new(hearing.clone(), voter, timeout, clock.current(), ledger_clock);
     let Network { channels, manager, blocker, peers_max } = network;
     let channels = hearing.attend(channels, Arc::new(move || clock.current()));
     (Network { channels, manager, blocker, peers_max }, liveness)

@@ -3,7 +3,7 @@
 use super::Context;
 use super::cast::Cast;
 use super::client::Client;
-use super::disk::BadStore;
+use super::disk::{BadStore, Drag};
 use crate::links::{Distances, Links, attach_replicas};
 use crate::mouth::Manners;
 use causeway::admission::PoolLimits;
@@ -26,7 +26,7 @@ use commonware_runtime::{Blob as _, Clock as _, Handle, Spawner as _, Storage as
 use commonware_utils::channel::oneshot;
 use commonware_utils::probability;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -111,6 +111,10 @@ pub struct Disk {
     never_voted: bool,
     is_full: Arc<AtomicBool>,
     clock_ahead: Duration,
+    /// The clock of the node that runs on it.
+    clock: LedgerClock,
+    /// How long what its node commits may take on its way to the disk, in ms.
+    drag_ms: Arc<AtomicU64>,
     /// The newest version of the protocol that its software follows.
     protocol_version_max: u32,
     starts: u32,
@@ -153,6 +157,8 @@ fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
         never_voted: true,
         is_full: Arc::default(),
         clock_ahead: Duration::ZERO,
+        clock: LedgerClock::default(),
+        drag_ms: Arc::default(),
         protocol_version_max: PROTOCOL_VERSION_MAX,
         starts: 0,
     }
@@ -291,7 +297,7 @@ impl Cluster {
             if let Some(other) = networks.next() {
                 // Another clock, so that its blocks are others.
                 let (partition, clock_ahead) = (format!("{}-twin", disk.partition), Duration::from_millis(7));
-                let twin = Disk { partition, clock_ahead, ..disk.clone() };
+                let twin = Disk { partition, clock_ahead, clock: LedgerClock::default(), ..disk.clone() };
                 let blind_to = shape.twins_blind_to.or(shape.blind_to);
                 let (cast, shape) = (cast.clone(), Shape { blind_to, ..shape.clone() });
                 context.child("twin").spawn(move |context| async move {
@@ -327,6 +333,16 @@ impl Cluster {
     /// Gives a node other software from its next start on: which follows the protocol's versions up to this one.
     pub fn set_protocol_version_max(&mut self, node: usize, version: u32) {
         self.disks[node].protocol_version_max = version;
+    }
+
+    /// The clock of a node, which may be set while it runs. It is right again at its next start.
+    pub fn clock_of(&self, node: usize) -> LedgerClock {
+        self.disks[node].clock.clone()
+    }
+
+    /// Has what a node commits take up to so many ms on its way to the disk.
+    pub fn drag(&self, node: usize, ms: u64) {
+        self.disks[node].drag_ms.store(ms, Ordering::Relaxed);
     }
 
     /// Sets the ledger's clock of the nodes that are started from now on.
@@ -430,7 +446,12 @@ where
     let signer = signer(&context, &disk).await;
     let store = format!("{}-store", disk.partition);
     let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
-    let store = BadStore { store, is_full: disk.is_full.clone(), blind_to: shape.blind_to };
+    let store = BadStore {
+        store,
+        is_full: disk.is_full.clone(),
+        drag: Drag { context: Arc::new(context.child("drag")), ms: disk.drag_ms.clone() },
+        blind_to: shape.blind_to,
+    };
     let settings = settings(cast, &shape, signer, disk);
     let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
     let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
@@ -455,7 +476,8 @@ async fn signer(context: &Context, disk: &Disk) -> Signer {
 fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettings {
     let anywhere = PeerAddress { host: "127.0.0.1".to_owned(), port: 4001 };
     let validators = cast.genesis.validators().keys().iter();
-    let (clock_ahead, protocol_version_max) = (disk.clock_ahead, disk.protocol_version_max);
+    let ahead = shape.clock_ahead + disk.clock_ahead;
+    disk.clock.set(i64::try_from(ahead.as_millis()).unwrap());
     NodeSettings {
         peers: validators.map(|key| (*key, anywhere.clone())).collect(),
         genesis: cast.genesis,
@@ -466,7 +488,7 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         partition: disk.partition,
         pool: shape.pool,
         seed: [7; 32],
-        clock: LedgerClock::ahead_by(shape.clock_ahead + clock_ahead),
-        protocol_version_max,
+        clock: disk.clock,
+        protocol_version_max: disk.protocol_version_max,
     }
 }

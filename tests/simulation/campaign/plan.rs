@@ -9,7 +9,11 @@ const STEPS: std::ops::Range<usize> = 40..70;
 /// Longest wait of a step, in ms.
 const WAIT_MS_MAX: u64 = 3_000;
 /// By how far a clock is off at most, in ms.
-const CLOCK_AHEAD_MS_MAX: u64 = 10_000;
+const CLOCK_OFF_MS_MAX: i64 = 10_000;
+/// By how much a clock runs too fast or too slowly at most, in ms of each second: far more than one that is merely bad.
+const DRIFT_MS_MAX: i64 = 50;
+/// How long a commit takes at most on a slow disk, in ms.
+const DRAG_MS_MAX: u64 = 400;
 
 /// A run before it is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +55,12 @@ pub enum Step {
     Heal,
     /// A node's clock is ahead by so many ms from its next start on.
     Clock(usize, u64),
+    /// Somebody sets a node's clock while it runs: ahead by so many ms, or back.
+    Jump(usize, i64),
+    /// A node's clock runs too fast by so many ms in a second, or too slowly.
+    Drift(usize, i64),
+    /// What a node commits takes up to so many ms on its way to the disk.
+    Drag(usize, u64),
     /// A node's disk is full.
     Fill(usize),
     /// A node's disk has room again.
@@ -116,7 +126,12 @@ impl Step {
                 vec![Self::Slow(node, other, rng.random_range(0..500), rng.random_range(0..40))]
             }
             89..93 => vec![Self::Heal],
-            93..95 => vec![Self::Clock(node, rng.random_range(0..CLOCK_AHEAD_MS_MAX))],
+            93..94 => vec![Self::Clock(node, rng.random_range(0..CLOCK_OFF_MS_MAX as u64))],
+            94..95 => vec![match rng.random_range(0..4) {
+                0 | 1 => Self::Jump(node, rng.random_range(-CLOCK_OFF_MS_MAX..CLOCK_OFF_MS_MAX)),
+                2 => Self::Drift(node, rng.random_range(-DRIFT_MS_MAX..DRIFT_MS_MAX)),
+                _ => Self::Drag(node, rng.random_range(0..DRAG_MS_MAX)),
+            }],
             95..97 => vec![Self::Fill(node)],
             97..98 => vec![Self::Free(node)],
             98..99 => {

@@ -150,6 +150,8 @@ struct Life {
     ailing: bool,
     /// Whether a node's disk was full, or failed, since it was started.
     had_bad_disk: Vec<bool>,
+    /// By how many ms in a second a node's clock runs too fast.
+    drifts: Arc<Mutex<Vec<i64>>>,
     /// What a witness or a client came upon.
     violation: Arc<Mutex<Option<String>>>,
     turn: usize,
@@ -163,17 +165,20 @@ impl Life {
         let client = Arc::new(cluster.client());
         let count = cluster.everyone().len();
         let (running, full, had_bad_disk) = (vec![false; count], vec![false; count], vec![false; count]);
-        let violation = Arc::default();
+        let (violation, drifts) = (Arc::default(), Arc::new(Mutex::new(vec![0; count])));
         let (ailing, turn) = (false, 0);
-        let mut life = Self { context, cluster, client, lasting, running, full, ailing, had_bad_disk, violation, turn };
+        let mut life =
+            Self { context, cluster, client, lasting, running, full, ailing, had_bad_disk, drifts, violation, turn };
         for node in life.cluster.everyone() {
             if life.lasting.shape.forgetful && !is_first {
                 life.cluster.forget(node).await;
             }
             life.fill(node, false);
+            life.cluster.drag(node, 0);
             life.start(node).await;
         }
         life.watch();
+        life.drift();
         match is_first {
             true => life.open().await,
             // Clients that heard nothing before the power failed try on.
@@ -194,6 +199,18 @@ impl Life {
             lock(&self.lasting.witness).hears(None, transaction.id(), end);
             lock(&self.lasting.sent).push(transaction);
         }
+    }
+
+    /// Moves clocks that run too fast or too slowly, second by second.
+    fn drift(&self) {
+        let clocks: Vec<_> = self.cluster.everyone().into_iter().map(|node| self.cluster.clock_of(node)).collect();
+        let drifts = self.drifts.clone();
+        self.reporting("drift", move |context| async move {
+            loop {
+                context.sleep(Duration::from_secs(1)).await;
+                lock(&drifts).iter().zip(&clocks).for_each(|(ms, clock)| clock.shift(*ms));
+            }
+        });
     }
 
     /// Has the witness look at every node, for as long as this life lasts.
@@ -266,6 +283,9 @@ impl Life {
             Step::Slow(from, to, ms, lost) => self.cluster.links.change(*from, *to, slow(*ms, *lost)).await,
             Step::Heal => self.heal().await,
             Step::Clock(node, ms) => self.cluster.set_clock_of(*node, Duration::from_millis(*ms)),
+            Step::Jump(node, ms) => self.cluster.clock_of(*node).set(*ms),
+            Step::Drift(node, ms) => lock(&self.drifts)[*node] = *ms,
+            Step::Drag(node, ms) => self.cluster.drag(*node, *ms),
             Step::Fill(node) => self.fill(*node, true),
             Step::Free(node) => self.fill(*node, false),
             Step::Ail(rate) => self.ail(*rate),
@@ -352,8 +372,11 @@ impl Life {
     async fn conclude(&mut self) -> u64 {
         self.mend().await;
         self.heal().await;
+        lock(&self.drifts).fill(0);
         for node in self.cluster.everyone() {
             self.fill(node, false);
+            self.cluster.drag(node, 0);
+            self.cluster.clock_of(node).set(0);
         }
         self.bury().await;
         for node in self.cluster.everyone() {
