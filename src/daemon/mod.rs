@@ -327,8 +327,11 @@ fn tls(config: &Config) -> Result<Option<tonic::transport::ServerTlsConfig>, Dae
 }
 
 /// Waits for the wish to stop.
+///
+/// # Errors
+/// The operating system hears none.
 #[cfg(unix)]
-async fn signal() -> Result<&'static str, DaemonError> {
+pub async fn signal() -> Result<&'static str, DaemonError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Runtime)?;
@@ -339,7 +342,10 @@ async fn signal() -> Result<&'static str, DaemonError> {
 }
 
 /// Waits for the wish to stop.
+///
+/// # Errors
+/// The operating system hears none.
 #[cfg(not(unix))]
-async fn signal() -> Result<&'static str, DaemonError> {
+pub async fn signal() -> Result<&'static str, DaemonError> {
     tokio::signal::ctrl_c().await.map(|()| "Ctrl-C").map_err(DaemonError::Runtime)
 }

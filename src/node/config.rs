@@ -480,6 +480,7 @@ pub const CLIENT_VARIABLES: &[&str] = &[
     "CAUSEWAY_PASSPHRASE",
     "CAUSEWAY_PASSPHRASE_FILE",
     "CAUSEWAY_SANDBOX",
+    "CAUSEWAY_SIGNER",
 ];
 
 /// The variable that holds the passphrase, which may begin like ours.

@@ -14,7 +14,7 @@ use super::records::TransactionPlace;
 use super::seats::Seats;
 use super::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, HistoryStep, Identity, KnownTransaction, LedgerHandle,
-    PendingTransaction, Snapshot, Status, Submission, Unavailable,
+    PendingTransaction, Snapshot, Source, Status, Submission, Unavailable,
 };
 use super::transactions::TransactionDesk;
 use super::upgrades::Upgrades;
@@ -114,7 +114,7 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         behind <= BEHIND_MAX && self.alive().is_ok() && !self.intake.is_closed()
     }
 
-    async fn submit_all(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Submission, Refusal>> {
+    async fn submit_all(&self, source: Source, signed: Vec<SignedTransaction>) -> Vec<Result<Submission, Refusal>> {
         const STOPPING: Refusal = Refusal::NotServing { why: "it is stopping; send the same bytes to another node" };
         const FAILED: Refusal = Refusal::NotServing { why: "its store failed; send the same bytes to another node" };
         let all = |refusal: Refusal| signed.iter().map(|_| Err(refusal.clone())).collect();
@@ -132,7 +132,8 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
             }
         };
         let news = signed.into_iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(signed, _)| signed);
-        let mut entered = self.intake.submit_all(news.collect(), self.intake.now(&self.context)).await.into_iter();
+        let entered = self.intake.submit_all(source, news.collect(), self.intake.now(&self.context)).await;
+        let mut entered = entered.into_iter();
         let answers = found.into_iter().zip(ids).map(|(found, id)| match found {
             Some(found) => Ok(Submission::Final(found)),
             None => match entered.next().unwrap_or(Err(Rejected::Closed)) {
@@ -338,8 +339,16 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
     }
 
     fn submit_all(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>> {
+        self.submit_all_from(Source::default(), transactions)
+    }
+
+    fn submit_all_from(
+        &self,
+        source: Source,
+        transactions: Vec<SignedTransaction>,
+    ) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>> {
         let parts = self.parts.clone();
-        async move { parts.submit_all(transactions).await }.boxed()
+        async move { parts.submit_all(source, transactions).await }.boxed()
     }
 
     fn wait_final(&self, pending: PendingTransaction) -> BoxFuture<'static, Result<Ending, Unavailable>> {

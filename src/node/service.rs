@@ -12,6 +12,7 @@
 //! Protobuf, statuses, and who may see what.
 
 use super::records::TransactionPlace;
+pub use super::shared_queue::Source;
 use crate::admission::Refusal;
 use crate::domain::financing::Citation;
 use crate::execution::Envelope;
@@ -297,9 +298,29 @@ pub trait LedgerHandle: Send + Sync + 'static {
     /// error: it answers what became of it.
     fn submit_all(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>>;
 
+    /// Does so for a caller that is told apart from others, so that none of them has the others wait for it.
+    fn submit_all_from(
+        &self,
+        source: Source,
+        transactions: Vec<SignedTransaction>,
+    ) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>> {
+        // Who verifies at once has nobody wait.
+        let _ = source;
+        self.submit_all(transactions)
+    }
+
     /// Does so with one transaction.
     fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>> {
-        let answers = self.submit_all(vec![transaction]);
+        self.submit_from(Source::default(), transaction)
+    }
+
+    /// Does so with one transaction, for a caller that is told apart from others.
+    fn submit_from(
+        &self,
+        source: Source,
+        transaction: SignedTransaction,
+    ) -> BoxFuture<'static, Result<Submission, Refusal>> {
+        let answers = self.submit_all_from(source, vec![transaction]);
         let none = Refusal::NotServing { why: "it is stopping; send the same bytes to another node" };
         async move { answers.await.pop().unwrap_or(Err(none)) }.boxed()
     }

@@ -30,6 +30,7 @@ mod python;
 mod run;
 mod settings;
 mod signatures;
+mod signer;
 mod text;
 
 /// A test for each target, by the target's name.
@@ -67,4 +68,6 @@ fuzzed! {
     settings::node_configurations,
     settings::ids_and_amounts,
     settings::key_files,
+    signer::signing_requests,
+    signer::signer_policies,
 }

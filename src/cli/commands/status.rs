@@ -31,7 +31,16 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
         (Format::Text, all) => {
             let rows: Vec<Value> = all.iter().map(row).collect();
             let columns = [
-                "node", "endpoint", "mode", "epoch", "height", "blocks_from", "last_final", "hears", "pool", "version",
+                "node",
+                "endpoint",
+                "mode",
+                "epoch",
+                "height",
+                "blocks_from",
+                "last_final",
+                "hears",
+                "pool",
+                "version",
             ];
             print_many(Format::Text, &rows, &columns);
         }
