@@ -18,5 +18,6 @@ pub mod ledger;
 pub mod node;
 pub mod primitives;
 pub mod sandbox;
+pub mod signer;
 pub mod storage;
 pub mod wire;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, each with its floor.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("primitives", 0),
     ("ledger", 1),
     ("domain", 2),
@@ -24,10 +24,11 @@ const FLOORS: [(&str, u8); 15] = [
     ("cli", 7),
     ("daemon", 7),
     ("sandbox", 7),
+    ("signer", 7),
 ];
 
 /// Imports within a floor that are allowed: `(from, to)`.
-const DOORS: [(&str, &str); 5] = [
+const DOORS: [(&str, &str); 6] = [
     // Admission decodes what it admits.
     ("admission", "wire"),
     // `causeway sandbox` and `causeway testnet` are commands, and commands look up a sandbox's participants.
@@ -36,6 +37,8 @@ const DOORS: [(&str, &str); 5] = [
     ("cli", "daemon"),
     // And so is `causeway bench`, which loads a network made as the sandbox makes one.
     ("cli", "bench"),
+    // And `causeway signer serve`.
+    ("cli", "signer"),
     ("bench", "sandbox"),
 ];
 

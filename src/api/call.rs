@@ -7,6 +7,7 @@
 //! a stream alike. (tonic's own timer answers CANCELLED, and leaves streams alone.)
 
 use super::clients::{CallPlace, Clients, weight_of};
+use super::processor::thread_cpu_time;
 use bytes::Bytes;
 use http_body::Frame;
 use std::future::Future;
@@ -66,7 +67,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = MethodPath(request.uri().path().to_owned());
-        let (weight, is_stream) = (weight_of(&path.0), is_stream(&path.0));
+        let (weight, is_stream, is_read) = (weight_of(&path.0), is_stream(&path.0), is_read(&path.0));
         let timeout = request.headers().get("grpc-timeout").and_then(parse_timeout);
         let client = self.clients.calling(request.extensions());
         request.extensions_mut().insert(path);
@@ -75,7 +76,7 @@ where
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
         Box::pin(async move {
-            let place = match client.admit(weight).await {
+            let mut place = match client.admit(weight).await {
                 Ok(place) => place,
                 Err(refused) => return Ok(refused.into_http()),
             };
@@ -84,13 +85,17 @@ where
             let asked = timeout.and_then(|timeout| now.checked_add(timeout.saturating_sub(MARGIN)));
             let deadline = if is_stream { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
             let request = if is_stream { request } else { request.map(|body| within(body, now + REQUEST_TIME_MAX)) };
-            let answer = inner.call(request);
+            let mut worked = Duration::ZERO;
+            let answer = timed(inner.call(request), is_read, &mut worked);
             let answered = match deadline {
                 Some(deadline) => timeout_at(deadline, answer).await,
                 None => Ok(answer.await),
             };
+            place.worked(worked);
             match answered {
-                Ok(Ok(response)) => Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline, place)))),
+                Ok(Ok(response)) => {
+                    Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline, place, is_read))))
+                }
                 Ok(Err(error)) => Err(error),
                 Err(_) => Ok(exceeded().into_http()),
             }
@@ -107,6 +112,29 @@ fn is_stream(method_path: &str) -> bool {
 fn exceeded() -> Status {
     let message = "the call's deadline passed. What was submitted goes on: look it up, or send the same bytes again";
     super::status::status(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
+}
+
+/// Whether a call only reads, and ends: its work is its own. A submission's is the ledger's, and a stream's goes on beside it.
+fn is_read(method_path: &str) -> bool {
+    let method = method_path.rsplit('/').next().unwrap_or_default();
+    !is_stream(method_path) && !matches!(method, "Submit" | "SubmitAndWait")
+}
+
+/// The processor's time of this thread since then; none where the system does not tell.
+fn spent_since(began: Option<Duration>) -> Duration {
+    began.and_then(|began| thread_cpu_time()?.checked_sub(began)).unwrap_or_default()
+}
+
+/// A future that counts what the processor worked on it, if that is asked for.
+async fn timed<F: Future>(future: F, is_timed: bool, worked: &mut Duration) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        let began = is_timed.then(thread_cpu_time).flatten();
+        let polled = future.as_mut().poll(context);
+        *worked += spent_since(began);
+        polled
+    })
+    .await
 }
 
 /// Reads `grpc-timeout`: at most 8 digits and a unit.
@@ -163,13 +191,15 @@ struct BoundedBody {
     inner: Body,
     deadline: Option<Pin<Box<Sleep>>>,
     place: Option<CallPlace>,
+    /// Whether the work of encoding it is counted.
+    is_read: bool,
     ended: bool,
 }
 
 impl BoundedBody {
-    fn new(inner: Body, deadline: Option<Instant>, place: CallPlace) -> Self {
+    fn new(inner: Body, deadline: Option<Instant>, place: CallPlace, is_read: bool) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
-        Self { inner, deadline, place: Some(place), ended: false }
+        Self { inner, deadline, place: Some(place), is_read, ended: false }
     }
 }
 
@@ -184,7 +214,12 @@ impl http_body::Body for BoundedBody {
         if self.ended {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+        let began = self.is_read.then(thread_cpu_time).flatten();
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Some(place) = &mut self.place {
+            place.worked(spent_since(began));
+        }
+        if let Poll::Ready(frame) = polled {
             if frame.is_none() {
                 self.place = None;
             }

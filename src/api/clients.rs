@@ -1,29 +1,30 @@
 //! What one client may ask of a node, so that no client's flood is the others' delay.
 //!
 //! A client is whoever presents a certificate, where the node asks for one; else an address, of IPv6 its first 64 bits. Each
-//! has a budget that fills by the second. A call takes of it by what the answer costs the node, and a signature that does not
-//! verify takes much. A call for which there is no budget waits for up to a second, which slows whoever sends call after call, and is then
-//! refused. Connections and open calls are counted too.
+//! has a budget that fills by the second ([`budget`](super::budget)). A call takes of it by what the answer costs the node at least; a read
+//! that took the node longer, and a signature that does not verify, are owed for. A call for which there is no budget waits for up to
+//! a second, which slows whoever sends call after call, and is then refused. Making connections has a budget of its own, and they and
+//! open calls are counted too.
 //!
 //! # Invariants
 //! * What is kept of clients is bounded: a client with a full budget and nothing open is forgotten.
 //! * A place is given back when the answer's last byte is out, or the connection is closed.
 //!
 //! # Deliberately absent
-//! Limits by account: what waits of a sender is bounded by the pool and verified in turns, and streams have places by account.
+//! Limits by account: what waits of a client and of a sender is bounded and verified in turns, and streams have places by account.
 
+use super::budget::Budgets;
 use super::status::over_budget;
 use crate::admission::Refusal;
 use crate::node::NodeMetrics;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
+use crate::node::service::Source;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 use tonic::codegen::http::Extensions;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tonic::{Request, Status};
@@ -32,6 +33,11 @@ use tonic::{Request, Status};
 pub const BUDGET_PATIENCE: Duration = Duration::from_secs(1);
 /// What a signature that does not verify takes of the budget of whoever sent it.
 pub const BAD_SIGNATURE_WEIGHT: u32 = 20;
+/// What a connection takes of a budget of its address, which is for connections alone and as large as that of calls.
+const CONNECTION_WEIGHT: u32 = 25;
+/// How long the node may work on a read for one of its weight. With the usual budget a client's reads take half a core, whatever
+/// they read.
+const WORK_PER_WEIGHT: Duration = Duration::from_micros(100);
 /// How often clients that ask for nothing are forgotten.
 pub(super) const FORGET_EVERY: Duration = Duration::from_secs(60);
 
@@ -87,7 +93,9 @@ pub(super) struct Clients(Arc<Shared>);
 
 struct Shared {
     limits: ClientLimits,
-    budgets: RateLimiter<ClientId, HashMapStateStore<ClientId>, DefaultClock>,
+    budgets: Budgets<ClientId>,
+    /// Of connections, by address: whoever has asked for too much may still come back and be told so.
+    connecting: Budgets<IpAddr>,
     calls: Mutex<BTreeMap<ClientId, usize>>,
     connections: Mutex<Connections>,
     metrics: NodeMetrics,
@@ -101,11 +109,10 @@ struct Connections {
 
 impl Clients {
     pub fn new(limits: ClientLimits, metrics: NodeMetrics) -> Self {
-        let quota = Quota::per_second(limits.calls_per_second)
-            .allow_burst(limits.calls_per_second.saturating_mul(NonZeroU32::new(2).unwrap_or(NonZeroU32::MIN)));
-        let budgets = RateLimiter::hashmap_with_clock(quota, DefaultClock::default());
+        let budgets = Budgets::new(limits.calls_per_second);
+        let connecting = Budgets::new(limits.calls_per_second);
         let (calls, connections) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { limits, budgets, calls, connections, metrics }))
+        Self(Arc::new(Shared { limits, budgets, connecting, calls, connections, metrics }))
     }
 
     /// Who makes a call.
@@ -126,6 +133,12 @@ impl Clients {
     /// A place for a connection from an address, if there is one.
     pub fn connection(&self, address: IpAddr) -> Option<ConnectionPlace> {
         let address = client_address(address);
+        // Whoever makes one after the other, and drops them, never has many.
+        let weight = CONNECTION_WEIGHT.min(self.0.limits.calls_per_second.get());
+        if self.0.connecting.take(address, weight, Duration::ZERO, Instant::now()).is_err() {
+            self.0.metrics.refused_connections.inc();
+            return None;
+        }
         let mut connections = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = connections.by_address.get(&address).copied().unwrap_or_default();
         if connections.open >= self.0.limits.connections || of_address >= self.0.limits.connections_per_address {
@@ -139,8 +152,9 @@ impl Clients {
 
     /// Forgets those whose budget is full.
     pub fn forget_the_idle(&self) {
-        self.0.budgets.retain_recent();
-        self.0.budgets.shrink_to_fit();
+        let now = Instant::now();
+        self.0.budgets.forget_the_full(now);
+        self.0.connecting.forget_the_full(now);
     }
 }
 
@@ -171,6 +185,16 @@ impl CallingClient {
         request.extensions().get().cloned()
     }
 
+    /// The client as those know it who only tell one from another.
+    pub fn source(&self) -> Source {
+        let digest: [u8; 32] = match self.id {
+            ClientId::Certificate(certificate) => certificate,
+            ClientId::Address(IpAddr::V4(address)) => Sha256::digest(address.octets()).into(),
+            ClientId::Address(IpAddr::V6(address)) => Sha256::digest(address.octets()).into(),
+        };
+        Source(digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
+    }
+
     /// Takes a call's weight of the client's budget, and a place among its open calls. Waits a while for the first.
     pub async fn admit(&self, weight: NonZeroU32) -> Result<CallPlace, Status> {
         let shared = &self.clients.0;
@@ -185,63 +209,65 @@ impl CallingClient {
                 return Err(refuse(BUDGET_PATIENCE));
             }
             *open += 1;
-            CallPlace(self.clone())
+            CallPlace { client: self.clone(), let_in_for: weight, worked: Duration::ZERO }
         };
-        // A call that weighs more than a budget holds takes all of it.
+        // A call that weighs more than a second brings takes that.
         let weight = weight.min(shared.limits.calls_per_second);
-        let mut waited = Duration::ZERO;
-        while let Some(wait) = self.missing(weight) {
-            if waited + wait > BUDGET_PATIENCE {
-                return Err(refuse(wait));
+        match shared.budgets.take(self.id, weight.get(), BUDGET_PATIENCE, Instant::now()) {
+            Ok(Duration::ZERO) => Ok(place),
+            Ok(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(place)
             }
-            tokio::time::sleep(wait).await;
-            waited += wait;
+            Err(wait) => {
+                // Refused at once, whoever asks again at once would have the node busy with refusing.
+                tokio::time::sleep(BUDGET_PATIENCE).await;
+                Err(refuse(wait.saturating_sub(BUDGET_PATIENCE)))
+            }
         }
-        Ok(place)
     }
 
     /// Takes of the client's budget for what a refusal cost the node.
     pub fn charge_for(&self, refusal: &Refusal) {
         if matches!(refusal, Refusal::SignatureInvalid { .. }) {
-            self.charge(BAD_SIGNATURE_WEIGHT);
+            self.clients.0.budgets.owe(self.id, BAD_SIGNATURE_WEIGHT, Instant::now());
         }
     }
 
-    /// Takes of the client's budget for what a call came to be: no more than there is.
-    fn charge(&self, weight: u32) {
-        for _ in 0..weight {
-            if self.missing(NonZeroU32::MIN).is_some() {
-                break;
-            }
-        }
-    }
-
-    /// Waits until the client has any budget.
-    pub async fn wait(&self) {
-        while let Some(wait) = self.missing(NonZeroU32::MIN) {
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// Takes a weight of the budget, or says how long it takes until there is as much.
-    fn missing(&self, weight: NonZeroU32) -> Option<Duration> {
-        let budgets = &self.clients.0.budgets;
-        match budgets.check_key_n(&self.id, weight) {
-            Ok(Ok(())) => None,
-            Ok(Err(until)) => Some(until.wait_time_from(budgets.clock().now()).max(Duration::from_millis(1))),
-            // No call weighs more than a budget holds.
-            Err(_) => Some(BUDGET_PATIENCE),
+    /// Takes a weight of the client's budget, however long that takes, and whatever it owes first.
+    pub async fn take(&self, weight: NonZeroU32) {
+        let weight = weight.min(self.clients.0.limits.calls_per_second);
+        while let Err(wait) = self.clients.0.budgets.take(self.id, weight.get(), BUDGET_PATIENCE, Instant::now()) {
+            // Others of the client's may be there first.
+            tokio::time::sleep(wait.saturating_sub(BUDGET_PATIENCE).max(Duration::from_millis(1))).await;
         }
     }
 }
 
-/// An open call's place. It is given back when dropped.
-pub(super) struct CallPlace(CallingClient);
+/// An open call's place. When dropped it is given back, and what the call took past its weight is owed.
+pub(super) struct CallPlace {
+    client: CallingClient,
+    let_in_for: NonZeroU32,
+    worked: Duration,
+}
+
+impl CallPlace {
+    /// Counts time that the node worked for the call.
+    pub fn worked(&mut self, time: Duration) {
+        self.worked += time;
+    }
+}
 
 impl Drop for CallPlace {
     fn drop(&mut self) {
-        let mut calls = self.0.clients.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        give_back(&mut calls, &self.0.id);
+        let CallingClient { clients, id } = &self.client;
+        let came_to = u32::try_from(self.worked.as_micros() / WORK_PER_WEIGHT.as_micros()).unwrap_or(u32::MAX);
+        let past = came_to.saturating_sub(self.let_in_for.get());
+        if past > 0 {
+            clients.0.budgets.owe(*id, past, Instant::now());
+        }
+        let mut calls = clients.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        give_back(&mut calls, id);
     }
 }
 
@@ -290,11 +316,38 @@ mod tests {
         assert!((1..=8).contains(&refused.len()), "{} of 10 were refused", refused.len());
         assert!(refused.iter().all(|status| status.code() == tonic::Code::ResourceExhausted));
         assert_eq!(clients.0.metrics.refused_calls.get(), refused.len() as u64);
-        let began = std::time::Instant::now();
-        flood.charge(20);
-        flood.admit(NonZeroU32::MIN).await.expect("a tenth of a second later");
-        assert!(began.elapsed() >= Duration::from_millis(50), "it waited");
+        let signature = Refusal::SignatureInvalid { public_key: crate::primitives::PublicKey([1; 32]) };
+        flood.charge_for(&signature);
+        assert!(flood.admit(NonZeroU32::MIN).await.is_err(), "what it owes comes first");
         other.admit(ten).await.expect("a budget of its own");
+    }
+
+    /// A read's weight is what it takes at least; one that takes longer is paid for by the time that it took.
+    #[tokio::test]
+    async fn a_read_that_takes_long_is_owed_for() {
+        let clients = clients(ClientLimits { calls_per_second: NonZeroU32::new(10).unwrap(), ..ClientLimits::DEFAULT });
+        let one = client(&clients, 1);
+        let mut short = one.admit(NonZeroU32::new(5).unwrap()).await.expect("a place");
+        short.worked(5 * WORK_PER_WEIGHT);
+        drop(short);
+        let mut long = one.admit(NonZeroU32::new(5).unwrap()).await.expect("a place");
+        long.worked(45 * WORK_PER_WEIGHT);
+        drop(long);
+        // 50, of which two seconds' worth were there, and 1 more.
+        let wait = clients.0.budgets.take(one.id, 1, BUDGET_PATIENCE, Instant::now()).expect_err("it owes").as_millis();
+        assert!((2_500..=3_100).contains(&wait), "{wait} ms");
+    }
+
+    #[test]
+    fn connections_made_and_dropped_take_of_the_budget() {
+        let clients =
+            clients(ClientLimits { calls_per_second: NonZeroU32::new(100).unwrap(), ..ClientLimits::DEFAULT });
+        let (one, other) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
+        let made = (0..100).filter(|_| clients.connection(one).is_some()).count();
+        // Two seconds' worth; a slow machine gives a little more.
+        assert!((8..=12).contains(&made), "{made}");
+        assert_eq!(clients.0.metrics.refused_connections.get(), 100 - made as u64);
+        assert!(clients.connection(other).is_some());
     }
 
     #[tokio::test]

@@ -7,42 +7,52 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
+use tonic::transport::server::{Connected, TcpIncoming};
 use tracing::debug;
 
-/// A connection and its place.
-pub(super) struct Connection {
-    stream: TcpStream,
-    _place: ConnectionPlace,
+/// A connection and its place, which is given back when the connection is dropped.
+pub struct Placed<S, P> {
+    stream: S,
+    _place: P,
+}
+
+impl<S, P> Placed<S, P> {
+    /// A connection that takes a place.
+    pub fn new(stream: S, place: P) -> Self {
+        Self { stream, _place: place }
+    }
 }
 
 /// Those of the connections for which there are places.
-pub(super) fn placed(incoming: TcpIncoming, clients: Clients) -> impl Stream<Item = io::Result<Connection>> {
+pub(super) fn placed(
+    incoming: TcpIncoming,
+    clients: Clients,
+) -> impl Stream<Item = io::Result<Placed<TcpStream, ConnectionPlace>>> {
     incoming.filter_map(move |stream| {
         let placed = stream.map(|stream| place(stream, &clients)).transpose();
         async move { placed }
     })
 }
 
-fn place(stream: TcpStream, clients: &Clients) -> Option<Connection> {
+fn place(stream: TcpStream, clients: &Clients) -> Option<Placed<TcpStream, ConnectionPlace>> {
     // One that is gone already needs no place.
     let address = stream.peer_addr().ok()?.ip();
     let place = clients.connection(address);
     if place.is_none() {
         debug!(%address, "a connection was closed: too many are open");
     }
-    Some(Connection { stream, _place: place? })
+    Some(Placed::new(stream, place?))
 }
 
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+impl<S: Connected, P> Connected for Placed<S, P> {
+    type ConnectInfo = S::ConnectInfo;
 
-    fn connect_info(&self) -> TcpConnectInfo {
+    fn connect_info(&self) -> Self::ConnectInfo {
         self.stream.connect_info()
     }
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin, P: Unpin> AsyncRead for Placed<S, P> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -52,7 +62,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin, P: Unpin> AsyncWrite for Placed<S, P> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

@@ -11,7 +11,8 @@ use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
 use crate::node::service::{
-    BlockError, BlockRecord, Ending, Fate, FinalTransaction, KnownTransaction, LedgerHandle, Submission, Unavailable,
+    BlockError, BlockRecord, Ending, Fate, FinalTransaction, KnownTransaction, LedgerHandle, Source, Submission,
+    Unavailable,
 };
 use crate::primitives::TransactionId;
 use crate::wire::pb::ledger::get_transaction_request::Key;
@@ -24,6 +25,7 @@ use crate::wire::{
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{BoxStream, FuturesUnordered, Stream, StreamExt as _};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -37,6 +39,9 @@ pub const STREAM_IN_FLIGHT_MAX: usize = 4_096;
 type Answer<T> = Result<Response<T>, Status>;
 
 /// The service.
+/// Transactions of a stream that take as much of a budget as a call.
+const TRANSACTIONS_PER_WEIGHT: usize = 8;
+
 #[derive(Clone)]
 pub(super) struct Ledger {
     pub node: Arc<dyn LedgerHandle>,
@@ -49,7 +54,12 @@ impl LedgerService for Ledger {
         let client = CallingClient::of(&request);
         let signed = signed_transaction(request.into_inner().transaction).map_err(malformed)?;
         let transaction_id = signed.id();
-        let status = match self.node.submit(signed).await.map_err(|refusal| charged(client.as_ref(), &refusal))? {
+        let status = match self
+            .node
+            .submit_from(source_of(client.as_ref()), signed)
+            .await
+            .map_err(|refusal| charged(client.as_ref(), &refusal))?
+        {
             Submission::Pending(_) => TransactionStatus::Pending,
             Submission::Final(done) => status_to_pb(&done.outcome().status),
         };
@@ -92,11 +102,11 @@ impl LedgerService for Ledger {
         let messages = until_broken(request.into_inner()).then(move |message| {
             let (room, client) = (room.clone(), client.clone());
             async move {
+                let transactions = unpack(message?)?;
                 // Whoever sent signatures that do not verify waits until they are paid for.
                 if let Some(client) = client {
-                    client.wait().await;
+                    client.take(weight_of_message(transactions.len())).await;
                 }
-                let transactions = unpack(message?)?;
                 // At least one, so that empty messages are not for nothing either. No more than there is room for in all.
                 let places = transactions.len().max(1) as u32;
                 let room = room.acquire_many_owned(places).await.map_err(|_| unavailable(Unavailable))?;
@@ -264,6 +274,11 @@ enum Settled {
     Now,
 }
 
+/// Whom a client's submissions come from.
+fn source_of(client: Option<&CallingClient>) -> Source {
+    client.map(CallingClient::source).unwrap_or_default()
+}
+
 /// A refusal's status, once whoever sent the transaction has paid for it.
 fn charged(client: Option<&CallingClient>, refusal: &Refusal) -> Status {
     client.inspect(|client| client.charge_for(refusal));
@@ -276,16 +291,23 @@ async fn settle(
     client: Option<&CallingClient>,
     signed: SignedTransaction,
 ) -> Result<Settled, Status> {
-    let pending = match ledger.submit(signed).await.map_err(|refusal| charged(client, &refusal))? {
-        Submission::Final(_) => return Ok(Settled::Before),
-        Submission::Pending(pending) => pending,
-    };
+    let pending =
+        match ledger.submit_from(source_of(client), signed).await.map_err(|refusal| charged(client, &refusal))? {
+            Submission::Final(_) => return Ok(Settled::Before),
+            Submission::Pending(pending) => pending,
+        };
     match ledger.wait_final(pending).await.map_err(unavailable)? {
         Ending::Final(_) => Ok(Settled::Now),
         Ending::Expired => Err(expired()),
         Ending::RequestTaken { by } => Err(refused(&Refusal::RequestIdReused { transaction_id: by })),
         Ending::Refused(refusal) => Err(refused(&refusal)),
     }
+}
+
+/// What a message of a stream takes of its client's budget, besides what it comes to: less than as many calls.
+fn weight_of_message(transactions: usize) -> NonZeroU32 {
+    let weight = transactions.div_ceil(TRANSACTIONS_PER_WEIGHT).max(1);
+    NonZeroU32::try_from(weight as u32).unwrap_or(NonZeroU32::MIN)
 }
 
 /// The transactions of one message, or the error that ends the stream.
@@ -339,7 +361,7 @@ async fn settled(
     }
     let ids: Vec<TransactionId> = signed.iter().map(SignedTransaction::id).collect();
     let waiting = FuturesUnordered::new();
-    for (id, submission) in ids.into_iter().zip(ledger.submit_all(signed).await) {
+    for (id, submission) in ids.into_iter().zip(ledger.submit_all_from(source_of(client), signed).await) {
         match submission {
             Err(refusal) => {
                 client.inspect(|client| client.charge_for(&refusal));

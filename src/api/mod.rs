@@ -12,6 +12,7 @@
 //! Rules of the ledger. A call that reads never waits for a block; a call that submits never decides.
 
 mod accounts;
+mod budget;
 mod call;
 mod caller;
 mod clients;
@@ -26,6 +27,7 @@ mod loans;
 mod networks;
 mod node;
 mod page;
+pub mod processor;
 mod server;
 mod status;
 mod streams;
@@ -35,10 +37,11 @@ mod visibility;
 
 pub use caller::{READ_AUTHORISATION_AHEAD_MS_MAX, read_message};
 pub use clients::{BAD_SIGNATURE_WEIGHT, BUDGET_PATIENCE, ClientLimits};
+pub use connections::Placed;
 pub use ledger::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use server::{
-    KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX,
+    KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES, STREAMS_PER_CONNECTION_MAX,
     ServeError, ServerConfig, serve,
 };
 pub use status::ERROR_DOMAIN;

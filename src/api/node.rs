@@ -46,6 +46,7 @@ impl NodeService for Node {
             protocol_version_max: status.versions.version_max,
             protocol_version_decided: status.versions.decided.map_or(0, |(version, _)| version),
             upgrade_height: status.versions.decided.map_or(0, |(_, height)| height),
+            earliest_block_height: status.begins_at,
         }))
     }
 

@@ -50,6 +50,21 @@ const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
 /// The name under which the health service says SERVING as long as the process answers at all.
 const LIVE: &str = "live";
 
+/// What a node serves of this package's services.
+pub const SERVICES: [&str; 8] = [
+    LedgerServiceServer::<Ledger>::NAME,
+    AccountsServiceServer::<Accounts>::NAME,
+    TokensServiceServer::<Tokens>::NAME,
+    TradeServiceServer::<Trade>::NAME,
+    FinancingServiceServer::<Financing>::NAME,
+    LendingServiceServer::<Lending>::NAME,
+    GovernanceServiceServer::<Governance>::NAME,
+    NodeServiceServer::<Node>::NAME,
+];
+/// And of others'.
+const SERVICES_BESIDES: [&str; 3] =
+    ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+
 /// How to serve.
 #[derive(Clone, Debug, Default)]
 pub struct ServerConfig {
@@ -130,26 +145,18 @@ async fn forget_the_idle(clients: Clients) {
     }
 }
 
+/// Of the services whose descriptors are built in those that a node serves.
 fn reflection() -> Reflection<'static> {
-    Reflection::configure()
+    let reflection = Reflection::configure()
         .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+    let served = SERVICES.into_iter().chain(SERVICES_BESIDES);
+    served.fold(reflection, |reflection, service| reflection.with_service_name(service))
 }
 
 /// Keeps the health service in step with the node: `live` always, everything else while the node serves and its ledger
 /// moves. Who balances load by it goes to a node that is on the side of a quorum, if there is one.
 async fn report_health(reporter: HealthReporter, ledger: Arc<dyn LedgerHandle>) {
-    let services = [
-        "",
-        LedgerServiceServer::<Ledger>::NAME,
-        AccountsServiceServer::<Accounts>::NAME,
-        TokensServiceServer::<Tokens>::NAME,
-        TradeServiceServer::<Trade>::NAME,
-        FinancingServiceServer::<Financing>::NAME,
-        LendingServiceServer::<Lending>::NAME,
-        GovernanceServiceServer::<Governance>::NAME,
-        NodeServiceServer::<Node>::NAME,
-    ];
     reporter.set_service_status(LIVE, ServingStatus::Serving).await;
     let mut reported = None;
     loop {
@@ -157,7 +164,7 @@ async fn report_health(reporter: HealthReporter, ledger: Arc<dyn LedgerHandle>) 
         let serving = node.serving && !node.stands_still;
         if reported != Some(serving) {
             let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-            for service in services {
+            for service in [""].into_iter().chain(SERVICES) {
                 reporter.set_service_status(service, status).await;
             }
             reported = Some(serving);

@@ -1,6 +1,7 @@
 //! What the machine tells of processes and directories: processor time, memory, bytes on disk. Linux only, through `/proc`;
 //! elsewhere there is no answer, and the report says so.
 
+pub use crate::api::processor::{own_cpu_time, thread_cpu_time};
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,39 +28,6 @@ fn ticks_per_second() -> Option<u64> {
 
 #[cfg(not(unix))]
 fn ticks_per_second() -> Option<u64> {
-    None
-}
-
-/// The processor time that this thread has used.
-#[cfg(unix)]
-pub fn thread_cpu_time() -> Option<Duration> {
-    clock(libc::CLOCK_THREAD_CPUTIME_ID)
-}
-
-/// The processor time that this process has used, by all its threads, to the nanosecond.
-#[cfg(unix)]
-pub fn own_cpu_time() -> Option<Duration> {
-    clock(libc::CLOCK_PROCESS_CPUTIME_ID)
-}
-
-#[cfg(unix)]
-#[allow(unsafe_code)]
-fn clock(id: libc::clockid_t) -> Option<Duration> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure outlives the call, which only fills it in.
-    let told = unsafe { libc::clock_gettime(id, &raw mut time) } == 0;
-    told.then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
-}
-
-/// Not to be had here.
-#[cfg(not(unix))]
-pub fn thread_cpu_time() -> Option<Duration> {
-    None
-}
-
-/// Not to be had here.
-#[cfg(not(unix))]
-pub fn own_cpu_time() -> Option<Duration> {
     None
 }
 

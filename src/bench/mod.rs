@@ -10,6 +10,8 @@
 //! * A figure without a passed check is a failure: whoever runs it is told and the exit code is 1.
 //! * The same seed draws the same payments.
 //!
+//! [`flood`] measures the same latencies while another client floods a node.
+//!
 //! [`chain`] is the other way about: no network and no clients, but a chain as long, and a ledger as large, as is wanted.
 //!
 //! # Deliberately absent
@@ -29,6 +31,7 @@ pub mod chain;
 mod chart;
 mod checker;
 mod draws;
+pub mod flood;
 mod flows;
 mod lane;
 pub mod load;

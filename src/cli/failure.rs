@@ -1,11 +1,11 @@
 //! How a command fails: one line that says what happened and what to do, and an exit code. With `--output json` the line is a
-//! JSON object on standard error: `error` says what happened, `reason` is the stable name of a node's refusal and `hint` what
-//! to do about it, where there is one. A decline is no failure of this kind: it is an answer, on standard output.
+//! JSON object on standard error: `error` says what happened, `reason` is the stable name of a node's or a signer's refusal and
+//! `hint` what to do about it, where there is one. A decline is no failure of this kind: it is an answer, on standard output.
 //!
 //! | code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | failed: nobody answers, refused, a file is missing, a receipt does not verify |
+//! | 1 | failed: nobody answers, refused, not signed, a file is missing, a receipt does not verify |
 //! | 2 | the command line itself is wrong |
 //! | 3 | the ledger declined the transaction; its receipt says why |
 //! | 4 | a transaction was sent, and nobody said what became of it: it may still happen until it expires |
@@ -17,8 +17,9 @@ use crate::client::decimal::DecimalError;
 use crate::client::lineage::LineageError;
 use crate::client::receipt_file::ReceiptFileError;
 use crate::client::ubl::UblError;
-use crate::client::{ClientError, KeyFileError, ParticipantError, PassphraseError, Refusal};
+use crate::client::{ClientError, KeyFileError, ParticipantError, PassphraseError, Refusal, SignerError};
 use crate::daemon::DaemonError;
+use crate::daemon::snapshots::SnapshotError;
 use crate::execution::genesis::GenesisError;
 use crate::ledger::receipt::ReceiptError;
 use crate::node::ConfigError;
@@ -26,6 +27,7 @@ use crate::primitives::ids::ParseIdError;
 use crate::primitives::{BlockTime, TransactionId};
 use crate::sandbox::SandboxError;
 use crate::sandbox::testnet::TestnetError;
+use crate::signer::{PolicyError, ServeError};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -53,6 +55,9 @@ pub enum Failure {
     /// A node refused.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// Whoever holds a key did not sign. Nothing was sent.
+    #[error("{0}")]
+    Unsigned(Box<SignerError>),
     /// The ledger declined, and was printed.
     #[error("declined")]
     Declined,
@@ -100,6 +105,7 @@ impl Failure {
             Self::Refused(refusal) => {
                 json!({ "error": refusal.statement(), "reason": refusal.reason, "hint": refusal.hint() })
             }
+            Self::Unsigned(error) => json!({ "error": error.to_string(), "reason": error.reason() }),
             Self::Declined => json!({ "error": "declined" }),
         }
     }
@@ -107,7 +113,7 @@ impl Failure {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Failed(_) | Self::Refused(_) => 1,
+            Self::Failed(_) | Self::Refused(_) | Self::Unsigned(_) => 1,
             Self::Usage(_) => 2,
             Self::Declined => 3,
             Self::OutcomeUnknown { .. } => 4,
@@ -127,7 +133,7 @@ macro_rules! failures {
 failures! {
     Usage: DecimalError, ParseIdError;
     Failed: KeyFileError, LineageError, ParticipantError, PassphraseError, ReceiptFileError, UblError, GenesisError, ReceiptError,
-        ConfigError, DaemonError, std::io::Error;
+        ConfigError, DaemonError, PolicyError, ServeError, SnapshotError, std::io::Error;
 }
 
 impl From<TestnetError> for Failure {
@@ -170,11 +176,21 @@ impl From<BenchError> for Failure {
     }
 }
 
+impl From<SignerError> for Failure {
+    fn from(error: SignerError) -> Self {
+        match error {
+            SignerError::Address { .. } => Self::Usage(error.to_string()),
+            error => Self::Unsigned(Box::new(error)),
+        }
+    }
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Request(_) | ClientError::Endpoint { .. } => Self::Usage(error.to_string()),
             ClientError::Refused(refusal) => Self::Refused(refusal),
+            ClientError::Signer(error) => error.into(),
             _ => Self::Failed(error.to_string()),
         }
     }

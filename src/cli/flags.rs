@@ -6,9 +6,12 @@
 
 use super::failure::Failure;
 use super::output::Format;
-use crate::client::{KeyPair, Participant, ParticipantError, PassphraseSource, Tls};
+use super::signers;
+use crate::client::{
+    Credentials, KeyPair, Participant, ParticipantError, PassphraseSource, SIGNER_PATIENCE_DEFAULT, Signer, Tls,
+};
 use crate::execution::genesis::Genesis;
-use crate::primitives::AccountId;
+use crate::primitives::{AccountId, PublicKey};
 use crate::sandbox;
 use crate::sandbox::certificates;
 use crate::sandbox::directory::{SANDBOX_FILE, SandboxFile};
@@ -17,6 +20,7 @@ use clap::parser::ValueSource;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where a node listens if nothing else is said.
 const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7400";
@@ -60,7 +64,7 @@ pub struct Common {
     /// Act as the participant of this directory.
     #[arg(long, global = true, value_name = "DIR")]
     pub participant: Option<PathBuf>,
-    /// Act as this account (with --key). Not beside --as or --participant; the command line comes before the environment.
+    /// Act as this account (with --key or --signer). Not beside --as or --participant; the command line comes before the environment.
     #[arg(
         id = "acting_account",
         long = "account",
@@ -80,6 +84,25 @@ pub struct Common {
         value_delimiter = ','
     )]
     pub key: Vec<PathBuf>,
+    /// The signer that holds the keys, in place of --key: unix:/PATH of its socket, or https://HOST:PORT. It signs for a
+    /// participant (--as) too, and for co-signers whose keys it has.
+    #[arg(long, global = true, value_name = "ADDRESS", env = "CAUSEWAY_SIGNER", hide_env_values = true)]
+    pub signer: Option<String>,
+    /// Which of the signer's keys, by its public key in hexadecimal, if it has several; several for an account that needs several.
+    #[arg(long, global = true, value_name = "HEX")]
+    pub signer_key: Vec<PublicKey>,
+    /// How many seconds a signer may take for a signature.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = SIGNER_PATIENCE_DEFAULT.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub signer_timeout: u64,
+    /// The authority that signs the certificate of a signer at https://, in PEM; else that of --tls-authority.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub signer_tls_authority: Option<PathBuf>,
+    /// The certificate to present to such a signer, in PEM; else that of --tls-certificate.
+    #[arg(long, global = true, value_name = "FILE", requires = "signer_tls_key")]
+    pub signer_tls_certificate: Option<PathBuf>,
+    /// The key of that certificate, in PEM; else that of --tls-key.
+    #[arg(long, global = true, value_name = "FILE", requires = "signer_tls_certificate")]
+    pub signer_tls_key: Option<PathBuf>,
     /// The file whose first line is the passphrase of the keys. Else a participant's own, else CAUSEWAY_PASSPHRASE, else you
     /// are asked.
     #[arg(long, global = true, value_name = "FILE", env = "CAUSEWAY_PASSPHRASE_FILE", hide_env_values = true)]
@@ -110,17 +133,20 @@ pub struct Common {
 pub struct Identity {
     /// The account.
     pub account: AccountId,
-    /// Its keys.
-    pub keys: Vec<KeyPair>,
+    /// Its keys, wherever they are.
+    pub keys: Vec<Arc<dyn Signer>>,
 }
 
 impl Common {
-    /// Gives the command line precedence over the environment: who is named there acts, and where that is said there is
-    /// asked, whatever a variable says.
+    /// Gives the command line precedence over the environment: who is named there acts, if the command has anybody act, and where
+    /// that is said there is asked, whatever a variable says.
     ///
     /// # Errors
     /// The command line itself names two who act.
-    pub fn prefer_the_command_line(&mut self, matches: &clap::ArgMatches) -> Result<(), Failure> {
+    pub fn prefer_the_command_line(&mut self, matches: &clap::ArgMatches, acts: bool) -> Result<(), Failure> {
+        if !acts {
+            return Ok(());
+        }
         let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         let named = |flags: [(&str, &'static str); 2]| -> Vec<&'static str> {
             flags.into_iter().filter_map(|(id, flag)| typed(id).then_some(flag)).collect()
@@ -130,16 +156,33 @@ impl Common {
         if let ([participant, ..], [other, ..]) | ([participant, other], []) = (&participants[..], &accounts[..]) {
             return Err(Failure::Usage(format!("{participant} and {other} name two who act: give one of them")));
         }
+        if let (true, true) = (typed("key"), typed("signer")) {
+            return Err(Failure::Usage("--key and --signer name two places of the keys: give one of them".into()));
+        }
         if !accounts.is_empty() {
             self.act_as = None;
+        }
+        if typed("signer") {
+            self.key.clear();
+        } else if typed("key") || !participants.is_empty() {
+            self.signer = None;
         }
         self.opens_participants = typed("passphrase_file") || participants.is_empty();
         if !participants.is_empty() {
             self.account = None;
             self.key.clear();
         }
+        if typed("signer") && self.account.is_none() && self.participant.is_none() && self.act_as.is_none() {
+            let why = "--signer signs for an account: name it with --account ID, or --as NAME of a sandbox";
+            return Err(Failure::Usage(why.into()));
+        }
         if typed("key") && self.account.is_none() {
             return Err(Failure::Usage("--key signs for an account: name it with --account ID".into()));
+        }
+        if !self.signer_key.is_empty() && self.signer.is_none() {
+            return Err(Failure::Usage(
+                "--signer-key names a key at a signer: say where it is with --signer ADDRESS".into(),
+            ));
         }
         if typed("sandbox") {
             if !typed("endpoint") {
@@ -242,12 +285,12 @@ impl Common {
         })
     }
 
-    /// A participant by its name in the sandbox, or by its directory; its passphrase from elsewhere, if it is said where.
+    /// What a participant's directory says, by its name in the sandbox or by its path.
     ///
     /// # Errors
-    /// It is none, or the key does not open.
-    pub fn participant(&self, name: &str, passphrase: Option<&PassphraseSource>) -> Result<Participant, Failure> {
-        Participant::read_with(&self.directory_of(name), passphrase).map_err(|error| match error {
+    /// It is none.
+    pub fn credentials(&self, name: &str) -> Result<Credentials, Failure> {
+        Credentials::read(&self.directory_of(name)).map_err(|error| match error {
             ParticipantError::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound => {
                 Failure::Usage(format!(
                     "'{name}' is no participant's directory and no participant's name; {}",
@@ -301,24 +344,35 @@ impl Common {
     /// Who acts, if somebody is named.
     ///
     /// # Errors
-    /// There is no such participant or account, or a key does not open.
-    pub fn identity(&self) -> Result<Option<Identity>, Failure> {
+    /// There is no such participant or account, a key does not open, or the signer does not have it.
+    pub async fn identity(&self) -> Result<Option<Identity>, Failure> {
         // Whoever names a file means it: were it passed over, a wrong one would go unnoticed, and money move.
         let passphrase = self.passphrase_file.as_ref().filter(|_| self.opens_participants).map(|_| self.passphrase());
         let participant = match (&self.participant, &self.act_as) {
-            (Some(directory), _) => Some(Participant::read_with(directory, passphrase.as_ref())?),
-            (None, Some(name)) => Some(self.participant(name, passphrase.as_ref())?),
+            (Some(directory), _) => Some(Credentials::read(directory)?),
+            (None, Some(name)) => Some(self.credentials(name)?),
             (None, None) => None,
         };
         if let Some(participant) = participant {
-            return Ok(Some(Identity { account: participant.account, keys: vec![participant.key] }));
+            let keys = match &self.signer {
+                Some(address) if self.signer_key.is_empty() => {
+                    vec![signers::key_at(self, address, participant.public_key).await?]
+                }
+                Some(address) => signers::keys_at(self, address, &self.signer_key).await?,
+                None => vec![signers::key_of(self, &participant, passphrase.as_ref())?],
+            };
+            return Ok(Some(Identity { account: participant.account, keys }));
         }
         let Some(account) = &self.account else { return Ok(None) };
         let account = self.find_account(account)?;
+        if let Some(address) = &self.signer {
+            return Ok(Some(Identity { account, keys: signers::keys_at(self, address, &self.signer_key).await? }));
+        }
         let passphrase = if self.key.is_empty() { None } else { Some(self.passphrase().read()?) };
-        let mut keys = Vec::new();
+        let mut keys: Vec<Arc<dyn Signer>> = Vec::new();
         for path in &self.key {
-            keys.extend(passphrase.as_ref().map(|passphrase| KeyPair::read_file(path, passphrase)).transpose()?);
+            let key = passphrase.as_ref().map(|passphrase| KeyPair::read_file(path, passphrase)).transpose()?;
+            keys.extend(key.map(|key| Arc::new(key) as Arc<dyn Signer>));
         }
         Ok(Some(Identity { account, keys }))
     }

@@ -12,13 +12,14 @@ mod flags;
 mod outcome;
 mod output;
 mod session;
+mod signers;
 mod values;
 
 use crate::primitives::TransactionId;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
     accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
-    read_points, rebuild, receipts, redeem, reserves, run, tokens, upgrade, validators,
+    read_points, rebuild, receipts, redeem, reserves, run, signer, snapshot, tokens, upgrade, validators,
 };
 use failure::Failure;
 use flags::Common;
@@ -61,6 +62,9 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Sets a stopped node's damaged data aside, so that it begins anew from its peers and goes on voting.
     Rebuild(rebuild::RebuildCommand),
+    /// Takes a snapshot of a node, verifies one, and has a node begin from one: backup, and joining without replay.
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// Loads a network with payments, and checks what it acknowledged.
     ///
     /// Without more it starts validators of its own, as separate processes with synced stores in a temporary directory, opens
@@ -71,6 +75,9 @@ enum Command {
     /// Makes and shows keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Holds keys and signs with them for clients, which give --signer in place of --key.
+    #[command(subcommand)]
+    Signer(signer::SignerCommand),
     /// Opens, shows and changes accounts.
     #[command(subcommand)]
     Accounts(accounts::AccountsCommand),
@@ -151,10 +158,12 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return refuse_to_parse(&error),
     };
-    if !matches!(command, Command::Node { .. }) {
+    if !matches!(command, Command::Node { .. } | Command::Signer(_)) {
         end_with_the_reader();
     }
-    match common.prefer_the_command_line(&matches).and_then(|()| dispatch(&common, command)) {
+    // A signer signs for whoever asks, and acts as nobody.
+    let acts = !matches!(command, Command::Signer(_));
+    match common.prefer_the_command_line(&matches, acts).and_then(|()| dispatch(&common, command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             match common.output {
@@ -203,6 +212,7 @@ fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Testnet(command) => command.run(common),
         Command::Audit(command) => command.run(common),
         Command::Rebuild(command) => command.run(common),
+        Command::Snapshot(command) => command.run(common),
         Command::Keys(command) => command.run(common),
         Command::Documents(command) => command.run(common),
         Command::Receipts(receipts::ReceiptsCommand::Verify { file, checkpoint }) => {
@@ -228,6 +238,9 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         return command.run(common).await;
     }
     if let Command::Bench(command) = command {
+        return command.run(common).await;
+    }
+    if let Command::Signer(command) = command {
         return command.run(common).await;
     }
     let mut session = Session::open(common).await?;
@@ -264,7 +277,9 @@ async fn ask(common: &Common, command: Command) -> Result<(), Failure> {
         | Command::Testnet(_)
         | Command::Audit(_)
         | Command::Rebuild(_)
+        | Command::Snapshot(_)
         | Command::Keys(_)
+        | Command::Signer(_)
         | Command::Documents(_)
         | Command::Receipts(receipts::ReceiptsCommand::Verify { .. })
         | Command::Lineage(lineage::LineageCommand::Verify { .. })
@@ -277,13 +292,15 @@ mod tests {
     use super::*;
     use clap::Parser as _;
 
+    const PUBLIC_KEY: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+
     #[test]
     fn who_acts_is_named_once_on_the_command_line() {
         let read = |arguments: &[&str]| {
             let matches = Cli::command().try_get_matches_from([&["causeway", "status"], arguments].concat());
             let matches = matches.expect("it parses");
             let mut common = Cli::from_arg_matches(&matches).expect("it parses").common;
-            common.prefer_the_command_line(&matches).map(|()| common)
+            common.prefer_the_command_line(&matches, true).map(|()| common)
         };
         for line in [
             &["--as", "buyer", "--account", "cw1"][..],
@@ -291,10 +308,17 @@ mod tests {
             &["--participant", "here", "--account", "cw1", "--key", "key.pem"],
             &["--as", "buyer", "--participant", "here"],
             &["--key", "key.pem"],
+            &["--signer", "unix:/signer"],
+            &["--account", "cw1", "--key", "key.pem", "--signer", "unix:/signer"],
+            &["--account", "cw1", "--signer-key", PUBLIC_KEY],
         ] {
             assert!(matches!(read(line), Err(Failure::Usage(_))), "{line:?}");
         }
         assert_eq!(read(&["--as", "buyer"]).expect("one").act_as.as_deref(), Some("buyer"));
+        for line in [["--as", "buyer"], ["--participant", "here"], ["--account", "cw1"]] {
+            let line = [&line[..], &["--signer", "unix:/signer"]].concat();
+            assert_eq!(read(&line).expect("one").signer.as_deref(), Some("unix:/signer"), "{line:?}");
+        }
         assert_eq!(read(&["--account", "cw1", "--key", "key.pem"]).expect("one").key.len(), 1);
     }
 

@@ -4,11 +4,12 @@ use super::failure::Failure;
 use super::flags::{Common, Identity};
 use super::outcome::{outcome_value, settled_to_json, token_of};
 use super::output::{self, Format};
+use super::signers;
 use crate::client::decimal::DecimalError;
 use crate::client::json::body_to_json;
 use crate::client::{
-    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Passphrase, PassphraseSource, Reader, Settled, TransactionBuilder,
-    decimal, receipt_file,
+    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Passphrase, PassphraseSource, Reader, Settled, Signer,
+    TransactionBuilder, decimal, receipt_file,
 };
 use crate::ledger::{Reason, Status, Value as Figure};
 use crate::primitives::amount::percent;
@@ -31,7 +32,7 @@ pub struct Session {
     pub client: Client,
     identity: Option<Identity>,
     /// Keys of no account yet, which sign too.
-    new_keys: Vec<KeyPair>,
+    new_keys: Vec<Arc<dyn Signer>>,
     progress: indicatif::ProgressBar,
 }
 
@@ -42,7 +43,7 @@ impl Session {
     /// Nobody answers, the node is of another ledger, or the keys do not open.
     pub async fn open(common: &Common) -> Result<Self, Failure> {
         let expected: Option<ChainId> = common.read_genesis()?.map(|genesis| genesis.chain_id());
-        let identity = common.identity()?;
+        let identity = common.identity().await?;
         let progress = match common.output {
             Format::Text => indicatif::ProgressBar::new_spinner(),
             Format::Json => indicatif::ProgressBar::hidden(),
@@ -52,7 +53,7 @@ impl Session {
         if let Some(Identity { account, keys }) = &identity
             && let Some(key) = keys.first()
         {
-            client = client.reading_as(Reader { account: *account, key: Arc::new(key.clone()) });
+            client = client.reading_as(Reader { account: *account, key: key.clone() });
         }
         Ok(Self { common: common.clone(), client, identity, new_keys: Vec::new(), progress })
     }
@@ -74,8 +75,11 @@ impl Session {
     /// # Errors
     /// None was named.
     pub fn account(&self) -> Result<AccountId, Failure> {
-        let missing =
-            || Failure::Usage("say who acts: --as NAME (of a sandbox), or --account ID with --key FILE".into());
+        let missing = || {
+            Failure::Usage(
+                "say who acts: --as NAME (of a sandbox), or --account ID with --key FILE or --signer ADDRESS".into(),
+            )
+        };
         self.identity.as_ref().map(|identity| identity.account).ok_or_else(missing)
     }
 
@@ -219,9 +223,23 @@ impl Session {
         paths: &[PathBuf],
         passphrase_file: Option<&Path>,
     ) -> Result<Vec<PublicKey>, Failure> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
         let passphrase = self.passphrase_in(passphrase_file)?;
         let keys = paths.iter().map(|path| KeyPair::read_file(path, &passphrase)).collect::<Result<Vec<_>, _>>()?;
         let public_keys = keys.iter().map(KeyPair::public_key).collect();
+        self.new_keys.extend(keys.into_iter().map(|key| Arc::new(key) as Arc<dyn Signer>));
+        Ok(public_keys)
+    }
+
+    /// Has keys at a signer sign too, and tells which they are: those that are named, or its only one.
+    ///
+    /// # Errors
+    /// It does not answer, has not all of them, or has several of which none is named.
+    pub async fn sign_with_keys_at(&mut self, address: &str, named: &[PublicKey]) -> Result<Vec<PublicKey>, Failure> {
+        let keys = signers::keys_at(&self.common, address, named).await?;
+        let public_keys = keys.iter().map(|key| key.public_key()).collect();
         self.new_keys.extend(keys);
         Ok(public_keys)
     }
@@ -240,7 +258,7 @@ impl Session {
         let passphrase = self.passphrase_in(passphrase_file)?;
         let key = KeyPair::read_file(path, &passphrase)?;
         let public_key = key.public_key();
-        self.new_keys.push(key);
+        self.new_keys.push(Arc::new(key));
         Ok(public_key)
     }
 
@@ -259,20 +277,20 @@ impl Session {
     /// # Errors
     /// It was refused or could not be sent, or its outcome is unknown.
     pub async fn settle(&self, mut builder: TransactionBuilder) -> Result<Settled, Failure> {
-        let mut co_signers = self.new_keys.clone();
-        for name in &self.common.co_signer {
-            let participant = self.common.participant(name, None)?;
-            builder.co_signed_by(participant.account);
-            co_signers.push(participant.key);
-        }
         let own = self.identity.as_ref().map(|identity| identity.keys.as_slice()).unwrap_or_default();
         if own.is_empty() {
-            return Err(Failure::Usage("give the account's key with --key FILE".into()));
+            return Err(Failure::Usage("give the account's key with --key FILE, or --signer ADDRESS".into()));
+        }
+        let mut signers = [own, &self.new_keys].concat();
+        for name in &self.common.co_signer {
+            let participant = self.common.credentials(name)?;
+            builder.co_signed_by(participant.account);
+            signers.push(signers::key_of_co_signer(&self.common, &participant).await?);
         }
         // Before anything is sent: a payment that worked and a file that did not would invite to pay again.
         self.common.receipt_path()?;
         let expires_at = builder.expires_at();
-        let signed = builder.finish().sign(own.iter().chain(&co_signers))?;
+        let signed = builder.finish().sign_by(&signers).await?;
         self.progress.enable_steady_tick(Duration::from_millis(100));
         self.progress.set_message(format!("waiting for finality of {}", signed.id()));
         let settled = self.client.submit_and_wait(&signed).await;

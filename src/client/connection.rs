@@ -5,19 +5,22 @@
 //! passwords or sessions, and a statement that leaks is good for one method for some minutes.
 
 use super::error::{ClientError, first_cause};
-use super::keys::KeyPair;
+use super::signer::{Signer, SigningPurpose};
 use super::tls::Tls;
 use super::transaction::now_ms;
 use crate::primitives::{AccountId, ChainId};
 use crate::wire::pb::{accounts, financing, governance, ledger, node, tokens, trade};
+use std::error::Error;
+use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderName, HeaderValue, Request, Response};
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{GrpcMethod, Request, Status};
+use tower::Service;
 
 /// How long a statement of who reads holds. Nodes accept up to five minutes.
 const READ_STATEMENT_MS: u64 = 2 * 60 * 1000;
@@ -34,32 +37,57 @@ pub struct Reader {
     /// The account.
     pub account: AccountId,
     /// One of its keys.
-    pub key: Arc<KeyPair>,
+    pub key: Arc<dyn Signer>,
 }
 
-/// Signs a statement of who reads for each call.
+/// A channel on which each call carries a statement of who reads, if somebody does.
+///
+/// The statement is signed before the call is sent, by a signer that may be elsewhere. If it does not sign, the call fails with its
+/// error and reaches no node.
 #[derive(Clone, Debug)]
-pub struct Authorizer(pub(super) Option<(Reader, ChainId)>);
+pub struct Authorized {
+    channel: Channel,
+    reader: Option<(Reader, ChainId)>,
+}
 
-impl Interceptor for Authorizer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let Some((reader, chain_id)) = &self.0 else { return Ok(request) };
-        let Some(method) = request.extensions().get::<GrpcMethod<'_>>() else { return Ok(request) };
-        let path = format!("/{}/{}", method.service(), method.method());
-        let expires_at_ms = now_ms().saturating_add(READ_STATEMENT_MS);
-        let signature = reader.key.sign_read(&read_statement(chain_id, &reader.account, expires_at_ms, &path));
-        let metadata = request.metadata_mut();
-        for (name, value) in [
-            ("causeway-account", reader.account.to_string()),
-            ("causeway-public-key", reader.key.public_key().to_string()),
-            ("causeway-expires-ms", expires_at_ms.to_string()),
-            ("causeway-signature", hex::encode(signature.0)),
-        ] {
-            let value: MetadataValue<Ascii> = value.parse().map_err(|_| Status::internal("metadata is not ASCII"))?;
-            metadata.insert(name, value);
-        }
-        Ok(request)
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl Service<Request<Body>> for Authorized {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.channel.poll_ready(context).map_err(Into::into)
     }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        // The one that was asked whether it is ready is the one that is called.
+        let ready = self.channel.clone();
+        let mut channel = std::mem::replace(&mut self.channel, ready);
+        let reader = self.reader.clone();
+        Box::pin(async move {
+            if let Some((reader, chain_id)) = &reader {
+                state_who_reads(&mut request, reader, chain_id).await?;
+            }
+            Ok(channel.call(request).await?)
+        })
+    }
+}
+
+async fn state_who_reads(request: &mut Request<Body>, reader: &Reader, chain_id: &ChainId) -> Result<(), BoxError> {
+    let expires_at_ms = now_ms().saturating_add(READ_STATEMENT_MS);
+    let statement = read_statement(chain_id, &reader.account, expires_at_ms, request.uri().path());
+    let signature = reader.key.sign(SigningPurpose::Read, &statement).await?;
+    for (name, value) in [
+        ("causeway-account", reader.account.to_string()),
+        ("causeway-public-key", reader.key.public_key().to_string()),
+        ("causeway-expires-ms", expires_at_ms.to_string()),
+        ("causeway-signature", hex::encode(signature.0)),
+    ] {
+        request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::try_from(value)?);
+    }
+    Ok(())
 }
 
 /// The bytes that are signed, in the namespace `causeway/read/v1`: ledger, account, time (`u64`, big-endian), method path.
@@ -72,22 +100,19 @@ pub fn read_statement(chain_id: &ChainId, account: &AccountId, expires_at_ms: u6
     statement
 }
 
-type Authorized = InterceptedService<Channel, Authorizer>;
-
 /// One node, and who reads from it. Gives the services' clients as they were generated.
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// The node's address.
     pub endpoint: String,
-    pub(super) channel: Channel,
-    pub(super) authorizer: Authorizer,
+    pub(super) service: Authorized,
 }
 
 macro_rules! services {
     ($($(#[$doc:meta])* $name:ident: $client:ty;)*) => {$(
         $(#[$doc])*
         pub fn $name(&self) -> $client {
-            <$client>::new(InterceptedService::new(self.channel.clone(), self.authorizer.clone()))
+            <$client>::new(self.service.clone())
         }
     )*};
 }
@@ -115,7 +140,19 @@ impl Connection {
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_while_idle(true)
             .connect_lazy();
-        Ok(Self { endpoint: endpoint.to_owned(), channel, authorizer: Authorizer(None) })
+        Ok(Self { endpoint: endpoint.to_owned(), service: Authorized { channel, reader: None } })
+    }
+
+    /// The same connection, read from as an account.
+    #[must_use]
+    pub fn reading_as(&self, reader: Reader, chain_id: ChainId) -> Self {
+        let service = Authorized { channel: self.service.channel.clone(), reader: Some((reader, chain_id)) };
+        Self { endpoint: self.endpoint.clone(), service }
+    }
+
+    /// Who reads over it, if somebody does.
+    pub fn reader(&self) -> Option<&Reader> {
+        self.service.reader.as_ref().map(|(reader, _)| reader)
     }
 
     /// Whether the node is on this machine: its address is a loopback's.
@@ -127,7 +164,7 @@ impl Connection {
 
     /// The service that submits transactions and reads the ledger.
     pub fn ledger(&self) -> ledger::ledger_service_client::LedgerServiceClient<Authorized> {
-        let service = InterceptedService::new(self.channel.clone(), self.authorizer.clone());
+        let service = self.service.clone();
         ledger::ledger_service_client::LedgerServiceClient::new(service).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
@@ -152,6 +189,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::KeyPair;
     use crate::primitives::crypto::READ_NAMESPACE;
     use crate::primitives::{PublicKey, Signature};
 
@@ -173,16 +211,15 @@ mod tests {
         assert!(!others.into_iter().any(is_here));
     }
 
-    #[test]
-    fn a_read_is_signed_for_its_method() {
+    #[tokio::test]
+    async fn a_read_is_signed_for_its_method() {
         let reader = Reader { account: AccountId([5; 32]), key: Arc::new(KeyPair::from_seed(&[6; 32])) };
         let chain_id = ChainId([7; 32]);
-        let mut request = Request::new(());
-        request.extensions_mut().insert(GrpcMethod::new("causeway.accounts.v1.AccountsService", "GetAccount"));
-        let request = Authorizer(Some((reader.clone(), chain_id))).call(request).expect("signed");
-        let field = |name: &str| request.metadata().get(name).and_then(|value| value.to_str().ok()).expect("set");
-        let expires_at_ms: u64 = field("causeway-expires-ms").parse().expect("a number");
         let path = "/causeway.accounts.v1.AccountsService/GetAccount";
+        let mut request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+        state_who_reads(&mut request, &reader, &chain_id).await.expect("signed");
+        let field = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).expect("set");
+        let expires_at_ms: u64 = field("causeway-expires-ms").parse().expect("a number");
         let statement = read_statement(&chain_id, &reader.account, expires_at_ms, path);
         let key: PublicKey = field("causeway-public-key").parse().expect("a key");
         let signature = hex::decode(field("causeway-signature")).expect("hexadecimal");

@@ -1,5 +1,6 @@
 //! What can go wrong between a client and the ledger, in sentences that say what to do.
 
+use super::signer::SignerError;
 use crate::primitives::{ChainId, TransactionId};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -169,14 +170,20 @@ pub enum ClientError {
     /// The request itself is not one.
     #[error("{0}")]
     Request(String),
+    /// Whoever holds the key did not sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(getrandom::Error),
 }
 
 impl ClientError {
-    /// A refusal, unless the status says that nobody was reached.
+    /// A refusal, unless the status says that nobody was reached, or that the call was not even signed.
     pub(super) fn from_status(status: &Status, endpoints: &str) -> Self {
+        if let Some(error) = of_signer(status) {
+            return Self::Signer(error.clone());
+        }
         match is_transport(status) {
             // A node that asks for a certificate ends the connection once the handshake is over, and its reason may be lost.
             true if endpoints.contains("https://") && !is_from_connecting(status) => {
@@ -214,9 +221,17 @@ pub(super) fn was_never_taken(status: &Status) -> bool {
 }
 
 /// Whether no connection was made.
-fn is_from_connecting(status: &Status) -> bool {
-    let mut causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
-    causes.any(|cause| cause.is::<tonic::ConnectError>())
+pub(super) fn is_from_connecting(status: &Status) -> bool {
+    causes(status).any(|cause| cause.is::<tonic::ConnectError>())
+}
+
+/// What the signer said, if the call was never made because of it.
+fn of_signer(status: &Status) -> Option<&SignerError> {
+    causes(status).find_map(|cause| cause.downcast_ref())
+}
+
+fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(status), |cause| cause.source())
 }
 
 /// Whether a refusal is of the transaction, and not of one call: a final block is past its expiry, and none holds it.
@@ -224,7 +239,11 @@ pub(super) fn never_happened(status: &Status) -> bool {
     status.get_details_error_info().is_some_and(|info| info.reason == "TRANSACTION_EXPIRED")
 }
 
-fn is_transport(status: &Status) -> bool {
+/// Whether the connection failed, and no node or signer answered.
+pub(super) fn is_transport(status: &Status) -> bool {
+    if of_signer(status).is_some() {
+        return false;
+    }
     // tonic reports a connection that breaks during a call as Unknown or Cancelled, with the cause as source.
     status.code() == Code::Unavailable
         || (matches!(status.code(), Code::Unknown | Code::Internal | Code::Cancelled)
@@ -241,7 +260,7 @@ pub(super) fn cause_of(status: &Status) -> String {
 }
 
 /// What an error began with: libraries wrap what matters in layers that say little.
-pub(super) fn first_cause(error: &dyn std::error::Error) -> String {
+pub fn first_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -283,6 +302,20 @@ mod tests {
     fn a_status_without_details_is_a_refusal_too() {
         let refusal = Refusal::from_status(&Status::not_found("no such account"));
         assert_eq!(refusal.to_string(), "no such account. Check the id, who asks, and that it is of this network.");
+    }
+
+    /// Another node would have the same signer asked again.
+    #[test]
+    fn what_a_signer_refuses_is_nobodys_else() {
+        let refused = SignerError::Refused {
+            address: "unix:/signer".to_owned(),
+            reason: "AMOUNT_NOT_ALLOWED".to_owned(),
+            message: "too much".to_owned(),
+        };
+        let status = Status::from_error(Box::new(refused.clone()));
+        assert!(!is_worth_another_node(&status) && !is_transport(&status));
+        let error = ClientError::from_status(&status, "http://127.0.0.1:1");
+        assert!(matches!(&error, ClientError::Signer(found) if *found == refused), "{error:?}");
     }
 
     #[test]

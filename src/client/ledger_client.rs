@@ -3,7 +3,7 @@
 //! A transaction is sent as the same bytes to one node after the other until one of them says what became of it. That is
 //! safe, because its identity is its body's hash: it cannot be applied twice, whoever receives it.
 
-use super::connection::{Authorizer, Connection, Reader};
+use super::connection::{Connection, Reader};
 use super::error::{ClientError, cause_of, is_worth_another_node, never_happened, was_never_taken};
 use super::tls::Tls;
 use super::transaction::now_ms;
@@ -100,11 +100,9 @@ impl Client {
     /// The same nodes, read from as another account.
     #[must_use]
     pub fn reading_as(&self, reader: Reader) -> Self {
-        let authorizer = Authorizer(Some((reader, self.chain_id)));
-        let connections = self.connections.iter().cloned();
-        let connections = connections.map(|connection| Connection { authorizer: authorizer.clone(), ..connection });
+        let reading = |connection: &Connection| connection.reading_as(reader.clone(), self.chain_id);
         Self {
-            connections: connections.collect(),
+            connections: self.connections.iter().map(reading).collect(),
             preferred: AtomicUsize::new(self.preferred.load(Ordering::Relaxed)),
             chain_id: self.chain_id,
             tls: self.tls.clone(),
@@ -170,7 +168,7 @@ impl Client {
     {
         let mut last = Status::unavailable("no endpoint was given");
         for (index, connection) in self.in_order() {
-            let answer = timeout(PATIENCE_PER_NODE, call(connection.clone())).await;
+            let answer = timeout(PATIENCE_PER_NODE + patience_with_signer(connection), call(connection.clone())).await;
             match answer.unwrap_or_else(|_| Err(Status::unavailable("it did not answer in time"))) {
                 Ok(response) => {
                     self.preferred.store(index, Ordering::Relaxed);
@@ -233,7 +231,8 @@ impl Client {
             tonic::Request::new(pb::SubmitAndWaitRequest { transaction: Some(signed_transaction_to_pb(transaction)) });
         request.set_timeout(patience);
         let mut service = connection.ledger();
-        let answer = timeout(patience + Duration::from_millis(250), service.submit_and_wait(request)).await;
+        let until = patience + patience_with_signer(connection) + Duration::from_millis(250);
+        let answer = timeout(until, service.submit_and_wait(request)).await;
         answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("it did not answer in time"))).map(Response::into_inner)
     }
 
@@ -248,7 +247,8 @@ impl Client {
         for (index, connection) in self.in_order() {
             let (mut service, request) =
                 (connection.ledger(), pb::SubmitRequest { transaction: Some(message.clone()) });
-            let answer = timeout(PATIENCE_PER_NODE, service.submit(request)).await;
+            let until = PATIENCE_PER_NODE + patience_with_signer(connection);
+            let answer = timeout(until, service.submit(request)).await;
             match answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("it did not answer in time"))) {
                 Ok(_) => {
                     self.preferred.store(index, Ordering::Relaxed);
@@ -262,8 +262,7 @@ impl Client {
 
     /// The account whose balance, receivables and so on this client reads, if it reads as one.
     pub fn reader(&self) -> Option<AccountId> {
-        let authorizer = self.connections.first().map(|connection| &connection.authorizer)?;
-        authorizer.0.as_ref().map(|(reader, _)| reader.account)
+        self.connections.first()?.reader().map(|reader| reader.account)
     }
 }
 
@@ -308,6 +307,11 @@ impl Sent {
     fn unknown(&self, cause: String) -> ClientError {
         ClientError::OutcomeUnknown { transaction: self.transaction, waited: self.since.elapsed(), cause }
     }
+}
+
+/// How long it may take until a call is signed and leaves.
+fn patience_with_signer(connection: &Connection) -> Duration {
+    connection.reader().map_or(Duration::ZERO, |reader| reader.key.patience())
 }
 
 /// How long a node said to wait before the same call may succeed.

@@ -2,7 +2,7 @@
 //! their verification. The command line, the sandbox and the tests use nothing else.
 //!
 //! The way of a payment: read a [`Participant`] or a [`KeyPair`], [`Client::connect`], build with [`TransactionBuilder`] and
-//! [`operations`], sign, [`Client::submit_and_wait`] (or many at once over [`submission`]), keep the receipt with [`receipt_file`], and let anyone check it with
+//! [`operations`], sign (with a key in memory, or through a [`Signer`]), [`Client::submit_and_wait`] (or many at once over [`submission`]), keep the receipt with [`receipt_file`], and let anyone check it with
 //! [`Receipt::verify`](crate::ledger::receipt::Receipt::verify).
 //!
 //! # Invariants
@@ -22,17 +22,21 @@ pub mod participant;
 pub mod passphrase;
 pub mod queries;
 pub mod receipt_file;
+mod remote_signer;
+mod signer;
 pub mod submission;
 mod tls;
 mod transaction;
 pub mod ubl;
 
 pub use connection::{Connection, Reader, read_statement};
-pub use error::{ClientError, Refusal};
+pub use error::{ClientError, Refusal, first_cause};
 pub use keys::{KeyFileError, KeyPair};
 pub use ledger_client::{Client, Settled};
 pub use operations::Operation;
-pub use participant::{Participant, ParticipantError};
+pub use participant::{Credentials, KeyPlace, Participant, ParticipantError};
 pub use passphrase::{Passphrase, PassphraseError, PassphraseSource};
+pub use remote_signer::{RemoteKey, RemoteSigner, SIGNER_PATIENCE_DEFAULT};
+pub use signer::{Signer, SignerError, SigningPurpose};
 pub use tls::Tls;
 pub use transaction::{Added, EXPIRES_IN_DEFAULT, TransactionBuilder, UnsignedTransaction, now_ms, random_request_id};

@@ -1,9 +1,10 @@
-//! A participant's directory: an account's id, its key, and the file with the key's passphrase. `causeway sandbox` writes
-//! one for each participant, and commands take one with `--as NAME` or `--participant DIR`.
+//! A participant's directory: an account's id, and its key's place: a key file with the file of its passphrase, or the signer
+//! that holds it. `causeway sandbox` writes one with files for each participant, and commands take one with `--as NAME`,
+//! `--participant DIR` or `--co-signer DIR`.
 
 use super::keys::{KeyFileError, KeyPair};
 use super::passphrase::PassphraseSource;
-use crate::primitives::AccountId;
+use crate::primitives::{AccountId, PublicKey};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -41,6 +42,14 @@ pub enum ParticipantError {
     /// The key could not be read.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// The key is not here to be read.
+    #[error("the key of {name} is at the signer {address}, and not here")]
+    AtSigner {
+        /// Whose key.
+        name: String,
+        /// Where it is.
+        address: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,11 +58,84 @@ struct ParticipantFile {
     name: String,
     account_id: String,
     public_key: String,
-    key: PathBuf,
-    passphrase_file: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    passphrase_file: Option<PathBuf>,
+    /// Where the key is, if it is at a signer: `unix:/PATH` or `https://HOST:PORT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signer: Option<String>,
     /// For whoever reads the file; nobody need write one.
     #[serde(default)]
     note: String,
+}
+
+/// Where a participant's key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// In a file.
+    File {
+        /// The file.
+        key: PathBuf,
+        /// The file with its passphrase.
+        passphrase: PathBuf,
+    },
+    /// At the signer of this address.
+    Signer(String),
+}
+
+/// What a participant's directory says of it: who it is, and where its key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The name, for people.
+    pub name: String,
+    /// The account.
+    pub account: AccountId,
+    /// The key's public half.
+    pub public_key: PublicKey,
+    /// Where the key is.
+    pub place: KeyPlace,
+}
+
+impl Credentials {
+    /// Reads a participant's directory, without its key.
+    ///
+    /// # Errors
+    /// It is none, or does not say where its key is.
+    pub fn read(directory: &Path) -> Result<Self, ParticipantError> {
+        let (file, account) = read_file(directory)?;
+        let form = |why: String| ParticipantError::Form { path: directory.join(PARTICIPANT_FILE), why };
+        let public_key = file.public_key.parse::<PublicKey>();
+        let public_key = public_key.map_err(|error| form(format!("public_key: {error}")))?;
+        let place = match (file.key, file.passphrase_file, file.signer) {
+            (Some(key), Some(passphrase), None) => {
+                KeyPlace::File { key: directory.join(key), passphrase: directory.join(passphrase) }
+            }
+            (None, None, Some(address)) => KeyPlace::Signer(address),
+            _ => {
+                let why = "it must name either 'key' and 'passphrase_file', or 'signer', where its key is";
+                return Err(form(why.to_owned()));
+            }
+        };
+        Ok(Self { name: file.name, account, public_key, place })
+    }
+
+    /// Opens the key file, with the passphrase from elsewhere if it is said where.
+    ///
+    /// # Errors
+    /// The key does not open, or is at a signer.
+    pub fn open(&self, passphrase: Option<&PassphraseSource>) -> Result<KeyPair, ParticipantError> {
+        match &self.place {
+            KeyPlace::File { key, passphrase: own } => {
+                let own = PassphraseSource::File(own.clone());
+                let passphrase = passphrase.unwrap_or(&own).read().map_err(KeyFileError::from)?;
+                Ok(KeyPair::read_file(key, &passphrase)?)
+            }
+            KeyPlace::Signer(address) => {
+                Err(ParticipantError::AtSigner { name: self.name.clone(), address: address.clone() })
+            }
+        }
+    }
 }
 
 /// Someone who takes part: a name, an account, and its key.
@@ -71,21 +153,11 @@ impl Participant {
     /// Reads a participant's directory, key included.
     ///
     /// # Errors
-    /// It is none, or the key does not open.
+    /// It is none, or the key does not open or is at a signer.
     pub fn read(directory: &Path) -> Result<Self, ParticipantError> {
-        Self::read_with(directory, None)
-    }
-
-    /// The same with the passphrase from elsewhere than the file that the directory names.
-    ///
-    /// # Errors
-    /// Those of [`Self::read`].
-    pub fn read_with(directory: &Path, passphrase: Option<&PassphraseSource>) -> Result<Self, ParticipantError> {
-        let (file, account) = read_file(directory)?;
-        let own = PassphraseSource::File(directory.join(&file.passphrase_file));
-        let passphrase = passphrase.unwrap_or(&own).read().map_err(KeyFileError::from)?;
-        let key = KeyPair::read_file(&directory.join(&file.key), &passphrase)?;
-        Ok(Self { name: file.name, account, key })
+        let credentials = Credentials::read(directory)?;
+        let key = credentials.open(None)?;
+        Ok(Self { name: credentials.name, account: credentials.account, key })
     }
 
     /// The account of a participant's directory, without its key.
@@ -106,8 +178,9 @@ impl Participant {
             name: self.name.clone(),
             account_id: self.account.to_string(),
             public_key: self.key.public_key().to_string(),
-            key: key.into(),
-            passphrase_file: passphrase_file.into(),
+            key: Some(key.into()),
+            passphrase_file: Some(passphrase_file.into()),
+            signer: None,
             note: "Not for production: the passphrase lies beside the key.".to_owned(),
         };
         let text = serde_json::to_string_pretty(&file);
@@ -145,14 +218,42 @@ mod tests {
         assert_eq!((read.name.as_str(), read.account), ("buyer", buyer.account));
         assert_eq!(read.key.public_key(), buyer.key.public_key());
         let elsewhere = PassphraseSource::File(at.join("elsewhere"));
-        assert!(Participant::read_with(at, Some(&elsewhere)).is_err(), "what is named is used, or refused");
+        let credentials = Credentials::read(at).expect("read");
+        assert!(credentials.open(Some(&elsewhere)).is_err(), "what is named is used, or refused");
         std::fs::write(at.join("elsewhere"), "p\n").expect("written");
-        assert_eq!(Participant::read_with(at, Some(&elsewhere)).expect("read").account, buyer.account);
+        let opened = credentials.open(Some(&elsewhere)).expect("it opens");
+        assert_eq!((opened.public_key(), credentials.public_key), (buyer.key.public_key(), buyer.key.public_key()));
         let file = std::fs::read_to_string(at.join(PARTICIPANT_FILE)).expect("it was written");
         let without_note: Vec<&str> = file.lines().filter(|line| !line.contains("\"note\"")).collect();
         let without_note = without_note.join("\n").replace("\"passphrase\",", "\"passphrase\"");
         std::fs::write(at.join(PARTICIPANT_FILE), without_note).expect("written");
         assert_eq!(Participant::read(at).expect("a note is optional").account, buyer.account);
         assert!(Participant::read(&at.join("nobody")).expect_err("nobody").to_string().contains("nobody"));
+    }
+    #[test]
+    fn a_participants_key_is_in_a_file_or_at_a_signer() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let read = |places: serde_json::Value| {
+            let mut file = serde_json::json!({
+                "name": "bank", "account_id": AccountId([3; 32]).to_string(),
+                "public_key": KeyPair::from_seed(&[4; 32]).public_key().to_string(),
+            });
+            file.as_object_mut().expect("an object").extend(places.as_object().expect("an object").clone());
+            std::fs::write(directory.path().join(PARTICIPANT_FILE), file.to_string()).expect("written");
+            Credentials::read(directory.path())
+        };
+        let remote = read(serde_json::json!({ "signer": "unix:/run/signer.sock" })).expect("at a signer");
+        assert_eq!(remote.place, KeyPlace::Signer("unix:/run/signer.sock".to_owned()));
+        assert!(remote.open(None).expect_err("not here").to_string().contains("unix:/run/signer.sock"));
+        for neither in [
+            serde_json::json!({}),
+            serde_json::json!({ "key": "key.pem" }),
+            serde_json::json!({ "key": "key.pem", "passphrase_file": "passphrase", "signer": "unix:/s" }),
+        ] {
+            assert!(
+                read(neither.clone()).expect_err("two places, or none").to_string().contains("'signer'"),
+                "{neither}"
+            );
+        }
     }
 }

@@ -16,14 +16,16 @@
 use super::error::ClientError;
 use super::keys::KeyPair;
 use super::operations::Operation;
-use crate::ledger::SignedTransaction;
+use super::signer::{Signer, sign_body};
 use crate::ledger::transaction::transaction_id;
+use crate::ledger::{SignedTransaction, TransactionSignature};
 use crate::primitives::ids::{ObjectKind, Origin};
 use crate::primitives::{AccountId, BlockTime, ChainId, ObjectId, RequestId, TransactionId};
 use crate::wire::pb::ledger as pb;
 use bytes::Bytes;
 use prost::Message as _;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a transaction may wait to enter a block if nothing else is said: long enough to try several nodes.
@@ -158,7 +160,25 @@ impl UnsignedTransaction {
     /// # Errors
     /// No key, or a body that is too large.
     pub fn sign<'a>(self, keys: impl IntoIterator<Item = &'a KeyPair>) -> Result<SignedTransaction, ClientError> {
-        let mut signatures: Vec<_> = keys.into_iter().map(|key| key.sign_transaction(&self.body)).collect();
+        let signatures = keys.into_iter().map(|key| key.sign_transaction(&self.body)).collect();
+        self.signed(signatures)
+    }
+
+    /// Has it signed by every signer, one after the other. A key that is given twice is asked once.
+    ///
+    /// # Errors
+    /// A signer did not sign; no signer, or a body that is too large.
+    pub async fn sign_by(self, signers: &[Arc<dyn Signer>]) -> Result<SignedTransaction, ClientError> {
+        let mut signatures: Vec<TransactionSignature> = Vec::with_capacity(signers.len());
+        for signer in signers {
+            if signatures.iter().all(|found| found.public_key != signer.public_key()) {
+                signatures.push(sign_body(signer.as_ref(), &self.body).await?);
+            }
+        }
+        self.signed(signatures)
+    }
+
+    fn signed(self, mut signatures: Vec<TransactionSignature>) -> Result<SignedTransaction, ClientError> {
         signatures.sort_by_key(|signature| signature.public_key);
         signatures.dedup_by_key(|signature| signature.public_key);
         SignedTransaction::new(self.body, signatures).map_err(|error| ClientError::Request(error.to_string()))
@@ -205,6 +225,15 @@ mod tests {
         }
         assert_eq!(signed.id(), builder().finish().id());
         assert!(builder().finish().sign([]).is_err());
+    }
+
+    #[tokio::test]
+    async fn signers_make_of_a_body_what_keys_do() {
+        let keys = [1, 2, 1].map(|seed| KeyPair::from_seed(&[seed; 32]));
+        let signers = keys.clone().map(|key| Arc::new(key) as Arc<dyn Signer>);
+        let signed = builder().finish().sign_by(&signers).await.expect("signed");
+        assert_eq!(signed, builder().finish().sign(&keys).expect("signed"));
+        assert!(builder().finish().sign_by(&[]).await.is_err());
     }
 
     #[test]

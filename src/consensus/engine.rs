@@ -17,12 +17,15 @@ use super::network::{Channels, Network};
 use super::peering::Peering;
 use super::port::{Ledger, UNACKNOWLEDGED_BLOCKS_MAX};
 use super::schemes::Schemes;
-use super::{Runtime, Scheme, voting};
+use super::{Finalization, Runtime, Scheme, voting};
 use crate::ledger::block::Block;
 use crate::ledger::certificate::Certificate;
+use crate::ledger::validators::VALIDATORS_MAX;
 use crate::primitives::crypto::PublicKey;
 use crate::primitives::ids::ChainId;
+use bytes::Bytes;
 use commonware_broadcast::buffered;
+use commonware_codec::Decode as _;
 use commonware_consensus::marshal::core::{Actor, Floor};
 use commonware_consensus::marshal::resolver::p2p as block_resolver;
 use commonware_consensus::marshal::standard::{Inline, Standard};
@@ -141,6 +144,18 @@ pub struct Config {
     pub pace: Pace,
     /// Prefix of every partition of the engine's directory.
     pub partition: String,
+    /// Where to begin, if the engine's directory has no progress of its own: at a block that the block store holds, under its
+    /// certificate. At the genesis block, if there is none.
+    pub floor: Option<StartingBlock>,
+}
+
+/// A block to begin at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartingBlock {
+    /// Its height.
+    pub height: u64,
+    /// Its certificate, byte for byte as the engine made it.
+    pub certificate: Bytes,
 }
 
 /// Where final blocks and their certificates are kept: the node's own columns.
@@ -175,6 +190,22 @@ pub enum StartError {
         /// The epoch to begin in.
         epoch: u64,
         /// The height of the block that it begins from.
+        height: u64,
+    },
+    /// The block up to which the engine's directory has processed is not in the store.
+    #[error(
+        "block {height} is not in the store, and the engine's directory is ahead of it: `causeway rebuild` has the node begin anew from its peers"
+    )]
+    ProgressMissing {
+        /// The block's height.
+        height: u64,
+    },
+    /// The certificate to begin at is none.
+    #[error(
+        "the certificate of the block at height {height}, from which this node begins, does not decode: restore the snapshot again"
+    )]
+    Floor {
+        /// The block's height.
         height: u64,
     },
     /// The record of who votes from the engine's directory cannot be read.
@@ -302,10 +333,10 @@ where
     let votes_from = votes_from.map_err(|error| StartError::Record(error.to_string()))?;
     let schemes = Schemes::new(&config.chain_id, config.signer.clone(), votes_from);
 
-    let settings = marshal_settings(&config, &epocher, &schemes, &page_cache, strategy.clone());
+    let settings = marshal_settings(&config, &epocher, &schemes, &page_cache, strategy.clone())?;
     let (actor, marshal, floor) =
         Actor::init(context.child("marshal"), stores.certificates, stores.blocks, settings).await;
-    let epoch = resumed_epoch(&floor, &epocher);
+    let epoch = resumed_epoch(&floor, config.floor.as_ref(), &epocher);
     // The marshal verifies certificates as soon as it runs, so the committee comes first.
     let committee = ledger.committee(epoch.get()).await;
     let mut peering = Peering::new(manager.clone(), config.signer.public_key(), peers_max);
@@ -315,7 +346,8 @@ where
     let peers = Peers { me: me.clone(), manager: manager.clone(), blocker: blocker.clone() };
     let (marshal_handle, buffer) =
         start_marshal(&context, actor, inbox, &config.pace, peers, (blocks, block_requests), strategy.clone());
-    let parent = boundary_digest(&marshal, &epocher, epoch).await?;
+    require_progress(&marshal, &floor).await?;
+    let parent = boundary_digest(&marshal, &config.genesis, &epocher, epoch).await?;
     let delivery = start_delivery(&context, outbox, marshal.clone());
     let (forwarder, forwarded, forwarding) = start_forwarding(&context, forwarding, me);
 
@@ -422,9 +454,10 @@ where
     (Forwarder::new(sender, me), forwarded, receiving)
 }
 
-/// The epoch of the first height whose acknowledgement was not stored.
-fn resumed_epoch(floor: &Floor, epocher: &FixedEpocher) -> Epoch {
-    let next = floor.processed().map_or(Height::zero(), |processed| processed.height().next());
+/// The epoch of the first height whose acknowledgement was not stored: above what was processed, or at the block to begin at.
+fn resumed_epoch(floor: &Floor, starting: Option<&StartingBlock>, epocher: &FixedEpocher) -> Epoch {
+    let processed = floor.processed().map_or(Height::zero(), |processed| processed.height().next());
+    let next = processed.max(starting.map_or(Height::zero(), |starting| Height::new(starting.height)));
     epocher.containing(next).map_or(Epoch::zero(), |position| position.epoch())
 }
 
@@ -481,13 +514,21 @@ fn marshal_settings<T: Strategy>(
     schemes: &Schemes,
     page_cache: &CacheRef,
     strategy: T,
-) -> marshal::Config<Schemes, FixedEpocher, T, SealedBlock, Digested<SealedBlock>> {
+) -> Result<marshal::Config<Schemes, FixedEpocher, T, SealedBlock, Digested<SealedBlock>>, StartError> {
     let genesis = SealedBlock::seal(config.genesis.clone());
     let digest = genesis.digest();
-    marshal::Config {
+    let start = match &config.floor {
+        None => Start::Genesis(Digested::precomputed(genesis, digest)),
+        // Where the engine has progress that covers it, it is passed over.
+        Some(StartingBlock { height, certificate }) => {
+            let finalization = Finalization::decode_cfg(certificate.clone(), &VALIDATORS_MAX);
+            Start::Floor(finalization.map_err(|_| StartError::Floor { height: *height })?)
+        }
+    };
+    Ok(marshal::Config {
         provider: schemes.clone(),
         epocher: epocher.clone(),
-        start: Start::Genesis(Digested::precomputed(genesis, digest)),
+        start,
         partition_prefix: format!("{}-marshal", config.partition),
         mailbox_size: MAILBOX_SIZE,
         view_retention: VIEWS_RETAINED,
@@ -500,12 +541,28 @@ fn marshal_settings<T: Strategy>(
         max_repair: REPAIRS_MAX,
         max_pending_acks: PENDING_ACKNOWLEDGEMENTS,
         strategy,
+    })
+}
+
+/// What the engine has processed, or begins at, is in the store: both are of one directory.
+async fn require_progress(marshal: &Marshal, floor: &Floor) -> Result<(), StartError> {
+    let Some(anchor) = floor.processed().map(|processed| processed.anchor()) else { return Ok(()) };
+    match marshal.get_info(anchor).await {
+        Some(_) => Ok(()),
+        None => Err(StartError::ProgressMissing { height: anchor.get() }),
     }
 }
 
 /// The digest of the block that `epoch` begins from: the last of the epoch before, or the genesis block.
-async fn boundary_digest(marshal: &Marshal, epocher: &FixedEpocher, epoch: Epoch) -> Result<Digest, StartError> {
-    let height = epoch.previous().and_then(|previous| epocher.last(previous)).unwrap_or_else(Height::zero);
+async fn boundary_digest(
+    marshal: &Marshal,
+    genesis: &Block,
+    epocher: &FixedEpocher,
+    epoch: Epoch,
+) -> Result<Digest, StartError> {
+    let Some(height) = epoch.previous().and_then(|previous| epocher.last(previous)) else {
+        return Ok(super::block::digest(genesis.hash()));
+    };
     let (_, block) = marshal
         .get_info(height)
         .await

@@ -38,7 +38,7 @@ mod schemes;
 pub mod voting;
 
 pub use block::SealedBlock;
-pub use engine::{Config, Consensus, Pace, Signer, StartError, StopReason, Stores};
+pub use engine::{Config, Consensus, Pace, Signer, StartError, StartingBlock, StopReason, Stores};
 pub use forwarding::{ForwardedBatch, ForwardedBatches, Forwarder};
 pub use hearing::{Attended, Hearing};
 pub use keys::{PrivateKey, private_key};

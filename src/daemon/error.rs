@@ -1,5 +1,6 @@
 //! Why a node's process could not start, or stopped. One line each, with what to do.
 
+use super::snapshots::SnapshotError;
 use crate::api::ServeError;
 use crate::client::{KeyFileError, PassphraseError};
 use crate::execution::genesis::GenesisError;
@@ -113,6 +114,17 @@ pub enum DaemonError {
     /// The runtime could not take a socket or a signal over.
     #[error("the runtime could not start: {0}")]
     Runtime(std::io::Error),
+    /// The operator's socket cannot be made.
+    #[error("the operator's socket {} cannot be made: {cause}; check that the data directory is writable", path.display())]
+    OperatorSocket {
+        /// The socket.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// A snapshot is none, or cannot be taken or restored.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -7,12 +7,14 @@ use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// What the engine says at `info` is for its own engineers; an operator asks for it by name.
-const QUIET: [&str; 6] = [
+const QUIET: [&str; 7] = [
     "commonware_consensus=warn",
     "commonware_p2p=warn",
     "commonware_runtime=warn",
     "commonware_storage=warn",
     "commonware_broadcast=warn",
+    // It warns of a floor that it has passed, at each start of a node that once began from a snapshot, and of nothing else.
+    "commonware_consensus::marshal::core::actor=error",
     // It repeats what the panic said; see `install`.
     "commonware_runtime::utils::handle=off",
 ];

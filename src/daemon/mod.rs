@@ -15,9 +15,12 @@ mod error;
 mod last_voted;
 mod log;
 mod metrics;
+mod randomness;
 mod rebuild;
+pub mod snapshots;
 
 pub use error::DaemonError;
+pub use randomness::Randomness;
 pub use rebuild::{SetAside, set_aside};
 
 use crate::admission::PoolLimits;
@@ -224,10 +227,13 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         peers: known,
         partition: PARTITION.to_owned(),
         clock: config.rehearsal.clock(),
+        keep: config.pruning.keep(),
         protocol_version_max: config.rehearsal.protocol_version_max(),
         pool: PoolLimits { transactions_max: config.limits.pool_transactions as usize, ..PoolLimits::default() },
         seed,
     };
+    let (store, chain_id, operator) =
+        (prepared.store.clone(), settings.genesis.chain_id(), snapshots::operator::listen(&config.data_dir)?);
     let (network, peers) = connect(context.child("network"), connections);
     let mut running = node::start(context.child("node"), settings, network, prepared.store, strategy).await?;
     let handle = running.handle.clone();
@@ -241,6 +247,9 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     }
     running.metrics.pool_transactions_max.set(i64::from(config.limits.pool_transactions));
     tokio::spawn(watch_disk(config.data_dir.clone(), running.metrics.clone()));
+    if let Some(listening) = operator {
+        tokio::spawn(snapshots::operator::serve(listening, store, chain_id));
+    }
     let (stop_serving, stopped) = tokio::sync::oneshot::channel::<()>();
     let listener = tokio::net::TcpListener::from_std(prepared.grpc).map_err(DaemonError::Runtime)?;
     let server_config =
@@ -318,8 +327,11 @@ fn tls(config: &Config) -> Result<Option<tonic::transport::ServerTlsConfig>, Dae
 }
 
 /// Waits for the wish to stop.
+///
+/// # Errors
+/// The operating system hears none.
 #[cfg(unix)]
-async fn signal() -> Result<&'static str, DaemonError> {
+pub async fn signal() -> Result<&'static str, DaemonError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Runtime)?;
@@ -330,7 +342,10 @@ async fn signal() -> Result<&'static str, DaemonError> {
 }
 
 /// Waits for the wish to stop.
+///
+/// # Errors
+/// The operating system hears none.
 #[cfg(not(unix))]
-async fn signal() -> Result<&'static str, DaemonError> {
+pub async fn signal() -> Result<&'static str, DaemonError> {
     tokio::signal::ctrl_c().await.map(|()| "Ctrl-C").map_err(DaemonError::Runtime)
 }

@@ -122,6 +122,16 @@ impl Openings {
         outcome.balances.iter().zip(balances).map(open).collect()
     }
 
+    /// Whether these are the openings of these outcomes: each balance is the one that its outcome commits to, and none is left.
+    pub fn open_all(&self, outcomes: &[Outcome]) -> bool {
+        let opened = |(index, outcome): (usize, &Outcome)| {
+            let said = &outcome.balances;
+            self.balances.get(index).is_some_and(|balances| balances.len() == said.len())
+                && self.of(index, outcome).iter().zip(said).all(|(balance, said)| balance.commitment() == *said)
+        };
+        self.balances.len() == outcomes.len() && outcomes.iter().enumerate().all(opened)
+    }
+
     fn open(&self, transaction: TransactionId, account: AccountId, token: TokenId, balance: Balance) -> BalanceAfter {
         let Balance { available, locked } = balance;
         BalanceAfter { account, token, available, locked, salt: self.blinding.salt(transaction, account, token) }

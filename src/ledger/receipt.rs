@@ -3,16 +3,18 @@
 //! A receipt carries the transaction, its outcome, the paths of both to the block's header, and a certificate by the
 //! quorum of the header's epoch, or the header's way into the history of a later header that has one. With the genesis
 //! file alone anyone verifies it offline; `docs/receipt-format.md` tells how, byte by byte. What fell due in a block, such as a
-//! loan's ageing, has an outcome and no transaction: its receipt is the same without one.
+//! loan's ageing, has an outcome and no transaction: its receipt is the same without one. So is that of a transaction whose body
+//! the node no longer keeps: the outcome names the transaction, and its place in the block says that it is one.
 //!
 //! # Invariants
 //! * What [`Receipt::verify`] accepts, a quorum of the validators that descend from the genesis made final.
 //! * Whatever is flipped in a receipt's bytes, it no longer verifies: headers name the sizes of their trees, so even the
 //!   place that a path names is proven.
-//! * A receipt without a transaction is of something that fell due: its outcome's id is that of its height and place, and it
-//!   stands after the outcomes of the block's transactions. No transaction's outcome can be shown so.
-//! * The receipt's id leaves out certificate, history and opened balances: two nodes that hold different certificates of
-//!   one block give receipts of one id, and so does one node to the payer and to the payee.
+//! * A receipt without a transaction is of a transaction if its outcome stands among those of the block's transactions, and else of
+//!   what fell due, whose id is that of its height and place. Neither can be shown as the other ([`Receipt::subject`]).
+//! * The receipt's id leaves out certificate, history, opened balances and the transaction's bytes: two nodes that hold different
+//!   certificates of one block give receipts of one id, so does one node to the payer and to the payee, and so does one that
+//!   no longer has the transaction. The header commits to the transaction, signatures included, and a block has it once.
 //!
 //! # Deliberately absent
 //! Freshness. A receipt proves that something happened, not that nothing happened since: that is what certified reads
@@ -80,10 +82,21 @@ pub struct PlacedTransaction {
 }
 codec_struct!(PlacedTransaction { signed, path });
 
+/// What a receipt is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A transaction, which is carried along.
+    Transaction(&'a PlacedTransaction),
+    /// A transaction that is named and not carried along.
+    BodyNotCarried,
+    /// Something that fell due, which nobody sent.
+    FellDue,
+}
+
 /// Proof of a transaction and of what it did, or of what fell due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The transaction; none of what fell due.
+    /// The transaction; none of what fell due, nor where it is no longer kept.
     pub transaction: Option<PlacedTransaction>,
     /// What it did, or what fell due.
     pub outcome: Outcome,
@@ -276,11 +289,17 @@ impl Receipt {
     pub fn id(&self) -> Hash {
         let mut bytes = self.header.hash().to_bytes();
         self.transaction_id().encode(&mut bytes);
-        if let Some(transaction) = &self.transaction {
-            transaction.signed.leaf().encode(&mut bytes);
-        }
         self.outcome.hash().encode(&mut bytes);
         hash(Domain::RECEIPT, &bytes)
+    }
+
+    /// What the receipt is of, by the place of its outcome in the block.
+    pub fn subject(&self) -> Subject<'_> {
+        match &self.transaction {
+            Some(transaction) => Subject::Transaction(transaction),
+            None if self.outcome_path.index < u64::from(self.header.transaction_count) => Subject::BodyNotCarried,
+            None => Subject::FellDue,
+        }
     }
 
     /// The transaction's id, or that of what fell due.
@@ -307,18 +326,19 @@ impl Receipt {
         if self.header.chain_id != trust.chain_id {
             return Err(ReceiptError::ForeignChain { found: self.header.chain_id, expected: trust.chain_id });
         }
-        match &self.transaction {
-            Some(transaction) => self.check_transaction(transaction)?,
-            None => self.check_fallen_due()?,
+        match self.subject() {
+            Subject::Transaction(transaction) => self.check_transaction(transaction)?,
+            // The outcome's path says where it stands; that it is there is checked below.
+            Subject::BodyNotCarried => {}
+            Subject::FellDue => self.check_fallen_due()?,
         }
         if !self.header.has_outcome(&self.outcome_path, &self.outcome.hash()) {
             return Err(ReceiptError::OutcomePath);
         }
         self.check_balances()?;
-        let certified = self.certified_header()?;
+        let certified = certified_header(&self.header, self.later.as_ref())?;
         self.check_anchor(certified)?;
-        let validators = self.validators_in_charge(trust, certified)?;
-        check_certificate(trust, certified, &self.certificate, &validators)?;
+        check_quorum(trust, certified, &self.certificate, &self.handovers)?;
         self.check_checkpoint(trust, certified)
     }
 
@@ -363,50 +383,10 @@ impl Receipt {
         Ok(())
     }
 
-    /// The header that the certificate is of: the block's own, or a later one that has it in its history.
-    fn certified_header(&self) -> Result<&Header, ReceiptError> {
-        let Some(later) = &self.later else { return Ok(&self.header) };
-        let leads = later.path.root_from(self.header.history_leaf()) == Some(later.header.history_root);
-        let placed = later.path.index == self.header.height && later.path.size == later.header.height;
-        match leads && placed && later.header.chain_id == self.header.chain_id {
-            true => Ok(&later.header),
-            false => Err(ReceiptError::HistoryPath),
-        }
-    }
-
     fn check_anchor(&self, certified: &Header) -> Result<(), ReceiptError> {
         let Some(Anchor { header_hash, path }) = &self.anchor else { return Ok(()) };
         let leads = path.root_from(history_leaf(header_hash)) == Some(certified.history_root);
         if leads && path.size == certified.height { Ok(()) } else { Err(ReceiptError::Anchor) }
-    }
-
-    /// Follows the handovers from the genesis' validators to those of the certified header.
-    fn validators_in_charge(&self, trust: &TrustRoot, certified: &Header) -> Result<ValidatorSet, ReceiptError> {
-        let mut validators = trust.validators.clone();
-        let mut reached = 0;
-        for (index, handover) in self.handovers.iter().enumerate() {
-            let header = &handover.header;
-            // Heights come from whoever made the receipt, up to the last that there is.
-            let next_height = header.height.checked_add(1);
-            let ends_an_epoch = next_height.is_some_and(|next| next.is_multiple_of(trust.epoch_length));
-            let boundary = ends_an_epoch && header.height < certified.height;
-            let next_hash = handover.next_validators.hash();
-            let hands_over = header.chain_id == trust.chain_id
-                && header.epoch >= reached
-                && boundary
-                && header.validators_hash == validators.hash()
-                && header.next_validators_hash == next_hash;
-            if !hands_over {
-                return Err(ReceiptError::Handover(index));
-            }
-            check_certificate(trust, header, &handover.certificate, &validators)?;
-            reached = header.epoch + 1;
-            validators = handover.next_validators.clone();
-        }
-        match certified.validators_hash == validators.hash() {
-            true => Ok(validators),
-            false => Err(ReceiptError::Validators),
-        }
     }
 
     fn check_checkpoint(&self, trust: &TrustRoot, certified: &Header) -> Result<(), ReceiptError> {
@@ -420,6 +400,64 @@ impl Receipt {
             Some(shown) if shown == trusted => Ok(()),
             Some(shown) => Err(ReceiptError::OtherHistory { height, shown, trusted }),
         }
+    }
+}
+
+/// The header that the certificate is of: the block's own, or a later one that has it in its history.
+pub(super) fn certified_header<'a>(
+    header: &'a Header,
+    later: Option<&'a LaterHeader>,
+) -> Result<&'a Header, ReceiptError> {
+    let Some(later) = later else { return Ok(header) };
+    let leads = later.path.root_from(header.history_leaf()) == Some(later.header.history_root);
+    let placed = later.path.index == header.height && later.path.size == later.header.height;
+    match leads && placed && later.header.chain_id == header.chain_id {
+        true => Ok(&later.header),
+        false => Err(ReceiptError::HistoryPath),
+    }
+}
+
+/// A quorum of those who were in charge, as the handovers have it, made this header final.
+pub(super) fn check_quorum(
+    trust: &TrustRoot,
+    certified: &Header,
+    certificate: &[u8],
+    handovers: &[Handover],
+) -> Result<(), ReceiptError> {
+    let validators = validators_in_charge(trust, certified, handovers)?;
+    check_certificate(trust, certified, certificate, &validators)
+}
+
+/// Follows the handovers from the genesis' validators to those of the certified header.
+fn validators_in_charge(
+    trust: &TrustRoot,
+    certified: &Header,
+    handovers: &[Handover],
+) -> Result<ValidatorSet, ReceiptError> {
+    let mut validators = trust.validators.clone();
+    let mut reached = 0;
+    for (index, handover) in handovers.iter().enumerate() {
+        let header = &handover.header;
+        // Heights come from whoever made the receipt, up to the last that there is.
+        let next_height = header.height.checked_add(1);
+        let ends_an_epoch = next_height.is_some_and(|next| next.is_multiple_of(trust.epoch_length));
+        let boundary = ends_an_epoch && header.height < certified.height;
+        let next_hash = handover.next_validators.hash();
+        let hands_over = header.chain_id == trust.chain_id
+            && header.epoch >= reached
+            && boundary
+            && header.validators_hash == validators.hash()
+            && header.next_validators_hash == next_hash;
+        if !hands_over {
+            return Err(ReceiptError::Handover(index));
+        }
+        check_certificate(trust, header, &handover.certificate, &validators)?;
+        reached = header.epoch + 1;
+        validators = handover.next_validators.clone();
+    }
+    match certified.validators_hash == validators.hash() {
+        true => Ok(validators),
+        false => Err(ReceiptError::Validators),
     }
 }
 

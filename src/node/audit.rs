@@ -29,11 +29,12 @@ use crate::execution::genesis::Genesis;
 use crate::execution::invariants::{self, BrokenInvariant};
 use crate::execution::{InvalidBlock, ParentState, apply_block};
 use crate::ledger::protocol::{PROTOCOL_VERSION_FIRST, PROTOCOL_VERSION_MAX, protocol_of};
+use crate::ledger::receipt::ReceiptError;
 use crate::ledger::{CertificateError, Column, Header, Openings, ReserveLine, View as _};
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::{Frontier, NodePlace};
 use crate::primitives::{CodecError, Decode as _, Encode as _, Hash};
-use crate::storage::{Reader, StorageError, StoreColumn, height_key};
+use crate::storage::{Reader, StorageError, StoreColumn, height_key, stores};
 use bytes::Bytes;
 use commonware_parallel::Strategy;
 use comparing::{Comparing, Counted, Replayed};
@@ -45,8 +46,11 @@ use thiserror::Error;
 
 mod comparing;
 mod entries;
+mod proven;
 mod reading;
 mod rebuilt;
+
+pub use proven::{ProvenReport, verify};
 
 /// What the audit found in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +181,51 @@ pub enum Fault {
     /// An invariant of the ledger is broken.
     #[error("{0}")]
     Invariant(BrokenInvariant),
+    /// What is kept of what came of the block is not what its header commits to.
+    #[error("its {0} are not those that its header commits to")]
+    Record(&'static str),
+    /// The header that should vouch for the state does not hold.
+    #[error("the header that vouches for the state does not hold: {0}")]
+    Proof(ReceiptError),
+    /// The header that should vouch for the state is not that of the next block.
+    #[error("the header that should vouch for the state is of height {height} on block {parent}")]
+    ProofOfAnother {
+        /// Its height.
+        height: u64,
+        /// The block that it stands on.
+        parent: Hash,
+    },
+    /// The state is not the one that the certified header commits to.
+    #[error("the state's digest is {found}, and the certified header commits to {certified}")]
+    Digest {
+        /// Of the entries that are there.
+        found: Hash,
+        /// The header's.
+        certified: Hash,
+    },
+}
+
+/// The height from which on a store has every block with its body, up to the last applied one. Above 1, it cannot be executed
+/// again from the genesis: [`verify`] is for such a store.
+///
+/// # Errors
+/// The store failed, or no block was ever applied.
+pub fn begins_at<R: Reader>(store: &R) -> Result<u64, AuditError> {
+    let applied = applied_height(store)?;
+    Ok(stores::reaches_down_to(store, applied)?.min(applied))
+}
+
+/// The last applied height of a store.
+///
+/// # Errors
+/// The store failed, or no block was ever applied.
+pub fn applied_height<R: Reader>(store: &R) -> Result<u64, AuditError> {
+    Ok(applied_header(store)?.height)
+}
+
+fn applied_header<R: Reader>(store: &R) -> Result<Header, AuditError> {
+    let applied = store.get(StoreColumn::Meta, APPLIED_KEY)?.ok_or(AuditError::Empty)?;
+    Header::from_bytes(&applied).map_err(|cause| AuditError::Genesis(NodeError::record("the applied header", cause)))
 }
 
 /// Audits a store against the genesis, on as many cores as the strategy has. `progress` is told the height that was executed and
@@ -191,9 +240,7 @@ pub fn audit<R: Reader, S: Strategy, G: CryptoRng + Send>(
     rng: &mut G,
     mut progress: impl FnMut(u64, u64) + Send,
 ) -> Result<AuditReport, AuditError> {
-    let applied = store.get(StoreColumn::Meta, APPLIED_KEY)?.ok_or(AuditError::Empty)?;
-    let claimed = Header::from_bytes(&applied)
-        .map_err(|cause| AuditError::Genesis(NodeError::record("the applied header", cause)))?;
+    let claimed = applied_header(store)?;
     let comparing = Comparing::new(store, strategy, rng);
     let mut reading = Reading::new(store, genesis, strategy)?;
     let mut auditor = Auditor::begin(store, genesis)?;
@@ -413,24 +460,16 @@ impl<'a, R: Reader> Auditor<'a, R> {
             (StoreColumn::Blocks, self.blocks),
             (StoreColumn::BlockIndex, self.blocks),
             (StoreColumn::Certificates, self.certificates),
+            // Where bodies are gone nothing is executed again (`verify`).
+            (StoreColumn::PrunedBlocks, 0),
         ] {
-            let found = self.count(column)?;
+            let found = count(self.store, column)?;
             if found != expected {
                 return Err(Fault::Surplus { column, found, expected }.into());
             }
         }
-        crate::storage::stores::check_ranges(self.store)?;
+        stores::check_ranges(self.store)?;
         Ok(())
-    }
-
-    fn count(&self, column: StoreColumn) -> Result<u64, StorageError> {
-        let (mut count, mut from) = (0, Vec::new());
-        loop {
-            let page = self.store.scan(column, &from, PAGE)?;
-            count += page.len() as u64;
-            let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else { return Ok(count) };
-            from = after(last);
-        }
     }
 
     /// Every entry of the state, both ways, and what must hold over all of them.
@@ -468,6 +507,17 @@ impl<'a, R: Reader> Auditor<'a, R> {
             state_entries: self.state.len() as u64,
             state_digest: self.accumulator.digest(),
         }
+    }
+}
+
+/// How many entries a column has.
+fn count<R: Reader>(store: &R, column: StoreColumn) -> Result<u64, StorageError> {
+    let (mut count, mut from) = (0, Vec::new());
+    loop {
+        let page = store.scan(column, &from, PAGE)?;
+        count += page.len() as u64;
+        let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else { return Ok(count) };
+        from = after(last);
     }
 }
 

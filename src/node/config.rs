@@ -121,6 +121,8 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("limits.connections", Kind::Number),
     ("limits.connections_per_address", Kind::Number),
     ("limits.shutdown_ms", Kind::Number),
+    ("pruning.keep_heights", Kind::Number),
+    ("pruning.keep_days", Kind::Number),
     ("rehearsal.clock_ahead_ms", Kind::Number),
     ("rehearsal.protocol_version_max", Kind::Number),
     ("peers", Kind::Peers),
@@ -154,6 +156,9 @@ pub struct Config {
     /// The node's own limits.
     #[serde(default)]
     pub limits: Limits,
+    /// How long bodies of blocks are kept.
+    #[serde(default)]
+    pub pruning: Pruning,
     /// What is done in rehearsals only.
     #[serde(default)]
     pub rehearsal: Rehearsal,
@@ -372,10 +377,9 @@ impl Config {
         if !(100..=60_000).contains(&self.consensus.block_delivery_ms) {
             return refuse("consensus.block_delivery_ms", "expected 100 to 60000");
         }
-        if let Err((key, why)) = self.limits.check() {
-            return refuse(key, &why);
-        }
-        if let Err((key, why)) = self.rehearsal.check(self) {
+        if let Err((key, why)) =
+            self.limits.check().and_then(|()| self.pruning.check()).and_then(|()| self.rehearsal.check(self))
+        {
             return refuse(key, &why);
         }
         let mut peers: Vec<_> = self.peers.iter().map(|peer| peer.public_key).collect();
@@ -462,6 +466,7 @@ const SECTION_VARIABLES: &[&str] = &[
     "CAUSEWAY_LOG_",
     "CAUSEWAY_LIMITS_",
     "CAUSEWAY_KEY_",
+    "CAUSEWAY_PRUNING_",
     "CAUSEWAY_REHEARSAL_",
 ];
 
@@ -475,6 +480,7 @@ pub const CLIENT_VARIABLES: &[&str] = &[
     "CAUSEWAY_PASSPHRASE",
     "CAUSEWAY_PASSPHRASE_FILE",
     "CAUSEWAY_SANDBOX",
+    "CAUSEWAY_SIGNER",
 ];
 
 /// The variable that holds the passphrase, which may begin like ours.
@@ -577,9 +583,11 @@ fn edit_distance(left: &str, right: &str) -> usize {
 }
 
 mod limits;
+mod pruning;
 mod rehearsal;
 #[cfg(test)]
 mod tests;
 
 pub use limits::Limits;
+pub use pruning::Pruning;
 pub use rehearsal::Rehearsal;

@@ -14,7 +14,7 @@ use super::records::TransactionPlace;
 use super::seats::Seats;
 use super::service::{
     BlockError, BlockRecord, Ending, Fate, FinalTransaction, HistoryStep, Identity, KnownTransaction, LedgerHandle,
-    PendingTransaction, Snapshot, Status, Submission, Unavailable,
+    PendingTransaction, Snapshot, Source, Status, Submission, Unavailable,
 };
 use super::transactions::TransactionDesk;
 use super::upgrades::Upgrades;
@@ -24,6 +24,7 @@ use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Request, SignedTransaction, View};
 use crate::primitives::{AccountId, ObjectId, RequestId, TransactionId};
+use crate::storage::stores::Pruner;
 use crate::storage::{Store, StoreView};
 use crate::wire::senders_of;
 use commonware_parallel::Strategy;
@@ -67,6 +68,8 @@ pub struct Parts<E, S, T: Strategy> {
     pub finality: Arc<Finality>,
     /// The newest blocks.
     pub newest: Arc<NewestBlocks>,
+    /// Where bodies of blocks begin.
+    pub bodies: Pruner<S>,
     /// Told when the store fails.
     pub halt: Halt,
     /// What is counted.
@@ -111,7 +114,7 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         behind <= BEHIND_MAX && self.alive().is_ok() && !self.intake.is_closed()
     }
 
-    async fn submit_all(&self, signed: Vec<SignedTransaction>) -> Vec<Result<Submission, Refusal>> {
+    async fn submit_all(&self, source: Source, signed: Vec<SignedTransaction>) -> Vec<Result<Submission, Refusal>> {
         const STOPPING: Refusal = Refusal::NotServing { why: "it is stopping; send the same bytes to another node" };
         const FAILED: Refusal = Refusal::NotServing { why: "its store failed; send the same bytes to another node" };
         let all = |refusal: Refusal| signed.iter().map(|_| Err(refusal.clone())).collect();
@@ -129,7 +132,8 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
             }
         };
         let news = signed.into_iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(signed, _)| signed);
-        let mut entered = self.intake.submit_all(news.collect(), self.intake.now(&self.context)).await.into_iter();
+        let entered = self.intake.submit_all(source, news.collect(), self.intake.now(&self.context)).await;
+        let mut entered = entered.into_iter();
         let answers = found.into_iter().zip(ids).map(|(found, id)| match found {
             Some(found) => Ok(Submission::Final(found)),
             None => match entered.next().unwrap_or(Err(Rejected::Closed)) {
@@ -248,8 +252,8 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
     /// Who sent a final transaction and whom its body names as co-signers; nobody, of what fell due.
     fn senders_of(&self, id: &TransactionId, height: u64) -> Result<Vec<AccountId>, NodeError> {
         let stored = self.newest.block(self.chain.store(), height)?;
-        let transaction = stored.block.transactions().iter().find(|transaction| transaction.id() == *id);
-        Ok(transaction.map_or_else(Vec::new, |transaction| senders_of(transaction.body())))
+        let index = stored.record.outcomes.iter().position(|outcome| outcome.transaction_id == *id);
+        Ok(index.map_or_else(Vec::new, |index| stored.kept.senders(index)))
     }
 
     fn known_by_request(
@@ -316,6 +320,7 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
             block_hash: head.hash,
             epoch: head.header.epoch,
             parent_state_digest: head.header.parent_state_digest,
+            begins_at: self.parts.bodies.reaches_down_to(head.header.height),
             validators: seated.named.clone(),
             heard: pulse.heard,
             quorum: seated.validators.quorum(),
@@ -334,8 +339,16 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
     }
 
     fn submit_all(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>> {
+        self.submit_all_from(Source::default(), transactions)
+    }
+
+    fn submit_all_from(
+        &self,
+        source: Source,
+        transactions: Vec<SignedTransaction>,
+    ) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>> {
         let parts = self.parts.clone();
-        async move { parts.submit_all(transactions).await }.boxed()
+        async move { parts.submit_all(source, transactions).await }.boxed()
     }
 
     fn wait_final(&self, pending: PendingTransaction) -> BoxFuture<'static, Result<Ending, Unavailable>> {
@@ -423,8 +436,13 @@ impl<E: Runtime, S: Store, T: Strategy> LedgerHandle for NodeHandle<E, S, T> {
             if height > applied {
                 return Err(BlockError::NotReached { height, applied });
             }
+            let begins_at = parts.bodies.reaches_down_to(applied);
+            if height < begins_at {
+                return Err(BlockError::Pruned { oldest: begins_at });
+            }
             let found = parts.block(height).map_err(|error| parts.unavailable(error))?;
-            found.ok_or(BlockError::Pruned { oldest: height.saturating_add(1) })
+            // Its body was removed since.
+            found.ok_or_else(|| BlockError::Pruned { oldest: parts.bodies.reaches_down_to(applied) })
         }
         .boxed()
     }

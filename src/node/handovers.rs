@@ -9,7 +9,7 @@ use crate::ledger::history::PARAMETERS_KEY;
 use crate::ledger::receipt::{HANDOVERS_MAX, Handover};
 use crate::ledger::validators::sets_until;
 use crate::ledger::{Parameters, View};
-use crate::storage::{Store, StoreView};
+use crate::storage::{Reader, StoreView};
 use std::sync::{Mutex, PoisonError};
 
 /// Those that were read, each with the epoch that it hands over to, in order.
@@ -21,7 +21,7 @@ impl Handovers {
     ///
     /// # Errors
     /// The store failed, or lacks an epoch's last block or its certificate.
-    pub fn until<S: Store>(&self, store: &S, epoch: u64) -> Result<Vec<Handover>, NodeError> {
+    pub fn until<R: Reader + Clone>(&self, store: &R, epoch: u64) -> Result<Vec<Handover>, NodeError> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.last().is_none_or(|(last, _)| *last < epoch) {
             let reached = known.last().map_or(0, |(last, _)| *last);
@@ -32,7 +32,7 @@ impl Handovers {
 }
 
 /// The handovers to epochs after `reached`, up to `epoch`.
-fn read<S: Store>(store: &S, reached: u64, epoch: u64) -> Result<Vec<(u64, Handover)>, NodeError> {
+fn read<R: Reader + Clone>(store: &R, reached: u64, epoch: u64) -> Result<Vec<(u64, Handover)>, NodeError> {
     let view = StoreView::new(store.clone());
     let parameters = (&view as &dyn View).read::<Parameters>(&PARAMETERS_KEY);
     // One more than handovers: the genesis' own.

@@ -8,8 +8,9 @@
 //! * Nobody's signatures are verified on a task that serves calls or consensus.
 //! * What waits to be verified is bounded, in signatures and in bytes; past that a client is refused at once. Peers have
 //!   queues of their own ([`crate::consensus::forwarding`]), so neither crowds the other out.
-//! * Senders have a line each and are verified in turns. Past the bound, room is made by whoever takes up most of it: nobody
-//!   keeps another account's transactions out with garbage in one name ([`super::shared_queue`]).
+//! * Clients have a share each, and within it senders a line each; both are verified in turns. Past the bound, room is made by
+//!   whoever takes up most of it: nobody keeps another's transactions out with garbage, whatever names stand in it
+//!   ([`super::shared_queue`]).
 //! * One client batch and one peer's batch are verified at a time.
 //! * Whoever queued hears once, and a caller that hangs up takes nothing back.
 
@@ -18,7 +19,7 @@ use super::clock::LedgerClock;
 use super::error::NodeError;
 use super::halt::Halt;
 use super::service::PendingTransaction;
-use super::shared_queue::SharedQueue;
+use super::shared_queue::{SharedQueue, Source};
 use super::transactions::TransactionDesk;
 use crate::admission::{Decoded, Origin, Plausible, Pooled, Refusal};
 use crate::consensus::{ForwardedBatch, Runtime};
@@ -152,12 +153,12 @@ struct Queue {
 
 impl Queue {
     /// Queues it, or answers it at once; and answers what had to make room for it.
-    fn push(&mut self, waiting: Waiting, limits: &WaitingLimits) {
+    fn push(&mut self, source: Source, waiting: Waiting, limits: &WaitingLimits) {
         if self.closed {
             return waiting.answer(Err(Rejected::Closed));
         }
-        let (sender, cost) = (waiting.plausible.envelope().sender, limits.cost(&waiting.plausible));
-        let (Ok(without_room) | Err(without_room)) = self.waiting.push(sender, cost, waiting, limits.cost_max());
+        let (whose, cost) = ((source, waiting.plausible.envelope().sender), limits.cost(&waiting.plausible));
+        let (Ok(without_room) | Err(without_room)) = self.waiting.push(whose, cost, waiting, limits.cost_max());
         without_room.iter().for_each(|each| each.answer(Err(Refusal::PoolFull.into())));
     }
 
@@ -223,7 +224,7 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     /// # Errors
     /// The first rule that it breaks.
     pub async fn submit(&self, signed: SignedTransaction, clock: BlockTime) -> Result<PendingTransaction, Rejected> {
-        self.submit_all(vec![signed], clock).await.pop().unwrap_or(Err(Rejected::Closed))
+        self.submit_all(Source::default(), vec![signed], clock).await.pop().unwrap_or(Err(Rejected::Closed))
     }
 
     /// Takes a client's transactions in, and answers once each is in the pool or refused.
@@ -231,6 +232,7 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     /// The caller has looked up whether they are final already.
     pub async fn submit_all(
         &self,
+        source: Source,
         signed: Vec<SignedTransaction>,
         clock: BlockTime,
     ) -> Vec<Result<PendingTransaction, Rejected>> {
@@ -252,7 +254,7 @@ impl<S: Store, T: Strategy> Intake<S, T> {
                 None => *answer = Some(Err(Rejected::Closed)),
             }
         }
-        let entered = self.queue_and_wait(queued, judged_at).await;
+        let entered = self.queue_and_wait(source, queued, judged_at).await;
         for (place, entered) in places.into_iter().zip(entered) {
             if let Err(rejected) = entered {
                 answers[place] = Some(Err(rejected));
@@ -262,22 +264,27 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     }
 
     /// Has transactions verified and admitted, as far as there is room for them.
-    async fn queue_and_wait(&self, plausible: Vec<Plausible>, judged_at: u64) -> Vec<Entered> {
+    async fn queue_and_wait(&self, source: Source, plausible: Vec<Plausible>, judged_at: u64) -> Vec<Entered> {
         let size = plausible.len();
         if size == 0 {
             return Vec::new();
         }
-        let answered = self.queue_party(plausible, judged_at);
+        let answered = self.queue_party(source, plausible, judged_at);
         self.arrivals.send_modify(|count| *count += 1);
         // Let go without an answer: closed.
         answered.await.unwrap_or_else(|_| vec![Err(Rejected::Closed); size])
     }
 
-    fn queue_party(&self, plausible: Vec<Plausible>, judged_at: u64) -> oneshot::Receiver<Vec<Entered>> {
+    fn queue_party(
+        &self,
+        source: Source,
+        plausible: Vec<Plausible>,
+        judged_at: u64,
+    ) -> oneshot::Receiver<Vec<Entered>> {
         let (party, answered) = Party::of(plausible.len());
         let mut queue = self.queue();
         for (place, plausible) in plausible.into_iter().enumerate() {
-            queue.push(Waiting { plausible, judged_at, party: party.clone(), place }, &self.limits);
+            queue.push(source, Waiting { plausible, judged_at, party: party.clone(), place }, &self.limits);
         }
         answered
     }

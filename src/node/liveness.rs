@@ -90,13 +90,50 @@ pub struct Watched<S, T: Strategy> {
     pub metrics: NodeMetrics,
 }
 
+/// How long a node waits for the next block that it knows to be final, until it says so.
+const NOT_GIVEN_FOR: Duration = Duration::from_secs(30);
+
+/// Whether the next block comes in, where it is known that there is one.
+struct Fetching {
+    applied: u64,
+    since: SystemTime,
+    told: bool,
+}
+
+impl Fetching {
+    fn at(applied: u64, now: SystemTime) -> Self {
+        Self { applied, since: now, told: false }
+    }
+
+    /// The block that nobody gives, the first time that this is so.
+    fn look(&mut self, applied: u64, known_final: u64, now: SystemTime) -> Option<u64> {
+        if applied != self.applied || known_final <= applied {
+            *self = Self::at(applied, now);
+        }
+        let waited = now.duration_since(self.since).unwrap_or_default();
+        let tells = !self.told && waited >= NOT_GIVEN_FOR;
+        self.told |= tells;
+        tells.then_some(applied + 1)
+    }
+}
+
 /// Keeps the gauges of liveness, and says in the log when finality is lost and when it is back, until the runtime stops.
 pub async fn watch<E: Runtime, S: Store, T: Strategy>(context: E, watched: Watched<S, T>) {
     let Watched { liveness, seats, chain, desk, metrics } = watched;
     let mut told = false;
+    let mut fetching = Fetching::at(chain.head().header.height, context.current());
     loop {
         context.sleep(LOOK_EVERY).await;
         let header = &chain.head().header;
+        let known_final = u64::try_from(metrics.final_height.get()).unwrap_or(0);
+        if let Some(missing) = fetching.look(header.height, known_final, context.current()) {
+            warn!(
+                block = missing,
+                seconds = NOT_GIVEN_FOR.as_secs(),
+                "this block is final and no peer gives it. Where all of them have removed its body, this node begins from a \
+                 snapshot: stop it, then `causeway rebuild` and `causeway snapshot restore`"
+            );
+        }
         let waiting = desk.waiting();
         let pulse = liveness.pulse(context.current(), header.time.0, waiting);
         let validators = &seats.now().validators;
@@ -165,6 +202,17 @@ mod tests {
         let pulse = |now, final_time: u64| liveness.pulse(at(now), final_time * 1_000, 1);
         assert_eq!(pulse(50, 1_000_040).final_age, Duration::from_secs(10));
         assert!(!pulse(50, 1_000_040).stands_still && pulse(50, 1_000_030).stands_still);
+    }
+
+    #[test]
+    fn a_block_that_no_peer_gives_is_told_once() {
+        let mut fetching = Fetching::at(7, at(100));
+        assert_eq!(fetching.look(7, 7, at(200)), None, "there is none to fetch");
+        assert_eq!(fetching.look(7, 9, at(229)), None, "it is on its way");
+        assert_eq!(fetching.look(7, 9, at(230)), Some(8));
+        assert_eq!(fetching.look(7, 9, at(300)), None, "it was said");
+        assert_eq!(fetching.look(8, 9, at(301)), None);
+        assert_eq!(fetching.look(8, 9, at(331)), Some(9), "the next one");
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! * `seats`: who validates and who is connected. `handovers`: from whom to whom. `upgrades`: by which version of the protocol.
 //! * `intake`, `transactions`, `relay`: the way in, where transactions wait, and their way between nodes.
 //! * `liveness`: whether blocks become final, and who is silent.
-//! * [`audit`]: a stopped node's data, executed again and compared.
+//! * [`audit`]: a stopped node's data, executed again and compared. [`snapshot`]: a copy of it that others begin from; `floor`:
+//!   where they begin.
 //! * `finality`, `handle`, `proofs`: who waits for what, what is answered, and what proves it.
 //!
 //! # Invariants
@@ -22,6 +23,7 @@ mod clock;
 pub mod config;
 mod error;
 mod finality;
+mod floor;
 mod halt;
 mod handle;
 mod handovers;
@@ -32,11 +34,13 @@ mod metrics;
 mod newest;
 mod pacing;
 mod proofs;
+pub mod pruning;
 mod records;
 mod relay;
 mod seats;
 pub mod service;
 mod shared_queue;
+pub mod snapshot;
 mod start;
 mod state_cache;
 #[cfg(test)]
@@ -48,6 +52,7 @@ pub use chain::Chain;
 pub use clock::LedgerClock;
 pub use config::{Config, ConfigError};
 pub use error::NodeError;
+pub use floor::Floor;
 pub use halt::Halted;
 pub use handle::NodeHandle;
 pub use metrics::NodeMetrics;

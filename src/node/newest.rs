@@ -8,12 +8,14 @@
 
 use super::chain::block_record;
 use super::error::NodeError;
-use super::proofs::stored_block;
-use super::records::BlockRecord;
+use super::proofs::kept_block;
+use super::records::{BlockRecord, PrunedBlock};
 use crate::ledger::block::outcome_leaf;
-use crate::ledger::{Block, Outcome, SignedTransaction};
+use crate::ledger::{Block, Header, Outcome, SignedTransaction};
+use crate::primitives::AccountId;
 use crate::primitives::merkle::{Path, Tree};
 use crate::storage::Store;
+use crate::wire::senders_of;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -25,19 +27,55 @@ pub(super) const READ_KEPT: usize = 8;
 
 /// A final block and what came of it.
 pub struct FinalBlock {
-    /// The block.
-    pub block: Arc<Block>,
+    /// The block, or what stays of it.
+    pub kept: KeptBlock,
     /// What came of it.
     pub record: BlockRecord,
     trees: OnceLock<(Tree, Tree)>,
 }
 
-impl FinalBlock {
-    fn new(block: Arc<Block>, record: BlockRecord) -> Self {
-        Self { block, record, trees: OnceLock::new() }
+/// A block, or what stays of it once its body is gone.
+pub enum KeptBlock {
+    /// All of it.
+    Whole(Arc<Block>),
+    /// Its header, and who sent what.
+    Pruned(PrunedBlock),
+}
+
+impl KeptBlock {
+    /// The header.
+    pub fn header(&self) -> &Header {
+        match self {
+            Self::Whole(block) => block.header(),
+            Self::Pruned(pruned) => &pruned.header,
+        }
     }
 
-    /// The path of a transaction; `None` if there is no such transaction.
+    /// The transactions; none of those that are gone.
+    pub fn transactions(&self) -> &[SignedTransaction] {
+        match self {
+            Self::Whole(block) => block.transactions(),
+            Self::Pruned(_) => &[],
+        }
+    }
+
+    /// Who sent the transaction at a place, and whom its body names as co-signers; nobody, of what fell due.
+    pub fn senders(&self, index: usize) -> Vec<AccountId> {
+        match self {
+            Self::Whole(block) => {
+                block.transactions().get(index).map_or_else(Vec::new, |transaction| senders_of(transaction.body()))
+            }
+            Self::Pruned(pruned) => pruned.senders.get(index).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl FinalBlock {
+    fn new(kept: KeptBlock, record: BlockRecord) -> Self {
+        Self { kept, record, trees: OnceLock::new() }
+    }
+
+    /// The path of a transaction; `None` if there is no such transaction, or its body is gone.
     pub fn transaction_path(&self, index: usize) -> Option<Path> {
         self.trees().0.path(index)
     }
@@ -50,7 +88,7 @@ impl FinalBlock {
     fn trees(&self) -> &(Tree, Tree) {
         self.trees.get_or_init(|| {
             let outcome = |outcome: &Outcome| outcome_leaf(&outcome.hash());
-            let transactions = self.block.transactions().iter().map(SignedTransaction::leaf);
+            let transactions = self.kept.transactions().iter().map(SignedTransaction::leaf);
             (Tree::of(transactions), Tree::of(self.record.outcomes.iter().map(outcome)))
         })
     }
@@ -72,7 +110,7 @@ impl Kept {
         if let Some(known) = self.newest.get(&height) {
             return Some(known.clone());
         }
-        let place = self.read.iter().position(|block| block.block.header().height == height)?;
+        let place = self.read.iter().position(|block| block.kept.header().height == height)?;
         let known = self.read.remove(place);
         self.read.push(known.clone());
         Some(known)
@@ -80,7 +118,7 @@ impl Kept {
 
     /// Keeps what was read, unless another call was first: then that is the one.
     fn keep(&mut self, read: FinalBlock) -> Arc<FinalBlock> {
-        if let Some(known) = self.get(read.block.header().height) {
+        if let Some(known) = self.get(read.kept.header().height) {
             return known;
         }
         if self.read.len() == READ_KEPT {
@@ -96,7 +134,7 @@ impl NewestBlocks {
     /// Keeps a block that was just committed.
     pub fn committed(&self, block: Arc<Block>, record: BlockRecord) {
         let newest = &mut self.kept().newest;
-        newest.insert(block.header().height, Arc::new(FinalBlock::new(block, record)));
+        newest.insert(block.header().height, Arc::new(FinalBlock::new(KeptBlock::Whole(block), record)));
         if newest.len() > KEPT {
             newest.pop_first();
         }
@@ -121,9 +159,9 @@ impl NewestBlocks {
         if let Some(known) = self.kept().get(height) {
             return Ok(known);
         }
-        let block = stored_block(store, height)?.ok_or(NodeError::MissingBlock(height))?;
+        let kept = kept_block(store, height)?.ok_or(NodeError::MissingBlock(height))?;
         let record = self.record(store, height)?;
-        Ok(self.kept().keep(FinalBlock::new(block, record)))
+        Ok(self.kept().keep(FinalBlock::new(kept, record)))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

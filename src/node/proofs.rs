@@ -3,12 +3,12 @@
 use super::chain::{Chain, transaction_place};
 use super::error::NodeError;
 use super::handovers::Handovers;
-use super::newest::NewestBlocks;
-use super::records::node_key;
+use super::newest::{KeptBlock, NewestBlocks};
+use super::records::{PrunedBlock, node_key};
 use crate::consensus::block::SealedBlock;
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::{Anchor, LaterHeader, PlacedTransaction, Receipt};
-use crate::ledger::{Block, Header, SignedTransaction};
+use crate::ledger::{Block, CertifiedHeader, Header, SignedTransaction};
 use crate::primitives::merkle::Path;
 use crate::primitives::{Decode as _, Encode as _, Hash, TransactionId};
 use crate::storage::{Reader, Store, StoreColumn, height_key, key_height};
@@ -23,6 +23,19 @@ pub fn stored_block<R: Reader>(store: &R, height: u64) -> Result<Option<Arc<Bloc
     let Some(bytes) = store.get(StoreColumn::Blocks, &height_key(height))? else { return Ok(None) };
     let sealed = SealedBlock::open_stored(&bytes).map_err(|cause| NodeError::record("a block", cause))?;
     Ok(Some(sealed.block().clone()))
+}
+
+/// The final block at a height as it is kept here, with its body or without.
+///
+/// # Errors
+/// The store failed or holds what is neither.
+pub fn kept_block<R: Reader>(store: &R, height: u64) -> Result<Option<KeptBlock>, NodeError> {
+    if let Some(block) = stored_block(store, height)? {
+        return Ok(Some(KeptBlock::Whole(block)));
+    }
+    let Some(bytes) = store.get(StoreColumn::PrunedBlocks, &height_key(height))? else { return Ok(None) };
+    let pruned = PrunedBlock::from_bytes(&bytes).map_err(|cause| NodeError::record("a pruned block", cause))?;
+    Ok(Some(KeptBlock::Pruned(pruned)))
 }
 
 /// The certificate of the very block at a height, if there is one.
@@ -47,13 +60,13 @@ pub fn receipt<S: Store>(
     let store = chain.store();
     let Some(place) = transaction_place(store, id)? else { return Ok(None) };
     let final_block = newest.block(store, place.height)?;
-    let (block, record) = (&final_block.block, &final_block.record);
+    let (kept, record) = (&final_block.kept, &final_block.record);
     let index = place.index as usize;
     let Some(outcome) = record.outcomes.get(index) else { return Ok(None) };
-    let Some((later, certificate)) = certificate_over(store, block.header(), checkpoint_height)? else {
+    let Some((later, certificate)) = certificate_over(store, kept.header(), checkpoint_height)? else {
         return Ok(None);
     };
-    let certified = later.as_ref().map_or(block.header(), |later| &later.header);
+    let certified = later.as_ref().map_or(kept.header(), |later| &later.header);
     let (certified_height, certified_epoch) = (certified.height, certified.epoch);
     let checkpoint = checkpoint_height.filter(|height| ![place.height, certified_height].contains(height));
     let anchor = checkpoint.map(|height| anchor(store, height, certified_height)).transpose()?;
@@ -62,12 +75,12 @@ pub fn receipt<S: Store>(
         Ok::<_, NodeError>(PlacedTransaction { signed: signed.clone(), path })
     };
     Ok(Some(Receipt {
-        // What fell due stands after the transactions and is none.
-        transaction: block.transactions().get(index).map(placed).transpose()?,
+        // What fell due stands after the transactions and is none; and of those, bodies may be gone.
+        transaction: kept.transactions().get(index).map(placed).transpose()?,
         outcome: outcome.clone(),
         balances: record.openings.of(index, outcome),
         outcome_path: final_block.outcome_path(index).ok_or(NodeError::MissingRecord("an outcome's path"))?,
-        header: block.header().clone(),
+        header: kept.header().clone(),
         later,
         anchor,
         certificate,
@@ -93,19 +106,36 @@ pub fn citation<S: Store>(
     Ok(Some(Citation {
         outcome: outcome.to_bytes().into(),
         outcome_path: final_block.outcome_path(index).ok_or(NodeError::MissingRecord("an outcome's path"))?,
-        header: final_block.block.header().to_bytes().into(),
+        header: final_block.kept.header().to_bytes().into(),
         history_path: history_path(store, place.height, size)?,
     }))
 }
 
+/// The header at a height with what proves it final; `None` if the block is not there, or no certificate yet that covers it.
+///
+/// # Errors
+/// The store failed or holds what no committer wrote.
+pub fn certified_header<R: Reader + Clone>(
+    store: &R,
+    handovers: &Handovers,
+    height: u64,
+) -> Result<Option<CertifiedHeader>, NodeError> {
+    let Some(block) = stored_block(store, height)? else { return Ok(None) };
+    let header = block.header().clone();
+    let Some((later, certificate)) = certificate_over(store, &header, None)? else { return Ok(None) };
+    let epoch = later.as_ref().map_or(header.epoch, |later| later.header.epoch);
+    let handovers = handovers.until(store, epoch)?;
+    Ok(Some(CertifiedHeader { header, later, certificate, handovers }))
+}
+
 fn anchor<S: Store>(store: &S, height: u64, certified_height: u64) -> Result<Anchor, NodeError> {
-    let block = stored_block(store, height)?.ok_or(NodeError::MissingBlock(height))?;
-    Ok(Anchor { header_hash: block.hash(), path: history_path(store, height, certified_height)? })
+    let kept = kept_block(store, height)?.ok_or(NodeError::MissingBlock(height))?;
+    Ok(Anchor { header_hash: kept.header().hash(), path: history_path(store, height, certified_height)? })
 }
 
 /// The certificate of this header, or that of the next one that has any with the way to it; none below the checkpoint's.
-fn certificate_over<S: Store>(
-    store: &S,
+fn certificate_over<R: Reader>(
+    store: &R,
     header: &Header,
     checkpoint_height: Option<u64>,
 ) -> Result<Option<(Option<LaterHeader>, Bytes)>, NodeError> {
@@ -127,7 +157,7 @@ fn certificate_over<S: Store>(
 }
 
 /// The way from the header at `height` into the tree over the first `size` headers.
-fn history_path<S: Store>(store: &S, height: u64, size: u64) -> Result<Path, NodeError> {
+fn history_path<R: Reader>(store: &R, height: u64, size: u64) -> Result<Path, NodeError> {
     let mut fault = None;
     let path =
         Path::from_nodes(height, size, &mut |place| match store.get(StoreColumn::HistoryNodes, &node_key(place)) {

@@ -3,22 +3,26 @@
 //! | column | key | value |
 //! |---|---|---|
 //! | Meta | `applied` | the header of the last applied block |
+//! | Meta | `floor` | the certificate of a block at or below the applied one, in a store that was restored |
 //! | Accumulator | empty | the state digest's accumulator after it |
 //! | Outcomes | height | [`BlockRecord`] |
 //! | TransactionIndex | transaction id | [`TransactionPlace`] |
 //! | ObjectIndex | object id, then [`TransactionPlace`] | empty |
 //! | HistoryNodes | level, index | the root of a perfect subtree over header hashes |
+//! | PrunedBlocks | height | [`PrunedBlock`], once the block's body is gone |
 
 use crate::codec_struct;
 use crate::execution::Executed;
-use crate::ledger::{Openings, Outcome, ReserveLine, Value};
+use crate::ledger::{Header, Openings, Outcome, ReserveLine, Value};
 use crate::primitives::merkle::NodePlace;
-use crate::primitives::{Encode, ObjectId};
+use crate::primitives::{AccountId, Encode, ObjectId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The key of the last applied header in Meta.
 pub(super) const APPLIED_KEY: &[u8] = b"applied";
+/// The key in Meta of where a node begins whose store came from a snapshot: see [`super::floor`].
+pub(super) const FLOOR_KEY: &[u8] = b"floor";
 /// The key of the accumulator in its column.
 pub(super) const ACCUMULATOR_KEY: &[u8] = b"";
 
@@ -44,6 +48,16 @@ impl BlockRecord {
         }
     }
 }
+
+/// What stays of a block whose body was pruned. With the block's record, receipts are made from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrunedBlock {
+    /// Its header.
+    pub header: Header,
+    /// Of each transaction: who sent it, and whom its body named as co-signers. They may see it for ever.
+    pub senders: Vec<Vec<AccountId>>,
+}
+codec_struct!(PrunedBlock { header, senders });
 
 /// Where a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@
 //! Protobuf, statuses, and who may see what.
 
 use super::records::TransactionPlace;
+pub use super::shared_queue::Source;
 use crate::admission::Refusal;
 use crate::domain::financing::Citation;
 use crate::execution::Envelope;
@@ -43,8 +44,8 @@ pub enum BlockError {
         /// The height applied.
         applied: u64,
     },
-    /// Blocks below a height were pruned.
-    #[error("blocks below height {oldest} are not kept here")]
+    /// Bodies of blocks below a height were pruned, or never here.
+    #[error("blocks below height {oldest} are not kept here with their transactions")]
     Pruned {
         /// The oldest height kept.
         oldest: u64,
@@ -102,6 +103,8 @@ pub struct Status {
     pub epoch: u64,
     /// The state's digest after the block before it.
     pub parent_state_digest: Hash,
+    /// The height from which on every block is kept here with its body.
+    pub begins_at: u64,
     /// The validators of the next block.
     pub validators: Vec<NamedValidator>,
     /// The validators that were heard lately, this node among them if it votes.
@@ -295,9 +298,29 @@ pub trait LedgerHandle: Send + Sync + 'static {
     /// error: it answers what became of it.
     fn submit_all(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>>;
 
+    /// Does so for a caller that is told apart from others, so that none of them has the others wait for it.
+    fn submit_all_from(
+        &self,
+        source: Source,
+        transactions: Vec<SignedTransaction>,
+    ) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>> {
+        // Who verifies at once has nobody wait.
+        let _ = source;
+        self.submit_all(transactions)
+    }
+
     /// Does so with one transaction.
     fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'static, Result<Submission, Refusal>> {
-        let answers = self.submit_all(vec![transaction]);
+        self.submit_from(Source::default(), transaction)
+    }
+
+    /// Does so with one transaction, for a caller that is told apart from others.
+    fn submit_from(
+        &self,
+        source: Source,
+        transaction: SignedTransaction,
+    ) -> BoxFuture<'static, Result<Submission, Refusal>> {
+        let answers = self.submit_all_from(source, vec![transaction]);
         let none = Refusal::NotServing { why: "it is stopping; send the same bytes to another node" };
         async move { answers.await.pop().unwrap_or(Err(none)) }.boxed()
     }

@@ -6,6 +6,7 @@ use super::chain::Chain;
 use super::clock::LedgerClock;
 use super::error::NodeError;
 use super::finality::Finality;
+use super::floor::{self, Floor};
 use super::halt::{Halt, Halted, halt};
 use super::handle::{NodeHandle, Parts};
 use super::handovers::Handovers;
@@ -14,6 +15,7 @@ use super::ledger::{LedgerParts, NodeLedger};
 use super::liveness::{self, Liveness, Watched};
 use super::metrics::NodeMetrics;
 use super::newest::NewestBlocks;
+use super::pruning::{self, Keep};
 use super::relay::{self, Outbox, Proposals};
 use super::seats::Seats;
 use super::service::Identity;
@@ -23,11 +25,12 @@ use crate::admission::PoolLimits;
 use crate::consensus::network::Network;
 use crate::consensus::{
     Attended, Config as ConsensusConfig, ForwardedBatches, Hearing, Pace, PeerAddress, Runtime, Scheme, SealedBlock,
-    Signer, StopReason, Stores, engine,
+    Signer, StartingBlock, StopReason, Stores, engine,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::validators::VALIDATORS_MAX;
 use crate::primitives::PublicKey;
+use crate::storage::stores::Pruner;
 use crate::storage::{Store, stores};
 use bytes::Bytes;
 use commonware_cryptography::ed25519;
@@ -57,6 +60,8 @@ pub struct NodeSettings {
     pub peers: BTreeMap<PublicKey, PeerAddress>,
     /// Prefix of every partition of the engine's directory.
     pub partition: String,
+    /// How long bodies of blocks are kept.
+    pub keep: Keep,
     /// How much may wait.
     pub pool: PoolLimits,
     /// Blinds batch verification: random in a node, fixed in a simulation.
@@ -102,8 +107,9 @@ where
     let genesis = &settings.genesis;
     let me = settings.signer.public_key();
     let (blocks, certificates) = stores::open::<_, Arc<SealedBlock>, Scheme>(store.clone(), (), VALIDATORS_MAX)?;
+    let pruner = blocks.pruner();
     let chain = Arc::new(Chain::open(store, genesis).await?);
-    let head = chain.head();
+    let (head, floor) = (chain.head(), floor::of(chain.store())?);
     info!(height = head.header.height, chain = %genesis.chain_id(), "state opened");
 
     let metrics = NodeMetrics::default();
@@ -135,7 +141,7 @@ where
         peers: settings.peers.clone(),
     });
     let (network, liveness) = attend(&context, &settings, network);
-    let (context_of_consensus, config) = (context.child("consensus"), consensus_config(&settings)?);
+    let (context_of_consensus, config) = (context.child("consensus"), consensus_config(&settings, floor)?);
     let stores = Stores { certificates, blocks };
     let consensus = engine::start(context_of_consensus, config, network, stores, Arc::new(ledger), strategy).await?;
     let (leaders, forwarder, forwarded, _, consensus) = consensus.split();
@@ -149,6 +155,9 @@ where
         metrics: metrics.clone(),
     };
     context.child("liveness").spawn(move |context| liveness::watch(context, watched));
+    if settings.keep.prunes() {
+        start_pruning(&context, (chain.clone(), pruner.clone()), settings.keep, halt.clone());
+    }
 
     let handle = NodeHandle::new(Parts {
         identity: identity(&settings, me),
@@ -160,6 +169,7 @@ where
         intake,
         finality,
         newest,
+        bodies: pruner,
         halt,
         metrics: metrics.clone(),
         liveness,
@@ -183,7 +193,21 @@ fn attend<E: Runtime, Tx, Rx, M, B>(
     (Network { channels, manager, blocker, peers_max }, liveness)
 }
 
-fn consensus_config(settings: &NodeSettings) -> Result<ConsensusConfig, NodeError> {
+/// Starts what removes bodies of old blocks. Where the store fails it, the node stops as it does elsewhere.
+fn start_pruning<E: Runtime, S: Store>(
+    context: &E,
+    (chain, pruner): (Arc<Chain<S>>, Pruner<S>),
+    keep: Keep,
+    halt: Halt,
+) {
+    context.child("pruning").spawn(move |context| async move {
+        if let Err(error) = pruning::run(context, chain, pruner, keep).await {
+            halt.stop(error).await;
+        }
+    });
+}
+
+fn consensus_config(settings: &NodeSettings, floor: Option<Floor>) -> Result<ConsensusConfig, NodeError> {
     let genesis = &settings.genesis;
     Ok(ConsensusConfig {
         chain_id: genesis.chain_id(),
@@ -192,6 +216,7 @@ fn consensus_config(settings: &NodeSettings) -> Result<ConsensusConfig, NodeErro
         signer: settings.signer.clone(),
         pace: settings.pace,
         partition: settings.partition.clone(),
+        floor: floor.map(|Floor { height, certificate }| StartingBlock { height, certificate }),
     })
 }
 

@@ -41,11 +41,13 @@ pub enum StoreColumn {
     Accumulator,
     /// Roots of perfect subtrees over header hashes, by level and index: any path into the history is made from them.
     HistoryNodes,
+    /// What stays of the blocks whose bodies were pruned, by height.
+    PrunedBlocks,
 }
 
 impl StoreColumn {
     /// The columns beside the state, each of which has a family to itself.
-    pub const BESIDE_STATE: [Self; 9] = [
+    pub const BESIDE_STATE: [Self; 10] = [
         Self::Meta,
         Self::Blocks,
         Self::BlockIndex,
@@ -55,6 +57,7 @@ impl StoreColumn {
         Self::ObjectIndex,
         Self::Accumulator,
         Self::HistoryNodes,
+        Self::PrunedBlocks,
     ];
 
     /// The family that holds the column.
@@ -70,6 +73,7 @@ impl StoreColumn {
             Self::ObjectIndex => Family::ObjectIndex,
             Self::Accumulator => Family::Accumulator,
             Self::HistoryNodes => Family::HistoryNodes,
+            Self::PrunedBlocks => Family::PrunedBlocks,
         }
     }
 
@@ -153,10 +157,11 @@ pub(super) enum Family {
     Accumulator = 7,
     HistoryNodes = 8,
     ObjectIndex = 9,
+    PrunedBlocks = 10,
 }
 
 impl Family {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::State,
         Self::Meta,
         Self::Blocks,
@@ -167,6 +172,7 @@ impl Family {
         Self::Accumulator,
         Self::HistoryNodes,
         Self::ObjectIndex,
+        Self::PrunedBlocks,
     ];
 
     /// The name on disk: a rename is a change of format.
@@ -182,6 +188,7 @@ impl Family {
             Self::Accumulator => "accumulator",
             Self::HistoryNodes => "history_nodes",
             Self::ObjectIndex => "object_index",
+            Self::PrunedBlocks => "pruned_blocks",
         }
     }
 

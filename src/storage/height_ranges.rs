@@ -32,6 +32,11 @@ impl HeightRanges {
         self.ranges.values().next_back().copied()
     }
 
+    /// The lowest height from which on every height up to this one is there; the next one, if it is not there itself.
+    pub fn reaches_down_to(&self, height: u64) -> u64 {
+        self.range_of(height).map_or(height.saturating_add(1), |(start, _)| start)
+    }
+
     /// Takes a height in, and joins the ranges that it touches.
     pub fn insert(&mut self, height: u64) {
         if self.contains(height) {

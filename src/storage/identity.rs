@@ -8,10 +8,15 @@ use crate::primitives::ChainId;
 /// The format that this program reads and writes: families, keys, and the encodings of values.
 ///
 /// Raised by any change that an older program would misread. Stores are not converted: a node rebuilds.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 const FORMAT_KEY: &[u8] = b"format";
 const CHAIN_KEY: &[u8] = b"chain";
+
+/// The keys in `Meta` that say whose store it is.
+pub fn identity_keys() -> [&'static [u8]; 2] {
+    [FORMAT_KEY, CHAIN_KEY]
+}
 
 /// Checks that the store at `place` is of this format and of `chain`.
 ///

@@ -38,7 +38,7 @@ mod watermark;
 
 pub use column::StoreColumn;
 pub use error::StorageError;
-pub use identity::FORMAT_VERSION;
+pub use identity::{FORMAT_VERSION, identity_keys};
 pub use image::Image;
 pub use port::{Batch, Pair, Reader, Store, height_key, key_height, prefix_end};
 pub use rocks::{RocksSnapshot, RocksStore};

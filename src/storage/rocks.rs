@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBRawIterator, Range, ReadOptions, Snapshot,
     WriteBatch, WriteOptions, properties,
@@ -121,6 +122,43 @@ impl RocksStore {
     /// its end before, if anything was, cannot be told.
     pub fn lost_its_mark(&self) -> bool {
         self.database.lost_its_mark
+    }
+
+    /// Makes a copy of the store as of its last commit or a later one, in a directory that is not there yet. The store goes on
+    /// meanwhile. Tables are shared with the copy by hard links where the file system has them, so it costs what is not yet in
+    /// tables, and later what compaction would have removed here.
+    ///
+    /// # Errors
+    /// The directory is there, or the disk is full or failed.
+    pub fn checkpoint(&self, to: &Path) -> Result<(), StorageError> {
+        self.database.healthy()?;
+        let failed = |error| classify(to, "in a checkpoint", &error);
+        Checkpoint::new(&self.database.rocks).and_then(|checkpoint| checkpoint.create_checkpoint(to)).map_err(failed)
+    }
+
+    /// Writes everything to tables, so that nothing is left in the log.
+    ///
+    /// # Errors
+    /// The disk is full or failed.
+    pub fn flush(&self) -> Result<(), StorageError> {
+        let database = &self.database;
+        for family in Family::ALL {
+            let flushed = database.rocks.flush_cf(database.handle(family)?);
+            flushed.map_err(|error| classify(&database.place, family.name(), &error))?;
+        }
+        Ok(())
+    }
+
+    /// Merges the tables of a column, so that what was removed from it takes no room any more.
+    ///
+    /// # Errors
+    /// The disk is full or failed.
+    pub fn reclaim(&self, column: StoreColumn) -> Result<(), StorageError> {
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        let family = self.database.family(column)?;
+        self.database.rocks.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+        self.database.healthy()
     }
 
     /// Writes everything to tables and merges each family's into one level: what the data takes, and nothing that was

@@ -124,7 +124,7 @@ const fn asked_for_what_is_absent(family: Family) -> bool {
 /// and keys for the most part, and to unpack 4 KiB for 100 bytes of an account was a sixth of what the read took.
 const fn compression(family: Family) -> DBCompressionType {
     match family {
-        Family::Meta | Family::Blocks | Family::Outcomes => DBCompressionType::Lz4,
+        Family::Meta | Family::Blocks | Family::Outcomes | Family::PrunedBlocks => DBCompressionType::Lz4,
         Family::State
         | Family::BlockIndex
         | Family::Certificates

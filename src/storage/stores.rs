@@ -12,6 +12,7 @@
 //! * What `sync` has returned for is on disk. Nothing is promised of the rest.
 //! * The stored ranges of heights name exactly the heights that are stored: both are of one batch.
 //! * The first block and the first certificate of a height stay; a later one is ignored.
+//! * Neither is removed because the engine does not need it any more: only a [`Pruner`] removes, and both at once.
 //! * Stored bytes that do not decode, or are of another height, are an error. (The engine's policy for an error of its
 //!   stores is to stop the process.)
 //!
@@ -36,8 +37,11 @@ use commonware_utils::sync::{AsyncMutex, Mutex};
 use super::height_ranges::HeightRanges;
 use super::{Batch, Reader, StorageError, Store, StoreColumn, height_key, key_height};
 
-/// How many heights one commit prunes at most: a bound on its memory and on how long others wait for the disk.
-const PRUNED_PER_COMMIT_MAX: usize = 1024;
+/// Entries that are looked at together.
+const PAGE: usize = 1_024;
+
+/// How many entries [`end_at`] removes at a time. Blocks may have megabytes each.
+const REMOVED_PER_COMMIT_MAX: usize = 32;
 
 /// Opens both stores over `store`.
 ///
@@ -80,6 +84,11 @@ pub struct CertificateStore<S, C: Scheme, D> {
 }
 
 impl<S: Store, B: Block + Codec> BlockStore<S, B> {
+    /// What removes old blocks from under the engine.
+    pub fn pruner(&self) -> Pruner<S> {
+        Pruner(self.buffer.clone())
+    }
+
     fn at(&self, height: u64) -> Result<Option<B>, StorageError> {
         let Some(bytes) = self.buffer.value_at(&BLOCKS, height)? else {
             return Ok(None);
@@ -114,9 +123,7 @@ impl<S: Store, B: Block + Codec> Blocks for BlockStore<S, B> {
         }
     }
 
-    async fn prune(self, min: Height) -> Result<Self, StorageError> {
-        let digest_at = |height| Ok(self.at(height)?.map(|block| block.digest()));
-        self.buffer.prune(&BLOCKS, min.get(), digest_at).await?;
+    async fn prune(self, _: Height) -> Result<Self, StorageError> {
         Ok(self)
     }
 
@@ -176,9 +183,7 @@ impl<S: Store, C: Scheme, D: Digest> Certificates for CertificateStore<S, C, D> 
         Ok(self.buffer.contents.lock().certificates.contains(height.get()))
     }
 
-    async fn prune(self, min: Height) -> Result<Self, StorageError> {
-        let digest_at = |height| Ok(self.at(height)?.map(|certificate| certificate.proposal.payload));
-        self.buffer.prune(&CERTIFICATES, min.get(), digest_at).await?;
+    async fn prune(self, _: Height) -> Result<Self, StorageError> {
         Ok(self)
     }
 
@@ -192,29 +197,77 @@ impl<S: Store, C: Scheme, D: Digest> Certificates for CertificateStore<S, C, D> 
     }
 }
 
+/// Removes blocks with their certificates, while the engine works over the two stores. Which, and what stays of them, is for
+/// whoever keeps the ledger to say: the engine's own wish to prune, when it begins at a floor, is no reason to lose a history.
+pub struct Pruner<S>(Arc<Buffer<S>>);
+
+impl<S> Clone for Pruner<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Store> Pruner<S> {
+    /// The lowest height from which on every block up to this one is stored.
+    pub fn reaches_down_to(&self, height: u64) -> u64 {
+        self.0.contents.lock().blocks.reaches_down_to(height)
+    }
+
+    /// The lowest height at or above `height` of which the block is stored.
+    pub fn next_stored(&self, height: u64) -> Option<u64> {
+        let contents = self.0.contents.lock();
+        let first = contents.blocks.ranges_from(height).next();
+        first.map(|(start, _)| start.max(height))
+    }
+
+    /// Puts other entries in the place of blocks and their certificates: each by its height and the block's digest. All of it is
+    /// one synced commit.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn replace(
+        &self,
+        blocks: &[(u64, impl AsRef<[u8]>)],
+        stays: impl IntoIterator<Item = (StoreColumn, Bytes, Bytes)>,
+    ) -> Result<(), StorageError> {
+        {
+            let mut contents = self.0.contents.lock();
+            for (height, digest) in blocks {
+                for shelf in [&BLOCKS, &CERTIFICATES] {
+                    (shelf.ranges)(&mut contents).remove(*height);
+                    contents.write(shelf.column, &height_key(*height), None);
+                }
+                contents.write(StoreColumn::BlockIndex, digest.as_ref(), None);
+            }
+            contents.write_ranges(&BLOCKS);
+            contents.write_ranges(&CERTIFICATES);
+            for (column, key, value) in stays {
+                contents.write(column, &key, Some(value));
+            }
+        }
+        self.0.flush().await
+    }
+}
+
 /// What sets the two stores apart in the buffer that they share.
 struct Shelf {
     column: StoreColumn,
     /// The key in `Meta` of the ranges of heights that are stored.
     ranges_key: &'static [u8],
     ranges: fn(&mut Contents) -> &mut HeightRanges,
-    /// The other store's ranges: a digest's index entry goes when neither store holds its height.
-    other: fn(&mut Contents) -> &mut HeightRanges,
 }
 
-const BLOCKS: Shelf = Shelf {
-    column: StoreColumn::Blocks,
-    ranges_key: b"heights/blocks",
-    ranges: |contents| &mut contents.blocks,
-    other: |contents| &mut contents.certificates,
-};
+const BLOCKS: Shelf =
+    Shelf { column: StoreColumn::Blocks, ranges_key: b"heights/blocks", ranges: |contents| &mut contents.blocks };
 
 const CERTIFICATES: Shelf = Shelf {
     column: StoreColumn::Certificates,
     ranges_key: b"heights/certificates",
     ranges: |contents| &mut contents.certificates,
-    other: |contents| &mut contents.blocks,
 };
+
+/// The keys in `Meta` of what both keep.
+pub const META_KEYS: [&[u8]; 2] = [BLOCKS.ranges_key, CERTIFICATES.ranges_key];
 
 type Writes = BTreeMap<(StoreColumn, Bytes), Option<Bytes>>;
 
@@ -317,36 +370,6 @@ impl<S: Store> Buffer<S> {
         self.contents.lock().flushing.clear();
         Ok(())
     }
-
-    /// Removes what is stored below `min`, a bounded number of heights with each commit.
-    async fn prune<D: Digest>(
-        &self,
-        shelf: &Shelf,
-        min: u64,
-        digest_at: impl Fn(u64) -> Result<Option<D>, StorageError>,
-    ) -> Result<(), StorageError> {
-        loop {
-            let doomed = lowest_heights((shelf.ranges)(&mut self.contents.lock()), min);
-            if doomed.is_empty() {
-                return Ok(());
-            }
-            for height in doomed {
-                let digest = digest_at(height)?.ok_or_else(|| missing(shelf, height))?;
-                self.remove(shelf, height, digest.as_ref());
-            }
-            self.flush().await?;
-        }
-    }
-
-    fn remove(&self, shelf: &Shelf, height: u64, digest: &[u8]) {
-        let mut contents = self.contents.lock();
-        (shelf.ranges)(&mut contents).remove(height);
-        contents.write_ranges(shelf);
-        contents.write(shelf.column, &height_key(height), None);
-        if !(shelf.other)(&mut contents).contains(height) {
-            contents.write(StoreColumn::BlockIndex, digest, None);
-        }
-    }
 }
 
 impl Contents {
@@ -365,9 +388,44 @@ impl Contents {
     }
 }
 
-fn lowest_heights(ranges: &HeightRanges, min: u64) -> Vec<u64> {
-    let below = ranges.ranges_from(0).flat_map(|(start, end)| start..=end).take_while(|height| *height < min);
-    below.take(PRUNED_PER_COMMIT_MAX).collect()
+/// Removes every block and certificate above a height from a store that no engine has open: a copy of one that went on.
+/// `digest_of` tells the digest of the block that an entry of either column is, or is of.
+///
+/// # Errors
+/// The store failed, or an entry is neither.
+pub async fn end_at<S: Store, D: AsRef<[u8]>>(
+    store: &S,
+    height: u64,
+    digest_of: impl Fn(StoreColumn, &Bytes) -> Option<D>,
+) -> Result<(), StorageError> {
+    for shelf in [&BLOCKS, &CERTIFICATES] {
+        let mut ranges = load_ranges(store, shelf)?;
+        loop {
+            let above = store.scan(shelf.column, &height_key(height.saturating_add(1)), REMOVED_PER_COMMIT_MAX)?;
+            if above.is_empty() {
+                break;
+            }
+            let mut batch = Batch::new();
+            for (key, value) in &above {
+                let unreadable = || StorageError::corrupt(shelf.column, "an entry is not what was stored there");
+                let at = key_height(key).ok_or_else(unreadable)?;
+                batch.delete(StoreColumn::BlockIndex, digest_of(shelf.column, value).ok_or_else(unreadable)?);
+                batch.delete(shelf.column, key);
+                ranges.remove(at);
+            }
+            batch.put(StoreColumn::Meta, shelf.ranges_key, ranges.encode());
+            store.commit(batch).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The lowest height from which on every block up to this one is stored.
+///
+/// # Errors
+/// The store failed, or holds what nobody stored.
+pub fn reaches_down_to(store: &impl Reader, height: u64) -> Result<u64, StorageError> {
+    Ok(load_ranges(store, &BLOCKS)?.reaches_down_to(height))
 }
 
 /// Whether the stored ranges name exactly the heights that are stored: for the audit, which looks at every one.
@@ -379,7 +437,7 @@ pub fn check_ranges(store: &impl Reader) -> Result<(), StorageError> {
         let mut stored = HeightRanges::default();
         let mut from = Vec::new();
         loop {
-            let page = store.scan(shelf.column, &from, PRUNED_PER_COMMIT_MAX)?;
+            let page = store.scan(shelf.column, &from, PAGE)?;
             let Some((last, _)) = page.last() else { break };
             from = [last, &[0][..]].concat();
             page.iter().filter_map(|(key, _)| key_height(key)).for_each(|height| stored.insert(height));

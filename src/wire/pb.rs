@@ -13,6 +13,7 @@ pub use generated::causeway::governance::v1 as governance;
 pub use generated::causeway::ledger::v1 as ledger;
 pub use generated::causeway::node::v1 as node;
 pub use generated::causeway::payments::v1 as payments;
+pub use generated::causeway::signer::v1 as signer;
 pub use generated::causeway::tokens::v1 as tokens;
 pub use generated::causeway::trade::v1 as trade;
 pub use generated::causeway::types::v1 as types;

@@ -31,6 +31,8 @@ enum WayOut {
     Serves,
     /// `causeway rebuild`
     Rebuild,
+    /// `causeway rebuild`, and `causeway snapshot restore` of a snapshot of another node.
+    Restore,
     /// `causeway rebuild --without-vote`
     RebuildWithoutVote,
     /// The file is put back from wherever the operator keeps it.
@@ -59,16 +61,20 @@ fn engine(node: &Node, partition: &str) -> std::path::PathBuf {
     node.data().join("engine").join(partition)
 }
 
+/// A snapshot that was taken before anything was damaged, in the network's directory.
+const SNAPSHOT: &str = "snapshot";
+
 const DAMAGED: &str = "the store is damaged";
 const ANEW: &str = "`causeway rebuild`";
 
 /// The cases of every test run.
 const CASES: &[Case] = {
-    use WayOut::{Rebuild, RebuildWithoutVote, Serves};
+    use WayOut::{Rebuild, RebuildWithoutVote, Restore, Serves};
     &[
         case("a table is gone", |node| damage::remove(&store(node), ".sst"), DAMAGED, Rebuild, true),
         case("the end of the store's log", |node| damage::tear(&store(node), ".log", 30), DAMAGED, Rebuild, true),
         case("the store is gone", |node| damage::empty(&store(node)), ANEW, Rebuild, true),
+        case("the store is gone, and a snapshot is there", |node| damage::empty(&store(node)), ANEW, Restore, true),
         case(
             "a bit of the engine's progress",
             |node| damage::flip(&engine(node, "engine-marshal-application-metadata"), "", 20),
@@ -151,6 +157,8 @@ async fn go_through(network: &mut Network, more: &[Case]) -> Result<Vec<String>,
     run::await_height(network, &everyone, 3, DECIDED_WITHIN).await?;
     let config = network.nodes[0].directory.join("node.toml");
     assert_fails(&programs::run(["rebuild", "--config", text(&config)]), 1, &["open in process", "stop that node"]);
+    let (other, snapshot) = (network.nodes[1].directory.join("node.toml"), network.directory.join(SNAPSHOT));
+    json(["snapshot", "take", "--config", text(&other), "--out", text(&snapshot), "--output", "json"]);
     let mut lines = vec![a_while_ago(network, &everyone).await?];
     for case in CASES.iter().chain(more) {
         lines.push(befall(case, network, &everyone).await?);
@@ -200,6 +208,11 @@ async fn befall(case: &Case, network: &mut Network, everyone: &[Client]) -> Resu
     let as_told = match case.way_out {
         WayOut::Serves => true,
         WayOut::Rebuild => rebuild(None),
+        WayOut::Restore => {
+            let snapshot = network.directory.join(SNAPSHOT);
+            let restore = ["snapshot", "restore", text(&snapshot), "--config", text(&config), "--output", "json"];
+            rebuild(None) && json(restore)["keeps_vote"] == true
+        }
         WayOut::RebuildWithoutVote => rebuild(Some("--without-vote")),
         WayOut::PutBack => {
             put_back(&copy, node);

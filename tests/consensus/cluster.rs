@@ -185,6 +185,7 @@ impl Cluster {
             signer,
             pace: shape.pace,
             partition: format!("node-{node}"),
+            floor: None,
         };
         let stores = Stores { certificates: certificates.open(), blocks: blocks.open() };
         let (key, applied) = (key.public_key(), applied.clone());

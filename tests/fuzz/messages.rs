@@ -11,6 +11,8 @@ use prost_reflect::{
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+/// The service that nodes do not serve.
+const SIGNER_SERVICE: &str = "causeway.signer.v1.SignerService";
 /// Messages within messages.
 const DEPTH_MAX: u32 = 6;
 /// Texts that some field takes: tokens, days, countries, purposes, legal entities, URIs.
@@ -45,10 +47,11 @@ impl Messages {
         Self { pool: DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("the descriptors that are built in") }
     }
 
-    /// Every call of every service, in the order of their names.
+    /// Every call of every service of a node, in the order of their names. The signer's is a target of its own.
     pub fn calls(&self) -> Vec<MethodDescriptor> {
+        let of_nodes = self.pool.services().filter(|service| service.full_name() != SIGNER_SERVICE);
         let mut calls: Vec<MethodDescriptor> =
-            self.pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
+            of_nodes.flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
         calls.sort_by_key(|call| call.full_name().to_owned());
         calls
     }

@@ -30,6 +30,7 @@ mod python;
 mod run;
 mod settings;
 mod signatures;
+mod signer;
 mod text;
 
 /// A test for each target, by the target's name.
@@ -56,6 +57,8 @@ fuzzed! {
     ledger::receipt_files,
     ledger::lineage_files,
     ledger::store_records,
+    ledger::certified_headers,
+    ledger::snapshot_manifests,
     ledger::transaction_bodies,
     signatures::signed_by_many,
     calls::grpc_calls,
@@ -65,4 +68,6 @@ fuzzed! {
     settings::node_configurations,
     settings::ids_and_amounts,
     settings::key_files,
+    signer::signing_requests,
+    signer::signer_policies,
 }

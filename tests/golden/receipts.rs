@@ -1,5 +1,5 @@
 //! Receipts as files: one with its own certificate, one proven by a later header, one past two changes of validators, one of what
-//! fell due. The Python verifier in `tests/python` reads the same files, and knows of them only what `docs/receipt-format.md` says.
+//! fell due, one whose transaction is not carried along. The Python verifier in `tests/python` reads the same files, and knows of them only what `docs/receipt-format.md` says.
 
 use super::chain::{self, BUSY_HEIGHT, LATE_HEIGHT};
 use super::{Lines, hold};
@@ -67,6 +67,7 @@ fn receipt_files() {
     hold_receipt("receipt-later-header.json", &receipt_by_a_later_header());
     hold_receipt("receipt-handover.json", &receipt(LATE_HEIGHT, 0));
     hold_receipt("receipt-fell-due.json", &receipt(BUSY_HEIGHT, 4));
+    hold_receipt("receipt-without-transaction.json", &Receipt { transaction: None, ..receipt(BUSY_HEIGHT, 1) });
 }
 
 #[test]
@@ -101,8 +102,9 @@ fn a_transaction_comes_with_its_path_or_not_at_all() {
     let refused = |message: pb::Receipt| receipt_from_pb(message).unwrap_err().field;
     assert_eq!(refused(pb::Receipt { transaction_path: None, ..whole.clone() }), "transaction_path");
     assert_eq!(refused(pb::Receipt { transaction: None, ..whole.clone() }), "transaction");
-    // A receipt's id is of its transaction too.
-    assert_eq!(refused(pb::Receipt { transaction: None, transaction_path: None, ..whole }), "receipt_id");
+    // A node that no longer has the transaction gives the same receipt without it.
+    let without = receipt_from_pb(pb::Receipt { transaction: None, transaction_path: None, ..whole }).unwrap();
+    assert_eq!((without.id(), without.verify(&chain::trust())), (receipt(BUSY_HEIGHT, 1).id(), Ok(())));
 }
 
 /// A file that contradicts itself, or is written in a second way, is refused while it is read.

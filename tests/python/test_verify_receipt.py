@@ -9,7 +9,13 @@ import ed25519
 import verify_receipt as v
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
-RECEIPTS = ["receipt.json", "receipt-later-header.json", "receipt-handover.json", "receipt-fell-due.json"]
+RECEIPTS = [
+    "receipt.json",
+    "receipt-later-header.json",
+    "receipt-handover.json",
+    "receipt-fell-due.json",
+    "receipt-without-transaction.json",
+]
 
 
 def golden(name):
@@ -135,7 +141,13 @@ class Receipts(unittest.TestCase):
             with self.assertRaises(v.Refused):
                 v.read_receipt_file(wrong)
 
-    def test_only_what_fell_due_verifies_without_a_transaction(self):
+    def test_without_its_transaction_a_receipt_proves_the_same_outcome(self):
+        whole, without = (v.read_receipt_file(golden(name)) for name in ("receipt.json", "receipt-without-transaction.json"))
+        self.assertEqual(without, whole._replace(transaction=None))
+        self.assertEqual(v.verify(without, trust()), v.verify(whole, trust()))
+        self.assertEqual(v.receipt_id_of(without), v.receipt_id_of(whole))
+
+    def test_nothing_else_is_shown_as_what_fell_due(self):
         fell_due, payment = (v.read_receipt_file(golden(name)) for name in ("receipt-fell-due.json", "receipt.json"))
         self.assertEqual(fell_due.header, payment.header)
         _, outcome, _ = v.verify(fell_due, trust())
@@ -143,10 +155,13 @@ class Receipts(unittest.TestCase):
         self.assertEqual(outcome.transaction_id, v.due_id(2, fell_due.outcome_path.index - count))
         path = fell_due.outcome_path
         for forged in (
-            payment._replace(transaction=None),
-            fell_due._replace(outcome=payment.outcome),
             fell_due._replace(outcome_path=payment.outcome_path),
             fell_due._replace(outcome_path=path._replace(index=path.index - 1)),
+        ):
+            with self.assertRaises(v.Refused):
+                v.verify(forged, trust())
+        for forged in (
+            fell_due._replace(outcome=payment.outcome),
             fell_due._replace(outcome_path=path._replace(index=path.index + 2**32)),
             fell_due._replace(header=v.read_receipt_file(golden("receipt-handover.json")).header),
         ):

@@ -447,7 +447,7 @@ def receipt_id_of(receipt):
     if receipt.transaction is None:
         of_transaction = decode(receipt.outcome, read_outcome).transaction_id
     else:
-        of_transaction = transaction_id(receipt.transaction) + leaf_hash(transaction_leaf(receipt.transaction))
+        of_transaction = transaction_id(receipt.transaction)
     return hash_in(
         "causeway/receipt/v1",
         header_hash(receipt.header) + of_transaction + outcome_hash(receipt.outcome),
@@ -465,11 +465,11 @@ def verify(receipt, trust, checkpoint=None):
     transaction, header = receipt.transaction, decode(receipt.header, read_header)
     outcome = decode(receipt.outcome, read_outcome)
     require(header.chain_id == trust.chain_id, "the receipt is of another ledger")
-    if transaction is None:
+    if transaction is None and receipt.outcome_path.index >= header.transaction_count:
         place = receipt.outcome_path.index - header.transaction_count
-        fell_due = 0 <= place < 2**32 and outcome.transaction_id == due_id(header.height, place)
+        fell_due = place < 2**32 and outcome.transaction_id == due_id(header.height, place)
         require(fell_due, "there is no transaction, and the outcome is of nothing that fell due there")
-    else:
+    elif transaction is not None:
         check_transaction(transaction, header)
         require(outcome.transaction_id == transaction_id(transaction), "the outcome is of another transaction")
         same_place = receipt.outcome_path.index == transaction.path.index
@@ -544,8 +544,10 @@ def main(genesis_file, receipt_file):
     header, outcome, balances = verify(receipt, trust)
     print(f"verified: receipt {receipt_id_of(receipt).hex()}")
     print(f"ledger {trust.chain_id.hex()}, height {header.height}, time {header.time} ms")
-    if receipt.transaction is None:
+    if receipt.transaction is None and receipt.outcome_path.index >= header.transaction_count:
         print("fell due: nobody sent it")
+    elif receipt.transaction is None:
+        print("the transaction is not carried along, only named")
     if outcome.declined:
         figures = ", ".join(f"{name} {shown(value)}" for name, value in outcome.declined.fields)
         print(f"declined: operation {outcome.declined.operation_index}, code {outcome.declined.code} ({figures})")

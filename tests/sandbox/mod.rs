@@ -9,6 +9,8 @@ mod pages;
 pub mod programs;
 mod scenes;
 mod secrets;
+mod signing;
+mod snapshots;
 mod tls;
 mod trading;
 mod validators;

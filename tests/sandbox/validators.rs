@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 
 /// Short, so that a test sees some of them.
 const EPOCH_LENGTH: &str = "24";
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A process that ends with the test.
-struct Running(Child);
+pub struct Running(Child);
 
 impl Running {
-    fn start(arguments: &[&str]) -> Self {
+    pub fn start(arguments: &[&str]) -> Self {
         Self(causeway(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
     /// Asks it to end, and waits until it has.
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         let id = libc::pid_t::try_from(self.0.id()).unwrap();
         // SAFETY: a signal to a child that was not waited for yet.
         unsafe { libc::kill(id, libc::SIGTERM) };
@@ -36,35 +36,35 @@ impl Drop for Running {
 }
 
 /// A port that is free, as are those 100 and 200 above it.
-fn first_port() -> u16 {
+pub fn first_port() -> u16 {
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let candidates = (20_000 + (std::process::id() % 100) as u16 * 97..).step_by(7);
     candidates.into_iter().find(|first| [0, 100, 200].iter().all(|offset| is_free(first + offset))).unwrap()
 }
 
 /// A network whose commands are typed.
-struct Network<'a> {
-    directory: &'a Path,
+pub struct Network<'a> {
+    pub directory: &'a Path,
 }
 
 impl Network<'_> {
-    fn ask(&self, arguments: &[&str]) -> Value {
+    pub fn ask(&self, arguments: &[&str]) -> Value {
         json([arguments, &["--sandbox", text(self.directory), "--output", "json"]].concat())
     }
 
-    fn govern(&self, arguments: &[&str]) {
+    pub fn govern(&self, arguments: &[&str]) {
         let decided = self.ask(&[arguments, &["--as", "governance"]].concat());
         assert_eq!(decided["status"], "APPLIED", "{decided}");
     }
 
-    fn pay(&self) -> Value {
+    pub fn pay(&self) -> Value {
         let paid = self.ask(&["pay", "1.00", "HKDX", "--as", "buyer", "--to", "supplier"]);
         assert_eq!(paid["status"], "APPLIED", "{paid}");
         paid
     }
 
     /// Pays until what is listed of a name is so.
-    fn pay_until(&self, name: &str, standing: &str) {
+    pub fn pay_until(&self, name: &str, standing: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.pay();
@@ -79,7 +79,7 @@ impl Network<'_> {
 }
 
 /// What a node says of itself, once it says that this is so.
-fn status_where(endpoint: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub fn status_where(endpoint: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let output = run(["status", "--endpoint", endpoint, "--output", "json"]);

@@ -26,7 +26,8 @@ impl Cluster {
         }
         for height in 0..=compared {
             let expected = header_hash_and_digest(&*reference, height).await;
-            for node in nodes {
+            // Who began from a snapshot, or pruned, has no bodies below.
+            for node in nodes.iter().filter(|node| self.node(**node).status().begins_at <= height) {
                 let found = header_hash_and_digest(&*self.node(*node), height).await;
                 assert_eq!(found, expected, "node {node} has another block at height {height}");
             }

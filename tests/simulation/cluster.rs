@@ -13,10 +13,11 @@ use causeway::consensus::voting::Standing;
 use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::ledger::Column;
 use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
+use causeway::node::pruning::Keep;
 use causeway::node::service::LedgerHandle;
-use causeway::node::{self, LedgerClock, NodeError, NodeSettings};
+use causeway::node::{self, LedgerClock, NodeError, NodeSettings, pruning, snapshot};
 use causeway::primitives::PublicKey;
-use causeway::storage::{Batch, SimulatedStore, Store as _};
+use causeway::storage::{Batch, Reader as _, SimulatedStore, Store as _, StoreColumn};
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
 use commonware_macros::select;
@@ -53,6 +54,8 @@ pub struct Shape {
     /// How long a leader waits with an empty block.
     pub idle: Duration,
     pub distances: Distances,
+    /// How long nodes keep bodies of blocks.
+    pub keep: Keep,
     /// How much may wait at a node.
     pub pool: PoolLimits,
     /// How far the ledger's clock is ahead of the runtime's.
@@ -81,6 +84,7 @@ impl Default for Shape {
             epoch_length: 1_024,
             idle: Duration::from_secs(1),
             distances: Distances::Alike(LOSSY),
+            keep: Keep::default(),
             pool: PoolLimits::default(),
             clock_ahead: Duration::ZERO,
             twins: Vec::new(),
@@ -398,6 +402,35 @@ impl Cluster {
         store.commit(batch).await.unwrap();
     }
 
+    /// Has a node that never ran begin from the state of another, both of which are down.
+    pub async fn begin_from(&self, node: usize, other: usize, with_bodies: bool) {
+        assert!(self.tasks[node].is_none() && self.tasks[other].is_none(), "one of them runs");
+        let open = async |node: usize| {
+            let store = format!("{}-store", self.disks[node].partition);
+            SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap()
+        };
+        let (from, to) = (open(other).await, open(node).await);
+        let columns = Column::ALL.iter().map(|column| StoreColumn::State(*column)).chain(StoreColumn::BESIDE_STATE);
+        let mut copy = Batch::new();
+        for column in columns {
+            for (key, value) in from.scan(column, &[], usize::MAX).unwrap() {
+                copy.put(column, key, value);
+            }
+        }
+        to.commit(copy).await.unwrap();
+        let header = snapshot::seal(&to, with_bodies).await.unwrap();
+        let floor = snapshot::floor_of(&to, header.height).unwrap().expect("a block that is certified");
+        snapshot::begin_from(&to, &floor).await.unwrap();
+    }
+
+    /// Removes the bodies below a height from the disk of a node that is down.
+    pub async fn prune(&self, node: usize, below: u64) {
+        assert!(self.tasks[node].is_none(), "node {node} runs");
+        let store = format!("{}-store", self.disks[node].partition);
+        let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
+        pruning::prune_below(&store, below).await.unwrap();
+    }
+
     /// Waits until all of `nodes` have applied `height`.
     pub async fn reach(&self, nodes: &[usize], height: u64) {
         for node in nodes {
@@ -486,6 +519,7 @@ fn settings(cast: Cast, shape: &Shape, signer: Signer, disk: Disk) -> NodeSettin
         idle_interval: shape.idle,
         pace: Pace::new(shape.idle, Duration::from_secs(1)),
         partition: disk.partition,
+        keep: shape.keep,
         pool: shape.pool,
         seed: [7; 32],
         clock: disk.clock,

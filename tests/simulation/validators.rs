@@ -36,7 +36,11 @@ struct Stage {
 
 impl Stage {
     async fn of(context: super::Context, newcomers: usize) -> Self {
-        let cluster = Cluster::started(context, shape(newcomers)).await;
+        Self::of_shape(context, shape(newcomers)).await
+    }
+
+    async fn of_shape(context: super::Context, shape: Shape) -> Self {
+        let cluster = Cluster::started(context, shape).await;
         let client = cluster.client();
         client.fund(1_000_000).await;
         Self { cluster, client, requests: 0, paid: Vec::new() }
@@ -110,6 +114,79 @@ impl Stage {
 
 fn applied(receipt: &Receipt) {
     assert_eq!(receipt.outcome.status, Status::Applied);
+}
+
+/// It has seen no block below the snapshot's, asks nobody for one, and is a validator like any other. It comes back from a
+/// crash as well, and gives proof of what was before its time.
+#[test]
+fn a_newcomer_begins_from_a_snapshot_and_then_votes() {
+    for (seed, with_bodies) in [(631, true), (632, false), (633, false)] {
+        simulate(seed, |context| async move {
+            let mut stage = Stage::of(context, 1).await;
+            stage.pay_into_the_next_epoch().await;
+            stage.pay_into_the_next_epoch().await;
+            applied(&stage.observe(4).await);
+            stage.cluster.crash(0).await;
+            stage.cluster.begin_from(4, 0, with_bodies).await;
+            stage.cluster.start(0).await;
+            stage.pay_into_the_next_epoch().await;
+            stage.cluster.start(4).await;
+            let height = stage.pay().await;
+            stage.cluster.reach(&[4], height).await;
+            let begins_at = stage.cluster.node(4).status().begins_at;
+            assert_eq!(begins_at > EPOCH_LENGTH, !with_bodies, "it begins at height {begins_at}");
+            let first = &stage.paid[0];
+            let old = stage.client.receipt(&*stage.cluster.node(4), first.receipt.transaction_id()).await;
+            assert_eq!((old.id(), old.transaction.is_some()), (first.receipt.id(), with_bodies));
+            applied(&stage.add(4).await);
+            stage.pay_into_the_next_epoch().await;
+            stage.cluster.crash(4).await;
+            stage.pay().await;
+            stage.cluster.start(4).await;
+            stage.cluster.crash(0).await;
+            for _ in 0..4 {
+                stage.pay().await;
+            }
+            assert_eq!(stage.cluster.node(4).status().mode, Mode::Validator);
+            stage.check(&[1, 2, 3, 4]).await;
+        });
+    }
+}
+
+/// Nodes that pruned agree with each other and with whoever begins from a snapshot of them; who needs what none of them has any
+/// more waits for it, and does nothing wrong meanwhile.
+#[test]
+fn what_every_node_has_pruned_nobody_replays_and_a_snapshot_has_it() {
+    simulate(641, |context| async move {
+        // One epoch, and so many blocks that the engines' own caches have let go of the first ones.
+        let shape = Shape { epoch_length: 4_096, idle: Duration::from_millis(50), ..shape(2) };
+        let mut stage = Stage::of_shape(context, shape).await;
+        let first = stage.pay().await;
+        for node in [4, 5] {
+            applied(&stage.observe(node).await);
+        }
+        stage.cluster.reach(&[0], first + 700).await;
+        let below = stage.pay().await - 4;
+        for node in 0..4 {
+            stage.cluster.crash(node).await;
+            stage.cluster.prune(node, below).await;
+        }
+        stage.cluster.begin_from(5, 3, false).await;
+        for node in 0..6 {
+            stage.cluster.start(node).await;
+        }
+        let height = stage.pay().await;
+        stage.cluster.reach(&[0, 1, 2, 3, 5], height).await;
+        stage.cluster.pass(Duration::from_secs(60)).await;
+        assert_eq!(stage.cluster.node(4).status().height, 0, "from whom would it have the first block?");
+        let first = &stage.paid[0];
+        for node in [0, 5] {
+            assert!(stage.cluster.node(node).status().begins_at > first.height);
+            let old = stage.client.receipt(&*stage.cluster.node(node), first.receipt.transaction_id()).await;
+            assert_eq!((old.id(), old.transaction), (first.receipt.id(), None));
+        }
+        stage.check(&[0, 1, 2, 3, 5]).await;
+    });
 }
 
 /// It follows, catches up, and votes from its epoch on: with one of the others down, nothing is final without it.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 use causeway::storage::stores::{self, BlockStore, CertificateStore};
 use causeway::storage::{Batch, Reader, RocksStore, SimulatedStore, StorageError, Store, StoreColumn, height_key};
-use commonware_codec::{EncodeSize, Error, Read, ReadExt as _, Write};
+use commonware_codec::{Decode as _, DecodeExt as _, EncodeSize, Error, Read, ReadExt as _, Write};
 use commonware_consensus::marshal::store::{Blocks, Certificates};
 use commonware_consensus::simplex::scheme::ed25519::Scheme;
 use commonware_consensus::simplex::types::{Finalization, Finalize, Proposal};
@@ -192,26 +192,64 @@ fn gaps_are_told_as_the_engine_asks_for_them() {
     });
 }
 
-/// The engine may keep a certificate whose block it prunes; its digest must still find it.
+/// The engine says below which height it needs nothing any more; what goes is for others to say, and what stays in its place.
 #[test]
-fn pruning_one_store_leaves_the_other_whole() {
+fn only_a_pruner_removes_and_blocks_go_with_their_certificates() {
     simulated(|store| async move {
-        let heights: Vec<u64> = (0..3000).collect();
+        let heights: Vec<u64> = (0..300).collect();
         let (blocks, certificates) = with_heights(&store, &heights).await;
-        let blocks = blocks.prune(Height::new(2500)).await.unwrap();
-        assert_eq!(blocks.get(Identifier::Index(2499)).await.unwrap(), None);
-        assert_eq!(blocks.get(Identifier::Index(2500)).await.unwrap(), Some(block(2500)));
+        let blocks = blocks.prune(Height::new(250)).await.unwrap();
+        let certificates = certificates.prune(Height::new(250)).await.unwrap();
+        assert_eq!(blocks.get(Identifier::Index(7)).await.unwrap(), Some(block(7)));
+        assert!(certificates.has(Height::new(7)).await.unwrap());
+
+        let pruner = blocks.pruner();
+        let gone: Vec<_> =
+            (0..250).filter(|height| *height != 99).map(|height| (height, block(height).digest())).collect();
+        let stays = [(StoreColumn::PrunedBlocks, Bytes::from_static(b"key"), Bytes::from_static(b"what stays"))];
+        pruner.replace(&gone, stays).await.unwrap();
         let digest = block(7).digest();
         assert_eq!(blocks.get(Identifier::Key(&digest)).await.unwrap(), None);
-        assert!(certificates.get(Identifier::Key(&digest)).await.unwrap().is_some());
-        let certificates = certificates.prune(Height::new(2400)).await.unwrap();
         assert!(certificates.get(Identifier::Key(&digest)).await.unwrap().is_none());
+        assert_eq!(blocks.get(Identifier::Index(99)).await.unwrap(), Some(block(99)));
+        assert_eq!((pruner.next_stored(0), pruner.next_stored(100)), (Some(99), Some(250)));
+        assert_eq!(
+            (pruner.reaches_down_to(299), pruner.reaches_down_to(99), pruner.reaches_down_to(98)),
+            (250, 99, 99)
+        );
         drop((blocks, certificates));
 
         let (blocks, certificates) = open_both(&store).unwrap();
-        assert_eq!(blocks.next_gap(Height::new(0)).1, Some(Height::new(2500)));
-        assert_eq!(certificates.ranges_from(Height::zero()).next(), Some((Height::new(2400), Height::new(2999))));
-        assert_eq!(store.scan(StoreColumn::BlockIndex, &[], usize::MAX).unwrap().len(), 600);
+        assert_eq!(blocks.next_gap(Height::new(99)), (Some(Height::new(99)), Some(Height::new(250))));
+        assert_eq!(certificates.ranges_from(Height::new(100)).next(), Some((Height::new(250), Height::new(299))));
+        assert_eq!(store.scan(StoreColumn::BlockIndex, &[], usize::MAX).unwrap().len(), 51);
+        assert_eq!(store.get(StoreColumn::PrunedBlocks, b"key").unwrap(), Some(Bytes::from_static(b"what stays")));
+    });
+}
+
+/// A copy of a store that went on is ended where it is wanted.
+#[test]
+fn a_store_is_ended_at_a_height() {
+    simulated(|store| async move {
+        drop(with_heights(&store, &(0..100).collect::<Vec<_>>()).await);
+        let digest_of = |column, value: &Bytes| match column {
+            StoreColumn::Blocks => TestBlock::decode(value.clone()).ok().map(|block| block.digest()),
+            _ => None,
+        };
+        assert!(matches!(stores::end_at(&store, 40, digest_of).await, Err(StorageError::Corrupt { .. })));
+        let digest_of = |column, value: &Bytes| match column {
+            StoreColumn::Blocks => TestBlock::decode(value.clone()).ok().map(|block| block.digest()),
+            _ => {
+                Finalization::<Scheme, Digest>::decode_cfg(value.clone(), &Scheme::certificate_codec_config_unbounded())
+                    .ok()
+                    .map(|certificate| certificate.proposal.payload)
+            }
+        };
+        stores::end_at(&store, 40, digest_of).await.unwrap();
+        let (blocks, certificates) = open_both(&store).unwrap();
+        assert_eq!((blocks.last_index(), certificates.last_index()), (Some(Height::new(40)), Some(Height::new(40))));
+        assert_eq!(store.scan(StoreColumn::BlockIndex, &[], usize::MAX).unwrap().len(), 41);
+        stores::check_ranges(&store).unwrap();
     });
 }
 
@@ -240,7 +278,6 @@ fn damaged_entries_are_errors() {
         }
         let damaged = blocks.get(Identifier::Key(&block(3).digest())).await;
         assert!(matches!(damaged, Err(StorageError::Corrupt { .. })), "index: {damaged:?}");
-        assert!(matches!(blocks.prune(Height::new(2)).await.err(), Some(StorageError::Corrupt { .. })));
 
         let mut damage = Batch::new();
         damage.delete(StoreColumn::Blocks, height_key(3));
@@ -289,8 +326,9 @@ async fn assert_engine_semantics<S: Store>(store: S, steps: Vec<Step>) {
                 durable = present.clone();
             }
             Step::Prune(min) => {
-                blocks = blocks.prune(Height::new(min)).await.unwrap().sync().await.unwrap();
-                certificates = certificates.prune(Height::new(min)).await.unwrap();
+                let gone: Vec<_> =
+                    present.keys().filter(|at| **at < min).map(|at| (*at, block(*at).digest())).collect();
+                blocks.pruner().replace(&gone, []).await.unwrap();
                 present = present.split_off(&min);
                 durable = present.clone();
             }

@@ -2,7 +2,7 @@
 
 use super::stand_in::{StandIn, account, key, opening, signed, text};
 use bytes::Bytes;
-use causeway::api::{READ_AUTHORISATION_AHEAD_MS_MAX, ServerConfig, read_message, serve};
+use causeway::api::{READ_AUTHORISATION_AHEAD_MS_MAX, SERVICES, ServerConfig, read_message, serve};
 use causeway::client::KeyPair;
 use causeway::node::service::LedgerHandle as _;
 use causeway::primitives::AccountId;
@@ -16,6 +16,7 @@ use causeway::wire::pb::node::GetStatusRequest;
 use causeway::wire::pb::node::node_service_client::NodeServiceClient;
 use causeway::wire::pb::tokens::GetTokenRequest;
 use causeway::wire::pb::tokens::tokens_service_client::TokensServiceClient;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -448,13 +449,19 @@ async fn health_and_both_reflections_answer() {
             let answers = client.server_reflection_info(tokio_stream::iter([asked])).await.expect("it answers");
             let answer = answers.into_inner().next().await.expect("an answer").expect("no error");
             match answer.message_response {
-                Some(MessageResponse::ListServicesResponse(list)) => list.service.len(),
+                Some(MessageResponse::ListServicesResponse(list)) => {
+                    list.service.into_iter().map(|service| service.name).collect::<BTreeSet<_>>()
+                }
                 other => panic!("expected services, found {other:?}"),
             }
         }};
     }
-    assert!(services!(v1) >= 7);
-    assert!(services!(v1alpha) >= 7);
+    for listed in [services!(v1), services!(v1alpha)] {
+        let ours: BTreeSet<_> =
+            listed.iter().filter(|name| name.starts_with("causeway.")).map(String::as_str).collect();
+        assert_eq!(ours, BTreeSet::from(SERVICES), "what is served, and no signer's service");
+        assert!(listed.contains("grpc.health.v1.Health"), "{listed:?}");
+    }
 }
 
 /// The published catalogue is whole.

@@ -6,6 +6,7 @@ mod lending;
 mod limits;
 mod lineage;
 mod pool;
+mod signer;
 pub mod stand_in;
 mod submission;
 mod tls;

@@ -249,6 +249,7 @@ impl LedgerHandle for StandIn {
             block_hash: header.hash(),
             epoch: header.epoch,
             parent_state_digest: header.parent_state_digest,
+            begins_at: 0,
             validators: Vec::new(),
             heard: [].into(),
             quorum: 1,

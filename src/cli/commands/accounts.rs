@@ -15,18 +15,8 @@ use std::path::PathBuf;
 pub enum AccountsCommand {
     /// Opens an account under the acting one, which must be an institution or an issuer.
     Open {
-        /// The file of a key that will sign for it, and signs now (`causeway keys new`); several for several.
-        #[arg(long = "new-key", value_name = "FILE", required = true)]
-        new_keys: Vec<PathBuf>,
-        /// The file whose first line is the passphrase of the new keys. Else it is that of the keys of who acts.
-        #[arg(long, value_name = "FILE")]
-        new_passphrase_file: Option<PathBuf>,
-        /// A public key that will sign for it and does not now, above the threshold, in hexadecimal; several for several.
-        #[arg(long = "public-key", value_name = "HEX")]
-        public_keys: Vec<String>,
-        /// How many of the keys must sign.
-        #[arg(long, default_value_t = 1)]
-        threshold: u8,
+        #[command(flatten)]
+        new_keys: NewKeys,
         /// What it may do: merchant, financier; issuance-maker, issuance-checker under an issuer.
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<Role>,
@@ -50,20 +40,10 @@ pub enum AccountsCommand {
     },
     /// Lists the accounts that the acting one may see.
     List,
-    /// Replaces an account's keys. The present ones sign (--key, --as), and as many of the new ones as will have to.
+    /// Replaces an account's keys. The present ones sign (--key, --as, --signer), and as many of the new ones as will have to.
     Rotate {
-        /// The file of a key that will sign from now on, and signs now; several for several.
-        #[arg(long = "new-key", value_name = "FILE", required = true)]
-        new_keys: Vec<PathBuf>,
-        /// The file whose first line is the passphrase of the new keys. Else it is that of the present ones.
-        #[arg(long, value_name = "FILE")]
-        new_passphrase_file: Option<PathBuf>,
-        /// A public key that will sign from now on and does not now, above the threshold; several for several.
-        #[arg(long = "public-key", value_name = "HEX")]
-        public_keys: Vec<String>,
-        /// How many of the keys must sign.
-        #[arg(long, default_value_t = 1)]
-        threshold: u8,
+        #[command(flatten)]
+        new_keys: NewKeys,
     },
     /// Closes an account for good. It must hold nothing.
     Close {
@@ -79,10 +59,9 @@ impl AccountsCommand {
     /// See [`Failure`].
     pub async fn run(self, session: &mut Session) -> Result<(), Failure> {
         match self {
-            Self::Open { new_keys, new_passphrase_file, public_keys, threshold, roles, legal_entity_id, voucher } => {
+            Self::Open { new_keys, roles, legal_entity_id, voucher } => {
                 let mut builder = session.draft()?;
-                let mut keys = read_keys(&public_keys, threshold)?;
-                keys.keys.extend(session.sign_with_new_keys(&new_keys, new_passphrase_file.as_deref())?);
+                let keys = new_keys.sign(session).await?;
                 let operation = match voucher {
                     None => operations::open_account(keys, &roles, &legal_entity_id),
                     Some(voucher) => {
@@ -112,9 +91,8 @@ impl AccountsCommand {
                 print_many(session.format(), &accounts, &["account_id", "roles", "legal_entity_id", "closed"]);
                 Ok(())
             }
-            Self::Rotate { new_keys, new_passphrase_file, public_keys, threshold } => {
-                let mut keys = read_keys(&public_keys, threshold)?;
-                keys.keys.extend(session.sign_with_new_keys(&new_keys, new_passphrase_file.as_deref())?);
+            Self::Rotate { new_keys } => {
+                let keys = new_keys.sign(session).await?;
                 session.submit_one(operations::rotate_keys(session.account()?, keys)).await
             }
             Self::Close { account } => {
@@ -124,9 +102,42 @@ impl AccountsCommand {
     }
 }
 
-fn read_keys(texts: &[String], threshold: u8) -> Result<Keys, Failure> {
-    let read = |text: &String| text.parse::<PublicKey>().map_err(|error| Failure::Usage(format!("'{text}': {error}")));
-    Ok(Keys { keys: texts.iter().map(read).collect::<Result<_, _>>()?, threshold })
+/// The keys that are to sign for an account from now on.
+#[derive(Debug, clap::Args)]
+pub struct NewKeys {
+    /// The file of a key that is to sign for the account, and signs now (`causeway keys new`); several for several.
+    #[arg(long = "new-key", value_name = "FILE", required_unless_present_any = ["new_signer", "new_signer_keys"])]
+    new_keys: Vec<PathBuf>,
+    /// The file whose first line is the passphrase of the new keys. Else it is that of the keys of who acts.
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+    /// The signer that holds a key that is to sign for the account, and signs now, if it is another than --signer.
+    #[arg(long, value_name = "ADDRESS")]
+    new_signer: Option<String>,
+    /// Which of that signer's keys, by its public key, if it has several; several for several.
+    #[arg(long = "new-signer-key", value_name = "HEX")]
+    new_signer_keys: Vec<PublicKey>,
+    /// A public key that is to sign for the account and does not now, above the threshold, in hexadecimal; several for several.
+    #[arg(long = "public-key", value_name = "HEX")]
+    public_keys: Vec<PublicKey>,
+    /// How many of the keys must sign.
+    #[arg(long, default_value_t = 1)]
+    threshold: u8,
+}
+
+impl NewKeys {
+    /// Has those of them sign that are here or at a signer, and tells them all.
+    async fn sign(self, session: &mut Session) -> Result<Keys, Failure> {
+        let mut keys = self.public_keys;
+        keys.extend(session.sign_with_new_keys(&self.new_keys, self.new_passphrase_file.as_deref())?);
+        if self.new_signer.is_some() || !self.new_signer_keys.is_empty() {
+            let missing =
+                || Failure::Usage("--new-signer-key names a key at a signer: say where with --new-signer".into());
+            let address = self.new_signer.or_else(|| session.common.signer.clone()).ok_or_else(missing)?;
+            keys.extend(session.sign_with_keys_at(&address, &self.new_signer_keys).await?);
+        }
+        Ok(Keys { keys, threshold: self.threshold })
+    }
 }
 
 /// The account with its key set's fields beside its own.

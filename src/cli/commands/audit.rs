@@ -3,13 +3,14 @@
 use crate::cli::failure::Failure;
 use crate::cli::flags::Common;
 use crate::cli::output::{Format, print_many};
+use crate::daemon::Randomness;
 use crate::execution::genesis::Genesis;
-use crate::node::audit::{AuditError, AuditReport, audit};
+use crate::node::audit::{self, AuditError, AuditReport, ProvenReport};
+use crate::node::snapshot;
 use crate::storage::RocksStore;
 use commonware_parallel::Rayon;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -72,9 +73,23 @@ impl AuditCommand {
             return;
         }
         println!("What is there follows from {}.", genesis_path.display());
+        for row in rows.iter().filter(|row| row["begins_at"].is_u64()) {
+            let (store, begins_at) = (row["store"].as_str().unwrap_or_default(), &row["begins_at"]);
+            let vouched = match row["state_is_certified"] == true {
+                true => "and its state is the one that the next block's header commits to",
+                false => "and its state is the one that the last header commits to, but for that block's own effects",
+            };
+            println!(
+                "{store} has no bodies of blocks below {begins_at}: it was not executed again. Every entry is the one that the \
+                 headers commit to, {vouched}."
+            );
+        }
         let total = |field: &str| rows.iter().filter_map(|row| row[field].as_f64()).sum::<f64>();
         let (transactions, transfers, seconds) = (total("transactions"), total("transfers"), total("seconds"));
         let cores = rows[0]["cores"].as_f64().unwrap_or(1.0);
+        if rows.iter().any(|row| row["begins_at"].is_u64()) {
+            return;
+        }
         println!(
             "{} verified and executed again in {seconds:.1} s, which made {}: {:.0} transactions and {:.0} transfers a second, on {}.",
             counted(transactions, "transaction"),
@@ -144,22 +159,26 @@ fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN);
     let strategy = Rayon::new(cores).map_err(|error| failed(&error))?;
     let started = Instant::now();
-    let audited = audit(&store, genesis, &strategy, &mut randomness, |height, last| {
+    let progress = |height, last| {
         bar.set_length(last);
         bar.set_position(height);
-    });
+    };
+    if audit::begins_at(&store).map_err(|error| failed(&advice(&error)))? > 1 {
+        let height = audit::applied_height(&store).map_err(|error| failed(&advice(&error)))?;
+        let next = snapshot::proof(&store, height).map_err(|error| failed(&error))?;
+        let verified = audit::verify(&store, genesis, next.as_ref(), &strategy, &mut randomness, progress);
+        bar.finish_and_clear();
+        let verified = verified.map_err(|error| failed(&advice(&error)))?;
+        return Ok(row_of_verified(place, &store, &verified, started.elapsed().as_secs_f64(), cores.get()));
+    }
+    let audited = audit::audit(&store, genesis, &strategy, &mut randomness, progress);
     bar.finish_and_clear();
     let AuditReport { height, head, transactions, transfers, certificates, state_entries, state_digest } =
         audited.map_err(|error| failed(&advice(&error)))?;
     let seconds = started.elapsed().as_secs_f64();
     let per_second = transfers as f64 / seconds;
-    // What is there follows from the genesis; what may have been there after it is another matter.
-    let warning = store.lost_its_mark().then_some(
-        "the mark of what was acknowledged, ACKNOWLEDGED, is missing: what is there follows from the genesis, and whether \
-         the last commits were lost cannot be told. Compare the height with other nodes'",
-    );
     Ok(json!({
-        "warning": warning,
+        "warning": warning_of(&store),
         "store": place,
         "height": height,
         "head": head.to_string(),
@@ -175,6 +194,32 @@ fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
     }))
 }
 
+/// A store that does not begin at the genesis: held to a certified header, and not executed again.
+fn row_of_verified(place: &Path, store: &RocksStore, report: &ProvenReport, seconds: f64, cores: usize) -> Value {
+    json!({
+        "warning": warning_of(store),
+        "store": place,
+        "height": report.height,
+        "head": report.head.to_string(),
+        "begins_at": report.begins_at,
+        "transactions": report.transactions,
+        "seconds": seconds,
+        "cores": cores,
+        "certificates": report.certificates,
+        "state_entries": report.state_entries,
+        "state_digest": report.state_digest.to_string(),
+        "state_is_certified": report.is_certified,
+    })
+}
+
+/// What is there follows from the genesis; what may have been there after it is another matter.
+fn warning_of(store: &RocksStore) -> Option<&'static str> {
+    store.lost_its_mark().then_some(
+        "the mark of what was acknowledged, ACKNOWLEDGED, is missing: what is there follows from the genesis, and whether \
+         the last commits were lost cannot be told. Compare the height with other nodes'",
+    )
+}
+
 /// What is wrong, and what to do about it.
 fn advice(error: &AuditError) -> String {
     match error {
@@ -186,37 +231,3 @@ fn advice(error: &AuditError) -> String {
         ),
     }
 }
-
-/// Randomness that nobody who made a signature could know: the batch equation rests on it.
-struct Randomness(blake3::OutputReader);
-
-impl Randomness {
-    fn seeded() -> Result<Self, getrandom::Error> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
-        Ok(Self(blake3::Hasher::new_keyed(&seed).finalize_xof()))
-    }
-}
-
-impl rand_core::TryRng for Randomness {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.0.fill(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill(bytes);
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Randomness {}

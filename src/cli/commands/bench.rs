@@ -1,6 +1,7 @@
 //! `causeway bench`: what a network bears.
 
 use super::bench_chain::ChainCommand;
+use super::bench_flood::{FloodCommand, FlooderCommand};
 #[cfg(unix)]
 use super::peers::PeersCommand;
 use crate::bench::{
@@ -45,6 +46,10 @@ enum Other {
     Peers(Box<PeersCommand>),
     /// Measures what a transfer costs a node as the chain and the ledger grow, without a network.
     Chain(ChainCommand),
+    /// Measures the latency of payments while another client floods the node that they are sent to.
+    Flood(FloodCommand),
+    #[command(hide = true)]
+    Flooder(FlooderCommand),
 }
 
 /// What to load, and how.
@@ -197,6 +202,8 @@ impl BenchCommand {
             #[cfg(unix)]
             Some(Other::Peers(command)) => return command.run(common).await,
             Some(Other::Chain(command)) => return command.run(common).await,
+            Some(Other::Flood(command)) => return command.run(common).await,
+            Some(Other::Flooder(command)) => return command.run(common).await,
             None => {}
         }
         let plan = self.load.plan(common)?;

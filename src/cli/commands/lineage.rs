@@ -6,6 +6,7 @@ use crate::cli::flags::Common;
 use crate::cli::output::{Format, money, print_many, print_one};
 use crate::cli::session::Session;
 use crate::client::lineage::{Lineage, LineageError, LineageStep};
+use crate::ledger::receipt::Subject;
 use crate::ledger::{ReserveLine, Value as Figure};
 use crate::primitives::ObjectId;
 use serde_json::{Value, json};
@@ -102,7 +103,7 @@ pub fn verify(common: &Common, file: &Path) -> Result<(), Failure> {
 
 fn show(common: &Common, lineage: &Lineage, scale_of: &dyn Fn(&str) -> Option<u32>) {
     let row = |step: &LineageStep| -> Value {
-        let fell_due = step.receipt.transaction.is_none();
+        let fell_due = step.receipt.subject() == Subject::FellDue;
         let by = match (fell_due, common.output) {
             (true, _) => "fell due",
             (false, Format::Json) => "transaction",

@@ -38,7 +38,11 @@ impl RebuildCommand {
                 true => "It fetches the blocks from its peers, and votes again where its journals end.",
                 false => "It fetches the blocks from its peers and follows. It cannot vote until its key is replaced.",
             };
-            println!("\nStart the node: causeway node --config {}. {then}", self.config.display());
+            let config = self.config.display();
+            println!(
+                "\nStart the node: causeway node --config {config}. {then}\nIf you have a snapshot it need not fetch all of them; \
+                 first: causeway snapshot restore DIR --config {config}"
+            );
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::cli::session::Session;
 use crate::client::json::body_to_json;
 use crate::client::receipt_file::{self, ReceiptFileError};
 use crate::execution::genesis::Genesis;
-use crate::ledger::receipt::{Checkpoint, Receipt, TrustRoot};
+use crate::ledger::receipt::{Checkpoint, Receipt, Subject, TrustRoot};
 use crate::ledger::{Effect, Reason, Status, Value as Figure};
 use crate::primitives::{Hash, TokenId, TransactionId};
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ fn verified_to_json(format: Format, receipt: &Receipt, scale_of: &dyn Fn(&str) -
     let body = receipt.transaction.as_ref().map(|transaction| body_to_json(transaction.signed.body()));
     match &receipt.outcome.status {
         // It was asked by nobody: time alone brought it about.
-        Status::Applied if body.is_none() => value["status"] = "FELL_DUE".into(),
+        Status::Applied if receipt.subject() == Subject::FellDue => value["status"] = "FELL_DUE".into(),
         Status::Applied => value["status"] = "APPLIED".into(),
         Status::Declined(decline) => {
             let entry = Reason::entry(decline.code);
@@ -139,6 +139,9 @@ fn verified_to_json(format: Format, receipt: &Receipt, scale_of: &dyn Fn(&str) -
             value["reason"] = entry.map_or("UNKNOWN", |entry| entry.name).into();
             value["explanation"] = entry.map_or("", |entry| entry.explanation).into();
         }
+    }
+    if receipt.subject() == Subject::BodyNotCarried {
+        value["note"] = "the node that gave it no longer keeps the transaction: the outcome is proven, and what was asked is not shown".into();
     }
     let mut outcome = outcome_value(receipt);
     if format == Format::Text {

@@ -30,7 +30,18 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
         (Format::Json, all) => println!("{:#}", Value::Array(all.to_vec())),
         (Format::Text, all) => {
             let rows: Vec<Value> = all.iter().map(row).collect();
-            let columns = ["node", "endpoint", "mode", "epoch", "height", "last_final", "hears", "pool", "version"];
+            let columns = [
+                "node",
+                "endpoint",
+                "mode",
+                "epoch",
+                "height",
+                "blocks_from",
+                "last_final",
+                "hears",
+                "pool",
+                "version",
+            ];
             print_many(Format::Text, &rows, &columns);
         }
     }
@@ -58,6 +69,7 @@ fn row(answer: &Value) -> Value {
     row["node"] = name_of(answer).into();
     row["pool"] = answer["pool_transactions"].clone();
     row["last_final"] = format!("{} ago", age(answer)).into();
+    row["blocks_from"] = answer["earliest_block_height"].clone();
     row["hears"] = format!("{} of {}", heard(answer, true).len(), validators(answer).len()).into();
     row
 }

@@ -5,7 +5,7 @@ use crate::domain::tokens::Redemption;
 use crate::execution::chronicle::{Chronicle, NODES, certificate, id, redemption, transfer};
 use crate::ledger::block::{outcome_leaf, outcomes_root};
 use crate::ledger::outcome::due_outcome_id;
-use crate::ledger::receipt::{Receipt, ReceiptError};
+use crate::ledger::receipt::{Receipt, ReceiptError, Subject};
 use crate::ledger::{Header, Outcome, Value};
 use crate::primitives::merkle::Path;
 use crate::primitives::{AccountId, BlockTime, Decode as _, Encode as _, Hash};
@@ -50,7 +50,7 @@ fn each_thing_that_fell_due_has_a_receipt_that_verifies_and_tells_of_it_alone() 
         for certified_at in [height, chronicle.tip().header.height] {
             let receipt = chronicle.receipt(height, index, certified_at);
             assert_eq!(receipt.verify(&chronicle.trust()), Ok(()), "{height}/{index} certified at {certified_at}");
-            assert_eq!(receipt.transaction, None);
+            assert_eq!((&receipt.transaction, receipt.subject()), (&None, Subject::FellDue));
             assert_eq!(Receipt::from_bytes(&receipt.to_bytes()).as_ref(), Ok(&receipt));
             ids.insert(receipt.id());
         }
@@ -84,15 +84,15 @@ fn nothing_else_is_shown_as_what_fell_due() {
     let outcome = |from: &Receipt| from.outcome.clone();
     let path = |from: &Receipt| from.outcome_path.clone();
     for (what, forged) in [
-        ("a payment's outcome", Receipt { transaction: None, ..payment.clone() }),
         ("a payment's outcome in its place", Receipt { outcome: outcome(&payment), ..good.clone() }),
-        ("it, in a payment's place", Receipt { outcome_path: path(&payment), ..good.clone() }),
         ("it, in another's place", Receipt { outcome_path: path(&other), ..good.clone() }),
         ("another's outcome in its place", Receipt { outcome: outcome(&other), ..good.clone() }),
         ("that of another height", Receipt { outcome: outcome(&of_another_height), ..good.clone() }),
     ] {
         assert_eq!(forged.verify(&trust), refused, "{what}");
     }
+    let in_a_payments_place = Receipt { outcome_path: path(&payment), ..good.clone() };
+    assert_eq!(in_a_payments_place.verify(&trust), Err(ReceiptError::OutcomePath));
     let Receipt { header, certificate, .. } = of_another_height;
     let moved = Receipt { header, certificate, ..good.clone() };
     assert_eq!(moved.verify(&trust), Err(ReceiptError::NotFallenDue { height: one }), "at another height");
@@ -125,18 +125,38 @@ fn parts_of_receipts_prove_nothing_in_another_combination() {
                         balances: Vec::new(),
                         ..of_header.clone()
                     };
-                    let of_one = receipts.iter().any(|one| Receipt { balances: Vec::new(), ..one.clone() } == joined);
+                    let of_one = receipts.iter().any(|one| {
+                        let whole = Receipt { balances: Vec::new(), ..one.clone() };
+                        whole == joined || Receipt { transaction: None, ..whole } == joined
+                    });
                     assert_eq!(joined.verify(&trust).is_ok(), of_one, "{joined:?}");
                     proven += u32::from(of_one);
                 }
             }
         }
     }
-    // Three receipts lend their want of a transaction to each of the three that have none.
-    assert_eq!(proven, 3 + 3 * 3);
+    // Three receipts lend their want of a transaction to each of the three that have none, and to each of those that have one.
+    assert_eq!(proven, 3 + 3 * 3 + 3 * 3);
 }
 
-/// Even a quorum cannot place what fell due among the transactions' outcomes: validators that would are not believed.
+/// A node that no longer has a transaction shows what came of it all the same, under the id that its receipt always had.
+#[test]
+fn a_transactions_outcome_is_proven_without_the_transaction() {
+    let (chronicle, both, _) = chain();
+    for (certified_at, index) in [(both, 0), (chronicle.tip().header.height, 1)] {
+        let whole = chronicle.receipt(both, index, certified_at);
+        let without = Receipt { transaction: None, ..whole.clone() };
+        assert_eq!((without.verify(&chronicle.trust()), without.subject()), (Ok(()), Subject::BodyNotCarried));
+        assert_eq!((without.id(), without.transaction_id()), (whole.id(), whole.transaction_id()));
+        assert_eq!(Receipt::from_bytes(&without.to_bytes()).as_ref(), Ok(&without));
+        let mut of_another = without.clone();
+        of_another.outcome.transaction_id.0[0] ^= 1;
+        assert_eq!(of_another.verify(&chronicle.trust()), Err(ReceiptError::OutcomePath), "another transaction's id");
+        flip_every_bit(&without, &chronicle.trust());
+    }
+}
+
+/// Even a quorum cannot show what fell due from among the transactions' outcomes: it is no more than a transaction's there.
 #[test]
 fn what_fell_due_stands_after_the_transactions_whoever_certifies_it() {
     let (chronicle, _, one) = chain();
@@ -155,9 +175,11 @@ fn what_fell_due_stands_after_the_transactions_whoever_certifies_it() {
     assert_eq!(forged.verify(&chronicle.trust()), Ok(()));
     let refused = Err(ReceiptError::NotFallenDue { height: one });
     certified(&mut forged, &[fell_due, paid], 0);
-    assert_eq!(forged.verify(&chronicle.trust()), refused, "before them");
+    assert_eq!(forged.subject(), Subject::BodyNotCarried, "before them");
     forged.outcome.transaction_id = due_outcome_id(one, u32::MAX);
     let outcome = forged.outcome.clone();
-    certified(&mut forged, &[outcome], 0);
-    assert_eq!(forged.verify(&chronicle.trust()), refused, "one place before the first");
+    certified(&mut forged, &[outcome.clone()], 0);
+    assert_eq!(forged.subject(), Subject::BodyNotCarried, "one place before the first");
+    certified(&mut forged, &[outcome.clone(), outcome], 1);
+    assert_eq!(forged.verify(&chronicle.trust()), refused, "under the id of another place");
 }

@@ -258,7 +258,10 @@ fn a_receipt_that_does_not_verify_proves_nothing() {
         ("certificate-of-another", |receipt| receipt.header.time.0 += 1),
         ("outcome-path", |receipt| receipt.outcome.movements[0].amount = Amount::new(1_000)),
         ("transaction-path", |receipt| receipt.transaction.as_mut().expect("a payment's").path.index += 1),
-        ("not-fallen-due", |receipt| receipt.transaction = None),
+        ("not-fallen-due", |receipt| {
+            receipt.transaction = None;
+            receipt.outcome_path.index = u64::from(receipt.header.transaction_count);
+        }),
         ("certificate-form", |receipt| receipt.certificate = Bytes::from_static(b"no certificate")),
     ];
     for (failed, change) in rows {

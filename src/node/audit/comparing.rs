@@ -7,7 +7,7 @@
 use super::entries::{EntrySet, SetKey};
 use super::{AuditError, Failure, Fault, PAGE, after, check_entry};
 use crate::execution::Executed;
-use crate::ledger::MovementKind;
+use crate::ledger::{MovementKind, Outcome};
 use crate::node::records::{BlockRecord, node_key, object_key, objects_of, places};
 use crate::primitives::merkle::NodePlace;
 use crate::primitives::{Decode as _, Encode as _, Hash};
@@ -71,8 +71,13 @@ impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
         let (record, height) = (BlockRecord::of(&block.executed), block.executed.header.height);
         check_entry(self.store, StoreColumn::Outcomes, &height_key(height), &record.to_bytes())?;
         self.check_nodes(&block.nodes)?;
+        Ok(self.count(height, &record.outcomes))
+    }
+
+    /// What the indexes have of a block that these are the outcomes of.
+    pub fn count(&self, height: u64, outcomes: &[Outcome]) -> Counted {
         let mut counted = Counted::default();
-        for (place, outcome) in places(height, &record.outcomes) {
+        for (place, outcome) in places(height, outcomes) {
             counted.transactions.insert(&self.set_key, outcome.transaction_id.as_bytes(), &place.to_bytes());
             for object in objects_of(outcome) {
                 counted.objects.insert(&self.set_key, &object_key(object, place), &[]);
@@ -80,7 +85,7 @@ impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
             let moved = outcome.movements.iter().filter(|movement| movement.kind == MovementKind::Transfer);
             counted.transfers += moved.count() as u64;
         }
-        Ok(counted)
+        counted
     }
 
     /// Nodes of the history, as a header completed them.

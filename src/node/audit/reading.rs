@@ -121,6 +121,16 @@ impl<'a, R: Reader, S: Strategy> Reading<'a, R, S> {
         Ok(Stored { block: sealed.block().clone(), certificate })
     }
 
+    /// Whether there is a certificate of a block whose body is gone. It must hold, and be in the index.
+    pub fn certificate_of(&self, header: &Header) -> Result<bool, Failure> {
+        let Some(bytes) = self.store.get(StoreColumn::Certificates, &height_key(header.height))? else {
+            return Ok(false);
+        };
+        check_entry(self.store, StoreColumn::BlockIndex, header.hash().as_ref(), &height_key(header.height))?;
+        self.check_certificate(header, &bytes)?;
+        Ok(true)
+    }
+
     fn check_certificate(&self, header: &Header, bytes: &[u8]) -> Result<(), Fault> {
         let certificate = Certificate::from_bytes(bytes).map_err(Fault::CertificateForm)?;
         let epoch = header.height / self.genesis.epoch_length();

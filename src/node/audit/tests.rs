@@ -5,7 +5,7 @@ use crate::domain::tokens::{Allocation, ApproveIssuance, RequestIssuance};
 use crate::execution::chronicle::{
     Chronicle, HOUR_MS, MINUTE_MS, NODES, OPENING, certificate, id, redemption, token, transfer,
 };
-use crate::ledger::Block;
+use crate::ledger::{Block, CertifiedHeader};
 use crate::node::Chain;
 use crate::node::tests::write_body;
 use crate::primitives::{AccountId, Amount, BlockTime};
@@ -226,4 +226,110 @@ fn a_flipped_bit_of_the_files_is_found() {
         std::fs::write(&path, &whole).expect("a file");
     }
     assert!(found > 0);
+}
+
+/// What vouches for the state after the last block but one of a chronicle: the last block's header.
+fn next(chronicle: &Chronicle) -> CertifiedHeader {
+    let header = chronicle.tip().header.clone();
+    let certificate = chronicle.certificate(header.height);
+    CertifiedHeader { header, later: None, certificate: certificate.into(), handovers: Vec::new() }
+}
+
+/// A store that ends one block before its chronicle does.
+fn write_but_the_last(chronicle: &Chronicle, place: &Path) -> RocksStore {
+    let mut shorter = chronicle.clone();
+    shorter.blocks.pop();
+    write(&shorter, place)
+}
+
+fn verified(store: &RocksStore, chronicle: &Chronicle, next: &CertifiedHeader) -> Result<ProvenReport, AuditError> {
+    verify(store, &chronicle.genesis, Some(next), &Sequential, &mut Counting(1), |_, _| {})
+}
+
+/// By hashing alone, with bodies and without: what a committer wrote is what one certified header vouches for.
+#[test]
+fn what_a_committer_wrote_is_what_the_next_header_vouches_for() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let (store, next) = (write_but_the_last(&chronicle, place.path()), next(&chronicle));
+    let report = verified(&store, &chronicle, &next).expect("nothing is wrong");
+    assert_eq!((report.height, report.head), (next.header.height - 1, next.header.parent));
+    assert_eq!((report.state_digest, report.begins_at), (next.header.parent_state_digest, 0));
+    assert_eq!(audited(&store, &chronicle).expect("nothing is wrong").state_entries, report.state_entries);
+
+    block_on(crate::node::pruning::prune_below(&store, 5)).expect("room on the disk");
+    let pruned = verified(&store, &chronicle, &next).expect("nothing is wrong");
+    assert_eq!(pruned.begins_at, 5);
+    assert_eq!((pruned.state_digest, pruned.transactions), (report.state_digest, report.transactions));
+    assert!(audited(&store, &chronicle).is_err(), "it cannot be executed again");
+    let without = verify(&store, &chronicle.genesis, None, &Sequential, &mut Counting(1), |_, _| {});
+    assert!(!without.expect("nothing is wrong").is_certified);
+}
+
+/// One bit of a value, an entry lost, an entry too many: in every column, each is found without executing anything.
+#[test]
+fn damage_in_any_column_is_found_by_the_header_alone() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let (store, next) = (write_but_the_last(&chronicle, place.path()), next(&chronicle));
+    block_on(crate::node::pruning::prune_below(&store, 4)).expect("room on the disk");
+    let mut damaged = 0;
+    for column in columns() {
+        for (key, value) in &store.scan(column, &[], 1_000).expect("a column") {
+            if column == StoreColumn::Meta && [&b"format"[..], b"chain"].contains(&&key[..]) {
+                continue;
+            }
+            let record = column == StoreColumn::Outcomes && !value.is_empty();
+            // Who sent what is committed to by the body alone, which is gone; and the blinding of a block without balances by
+            // nothing that anyone asks for.
+            let within = if column == StoreColumn::PrunedBlocks { Header::SIZE } else { value.len() };
+            for place in [0, within / 2, within.saturating_sub(1)] {
+                let mut flipped = value.to_vec();
+                let Some(byte) = flipped.get_mut(place) else { continue };
+                *byte ^= 1 << (damaged % 8);
+                put(&store, column, key, Some(flipped.into()));
+                let opens_nothing = record
+                    && BlockRecord::from_bytes(value)
+                        .is_ok_and(|record| record.outcomes.iter().all(|outcome| outcome.balances.is_empty()));
+                let stands = verified(&store, &chronicle, &next);
+                assert!(stands.is_err() || opens_nothing, "byte {place} of {} in {column}", hex::encode(key));
+                damaged += 1;
+            }
+            put(&store, column, key, None);
+            assert!(verified(&store, &chronicle, &next).is_err(), "{} lost from {column}", hex::encode(key));
+            put(&store, column, key, Some(value.clone()));
+        }
+        put(&store, column, &[0xfe; 9], Some(Bytes::from_static(b"too many")));
+        assert!(verified(&store, &chronicle, &next).is_err(), "an entry too many in {column}");
+        put(&store, column, &[0xfe; 9], None);
+    }
+    assert!(damaged > 200, "{damaged}");
+    verified(&store, &chronicle, &next).expect("all of it was put right");
+}
+
+/// The header itself: of too few, of another block, of another ledger.
+#[test]
+fn only_the_next_certified_header_vouches_for_a_state() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let (store, good) = (write_but_the_last(&chronicle, place.path()), next(&chronicle));
+    let minority = certificate(&good.header, &NODES, &[0, 1]);
+    let refused = verified(&store, &chronicle, &CertifiedHeader { certificate: minority, ..good.clone() });
+    assert!(matches!(refused, Err(AuditError::State { fault: Fault::Proof(ReceiptError::Certificate(_)), .. })));
+    let before = &chronicle.blocks[chronicle.blocks.len() - 2].header;
+    let its_own = chronicle.certificate(before.height).into();
+    let refused =
+        verified(&store, &chronicle, &CertifiedHeader { header: before.clone(), certificate: its_own, ..good.clone() });
+    assert!(matches!(refused, Err(AuditError::State { fault: Fault::ProofOfAnother { .. }, .. })));
+    let mut foreign = good.clone();
+    foreign.header.chain_id.0[0] ^= 1;
+    let refused = verified(&store, &chronicle, &foreign);
+    assert!(matches!(refused, Err(AuditError::State { fault: Fault::Proof(ReceiptError::ForeignChain { .. }), .. })));
+    // Money made in the store, with an accumulator to match, as whoever makes a snapshot could: the header is not theirs to make.
+    let (column, key) = (Column::Balances, (AccountId([7; 32]), token()).to_bytes());
+    let value = crate::ledger::Balance { available: Amount::new(1), locked: Amount::ZERO }.to_bytes();
+    let sum = store.get(StoreColumn::Accumulator, ACCUMULATOR_KEY).expect("read").expect("it is there");
+    let mut forged = StateAccumulator::from_bytes(&sum).expect("a sum");
+    forged.add(column.tag(), &key, &value);
+    put(&store, StoreColumn::State(column), &key, Some(value.into()));
+    put(&store, StoreColumn::Accumulator, ACCUMULATOR_KEY, Some(forged.to_bytes().into()));
+    let refused = verified(&store, &chronicle, &good);
+    assert!(matches!(refused, Err(AuditError::State { fault: Fault::Digest { .. }, .. })), "{refused:?}");
 }

@@ -93,6 +93,14 @@ fn values_are_held_to_their_rules() {
     assert!(idle.contains("10 to 60000"), "{idle}");
     let delivery = refusal(GOOD, &[("CAUSEWAY_CONSENSUS_BLOCK_DELIVERY_MS", "99")]);
     assert!(delivery.contains("100 to 60000"), "{delivery}");
+    for (key, value, why) in [("keep_heights", "1023", "at least 1024"), ("keep_days", "0", "at least 1")] {
+        let few = refusal(&format!("{GOOD}\n[pruning]\n{key} = {value}"), &[]);
+        assert!(few.contains(&format!("'pruning.{key}'")) && few.contains(why), "{few}");
+    }
+    let both = [("CAUSEWAY_PRUNING_KEEP_HEIGHTS", "5000"), ("CAUSEWAY_PRUNING_KEEP_DAYS", "30")];
+    let pruning = parse(GOOD, &both).expect("good").pruning;
+    assert_eq!(pruning, Pruning { keep_heights: Some(5_000), keep_days: Some(30) });
+    assert!(!parse(GOOD, &[]).expect("good").pruning.keep().prunes(), "nothing is removed unless it is said");
     let plain = GOOD.replace("grpc = \"127.0.0.1:7400\"", "grpc = \"0.0.0.0:7400\"\nallow_plaintext = true");
     assert!(parse(&plain, &[]).is_ok());
 }

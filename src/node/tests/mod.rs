@@ -5,6 +5,7 @@ mod chain;
 mod intake;
 mod ledger;
 mod newest;
+mod pruning;
 mod relay;
 mod waiting;
 

@@ -31,12 +31,12 @@ fn an_older_block_is_kept_for_the_next_who_asks_until_as_many_others_were_asked_
         let block = |height: usize| newest.block(chain.store(), height as u64).expect("it is in the store");
         let kept: Vec<_> = (1..=READ_KEPT).map(block).collect();
         for (height, known) in (1..=READ_KEPT).zip(&kept) {
-            assert_eq!(known.block.header(), &chronicle.blocks[height - 1].header);
+            assert_eq!(known.kept.header(), &chronicle.blocks[height - 1].header);
             assert!(Arc::ptr_eq(known, &block(height)), "height {height} is read once");
         }
         // The first is asked for again, so the second makes room.
         block(1);
-        assert_eq!(block(READ_KEPT + 1).block.header().height, READ_KEPT as u64 + 1);
+        assert_eq!(block(READ_KEPT + 1).kept.header().height, READ_KEPT as u64 + 1);
         assert!(Arc::ptr_eq(&kept[0], &block(1)));
         assert!(!Arc::ptr_eq(&kept[1], &block(2)), "only so many are kept");
     });

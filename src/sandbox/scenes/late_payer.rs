@@ -7,8 +7,10 @@
 use super::lending::{self, plain_terms, requesting};
 use super::market::{self, units};
 use super::trade::{self, Trade};
+use crate::client::lineage::LineageStep;
 use crate::client::ubl::UblInvoice;
 use crate::client::{Settled, operations};
+use crate::ledger::receipt::Subject;
 use crate::primitives::{Amount, Day, ObjectId};
 use crate::sandbox::SandboxError;
 use crate::sandbox::documents::Document;
@@ -88,7 +90,8 @@ async fn wait_until(
         });
     }
     let history = stage.reading_as("financier")?.lineage(loan).await?;
-    let own = history.steps.iter().filter(|step| step.relation.is_empty() && step.receipt.transaction.is_none());
+    let fell_due = |step: &&LineageStep| step.relation.is_empty() && step.receipt.subject() == Subject::FellDue;
+    let own = history.steps.iter().filter(fell_due);
     let aged = own.last().map(|step| (step.events.join(", "), step.height));
     let (event, height) =
         aged.ok_or_else(|| SandboxError::Internal("the loan's history tells no ageing".to_owned()))?;

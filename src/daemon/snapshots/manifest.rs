@@ -1,0 +1,224 @@
+//! What a snapshot says of itself: a few lines of text beside its files.
+//!
+//! ```text
+//! causeway-snapshot 1
+//! chain <the ledger's id>
+//! height <the last block's height>
+//! head <its hash>
+//! next <the next block's header with what certifies it, in the ledger's encoding, in hexadecimal>
+//! file <BLAKE3 of its bytes> <its size> <its name>
+//! …
+//! checksum <BLAKE3 of all lines before this one>
+//! ```
+//!
+//! # Invariants
+//! * A manifest has one text: what reads otherwise than it would be written is refused.
+//! * The checksums are for damage alone. Whoever makes a snapshot can make them fit; what they cannot make is `next`.
+
+use super::SnapshotError;
+use crate::ledger::CertifiedHeader;
+use crate::primitives::{ChainId, Decode as _, Encode as _, Hash};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Its name in the snapshot's directory.
+pub const FILE_NAME: &str = "MANIFEST";
+/// The folder of its files.
+pub const STORE: &str = "store";
+/// The version of this format and of what it stands beside.
+const VERSION: u32 = 1;
+/// Larger than any: 4,096 handovers and a few thousand files stay below.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The ledger.
+    pub chain: ChainId,
+    /// The last block's height.
+    pub height: u64,
+    /// Its hash.
+    pub head: Hash,
+    /// What vouches for the state after it.
+    pub next: CertifiedHeader,
+    /// The store's files by name.
+    pub files: BTreeMap<String, Listed>,
+}
+
+/// Why a text is no manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// It is of another version of the format.
+    #[error("it is of version {0}")]
+    Version(String),
+    /// It is not what was written.
+    #[error("it is not what was written")]
+    Damaged,
+}
+
+/// A file as it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// BLAKE3 of its bytes.
+    pub hash: blake3::Hash,
+    /// Their number.
+    pub size: u64,
+}
+
+impl Manifest {
+    /// Its text.
+    pub fn to_text(&self) -> String {
+        let Self { chain, height, head, next, files } = self;
+        let mut text = format!(
+            "causeway-snapshot {VERSION}\nchain {chain}\nheight {height}\nhead {head}\nnext {}\n",
+            hex::encode(next.to_bytes())
+        );
+        for (name, Listed { hash, size }) in files {
+            text.push_str(&format!("file {hash} {size} {name}\n"));
+        }
+        let checksum = blake3::hash(text.as_bytes());
+        text + &format!("checksum {checksum}\n")
+    }
+
+    /// Writes it into a snapshot's directory, synced.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        let path = directory.join(FILE_NAME);
+        fs::write(&path, self.to_text())?;
+        File::open(&path)?.sync_all()?;
+        File::open(directory)?.sync_all()
+    }
+
+    /// Reads that of a snapshot's directory.
+    ///
+    /// # Errors
+    /// There is none, it is damaged, or it is of another version.
+    pub fn read(directory: &Path) -> Result<Self, SnapshotError> {
+        let path = directory.join(FILE_NAME);
+        let unreadable = |cause: io::Error| match cause.kind() {
+            io::ErrorKind::NotFound => SnapshotError::NoSnapshot { place: directory.to_path_buf() },
+            _ => SnapshotError::File { path: path.clone(), cause },
+        };
+        let size = fs::metadata(&path).map_err(unreadable)?.len();
+        let damaged = || SnapshotError::Damaged { path: path.clone(), why: "it is not what was written".to_owned() };
+        if size > BYTES_MAX {
+            return Err(damaged());
+        }
+        let text = String::from_utf8(fs::read(&path).map_err(unreadable)?).map_err(|_| damaged())?;
+        Self::from_text(&text).map_err(|unreadable| match unreadable {
+            Unreadable::Version(found) => SnapshotError::Version { place: directory.to_path_buf(), found },
+            Unreadable::Damaged => damaged(),
+        })
+    }
+
+    /// Reads its text.
+    ///
+    /// # Errors
+    /// It is another version's, or not one that was written so.
+    pub fn from_text(text: &str) -> Result<Self, Unreadable> {
+        // The version first, so that a snapshot of a later one is named and not merely found strange.
+        let version = text.lines().next().and_then(|line| line.strip_prefix("causeway-snapshot "));
+        let version: u32 = version.and_then(|version| version.parse().ok()).ok_or(Unreadable::Damaged)?;
+        if version != VERSION {
+            return Err(Unreadable::Version(version.to_string()));
+        }
+        Self::parse(text).filter(|manifest| manifest.to_text() == text).ok_or(Unreadable::Damaged)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines().skip(1);
+        let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
+        let chain = ChainId(hex_array(field("chain")?)?);
+        let height = field("height")?.parse().ok()?;
+        let head = Hash(hex_array(field("head")?)?);
+        let next = CertifiedHeader::from_bytes(&hex::decode(field("next")?).ok()?).ok()?;
+        let mut files = BTreeMap::new();
+        for line in lines.take_while(|line| line.starts_with("file ")) {
+            let mut parts = line.splitn(4, ' ').skip(1);
+            let hash = blake3::Hash::from_hex(parts.next()?).ok()?;
+            let size = parts.next()?.parse().ok()?;
+            files.insert(plain_name(parts.next()?)?.to_owned(), Listed { hash, size });
+        }
+        Some(Self { chain, height, head, next, files })
+    }
+}
+
+/// A name that stays in its folder.
+fn plain_name(name: &str) -> Option<&str> {
+    let mut parts = Path::new(name).components();
+    let is_plain = matches!(parts.next(), Some(std::path::Component::Normal(_))) && parts.next().is_none();
+    is_plain.then_some(name)
+}
+
+fn hex_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    hex::decode(text).ok()?.try_into().ok()
+}
+
+/// The files of a folder as they are, by name.
+///
+/// # Errors
+/// One cannot be read, or is none.
+pub fn list(folder: &Path) -> Result<BTreeMap<String, Listed>, SnapshotError> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |cause| SnapshotError::File { path, cause }
+    };
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(failed(folder))? {
+        let path = entry.map_err(failed(folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        let listed = hash(&path).map_err(failed(&path))?;
+        let why = || SnapshotError::Damaged { path: path.clone(), why: "its name is no text".to_owned() };
+        files.insert(name.ok_or_else(why)?, listed);
+    }
+    Ok(files)
+}
+
+fn hash(path: &Path) -> io::Result<Listed> {
+    let mut file = File::open(path)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut size = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Listed { hash: hasher.finalize(), size }),
+            count => {
+                hasher.update(&buffer[..count]);
+                size += count as u64;
+            }
+        }
+    }
+}
+
+/// Holds the files of a folder to what is listed.
+///
+/// # Errors
+/// The first by name that is missing, another, or too many.
+pub fn check(listed: &BTreeMap<String, Listed>, folder: &Path) -> Result<(), SnapshotError> {
+    let found = list(folder)?;
+    let damaged = |name: &String, why: &str| {
+        let path: PathBuf = folder.join(name);
+        Err(SnapshotError::Damaged { path, why: why.to_owned() })
+    };
+    for (name, expected) in listed {
+        match found.get(name) {
+            None => return damaged(name, "it is missing"),
+            Some(other) if other.size != expected.size => {
+                return damaged(name, "it has another size than the manifest says");
+            }
+            Some(other) if other.hash != expected.hash => {
+                return damaged(name, "its bytes are not those of the manifest");
+            }
+            Some(_) => {}
+        }
+    }
+    match found.keys().find(|name| !listed.contains_key(*name)) {
+        None => Ok(()),
+        Some(name) => damaged(name, "the manifest does not know it"),
+    }
+}

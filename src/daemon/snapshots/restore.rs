@@ -1,0 +1,123 @@
+//! Restoring a snapshot into a node's data directory.
+//!
+//! # Invariants
+//! * The store is verified where it will be used, and has its name only then. What was interrupted is `store.partial`, and is
+//!   begun anew.
+//! * Journals of votes are neither brought nor touched. A key votes afterwards by the same rules as before: from the journals that
+//!   are there, or where the one-time mark says that it never voted (`daemon`).
+
+use super::SnapshotError;
+use super::manifest::{self, STORE};
+use super::verify::{Verified, verify};
+use crate::consensus::voting;
+use crate::daemon::{DaemonError, PARTITION, bind, engine_directory};
+use crate::execution::genesis::Genesis;
+use crate::node::audit::ProvenReport;
+use crate::node::config::Config;
+use crate::node::snapshot;
+use crate::storage::RocksStore;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// What was restored.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// What was found in the snapshot.
+    pub report: ProvenReport,
+    /// The height of the block from which the node goes on.
+    pub floor: u64,
+    /// Whether journals of its key's votes lie in the data directory, so that it votes once it has caught up.
+    pub keeps_vote: bool,
+}
+
+/// Verifies a snapshot and makes it the store of a node that has none.
+///
+/// # Errors
+/// The node runs, has a store, or the snapshot does not stand.
+pub fn restore(
+    directory: &Path,
+    config: &Config,
+    genesis: &Genesis,
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<Restored, DaemonError> {
+    let store = config.data_dir.join("store");
+    RocksStore::require_at_rest(&store)?;
+    drop(bind(config.listen.p2p, "listen.p2p")?);
+    let keeps_vote = require_room(&store, &engine_directory(config))?;
+    let partial = config.data_dir.join("store.partial");
+    let verified = copy(directory, genesis, &partial, progress)?;
+    begin(&partial, &verified, genesis)?;
+    rename(&partial, &store).map_err(|cause| SnapshotError::File { path: store, cause })?;
+    Ok(Restored { report: verified.report, floor: verified.floor.height, keeps_vote })
+}
+
+/// Neither a store nor the engine's progress is there. Answers whether journals of votes are.
+fn require_room(store: &Path, engine: &Path) -> Result<bool, SnapshotError> {
+    let is_empty = |place: &Path| fs::read_dir(place).map_or(true, |mut entries| entries.next().is_none());
+    if !is_empty(store) {
+        return Err(SnapshotError::NotEmpty { place: store.to_path_buf() });
+    }
+    let mut keeps_vote = false;
+    for entry in fs::read_dir(engine).into_iter().flatten().flatten() {
+        match entry.file_name().to_str().is_some_and(|name| voting::is_of_votes(PARTITION, name)) {
+            true => keeps_vote = true,
+            false => return Err(SnapshotError::NotEmpty { place: entry.path() }),
+        }
+    }
+    Ok(keeps_vote)
+}
+
+/// Copies a snapshot beside where it will be, and verifies the copy. Its files are not linked: a store appends to some of them.
+fn copy(
+    directory: &Path,
+    genesis: &Genesis,
+    partial: &Path,
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<Verified, SnapshotError> {
+    // Before megabytes are copied: whether it is one at all, and whose.
+    let manifest = manifest::Manifest::read(directory)?;
+    if manifest.chain != genesis.chain_id() {
+        let (place, found, expected) = (directory.to_path_buf(), manifest.chain, genesis.chain_id());
+        return Err(SnapshotError::ForeignChain { place, found, expected });
+    }
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |cause| SnapshotError::File { path, cause }
+    };
+    if partial.exists() {
+        fs::remove_dir_all(partial).map_err(failed(partial))?;
+    }
+    let folder = partial.join(STORE);
+    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    for name in manifest.files.keys() {
+        let (from, to) = (directory.join(STORE).join(name), folder.join(name));
+        if !from.exists() {
+            return Err(SnapshotError::Damaged { path: from, why: "it is missing".to_owned() });
+        }
+        fs::copy(&from, &to).map_err(failed(&from))?;
+        File::open(&to).and_then(|file| file.sync_all()).map_err(failed(&to))?;
+    }
+    fs::copy(directory.join(manifest::FILE_NAME), partial.join(manifest::FILE_NAME)).map_err(failed(partial))?;
+    verify(partial, genesis, progress).inspect_err(|_| {
+        let _ = fs::remove_dir_all(partial);
+    })
+}
+
+/// Tells the node that will be started over it where it begins.
+fn begin(partial: &Path, verified: &Verified, genesis: &Genesis) -> Result<(), SnapshotError> {
+    let store = RocksStore::open(&partial.join(STORE), &genesis.chain_id())?;
+    Ok(futures::executor::block_on(snapshot::begin_from(&store, &verified.floor))?)
+}
+
+fn rename(partial: &Path, store: &Path) -> io::Result<()> {
+    if store.exists() {
+        // It is empty.
+        fs::remove_dir(store)?;
+    }
+    fs::rename(partial.join(STORE), store)?;
+    if let Some(parent) = store.parent() {
+        File::open(parent)?.sync_all()?;
+    }
+    fs::remove_dir_all(partial)
+}
