@@ -162,9 +162,15 @@ fn what_was_settled_on_a_network_that_the_programme_accepts_is_a_record() {
     assert_eq!(reason(&here.request(&[])), "PROGRAMME_CONDITIONS_NOT_MET");
     let little = paid(&mut there, "buyer", "supplier", 99);
     let outcome = here.request(&[&little]);
-    let found = Some(Value::Text("settlements_sum: 99, must be 100 at least".to_owned()));
+    let found = Some(Value::Text("settlements_sum: 0.99 HKDX, must be 1.00 HKDX at least".to_owned()));
     assert_eq!(field(&outcome, "conditions"), found, "a token there is counted as the one here");
-    assert_eq!(reason(&here.request(&[&receipt])), "APPLIED");
+    let outcome = here.request(&[&receipt]);
+    assert_eq!(reason(&outcome), "APPLIED");
+    // The loan names it with its network: no receipt of it is here.
+    let cited = outcome.effects.iter().find(|effect| effect.name == "financing.settlement_cited").expect("it was cited");
+    let named = (cited.field("network"), cited.field("foreign_transaction"), cited.field("settlement"));
+    let transaction = Value::Hash(Hash(receipt.transaction_id().0));
+    assert_eq!(named, (Some(&Value::Hash(Hash(there.genesis.chain_id().0))), Some(&transaction), None));
     here.chronicle.check_state();
     here.chronicle.replay();
 }
@@ -175,7 +181,7 @@ fn a_token_that_is_taken_for_none_counts_and_does_not_add_up() {
     let receipt = paid(&mut there, "buyer", "supplier", 100);
     let mut here = Here::knowing(&mut there, &BOTH);
     here.govern(RegisterNetwork { tokens: Vec::new(), ..registration(&there) });
-    let found = Some(Value::Text("settlements_sum: 0, must be 100 at least".to_owned()));
+    let found = Some(Value::Text("settlements_sum: 0.00 HKDX, must be 1.00 HKDX at least".to_owned()));
     assert_eq!(field(&here.request(&[&receipt]), "conditions"), found);
 }
 
