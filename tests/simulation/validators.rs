@@ -165,7 +165,7 @@ fn what_every_node_has_pruned_nobody_replays_and_a_snapshot_has_it() {
         for node in [4, 5] {
             applied(&stage.observe(node).await);
         }
-        stage.cluster.reach(&[0], first + 700).await;
+        stage.cluster.reach(&[0], first + 360).await;
         let below = stage.pay().await - 4;
         for node in 0..4 {
             stage.cluster.crash(node).await;

@@ -118,6 +118,9 @@ fn the_same_plan_is_the_same_run_to_the_last_byte() {
     );
 }
 
+/// So many seeds a planted bug has at most to be noticed on one.
+const RARELY_NOTICED_SEEDS: u64 = 24;
+
 /// A checker that notices nothing proves nothing. What it says is what the bug must lead to, in one way or another.
 #[test]
 fn bugs_that_are_planted_are_noticed() {
@@ -130,12 +133,17 @@ fn bugs_that_are_planted_are_noticed() {
             &["is two receivables", "is final but invalid here", "have no end", "the state of node"],
         ),
     ];
-    let count = std::env::var("CAUSEWAY_PLANTED_SEEDS").map_or(2, |count| count.parse().unwrap());
+    let count: u64 = std::env::var("CAUSEWAY_PLANTED_SEEDS").map_or(2, |count| count.parse().unwrap());
     for (bug, words) in planted {
-        let noticed = |seed| run(&Plan::among(4, seed), Some(bug)).err().map(|why| (seed, why));
-        let found: Vec<(u64, String)> = quietly(|| (1..=count).filter_map(noticed).collect());
-        println!("{bug:?}: noticed in {} of {count} seeds; first: {:?}", found.len(), found.first());
-        let is_it = |(_, why): &&(u64, String)| words.iter().any(|words| why.contains(words));
-        assert!(found.iter().any(|found| is_it(&found)), "{bug:?} was not noticed for what it is: {found:?}");
+        let is_it = |(_, why): &(u64, String)| words.iter().any(|words| why.contains(words));
+        let (mut found, mut seed) = (Vec::new(), 0);
+        // Some bugs do harm on one seed of five: those get more of them, until one is noticed.
+        while seed < count || (seed < count.max(RARELY_NOTICED_SEEDS) && !found.iter().any(is_it)) {
+            seed += 1;
+            let noticed = quietly(|| run(&Plan::among(4, seed), Some(bug)).err().map(|why| (seed, why)));
+            found.extend(noticed);
+        }
+        println!("{bug:?}: noticed in {} of {seed} seeds; first: {:?}", found.len(), found.first());
+        assert!(found.iter().any(is_it), "{bug:?} was not noticed for what it is: {found:?}");
     }
 }
