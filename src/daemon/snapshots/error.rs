@@ -58,7 +58,7 @@ pub enum SnapshotError {
         /// Where it lies.
         place: PathBuf,
         /// What is wrong.
-        cause: AuditError,
+        cause: Box<AuditError>,
     },
     /// The manifest's height or head is not that of the files.
     #[error("{}: the manifest is not of the store that lies beside it", place.display())]

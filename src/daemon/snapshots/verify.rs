@@ -44,7 +44,7 @@ pub fn verify(
     let strategy = Rayon::new(cores).map_err(|error| SnapshotError::Threads(error.to_string()))?;
     let mut randomness = Randomness::seeded().map_err(SnapshotError::Randomness)?;
     let report = audit::verify(&store, genesis, Some(&manifest.next), &strategy, &mut randomness, progress)
-        .map_err(|cause| SnapshotError::NotProven { place: place(), cause })?;
+        .map_err(|cause| SnapshotError::NotProven { place: place(), cause: Box::new(cause) })?;
     if (report.height, report.head) != (manifest.height, manifest.head) {
         return Err(SnapshotError::NotItsManifest { place: place() });
     }

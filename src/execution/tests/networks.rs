@@ -167,7 +167,8 @@ fn what_was_settled_on_a_network_that_the_programme_accepts_is_a_record() {
     let outcome = here.request(&[&receipt]);
     assert_eq!(reason(&outcome), "APPLIED");
     // The loan names it with its network: no receipt of it is here.
-    let cited = outcome.effects.iter().find(|effect| effect.name == "financing.settlement_cited").expect("it was cited");
+    let cited =
+        outcome.effects.iter().find(|effect| effect.name == "financing.settlement_cited").expect("it was cited");
     let named = (cited.field("network"), cited.field("foreign_transaction"), cited.field("settlement"));
     let transaction = Value::Hash(Hash(receipt.transaction_id().0));
     assert_eq!(named, (Some(&Value::Hash(Hash(there.genesis.chain_id().0))), Some(&transaction), None));
