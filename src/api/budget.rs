@@ -59,8 +59,10 @@ impl<K: Ord + Copy> Budgets<K> {
     /// Takes what something came to cost, whether it is there or not.
     pub fn owe(&self, client: K, weight: u32, now: Instant) {
         let mut budgets = self.full_at();
-        let full_at = budgets.get(&client).copied().unwrap_or(now).max(now) + self.brings(weight);
-        budgets.insert(client, full_at.min(now + FULL_AFTER + DEBT_MAX));
+        let before = budgets.get(&client).copied().unwrap_or(now).max(now);
+        // What was taken ahead of time stays taken.
+        let latest = before.max(now + FULL_AFTER + DEBT_MAX);
+        budgets.insert(client, (before + self.brings(weight)).min(latest));
     }
 
     /// Forgets those whose budget is full.
@@ -100,7 +102,10 @@ mod tests {
         assert_eq!(budgets.take(1, 1, PATIENCE, now).unwrap_err(), DEBT_MAX + Duration::from_millis(100));
         budgets.forget_the_full(now);
         assert_eq!(budgets.full_at().len(), 1);
-        let later = now + FULL_AFTER + DEBT_MAX;
+        let far = budgets.take(2, 1_000, Duration::MAX, now).unwrap();
+        budgets.owe(2, 1, now);
+        assert!(budgets.take(2, 1, Duration::MAX, now).unwrap() > far, "nothing is given back for a debt");
+        let later = now + Duration::from_secs(1_000);
         budgets.forget_the_full(later);
         assert!(budgets.full_at().is_empty());
         assert_eq!(budgets.take(1, 20, PATIENCE, later), Ok(Duration::ZERO), "never more than two seconds' worth");

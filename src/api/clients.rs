@@ -31,6 +31,8 @@ use tonic::{Request, Status};
 
 /// How long a call waits for its client's budget.
 pub const BUDGET_PATIENCE: Duration = Duration::from_secs(1);
+/// How far ahead a message of a stream takes of its client's budget.
+const MESSAGE_PATIENCE: Duration = Duration::from_secs(60);
 /// What a signature that does not verify takes of the budget of whoever sent it.
 pub const BAD_SIGNATURE_WEIGHT: u32 = 20;
 /// What a connection takes of a budget of its address, which is for connections alone and as large as that of calls.
@@ -237,9 +239,12 @@ impl CallingClient {
     /// Takes a weight of the client's budget, however long that takes, and whatever it owes first.
     pub async fn take(&self, weight: NonZeroU32) {
         let weight = weight.min(self.clients.0.limits.calls_per_second);
-        while let Err(wait) = self.clients.0.budgets.take(self.id, weight.get(), BUDGET_PATIENCE, Instant::now()) {
-            // Others of the client's may be there first.
-            tokio::time::sleep(wait.saturating_sub(BUDGET_PATIENCE).max(Duration::from_millis(1))).await;
+        loop {
+            match self.clients.0.budgets.take(self.id, weight.get(), MESSAGE_PATIENCE, Instant::now()) {
+                Ok(wait) => return tokio::time::sleep(wait).await,
+                // So many others of the client's wait that this one does not stand in line yet.
+                Err(wait) => tokio::time::sleep(wait.saturating_sub(MESSAGE_PATIENCE)).await,
+            }
         }
     }
 }
@@ -336,6 +341,20 @@ mod tests {
         // 50, of which two seconds' worth were there, and 1 more.
         let wait = clients.0.budgets.take(one.id, 1, BUDGET_PATIENCE, Instant::now()).expect_err("it owes").as_millis();
         assert!((2_500..=3_100).contains(&wait), "{wait} ms");
+    }
+
+    /// A stream's message is not let in before it is paid for, and what its sender owes is paid first.
+    #[tokio::test]
+    async fn a_message_of_a_stream_waits_for_its_budget() {
+        let clients =
+            clients(ClientLimits { calls_per_second: NonZeroU32::new(100).unwrap(), ..ClientLimits::DEFAULT });
+        let one = client(&clients, 1);
+        let signature = Refusal::SignatureInvalid { public_key: crate::primitives::PublicKey([1; 32]) };
+        // Twelve cost 240, and two seconds bring 200.
+        (0..12).for_each(|_| one.charge_for(&signature));
+        let began = Instant::now();
+        one.take(NonZeroU32::MIN).await;
+        assert!(began.elapsed() >= Duration::from_millis(350), "{:?}", began.elapsed());
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub enum KeptBlock {
     /// All of it.
     Whole(Arc<Block>),
     /// Its header, and who sent what.
-    Pruned(PrunedBlock),
+    Pruned(Box<PrunedBlock>),
 }
 
 impl KeptBlock {

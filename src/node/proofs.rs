@@ -35,7 +35,7 @@ pub fn kept_block<R: Reader>(store: &R, height: u64) -> Result<Option<KeptBlock>
     }
     let Some(bytes) = store.get(StoreColumn::PrunedBlocks, &height_key(height))? else { return Ok(None) };
     let pruned = PrunedBlock::from_bytes(&bytes).map_err(|cause| NodeError::record("a pruned block", cause))?;
-    Ok(Some(KeptBlock::Pruned(pruned)))
+    Ok(Some(KeptBlock::Pruned(Box::new(pruned))))
 }
 
 /// The certificate of the very block at a height, if there is one.

@@ -6,7 +6,7 @@ use serde_json::Value;
 /// A median payment under a flood is answered within so many times its idle value, or within [`WITHIN_MS`]. Without its limits a node
 /// that is not optimised comes to hundreds of times.
 const RATIO_MAX: f64 = 10.0;
-const WITHIN_MS: f64 = 400.0;
+const WITHIN_MS: f64 = 600.0;
 
 #[cfg(target_os = "linux")]
 #[test]

@@ -77,11 +77,14 @@ impl AuditCommand {
             let (store, begins_at) = (row["store"].as_str().unwrap_or_default(), &row["begins_at"]);
             let vouched = match row["state_is_certified"] == true {
                 true => "and its state is the one that the next block's header commits to",
-                false => "and its state is the one that the last header commits to, but for that block's own effects",
+                false => {
+                    "and its state is whole; the next block's header, which vouches for it, is not here: compare state_digest with \
+                     parent_state_digest of that height"
+                }
             };
             println!(
-                "{store} has no bodies of blocks below {begins_at}: it was not executed again. Every entry is the one that the \
-                 headers commit to, {vouched}."
+                "{store} has no bodies of blocks below {begins_at}: it was not executed again. What is there of every block is what its \
+                 header commits to, {vouched}."
             );
         }
         let total = |field: &str| rows.iter().filter_map(|row| row[field].as_f64()).sum::<f64>();

@@ -178,7 +178,7 @@ fn what_fell_due_stands_after_the_transactions_whoever_certifies_it() {
     assert_eq!(forged.subject(), Subject::BodyNotCarried, "before them");
     forged.outcome.transaction_id = due_outcome_id(one, u32::MAX);
     let outcome = forged.outcome.clone();
-    certified(&mut forged, &[outcome.clone()], 0);
+    certified(&mut forged, std::slice::from_ref(&outcome), 0);
     assert_eq!(forged.subject(), Subject::BodyNotCarried, "one place before the first");
     certified(&mut forged, &[outcome.clone(), outcome], 1);
     assert_eq!(forged.verify(&chronicle.trust()), refused, "under the id of another place");

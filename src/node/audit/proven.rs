@@ -60,8 +60,8 @@ pub struct ProvenReport {
     pub state_entries: u64,
     /// The digest over them.
     pub state_digest: Hash,
-    /// Whether a certified header vouches for the state after the last applied block. Without one it is vouched for but for
-    /// that block's own effects.
+    /// Whether a certified header vouches for the state after the last applied block. Without one it is only what the node's own
+    /// sum over it says.
     pub is_certified: bool,
 }
 

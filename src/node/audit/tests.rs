@@ -232,7 +232,7 @@ fn a_flipped_bit_of_the_files_is_found() {
 fn next(chronicle: &Chronicle) -> CertifiedHeader {
     let header = chronicle.tip().header.clone();
     let certificate = chronicle.certificate(header.height);
-    CertifiedHeader { header, later: None, certificate: certificate.into(), handovers: Vec::new() }
+    CertifiedHeader { header, later: None, certificate, handovers: Vec::new() }
 }
 
 /// A store that ends one block before its chronicle does.
@@ -314,7 +314,7 @@ fn only_the_next_certified_header_vouches_for_a_state() {
     let refused = verified(&store, &chronicle, &CertifiedHeader { certificate: minority, ..good.clone() });
     assert!(matches!(refused, Err(AuditError::State { fault: Fault::Proof(ReceiptError::Certificate(_)), .. })));
     let before = &chronicle.blocks[chronicle.blocks.len() - 2].header;
-    let its_own = chronicle.certificate(before.height).into();
+    let its_own = chronicle.certificate(before.height);
     let refused =
         verified(&store, &chronicle, &CertifiedHeader { header: before.clone(), certificate: its_own, ..good.clone() });
     assert!(matches!(refused, Err(AuditError::State { fault: Fault::ProofOfAnother { .. }, .. })));
