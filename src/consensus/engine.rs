@@ -30,7 +30,7 @@ use commonware_consensus::marshal::core::{Actor, Floor};
 use commonware_consensus::marshal::resolver::p2p as block_resolver;
 use commonware_consensus::marshal::standard::{Inline, Standard};
 use commonware_consensus::marshal::store::{Blocks, Certificates};
-use commonware_consensus::marshal::{self, Identifier, Start};
+use commonware_consensus::marshal::{self, Start};
 use commonware_consensus::types::{Epoch, Epocher as _, FixedEpocher, Height};
 use commonware_cryptography::{Digested, Digestible as _, Signer as _, ed25519};
 use commonware_macros::select;
@@ -192,14 +192,6 @@ pub enum StartError {
         /// The height of the block that it begins from.
         height: u64,
     },
-    /// The engine's directory has processed blocks, and the store holds none.
-    #[error(
-        "block {height} and all before it are not in the store, and the engine's directory is ahead of it: `causeway rebuild` has the node begin anew from its peers"
-    )]
-    ProgressMissing {
-        /// The last height that was processed.
-        height: u64,
-    },
     /// The certificate to begin at is none.
     #[error(
         "the certificate of the block at height {height}, from which this node begins, does not decode: restore the snapshot again"
@@ -346,8 +338,7 @@ where
     let peers = Peers { me: me.clone(), manager: manager.clone(), blocker: blocker.clone() };
     let (marshal_handle, buffer) =
         start_marshal(&context, actor, inbox, &config.pace, peers, (blocks, block_requests), strategy.clone());
-    require_progress(&marshal, &floor).await?;
-    let parent = boundary_digest(&marshal, &config.genesis, &epocher, epoch).await?;
+    let parent = boundary_digest(&marshal, &config, &epocher, epoch).await?;
     let delivery = start_delivery(&context, outbox, marshal.clone());
     let (forwarder, forwarded, forwarding) = start_forwarding(&context, forwarding, me);
 
@@ -544,26 +535,19 @@ fn marshal_settings<T: Strategy>(
     })
 }
 
-/// An engine that has processed blocks has a store that holds some: else they are not of one directory. A store that lost only its
-/// end is found by the ledger, when the next block comes.
-async fn require_progress(marshal: &Marshal, floor: &Floor) -> Result<(), StartError> {
-    let processed = floor.processed().map_or(0, |processed| processed.height().get());
-    match processed == 0 || marshal.get_info(Identifier::Latest).await.is_some() {
-        true => Ok(()),
-        false => Err(StartError::ProgressMissing { height: processed }),
-    }
-}
-
-/// The digest of the block that `epoch` begins from: the last of the epoch before, or the genesis block.
+/// The digest of the block that `epoch` begins from: the last of the epoch before, or the genesis block. That is in every store
+/// but those that begin at a floor.
 async fn boundary_digest(
     marshal: &Marshal,
-    genesis: &Block,
+    config: &Config,
     epocher: &FixedEpocher,
     epoch: Epoch,
 ) -> Result<Digest, StartError> {
-    let Some(height) = epoch.previous().and_then(|previous| epocher.last(previous)) else {
-        return Ok(super::block::digest(genesis.hash()));
-    };
+    let last_before = epoch.previous().and_then(|previous| epocher.last(previous));
+    if last_before.is_none() && config.floor.is_some() {
+        return Ok(super::block::digest(config.genesis.hash()));
+    }
+    let height = last_before.unwrap_or_else(Height::zero);
     let (_, block) = marshal
         .get_info(height)
         .await
