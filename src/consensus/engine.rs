@@ -30,7 +30,7 @@ use commonware_consensus::marshal::core::{Actor, Floor};
 use commonware_consensus::marshal::resolver::p2p as block_resolver;
 use commonware_consensus::marshal::standard::{Inline, Standard};
 use commonware_consensus::marshal::store::{Blocks, Certificates};
-use commonware_consensus::marshal::{self, Start};
+use commonware_consensus::marshal::{self, Identifier, Start};
 use commonware_consensus::types::{Epoch, Epocher as _, FixedEpocher, Height};
 use commonware_cryptography::{Digested, Digestible as _, Signer as _, ed25519};
 use commonware_macros::select;
@@ -192,12 +192,12 @@ pub enum StartError {
         /// The height of the block that it begins from.
         height: u64,
     },
-    /// The block up to which the engine's directory has processed is not in the store.
+    /// The engine's directory has processed blocks, and the store holds none.
     #[error(
-        "block {height} is not in the store, and the engine's directory is ahead of it: `causeway rebuild` has the node begin anew from its peers"
+        "block {height} and all before it are not in the store, and the engine's directory is ahead of it: `causeway rebuild` has the node begin anew from its peers"
     )]
     ProgressMissing {
-        /// The block's height.
+        /// The last height that was processed.
         height: u64,
     },
     /// The certificate to begin at is none.
@@ -544,12 +544,13 @@ fn marshal_settings<T: Strategy>(
     })
 }
 
-/// What the engine has processed, or begins at, is in the store: both are of one directory.
+/// An engine that has processed blocks has a store that holds some: else they are not of one directory. A store that lost only its
+/// end is found by the ledger, when the next block comes.
 async fn require_progress(marshal: &Marshal, floor: &Floor) -> Result<(), StartError> {
-    let Some(anchor) = floor.processed().map(|processed| processed.anchor()) else { return Ok(()) };
-    match marshal.get_info(anchor).await {
-        Some(_) => Ok(()),
-        None => Err(StartError::ProgressMissing { height: anchor.get() }),
+    let processed = floor.processed().map_or(0, |processed| processed.height().get());
+    match processed == 0 || marshal.get_info(Identifier::Latest).await.is_some() {
+        true => Ok(()),
+        false => Err(StartError::ProgressMissing { height: processed }),
     }
 }
 
