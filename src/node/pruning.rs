@@ -10,7 +10,7 @@
 //!   changed, and whoever is epochs behind finds its way by it. So does the genesis block.
 //! * The newest [`KEPT_MIN`] blocks stay whole: the engine is not done with them yet, and peers that were away fetch them.
 //! * A block is replaced by what stays of it in one synced commit, so there is always one of them.
-//! * A commit removes at most [`PER_COMMIT_MAX`] blocks, and others use the disk between two.
+//! * A commit removes at most `PER_COMMIT_MAX` blocks, and others use the disk between two.
 
 use super::chain::Chain;
 use super::error::NodeError;

@@ -60,6 +60,15 @@ impl Flood {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Calls, Self::Signatures, Self::Connections, Self::Reads, Self::SlowReaders];
 
+    /// As whom it acts: the payers' bank, in whose name it forges; else somebody who sees everything, and whose places for streams
+    /// are not the payers' bank's.
+    fn acts_as(self) -> &'static str {
+        match self {
+            Self::Signatures => "bank-east",
+            Self::Calls | Self::Connections | Self::Reads | Self::SlowReaders => "observer",
+        }
+    }
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -140,7 +149,7 @@ pub async fn run(plan: &FloodPlan) -> Result<FloodReport, BenchError> {
     let mut failures = load::run(&something_to_read(plan, &network, &temporary.0)).await?.failures;
     let mut conditions = vec![measure(plan, &network, &temporary.0, 1, "idle before").await?];
     for (number, flood) in (2..).zip(&plan.floods) {
-        let child = FloodProcess::start(*flood, &target, &participant_directory(&temporary.0, "bank-east")).await?;
+        let child = FloodProcess::start(*flood, &target, &participant_directory(&temporary.0, flood.acts_as())).await?;
         let (condition, seen) = measure(plan, &network, &temporary.0, number, flood.name()).await?;
         let tide = child.end().await?;
         if tide.asked == 0 {

@@ -30,18 +30,11 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
         (Format::Json, all) => println!("{:#}", Value::Array(all.to_vec())),
         (Format::Text, all) => {
             let rows: Vec<Value> = all.iter().map(row).collect();
-            let columns = [
-                "node",
-                "endpoint",
-                "mode",
-                "epoch",
-                "height",
-                "blocks_from",
-                "last_final",
-                "hears",
-                "pool",
-                "version",
-            ];
+            // A table has to fit a terminal. Where a node's blocks begin is of interest where it is not at the beginning.
+            let is_cut = rows.iter().any(|row| row["blocks_from"].as_u64().is_some_and(|height| height > 1));
+            let epoch_or_blocks = if is_cut { "blocks_from" } else { "epoch" };
+            let columns =
+                ["node", "endpoint", "mode", epoch_or_blocks, "height", "last_final", "hears", "pool", "version"];
             print_many(Format::Text, &rows, &columns);
         }
     }

@@ -5,7 +5,7 @@
 //! password, no port and no role in the ledger.
 //!
 //! # Invariants
-//! * One snapshot is taken at a time. A line has at most [`LINE_BYTES_MAX`] bytes, and comes within [`PATIENCE`].
+//! * One snapshot is taken at a time. A line has at most `LINE_BYTES_MAX` bytes, and comes within `PATIENCE`.
 
 use super::SnapshotError;
 use super::take::{Taken, Wanted, take};
