@@ -213,8 +213,7 @@ impl Common {
             None if (self.endpoint.is_empty() || self.act_as.is_some()) && in_sandbox.exists() => in_sandbox,
             None => return Ok(None),
         };
-        let bytes = std::fs::read(&path).map_err(|cause| Failure::file(&path, &cause))?;
-        Ok(Some(Genesis::parse(&bytes)?))
+        genesis_in(&path).map(Some)
     }
 
     /// Where the receipt is to be kept, if anywhere: a file that can be made.
@@ -376,6 +375,15 @@ impl Common {
         }
         Ok(Some(Identity { account, keys }))
     }
+}
+
+/// A genesis file.
+///
+/// # Errors
+/// It cannot be read or does not hold.
+pub fn genesis_in(path: &Path) -> Result<Genesis, Failure> {
+    let bytes = std::fs::read(path).map_err(|cause| Failure::file(path, &cause))?;
+    Ok(Genesis::parse(&bytes)?)
 }
 
 /// Holds a file to be written to being a new one, in a directory that is there.

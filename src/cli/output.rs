@@ -4,6 +4,7 @@
 use crate::client::decimal;
 use crate::primitives::amount::percent;
 use crate::primitives::{Amount, BlockTime};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 
 /// How to print.
@@ -22,6 +23,15 @@ pub fn print_one(format: Format, value: &Value) {
         Format::Json => println!("{value:#}"),
         Format::Text => println!("{}", pairs(value)),
     }
+}
+
+/// Tells of work that goes from block to block: on a terminal only, and beside the output.
+pub fn bar_of_blocks() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} block {pos} of {len}, {per_sec}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// How wide a table may be: what the narrower of the usual terminals shows without breaking lines.

@@ -8,12 +8,13 @@ use super::signers;
 use crate::client::decimal::DecimalError;
 use crate::client::json::body_to_json;
 use crate::client::{
-    Client, EXPIRES_IN_DEFAULT, KeyPair, Operation, Passphrase, PassphraseSource, Reader, Settled, Signer,
+    Client, ClientError, EXPIRES_IN_DEFAULT, KeyPair, Operation, Passphrase, PassphraseSource, Reader, Settled, Signer,
     TransactionBuilder, decimal, receipt_file,
 };
 use crate::ledger::{Reason, Status, Value as Figure};
 use crate::primitives::amount::percent;
 use crate::primitives::{AccountId, Amount, ChainId, PublicKey, TokenId};
+use crate::wire::pb::node::GetStatusResponse;
 use crate::wire::pb::tokens;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -247,6 +248,22 @@ impl Session {
     fn passphrase_in(&self, file: Option<&Path>) -> Result<Passphrase, Failure> {
         let elsewhere = || self.common.passphrase();
         Ok(file.map_or_else(elsewhere, |file| PassphraseSource::File(file.to_path_buf())).read()?)
+    }
+
+    /// What each node that was named says of itself, by its endpoint.
+    ///
+    /// # Errors
+    /// A sandbox was named that is none.
+    pub async fn statuses(&self) -> Result<Vec<(String, Result<GetStatusResponse, ClientError>)>, Failure> {
+        let mut statuses = Vec::new();
+        for endpoint in self.common.endpoints()? {
+            let status = match self.client.of_node(&endpoint).await {
+                Ok(client) => client.status().await,
+                Err(error) => Err(error),
+            };
+            statuses.push((endpoint, status));
+        }
+        Ok(statuses)
     }
 
     /// Reads the key file of a node, which is to sign too, and tells its public key. Its passphrase is in a file of its own, or

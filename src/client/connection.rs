@@ -140,7 +140,12 @@ impl Connection {
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_while_idle(true)
             .connect_lazy();
-        Ok(Self { endpoint: endpoint.to_owned(), service: Authorized { channel, reader: None } })
+        Ok(Self::over(endpoint, channel))
+    }
+
+    /// One over a channel that somebody has set up by rules of its own, such as who measures what a node bears.
+    pub(crate) fn over(endpoint: &str, channel: Channel) -> Self {
+        Self { endpoint: endpoint.to_owned(), service: Authorized { channel, reader: None } }
     }
 
     /// The same connection, read from as an account.

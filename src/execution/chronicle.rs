@@ -412,12 +412,7 @@ impl Chronicle {
 
     /// What a holder of the genesis file trusts.
     pub fn trust(&self) -> TrustRoot {
-        TrustRoot {
-            chain_id: self.genesis.chain_id(),
-            validators: self.genesis.validators().clone(),
-            epoch_length: self.genesis.epoch_length(),
-            checkpoint: None,
-        }
+        self.genesis.trust_root()
     }
 
     /// A receipt of a transaction or of what fell due, by its place among the outcomes, certified at its own height or at a later one.

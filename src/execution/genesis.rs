@@ -17,8 +17,8 @@ use crate::ledger::protocol::{PROTOCOL_KEY, PROTOCOL_VERSION_FIRST, PROTOCOL_VER
 use crate::ledger::validators::FromEpoch;
 use crate::ledger::view::MemoryView;
 use crate::ledger::{
-    Account, Block, Changes, Header, HistoryRoot, OpenItem, Parameters, ReserveLine, Roles, Tip, ValidatorSet,
-    WorkingSet, Writes,
+    Account, Block, Changes, Header, HistoryRoot, OpenItem, Parameters, ReserveLine, Roles, Tip, TrustRoot,
+    ValidatorSet, WorkingSet, Writes,
 };
 use crate::primitives::crypto::{Domain, hash, sha256};
 use crate::primitives::currency::ParseCurrencyError;
@@ -274,6 +274,16 @@ impl Genesis {
         self.chain_id
     }
 
+    /// What whoever holds the file and believes nothing else verifies receipts and headers by.
+    pub fn trust_root(&self) -> TrustRoot {
+        TrustRoot {
+            chain_id: self.chain_id,
+            validators: self.validators.clone(),
+            epoch_length: self.epoch_length(),
+            checkpoint: None,
+        }
+    }
+
     /// The file, as it was written.
     pub fn file(&self) -> &GenesisFile {
         &self.file
@@ -322,7 +332,7 @@ impl Genesis {
         governance::list_validators(&mut changes, self.named_validators());
         changes.put(&FromEpoch(0), &self.validators);
         changes.put(&PARAMETERS_KEY, &Parameters { epoch_length: self.file.epoch_length });
-        changes.put(&PROTOCOL_KEY, &Protocol::of_genesis(self.file.protocol_version));
+        changes.put(&PROTOCOL_KEY, &Protocol::following(self.file.protocol_version));
 
         let time = BlockTime(self.file.time_ms);
         let reserve_lines = tokens::reserve_lines(&changes, time);

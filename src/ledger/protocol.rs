@@ -48,8 +48,8 @@ impl Entry for Protocol {
 pub const PROTOCOL_KEY: u8 = b'v';
 
 impl Protocol {
-    /// What a network begins with.
-    pub fn of_genesis(version: u32) -> Self {
+    /// A version, with nothing decided.
+    pub fn following(version: u32) -> Self {
         Self { version, decided: None }
     }
 
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_decision_is_in_force_from_its_epoch_on() {
-        let begun = Protocol::of_genesis(1);
+        let begun = Protocol::following(1);
         let decided = Protocol { decided: Some(Upgrade { version: 2, from_epoch: 7 }), ..begun };
         assert_eq!([0, 6, 7, 8].map(|epoch| begun.in_epoch(epoch)), [1; 4]);
         assert_eq!([0, 6, 7, 8].map(|epoch| decided.in_epoch(epoch)), [1, 1, 2, 2]);

@@ -424,12 +424,7 @@ impl<'a> Stage<'a> {
 
     /// What whoever verifies believes: the genesis file and nothing else.
     pub fn trust(&self) -> TrustRoot {
-        TrustRoot {
-            chain_id: self.genesis.chain_id(),
-            validators: self.genesis.validators().clone(),
-            epoch_length: self.genesis.epoch_length(),
-            checkpoint: None,
-        }
+        self.genesis.trust_root()
     }
 
     /// Verifies every receipt from its file, with the genesis file and nothing else.

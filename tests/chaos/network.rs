@@ -102,12 +102,7 @@ impl Network {
 
     /// What whoever verifies a receipt believes: the genesis and nothing else.
     pub fn trust(&self) -> TrustRoot {
-        TrustRoot {
-            chain_id: self.genesis.chain_id(),
-            validators: self.genesis.validators().clone(),
-            epoch_length: self.genesis.epoch_length(),
-            checkpoint: None,
-        }
+        self.genesis.trust_root()
     }
 
     pub fn endpoints(&self) -> Vec<String> {

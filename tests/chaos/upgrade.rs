@@ -4,7 +4,7 @@
 //! is tested. Without it they begin as this build too, which has one version of the protocol and rehearses the next.
 
 use super::history::History;
-use super::network::Network;
+use super::network::{Network, Node, last_lines};
 use super::run::{Load, await_height, highest};
 use super::{said, turn};
 use crate::sandbox::programs::{assert_fails, json, run, text};
@@ -65,30 +65,11 @@ async fn go_through(network: &mut Network) -> Result<String, String> {
     }
 
     // Who was left out stops by itself at the epoch's end, and says so in a line.
-    let deadline = Instant::now() + PATIENCE;
-    while network.nodes[LATE].ended().is_none() {
-        if Instant::now() > deadline {
-            return Err("the node with the old software goes on".to_owned());
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    let log = network.nodes[LATE].log();
-    let (warning, stop) = ("install a newer one before then", "install a newer one and start the node again");
-    if !log.contains(warning) || !log.contains(stop) {
-        return Err(format!("it does not say why it stopped:\n{}", super::network::last_lines(&log)));
-    }
+    let stop = "install a newer one and start the node again";
+    ends_saying(&mut network.nodes[LATE], &["install a newer one before then", stop]).await?;
     // Started again as it is, it says the same and ends.
     network.nodes[LATE].start();
-    while network.nodes[LATE].ended().is_none() {
-        if Instant::now() > deadline {
-            return Err("started again, it goes on".to_owned());
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    let log = network.nodes[LATE].log();
-    if !log.contains(stop) {
-        return Err(format!("started again, it does not say why it ends:\n{}", super::network::last_lines(&log)));
-    }
+    ends_saying(&mut network.nodes[LATE], &[stop]).await?;
 
     // The others went on. With the software it goes on, too.
     network.nodes[LATE].protocol_version_max = version;
@@ -105,4 +86,18 @@ async fn go_through(network: &mut Network) -> Result<String, String> {
     let decision = decided["transaction_id"].as_str().and_then(|id| id.parse().ok());
     let history = History { governed: decision.into_iter().collect(), ..History::default() };
     Ok(format!("upgrade: {}", load.end(network, history).await?))
+}
+
+/// Waits until the node ended by itself, and sees that its log has these lines.
+async fn ends_saying(node: &mut Node, lines: &[&str]) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    while node.ended().is_none() {
+        if Instant::now() > deadline {
+            return Err("the node with the old software goes on".to_owned());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    let log = node.log();
+    let silent = lines.iter().find(|line| !log.contains(**line));
+    silent.map_or(Ok(()), |line| Err(format!("it stopped and did not say {line:?}:\n{}", last_lines(&log))))
 }

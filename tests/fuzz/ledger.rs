@@ -171,8 +171,7 @@ static GOLDEN: LazyLock<Golden> = LazyLock::new(|| {
     let read = |file: &Vec<u8>| receipt_file::from_text(std::str::from_utf8(file).expect("a text")).expect("golden");
     let receipts: Vec<Receipt> = files.iter().map(read).collect();
     let genesis = Genesis::parse(&golden("genesis.json")).expect("the golden genesis");
-    let (chain_id, validators) = (genesis.chain_id(), genesis.validators().clone());
-    let trust = TrustRoot { chain_id, validators, epoch_length: genesis.epoch_length(), checkpoint: None };
+    let trust = genesis.trust_root();
     let proven = receipts.iter().map(Receipt::id).collect();
     Golden { files, receipts, trust, proven }
 });

@@ -38,8 +38,7 @@ fn theirs(folder: &Path) -> Vec<String> {
 #[test]
 fn both_verifiers_judge_damaged_receipts_alike() {
     let genesis = Genesis::parse(&golden("genesis.json")).expect("the golden genesis");
-    let (chain_id, validators) = (genesis.chain_id(), genesis.validators().clone());
-    let trust = TrustRoot { chain_id, validators, epoch_length: genesis.epoch_length(), checkpoint: None };
+    let trust = genesis.trust_root();
     let good: Vec<Vec<u8>> = RECEIPTS.iter().map(|name| golden(name)).collect();
     let seed = std::env::var("CAUSEWAY_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let mut rng = StdRng::seed_from_u64(seed);

@@ -100,12 +100,7 @@ impl Cast {
 
     /// What someone who verifies receipts trusts.
     pub fn trust_root(&self) -> TrustRoot {
-        TrustRoot {
-            chain_id: self.chain_id(),
-            validators: self.genesis.validators().clone(),
-            epoch_length: self.genesis.epoch_length(),
-            checkpoint: None,
-        }
+        self.genesis.trust_root()
     }
 
     /// A sender's transaction under the request id that `request` stands for.

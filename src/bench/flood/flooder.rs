@@ -4,7 +4,7 @@
 
 use super::Flood;
 use crate::bench::BenchError;
-use crate::client::{KeyPair, Participant, TransactionBuilder, now_ms, operations, read_statement};
+use crate::client::{Connection, Participant, Reader, TransactionBuilder, now_ms, operations};
 use crate::primitives::{AccountId, Amount, ChainId};
 use crate::wire::pb::{accounts, financing, ledger, node, trade};
 use bytes::Bytes;
@@ -19,11 +19,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{GrpcMethod, Request, Status};
+use tonic::Status;
+use tonic::transport::Endpoint;
 
 /// Connections over which calls are made.
 const CHANNELS: usize = 8;
@@ -43,14 +40,12 @@ const UNREAD_STREAMS: usize = 48;
 const UNREAD_ANSWERS: usize = 256;
 /// How long a client that reads nothing waits before it asks again.
 const UNREAD_FOR: Duration = Duration::from_secs(5);
-/// Largest lineage that is read.
-const LINEAGE_BYTES_MAX: usize = 16 << 20;
 /// What begins an HTTP/2 connection, with settings that say nothing.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 /// What a flood asked for, and what came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tide {
+pub struct FloodCounts {
     /// Calls, transactions or connections.
     pub asked: u64,
     /// How many of them the node answered, or took.
@@ -59,7 +54,7 @@ pub struct Tide {
     pub refused: u64,
 }
 
-impl fmt::Display for Tide {
+impl fmt::Display for FloodCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} asked, {} answered, {} refused", self.asked, self.answered, self.refused)
     }
@@ -82,9 +77,9 @@ impl Counts {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn tide(&self) -> Tide {
+    fn told(&self) -> FloodCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Tide { asked: read(&self.asked), answered: read(&self.answered), refused: read(&self.refused) }
+        FloodCounts { asked: read(&self.asked), answered: read(&self.answered), refused: read(&self.refused) }
     }
 }
 
@@ -95,35 +90,6 @@ pub struct Flooder {
     chain_id: ChainId,
     institution: Participant,
     counts: Arc<Counts>,
-}
-
-type Reading = InterceptedService<Channel, Signed>;
-
-/// Says who reads, with a key in memory.
-#[derive(Clone)]
-struct Signed {
-    chain_id: ChainId,
-    account: AccountId,
-    key: KeyPair,
-}
-
-impl Interceptor for Signed {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let Some(method) = request.extensions().get::<GrpcMethod<'_>>() else { return Ok(request) };
-        let path = format!("/{}/{}", method.service(), method.method());
-        let expires_at_ms = now_ms() + 60_000;
-        let signature = self.key.sign_read(&read_statement(&self.chain_id, &self.account, expires_at_ms, &path));
-        for (name, value) in [
-            ("causeway-account", self.account.to_string()),
-            ("causeway-public-key", self.key.public_key().to_string()),
-            ("causeway-expires-ms", expires_at_ms.to_string()),
-            ("causeway-signature", hex::encode(signature.0)),
-        ] {
-            let value: MetadataValue<Ascii> = value.parse().map_err(|_| Status::internal("metadata is not ASCII"))?;
-            request.metadata_mut().insert(name, value);
-        }
-        Ok(request)
-    }
 }
 
 impl Flooder {
@@ -146,7 +112,7 @@ impl Flooder {
         flood: Flood,
         begun: impl FnOnce(),
         told: impl Future<Output = ()>,
-    ) -> Result<Tide, BenchError> {
+    ) -> Result<FloodCounts, BenchError> {
         let mut tasks = JoinSet::new();
         match flood {
             Flood::Calls => self.call(&mut tasks)?,
@@ -158,26 +124,24 @@ impl Flooder {
         begun();
         told.await;
         tasks.abort_all();
-        Ok(self.counts.tide())
+        Ok(self.counts.told())
     }
 
-    fn channel(&self) -> Result<Channel, BenchError> {
+    /// A connection of its own, from where the flood comes.
+    fn connection(&self, set_up: impl FnOnce(Endpoint) -> Endpoint) -> Result<Connection, BenchError> {
         let endpoint = Endpoint::from_shared(self.endpoint.clone());
-        let endpoint = endpoint.map_err(|error| BenchError::Internal(error.to_string()))?;
-        Ok(endpoint.local_address(Some(self.from)).connect_lazy())
-    }
-
-    fn signed(&self) -> Signed {
+        let endpoint = set_up(endpoint.map_err(|error| BenchError::Internal(error.to_string()))?);
+        let channel = endpoint.local_address(Some(self.from)).connect_lazy();
         let Participant { account, key, .. } = self.institution.clone();
-        Signed { chain_id: self.chain_id, account, key }
+        let reader = Reader { account, key: Arc::new(key) };
+        Ok(Connection::over(&self.endpoint, channel).reading_as(reader, self.chain_id))
     }
 
     fn call(&self, tasks: &mut JoinSet<()>) -> Result<(), BenchError> {
         for _ in 0..CHANNELS {
-            let channel = self.channel()?;
+            let connection = self.connection(|endpoint| endpoint)?;
             for _ in 0..CALLS_PER_CHANNEL {
-                let mut service = node::node_service_client::NodeServiceClient::new(channel.clone());
-                let counts = self.counts.clone();
+                let (mut service, counts) = (connection.node(), self.counts.clone());
                 tasks.spawn(async move {
                     loop {
                         counts.asks(1);
@@ -211,7 +175,7 @@ impl Flooder {
     fn forge(&self, tasks: &mut JoinSet<()>) -> Result<(), BenchError> {
         let forged = self.forged()?;
         for _ in 0..CHANNELS {
-            let mut service = ledger::ledger_service_client::LedgerServiceClient::new(self.channel()?);
+            let mut service = self.connection(|endpoint| endpoint)?.ledger();
             let (counts, forged) = (self.counts.clone(), forged.clone());
             tasks.spawn(async move {
                 loop {
@@ -268,23 +232,22 @@ impl Flooder {
     }
 
     async fn read(&self, tasks: &mut JoinSet<()>) -> Result<(), BenchError> {
-        let first = InterceptedService::new(self.channel()?, self.signed());
+        let first = self.connection(|endpoint| endpoint)?;
         let of_lists = |status: Status| BenchError::Internal(format!("the flood found nothing to read: {status}"));
-        let mut reads = trade::trade_service_client::TradeServiceClient::new(first.clone());
-        let receivables = reads.list_receivables(trade::ListReceivablesRequest::default()).await.map_err(of_lists)?;
+        let receivables = first.trade().list_receivables(trade::ListReceivablesRequest::default()).await;
+        let receivables = receivables.map_err(of_lists)?;
         let receivable = receivables.into_inner().receivables.into_iter().next().unwrap_or_default();
-        let mut reads = financing::financing_service_client::FinancingServiceClient::new(first);
-        let loans = reads.list_loans(financing::ListLoansRequest::default()).await.map_err(of_lists)?;
+        let loans = first.financing().list_loans(financing::ListLoansRequest::default()).await.map_err(of_lists)?;
         let loan = loans.into_inner().loans.into_iter().next().unwrap_or_default();
         let found = Found { owner: receivable.supplier_account_id, loan: loan.loan_id };
         for _ in 0..CHANNELS {
-            let service = InterceptedService::new(self.channel()?, self.signed());
+            let connection = self.connection(|endpoint| endpoint)?;
             for number in 0..READS_PER_CHANNEL {
-                let (service, found, counts) = (service.clone(), found.clone(), self.counts.clone());
+                let (connection, found, counts) = (connection.clone(), found.clone(), self.counts.clone());
                 tasks.spawn(async move {
                     for kind in number.. {
                         counts.asks(1);
-                        counts.hears(&expensive(kind, service.clone(), &found).await);
+                        counts.hears(&expensive(kind, &connection, &found).await);
                     }
                 });
             }
@@ -293,20 +256,16 @@ impl Flooder {
     }
 
     fn ask_and_not_read(&self, tasks: &mut JoinSet<()>) -> Result<(), BenchError> {
-        let narrow = || -> Result<Channel, BenchError> {
-            let endpoint = Endpoint::from_shared(self.endpoint.clone());
-            let endpoint = endpoint.map_err(|error| BenchError::Internal(error.to_string()))?;
-            // As little as HTTP/2 lets a reader announce and still be sent something.
-            let endpoint = endpoint.initial_stream_window_size(1_024).initial_connection_window_size(65_535);
-            Ok(endpoint.local_address(Some(self.from)).connect_lazy())
-        };
+        // As little as HTTP/2 lets a reader announce and still be sent something.
+        let narrow =
+            |endpoint: Endpoint| endpoint.initial_stream_window_size(1_024).initial_connection_window_size(65_535);
         for task in 0..UNREAD_STREAMS + UNREAD_ANSWERS {
-            let service = InterceptedService::new(narrow()?, self.signed());
+            let connection = self.connection(narrow)?;
             let counts = self.counts.clone();
             tasks.spawn(async move {
                 loop {
                     counts.asks(1);
-                    let mut streams = ledger::ledger_service_client::LedgerServiceClient::new(service.clone());
+                    let mut streams = connection.ledger();
                     if task < UNREAD_STREAMS / 2 {
                         let opened = streams.stream_blocks(ledger::StreamBlocksRequest { from_height: 0 }).await;
                         counts.hears(&opened);
@@ -317,8 +276,7 @@ impl Flooder {
                         counts.hears(&opened);
                         tokio::time::sleep(UNREAD_FOR).await;
                     } else {
-                        let mut service =
-                            accounts::accounts_service_client::AccountsServiceClient::new(service.clone());
+                        let mut service = connection.accounts();
                         let list = accounts::ListAccountsRequest { page_size: 1_000, ..Default::default() };
                         // The answer is longer than the window, and nobody widens that for as long as this is not polled.
                         let mut asking = Box::pin(service.list_accounts(list));
@@ -354,14 +312,13 @@ struct Found {
 }
 
 /// A call whose answer costs much: each in turn.
-async fn expensive(number: usize, service: Reading, found: &Found) -> Result<(), Status> {
+async fn expensive(number: usize, connection: &Connection, found: &Found) -> Result<(), Status> {
     let page_size = 1_000;
-    let mut trade = trade::trade_service_client::TradeServiceClient::new(service.clone());
-    let mut loans = financing::financing_service_client::FinancingServiceClient::new(service.clone());
+    let (mut trade, mut loans) = (connection.trade(), connection.financing());
     match number % 7 {
         0 => {
-            let mut accounts = accounts::accounts_service_client::AccountsServiceClient::new(service);
-            accounts.list_accounts(accounts::ListAccountsRequest { page_size, ..Default::default() }).await.map(drop)
+            let list = accounts::ListAccountsRequest { page_size, ..Default::default() };
+            connection.accounts().list_accounts(list).await.map(drop)
         }
         1 => trade.list_receivables(trade::ListReceivablesRequest { page_size, ..Default::default() }).await.map(drop),
         2 => loans.list_loans(financing::ListLoansRequest { page_size, ..Default::default() }).await.map(drop),
@@ -375,9 +332,8 @@ async fn expensive(number: usize, service: Reading, found: &Found) -> Result<(),
         }
         5 => trade.list_orders(trade::ListOrdersRequest { page_size, ..Default::default() }).await.map(drop),
         _ => {
-            let reads = ledger::ledger_service_client::LedgerServiceClient::new(service);
             let ask = ledger::GetLineageRequest { object_id: found.loan.clone(), ..Default::default() };
-            reads.max_decoding_message_size(LINEAGE_BYTES_MAX).get_lineage(ask).await.map(drop)
+            connection.ledger().get_lineage(ask).await.map(drop)
         }
     }
 }

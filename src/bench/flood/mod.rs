@@ -14,7 +14,7 @@
 
 mod flooder;
 
-pub use flooder::{Flooder, Tide};
+pub use flooder::{FloodCounts, Flooder};
 
 use super::network::{LoadedNetwork, TemporaryDirectory};
 use super::progress::note;
@@ -116,7 +116,7 @@ pub struct Condition {
     /// Processor time of the nodes, in cores.
     pub nodes_cores: Option<f64>,
     /// What the flood asked for and what came of it.
-    pub flood: Option<Tide>,
+    pub flood: Option<FloodCounts>,
 }
 
 /// What was measured.
@@ -151,11 +151,11 @@ pub async fn run(plan: &FloodPlan) -> Result<FloodReport, BenchError> {
     for (number, flood) in (2..).zip(&plan.floods) {
         let child = FloodProcess::start(*flood, &target, &participant_directory(&temporary.0, flood.acts_as())).await?;
         let (condition, seen) = measure(plan, &network, &temporary.0, number, flood.name()).await?;
-        let tide = child.end().await?;
-        if tide.asked == 0 {
+        let counts = child.end().await?;
+        if counts.asked == 0 {
             failures.push(format!("the flood of {} did nothing", flood.name()));
         }
-        conditions.push((Condition { flood: Some(tide), ..condition }, seen));
+        conditions.push((Condition { flood: Some(counts), ..condition }, seen));
         network.check_running()?;
         tokio::time::sleep(REST).await;
     }
@@ -281,7 +281,7 @@ impl FloodReport {
                 each.payments.to_string(),
                 each.failed.to_string(),
                 ratio(each.nodes_cores),
-                each.flood.as_ref().map_or_else(String::new, Tide::to_string),
+                each.flood.as_ref().map_or_else(String::new, FloodCounts::to_string),
             ]);
         }
         for column in 1..8 {
@@ -327,7 +327,7 @@ impl FloodProcess {
     }
 
     /// Ends it, and tells what it did.
-    async fn end(mut self) -> Result<Tide, BenchError> {
+    async fn end(mut self) -> Result<FloodCounts, BenchError> {
         drop(self.child.stdin.take());
         let told = self.line().await?;
         let _ = timeout(PATIENCE, self.child.wait()).await;
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_to_the_mean_of_the_idle_network() {
-        let condition = |name: &str, p50_ms: f64, flood: Option<Tide>| Condition {
+        let condition = |name: &str, p50_ms: f64, flood: Option<FloodCounts>| Condition {
             condition: name.to_owned(),
             payments: 1,
             failed: 0,
@@ -354,7 +354,7 @@ mod tests {
         };
         let mut conditions = [
             condition("idle before", 10.0, None),
-            condition("calls", 30.0, Some(Tide::default())),
+            condition("calls", 30.0, Some(FloodCounts::default())),
             condition("idle after", 20.0, None),
         ];
         set_ratios(&mut conditions);

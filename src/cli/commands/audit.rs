@@ -1,15 +1,14 @@
 //! `causeway audit`: a stopped node's data, executed again from the genesis and compared to the last entry.
 
 use crate::cli::failure::Failure;
-use crate::cli::flags::Common;
-use crate::cli::output::{Format, print_many};
+use crate::cli::flags::{Common, genesis_in};
+use crate::cli::output::{Format, bar_of_blocks, print_many};
 use crate::daemon::Randomness;
 use crate::execution::genesis::Genesis;
 use crate::node::audit::{self, AuditError, AuditReport, ProvenReport};
 use crate::node::snapshot;
 use crate::storage::RocksStore;
 use commonware_parallel::Rayon;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -39,8 +38,7 @@ impl AuditCommand {
     /// whose last commits may be lost unseen.
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
         let genesis_path = self.genesis_path(common)?;
-        let bytes = std::fs::read(&genesis_path).map_err(|cause| Failure::file(&genesis_path, &cause))?;
-        let genesis = Genesis::parse(&bytes)?;
+        let genesis = genesis_in(&genesis_path)?;
         let mut rows = Vec::new();
         let mut faults = Vec::new();
         for (directory, store) in nodes_under(&self.data_dir) {
@@ -73,8 +71,8 @@ impl AuditCommand {
             return;
         }
         println!("What is there follows from {}.", genesis_path.display());
-        for row in rows.iter().filter(|row| row["begins_at"].is_u64()) {
-            let (store, begins_at) = (row["store"].as_str().unwrap_or_default(), &row["begins_at"]);
+        for row in rows.iter().filter(|row| row["earliest_block_height"].is_u64()) {
+            let (store, begins_at) = (row["store"].as_str().unwrap_or_default(), &row["earliest_block_height"]);
             let vouched = match row["state_is_certified"] == true {
                 true => "and its state is the one that the next block's header commits to",
                 false => {
@@ -87,10 +85,15 @@ impl AuditCommand {
                  header commits to, {vouched}."
             );
         }
+        for row in rows.iter().filter(|_| self.accept_missing_mark) {
+            if let (Some(warning), Some(store)) = (row["warning"].as_str(), row["store"].as_str()) {
+                println!("Warning: {store}: {warning}");
+            }
+        }
         let total = |field: &str| rows.iter().filter_map(|row| row[field].as_f64()).sum::<f64>();
         let (transactions, transfers, seconds) = (total("transactions"), total("transfers"), total("seconds"));
         let cores = rows[0]["cores"].as_f64().unwrap_or(1.0);
-        if rows.iter().any(|row| row["begins_at"].is_u64()) {
+        if rows.iter().any(|row| row["earliest_block_height"].is_u64()) {
             return;
         }
         println!(
@@ -101,11 +104,6 @@ impl AuditCommand {
             transfers / seconds,
             counted(cores, "core")
         );
-        for row in rows.iter().filter(|_| self.accept_missing_mark) {
-            if let (Some(warning), Some(store)) = (row["warning"].as_str(), row["store"].as_str()) {
-                println!("Warning: {store}: {warning}");
-            }
-        }
     }
 
     fn genesis_path(&self, common: &Common) -> Result<PathBuf, Failure> {
@@ -154,11 +152,7 @@ fn audit_store(place: &Path, genesis: &Genesis) -> Result<Value, Failure> {
     };
     let store = RocksStore::open_read_only(place, &genesis.chain_id()).map_err(|error| failed(&error))?;
     let mut randomness = Randomness::seeded().map_err(|error| failed(&error))?;
-    // Drawn on a terminal only, and beside the output.
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} block {pos} of {len}, {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = bar_of_blocks();
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN);
     let strategy = Rayon::new(cores).map_err(|error| failed(&error))?;
     let started = Instant::now();
@@ -204,7 +198,7 @@ fn row_of_verified(place: &Path, store: &RocksStore, report: &ProvenReport, seco
         "store": place,
         "height": report.height,
         "head": report.head.to_string(),
-        "begins_at": report.begins_at,
+        "earliest_block_height": report.begins_at,
         "transactions": report.transactions,
         "seconds": seconds,
         "cores": cores,

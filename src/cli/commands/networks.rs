@@ -1,6 +1,7 @@
 //! `causeway networks`: other networks on which a settlement counts as evidence here, and who has an account on both.
 
 use crate::cli::failure::Failure;
+use crate::cli::flags::genesis_in;
 use crate::cli::output::print_many;
 use crate::cli::session::Session;
 use crate::client::json::to_json;
@@ -60,8 +61,7 @@ impl NetworksCommand {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         let operation = match self {
             Self::Register { file, validators, tokens } => {
-                let bytes = std::fs::read(&file).map_err(|cause| Failure::file(&file, &cause))?;
-                operations::register_network(&registration(&Genesis::parse(&bytes)?, validators, tokens)?)
+                operations::register_network(&registration(&genesis_in(&file)?, validators, tokens)?)
             }
             Self::Retire { chain } => operations::retire_network(chain),
             Self::Declare { chain, there } => operations::declare_foreign_account(chain, there),

@@ -77,12 +77,7 @@ pub(super) fn read_genesis(common: &Common) -> Result<Genesis, Failure> {
 
 /// What a verifier trusts: the genesis, and perhaps a later block.
 pub(super) fn trust_root(genesis: &Genesis, checkpoint: Option<Checkpoint>) -> TrustRoot {
-    TrustRoot {
-        chain_id: genesis.chain_id(),
-        validators: genesis.validators().clone(),
-        epoch_length: genesis.epoch_length(),
-        checkpoint,
-    }
+    TrustRoot { checkpoint, ..genesis.trust_root() }
 }
 
 /// Verifies a receipt file. Asks no node.

@@ -2,16 +2,14 @@
 
 use super::receipts::read_genesis;
 use crate::cli::failure::Failure;
-use crate::cli::flags::Common;
-use crate::cli::output::{Format, print_one};
+use crate::cli::flags::{Common, genesis_in};
+use crate::cli::output::{Format, bar_of_blocks, print_one};
 use crate::client::Client;
 use crate::daemon::snapshots::{self, SnapshotError, Taken, Wanted};
-use crate::execution::genesis::Genesis;
 use crate::ledger::Header;
 use crate::node::Config;
 use crate::primitives::{ChainId, Decode as _};
 use bytes::Bytes;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -74,7 +72,7 @@ fn take(common: &Common, config: &Path, out: &Path, with_bodies: bool) -> Result
     let taken = match snapshots::ask(&config.data_dir, &wanted)? {
         Some(taken) => taken,
         None => {
-            let genesis = genesis_of(&config)?;
+            let genesis = genesis_in(&config.genesis)?;
             let chain = genesis.chain_id();
             let fetch =
                 |height| fetch(common, chain, height).map_err(|failure| SnapshotError::Refused(failure.to_string()));
@@ -112,7 +110,7 @@ fn fetch(common: &Common, chain: ChainId, height: u64) -> Result<Option<(Header,
 fn verify(common: &Common, snapshot: &Path) -> Result<(), Failure> {
     let genesis = read_genesis(common)?;
     let started = Instant::now();
-    let bar = bar();
+    let bar = bar_of_blocks();
     let verified = snapshots::verify(snapshot, &genesis, |height, last| {
         bar.set_length(last);
         bar.set_position(height);
@@ -140,9 +138,9 @@ fn verify(common: &Common, snapshot: &Path) -> Result<(), Failure> {
 
 fn restore(common: &Common, snapshot: &Path, config_path: &Path) -> Result<(), Failure> {
     let config = Config::load(config_path, std::env::vars())?;
-    let genesis = genesis_of(&config)?;
+    let genesis = genesis_in(&config.genesis)?;
     let started = Instant::now();
-    let bar = bar();
+    let bar = bar_of_blocks();
     let restored = snapshots::restore(snapshot, &config, &genesis, |height, last| {
         bar.set_length(last);
         bar.set_position(height);
@@ -170,18 +168,4 @@ fn restore(common: &Common, snapshot: &Path, config_path: &Path) -> Result<(), F
         println!("\nStart the node: causeway node --config {}. {then}", config_path.display());
     }
     Ok(())
-}
-
-fn genesis_of(config: &Config) -> Result<Genesis, Failure> {
-    let bytes = std::fs::read(&config.genesis).map_err(|cause| Failure::file(&config.genesis, &cause))?;
-    Ok(Genesis::parse(&bytes)?)
-}
-
-/// Drawn on a terminal only, and beside the output.
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} block {pos} of {len}, {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }

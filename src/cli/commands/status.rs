@@ -11,18 +11,13 @@ use serde_json::{Value, json};
 /// # Errors
 /// None of them answers, or none of those that do sees blocks become final.
 pub async fn run(session: &Session) -> Result<(), Failure> {
-    let endpoints = session.common.endpoints()?;
     let mut answers = Vec::new();
-    for endpoint in &endpoints {
-        let status = match session.client.of_node(endpoint).await {
-            Ok(client) => client.status().await,
-            Err(error) => Err(error),
-        };
+    for (endpoint, status) in session.statuses().await? {
         let mut value = match status {
             Ok(status) => to_json(&status),
             Err(error) => json!({ "error": error.to_string() }),
         };
-        value["endpoint"] = endpoint.as_str().into();
+        value["endpoint"] = endpoint.into();
         answers.push(value);
     }
     match (session.format(), answers.as_slice()) {

@@ -50,19 +50,14 @@ struct Answer {
 }
 
 async fn ask(session: &Session) -> Result<Vec<Answer>, Failure> {
-    let mut answers = Vec::new();
-    for endpoint in session.common.endpoints()? {
-        let status = match session.client.of_node(&endpoint).await {
-            Ok(client) => client.status().await,
-            Err(error) => Err(error),
-        };
+    let answers = session.statuses().await?.into_iter().map(|(endpoint, status)| {
         let versions = status.map_err(|error| error.to_string()).map(|status| {
             let decided = (status.protocol_version_decided, status.upgrade_height);
             (status.version, status.protocol_version, status.protocol_version_max, decided.0, decided.1)
         });
-        answers.push(Answer { endpoint: endpoint.as_str().to_owned(), versions });
-    }
-    Ok(answers)
+        Answer { endpoint, versions }
+    });
+    Ok(answers.collect())
 }
 
 async fn show(session: &Session) -> Result<(), Failure> {

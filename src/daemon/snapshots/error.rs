@@ -6,7 +6,7 @@ use crate::node::audit::AuditError;
 use crate::primitives::ChainId;
 use crate::storage::StorageError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// See the module.
@@ -136,4 +136,12 @@ pub enum SnapshotError {
     /// The store holds what no node wrote.
     #[error(transparent)]
     Node(#[from] NodeError),
+}
+
+impl SnapshotError {
+    /// Names the file of what the operating system said.
+    pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |cause| Self::File { path, cause }
+    }
 }

@@ -20,7 +20,7 @@ use crate::ledger::CertifiedHeader;
 use crate::primitives::{ChainId, Decode as _, Encode as _, Hash};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -32,6 +32,8 @@ pub const STORE: &str = "store";
 const VERSION: u32 = 1;
 /// Larger than any: 4,096 handovers and a few thousand files stay below.
 const BYTES_MAX: u64 = 64 << 20;
+/// How much of a file is read and hashed at once.
+const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,15 +166,11 @@ fn hex_array<const N: usize>(text: &str) -> Option<[u8; N]> {
 /// # Errors
 /// One cannot be read, or is none.
 pub fn list(folder: &Path) -> Result<BTreeMap<String, Listed>, SnapshotError> {
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |cause| SnapshotError::File { path, cause }
-    };
     let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(failed(folder))? {
-        let path = entry.map_err(failed(folder))?.path();
+    for entry in fs::read_dir(folder).map_err(SnapshotError::file(folder))? {
+        let path = entry.map_err(SnapshotError::file(folder))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-        let listed = hash(&path).map_err(failed(&path))?;
+        let listed = hash(&path).map_err(SnapshotError::file(&path))?;
         let why = || SnapshotError::Damaged { path: path.clone(), why: "its name is no text".to_owned() };
         files.insert(name.ok_or_else(why)?, listed);
     }
@@ -180,19 +178,9 @@ pub fn list(folder: &Path) -> Result<BTreeMap<String, Listed>, SnapshotError> {
 }
 
 fn hash(path: &Path) -> io::Result<Listed> {
-    let mut file = File::open(path)?;
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Listed { hash: hasher.finalize(), size }),
-            count => {
-                hasher.update(&buffer[..count]);
-                size += count as u64;
-            }
-        }
-    }
+    let size = io::copy(&mut BufReader::with_capacity(HASHED_AT_ONCE, File::open(path)?), &mut hasher)?;
+    Ok(Listed { hash: hasher.finalize(), size })
 }
 
 /// Holds the files of a folder to what is listed.

@@ -90,8 +90,8 @@ pub fn listen(data_dir: &Path) -> Result<Option<Listening>, DaemonError> {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
         _ => {}
     }
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let listener = UnixListener::bind(&path).map_err(SnapshotError::file(&path))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(SnapshotError::file(&path))?;
     Ok(Some(Listening { listener, path }))
 }
 
@@ -152,11 +152,11 @@ async fn snapshot_for(wanted: Wanted, store: RocksStore, chain: ChainId, turn: A
 pub fn ask(data_dir: &Path, wanted: &Wanted) -> Result<Option<Taken>, SnapshotError> {
     let path = socket(data_dir);
     let Ok(mut stream) = BlockingStream::connect(&path) else { return Ok(None) };
-    let failed = |cause: io::Error| SnapshotError::File { path: path.clone(), cause };
-    let asked = serde_json::to_string(&Asked::Snapshot(wanted.clone())).map_err(|error| failed(error.into()))?;
-    stream.write_all((asked + "\n").as_bytes()).map_err(failed)?;
+    let asked = serde_json::to_string(&Asked::Snapshot(wanted.clone()))
+        .map_err(|error| SnapshotError::file(&path)(error.into()))?;
+    stream.write_all((asked + "\n").as_bytes()).map_err(SnapshotError::file(&path))?;
     let mut line = String::new();
-    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).map_err(failed)?;
+    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).map_err(SnapshotError::file(&path))?;
     match serde_json::from_str(&line) {
         Ok(Answer::Taken(taken)) => Ok(Some(taken)),
         Ok(Answer::Error(why)) => Err(SnapshotError::Refused(why)),

@@ -48,7 +48,7 @@ pub fn restore(
     let partial = config.data_dir.join("store.partial");
     let verified = copy(directory, genesis, &partial, progress)?;
     begin(&partial, &verified, genesis)?;
-    rename(&partial, &store).map_err(|cause| SnapshotError::File { path: store, cause })?;
+    rename(&partial, &store).map_err(SnapshotError::file(&store))?;
     Ok(Restored { report: verified.report, floor: verified.floor.height, keeps_vote })
 }
 
@@ -81,24 +81,21 @@ fn copy(
         let (place, found, expected) = (directory.to_path_buf(), manifest.chain, genesis.chain_id());
         return Err(SnapshotError::ForeignChain { place, found, expected });
     }
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |cause| SnapshotError::File { path, cause }
-    };
     if partial.exists() {
-        fs::remove_dir_all(partial).map_err(failed(partial))?;
+        fs::remove_dir_all(partial).map_err(SnapshotError::file(partial))?;
     }
     let folder = partial.join(STORE);
-    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    fs::create_dir_all(&folder).map_err(SnapshotError::file(&folder))?;
     for name in manifest.files.keys() {
         let (from, to) = (directory.join(STORE).join(name), folder.join(name));
         if !from.exists() {
             return Err(SnapshotError::Damaged { path: from, why: "it is missing".to_owned() });
         }
-        fs::copy(&from, &to).map_err(failed(&from))?;
-        File::open(&to).and_then(|file| file.sync_all()).map_err(failed(&to))?;
+        fs::copy(&from, &to).map_err(SnapshotError::file(&from))?;
+        File::open(&to).and_then(|file| file.sync_all()).map_err(SnapshotError::file(&to))?;
     }
-    fs::copy(directory.join(manifest::FILE_NAME), partial.join(manifest::FILE_NAME)).map_err(failed(partial))?;
+    fs::copy(directory.join(manifest::FILE_NAME), partial.join(manifest::FILE_NAME))
+        .map_err(SnapshotError::file(partial))?;
     verify(partial, genesis, progress).inspect_err(|_| {
         let _ = fs::remove_dir_all(partial);
     })

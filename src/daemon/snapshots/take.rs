@@ -109,13 +109,9 @@ fn make(
             return Err(SnapshotError::PlaceTaken { place: taken.clone() });
         }
     }
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |cause| SnapshotError::File { path, cause }
-    };
-    fs::create_dir(&partial).map_err(failed(&partial))?;
+    fs::create_dir(&partial).map_err(SnapshotError::file(&partial))?;
     // Everyone's balances are in it. The files keep the permissions that they have in the data directory.
-    fs::set_permissions(&partial, fs::Permissions::from_mode(0o700)).map_err(failed(&partial))?;
+    fs::set_permissions(&partial, fs::Permissions::from_mode(0o700)).map_err(SnapshotError::file(&partial))?;
     let made = fill(store, chain, wanted, &partial, next);
     let bytes = match made {
         Ok(manifest) => manifest,
@@ -125,9 +121,9 @@ fn make(
             return Err(error);
         }
     };
-    fs::rename(&partial, place).map_err(failed(place))?;
+    fs::rename(&partial, place).map_err(SnapshotError::file(place))?;
     if let Some(parent) = place.parent() {
-        File::open(parent).and_then(|directory| directory.sync_all()).map_err(failed(parent))?;
+        File::open(parent).and_then(|directory| directory.sync_all()).map_err(SnapshotError::file(parent))?;
     }
     let Manifest { height, head, files, .. } = bytes;
     let bytes = files.values().map(|file| file.size).sum();
@@ -157,27 +153,22 @@ fn fill(
     clear(&folder)?;
     let head: Hash = header.hash();
     let manifest = Manifest { chain, height: header.height, head, next, files: manifest::list(&folder)? };
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |cause| SnapshotError::File { path, cause }
-    };
     for name in manifest.files.keys() {
         let path = folder.join(name);
-        File::open(&path).and_then(|file| file.sync_all()).map_err(failed(&path))?;
+        File::open(&path).and_then(|file| file.sync_all()).map_err(SnapshotError::file(&path))?;
     }
-    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed(&folder))?;
-    manifest.write(partial).map_err(failed(partial))?;
+    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(SnapshotError::file(&folder))?;
+    manifest.write(partial).map_err(SnapshotError::file(partial))?;
     Ok(manifest)
 }
 
 /// Removes what RocksDB keeps for a process and for its developers.
 fn clear(folder: &Path) -> Result<(), SnapshotError> {
-    let failed = |cause| SnapshotError::File { path: folder.to_path_buf(), cause };
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+    for entry in fs::read_dir(folder).map_err(SnapshotError::file(folder))? {
+        let path = entry.map_err(SnapshotError::file(folder))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name == "LOCK" || name == "LOG" || name.starts_with("LOG.old") {
-            fs::remove_file(&path).map_err(failed)?;
+            fs::remove_file(&path).map_err(SnapshotError::file(folder))?;
         }
     }
     Ok(())

@@ -389,7 +389,7 @@ proptest! {
 #[test]
 fn the_protocol_is_raised_by_one_with_an_epochs_notice() {
     let mut stage = Stage::of(4);
-    stage.ledger.edit(|changes| changes.put(&PROTOCOL_KEY, &Protocol::of_genesis(1)));
+    stage.ledger.edit(|changes| changes.put(&PROTOCOL_KEY, &Protocol::following(1)));
     let decide = |stage: &mut Stage, protocol_version: u32| {
         let decide = DecideUpgrade { protocol_version };
         stage.perform(&|context, changes| decide.plan(context, changes)).map(drop)

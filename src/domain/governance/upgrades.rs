@@ -59,14 +59,6 @@ pub struct WithdrawUpgrade {
 }
 
 impl WithdrawUpgrade {
-    /// Holds the operation to its static bounds.
-    ///
-    /// # Errors
-    /// None: every version may be named.
-    pub fn check(&self) -> Result<(), Malformed> {
-        Ok(())
-    }
-
     /// Plans it.
     ///
     /// # Errors
@@ -77,7 +69,7 @@ impl WithdrawUpgrade {
         if decided(context, changes).is_none_or(|upgrade| upgrade.version != self.protocol_version) {
             return Err(Reason::NoUpgradeDecided { protocol_version: self.protocol_version.into() });
         }
-        changes.put(&PROTOCOL_KEY, &Protocol::of_genesis(in_force));
+        changes.put(&PROTOCOL_KEY, &Protocol::following(in_force));
         changes.record(
             Effect::new("governance.upgrade_withdrawn").with("protocol_version", u64::from(self.protocol_version)),
         );

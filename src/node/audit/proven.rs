@@ -29,7 +29,7 @@ use crate::execution::genesis::Genesis;
 use crate::execution::invariants;
 use crate::ledger::block::{outcomes_root, reserves_root};
 use crate::ledger::outcome::due_outcome_id;
-use crate::ledger::{CertifiedHeader, Column, Header, Openings, Outcome, SignedTransaction, TrustRoot};
+use crate::ledger::{CertifiedHeader, Column, Header, Openings, Outcome, SignedTransaction};
 use crate::node::NodeError;
 use crate::node::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord, FLOOR_KEY, PrunedBlock};
 use crate::primitives::digest::StateAccumulator;
@@ -110,13 +110,7 @@ pub fn verify<R: Reader, S: Strategy, G: CryptoRng + Send>(
 
 /// The header is certified, and that of the block after the last applied one.
 fn check_next(next: &CertifiedHeader, head: &Header, genesis: &Genesis) -> Result<(), Fault> {
-    let trust = TrustRoot {
-        chain_id: genesis.chain_id(),
-        validators: genesis.validators().clone(),
-        epoch_length: genesis.epoch_length(),
-        checkpoint: None,
-    };
-    next.verify(&trust).map_err(Fault::Proof)?;
+    next.verify(&genesis.trust_root()).map_err(Fault::Proof)?;
     match next.header.height.checked_sub(1) == Some(head.height) && next.header.parent == head.hash() {
         true => Ok(()),
         false => Err(Fault::ProofOfAnother { height: next.header.height, parent: next.header.parent }),

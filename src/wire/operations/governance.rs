@@ -63,7 +63,5 @@ pub(super) fn decide_upgrade(message: pb::DecideUpgrade) -> Result<DecideUpgrade
 }
 
 pub(super) fn withdraw_upgrade(message: pb::WithdrawUpgrade) -> Result<WithdrawUpgrade, Malformed> {
-    let operation = WithdrawUpgrade { protocol_version: message.protocol_version };
-    operation.check()?;
-    Ok(operation)
+    Ok(WithdrawUpgrade { protocol_version: message.protocol_version })
 }
