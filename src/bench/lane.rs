@@ -14,6 +14,9 @@ use tokio::time::{Instant, sleep_until};
 
 /// How long the last answers are waited for once nothing more is sent.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What falls due within this time of a message goes with the next one, as from a client that knows what a message costs the node, and
+/// itself: sent one by one, six thousand a second are more than a node takes of one client. The latency includes the wait.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A transaction of the run, signed before the clock started.
 #[derive(Clone, Debug)]
@@ -92,13 +95,16 @@ pub struct Lane {
     /// Transfers acknowledged, by all lanes, for whoever watches.
     acknowledged: Arc<AtomicU64>,
     waiting: HashMap<TransactionId, (usize, Instant)>,
+    /// When the next message may go.
+    gathers_until: Instant,
     done: LaneResult,
 }
 
 impl Lane {
     /// A lane at rest.
     pub fn new(pacer: Pacer, transport: Transport, prepared: Arc<Vec<Prepared>>, acknowledged: Arc<AtomicU64>) -> Self {
-        Self { pacer, transport, prepared, acknowledged, waiting: HashMap::new(), done: LaneResult::default() }
+        let (waiting, gathers_until, done) = (HashMap::new(), Instant::now(), LaneResult::default());
+        Self { pacer, transport, prepared, acknowledged, waiting, gathers_until, done }
     }
 
     /// Sends and receives until nothing more is to be sent and everything was answered, or patience ends.
@@ -122,7 +128,7 @@ impl Lane {
                 let waited = format!("no answer within {} s of the last sending", PATIENCE.as_secs());
                 return Err(ClientError::Malformed(waited));
             }
-            let due = self.pacer.next_due();
+            let due = self.pacer.next_due().map(|at| at.max(self.gathers_until));
             let may_send = !over && due.is_some_and(|at| at <= now);
             // Where nothing is due and no answer comes, the clock alone may end the lane.
             let wake = due.filter(|at| *at > now).or(give_up).unwrap_or(now + Duration::from_millis(100));
@@ -148,7 +154,11 @@ impl Lane {
                     None => Err(ClientError::Malformed("the node ended the stream of submissions".to_owned())),
                 },
                 permit = sender.ready(), if may_send => {
-                    let due = self.pacer.take(Instant::now(), *batch);
+                    let now = Instant::now();
+                    let due = self.pacer.take(now, *batch);
+                    if due.len() < *batch {
+                        self.gathers_until = now + GATHER;
+                    }
                     let prepared = due.iter().map(|due| &self.prepared[due.index]);
                     permit?.send(prepared.clone().map(|prepared| &prepared.signed));
                     self.waiting.extend(due.iter().zip(prepared).map(|(due, of)| (of.id, (due.index, due.at))));

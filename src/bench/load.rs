@@ -11,7 +11,7 @@ use super::payments::{Payments, make_all};
 use super::progress::{Phase, note};
 use super::report::{Build, Report};
 use super::tally::Tally;
-use super::{BenchError, Mix, Nodes, Pace, Plan, Via, machine};
+use super::{BenchError, Mix, Network, Nodes, Pace, Plan, Via, machine};
 use crate::client::submission::Fate;
 use crate::client::{ClientError, now_ms};
 use crate::ledger::limits::{EXPIRY_AHEAD_MS_MAX, OPERATIONS_MAX};
@@ -21,8 +21,10 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
-/// What a closed loop is given to send in a second if nothing is said: more than the networks measured so far take.
+/// What a closed loop is given to send in a second if nothing is said, and to a single validator of one's own: more than those that were
+/// measured so far take.
 const SUPPLY_PER_SECOND: f64 = 10_000.0;
+const SUPPLY_OF_ONE_PER_SECOND: f64 = 30_000.0;
 /// How long past the run its transactions hold: preparing, signing and waiting come before and after it.
 const EXPIRY_MARGIN_MS: u64 = 2 * 60 * 60 * 1000;
 /// Kept below the farthest that an expiry may lie ahead, for the nodes' clocks.
@@ -171,12 +173,19 @@ async fn settle_all(
     Ok(height)
 }
 
+const fn supply_per_second(network: &Network) -> f64 {
+    match network {
+        Network::Own { validators: 1, .. } => SUPPLY_OF_ONE_PER_SECOND,
+        _ => SUPPLY_PER_SECOND,
+    }
+}
+
 async fn sign(plan: &Plan, accounts: &Accounts, flows: Option<&Flows<'_>>) -> Result<Vec<Prepared>, BenchError> {
     let seconds = plan.duration.as_secs_f64();
     let legs = plan.mix.legs();
     let wanted = match plan.pace {
         Pace::Open { rate } => (rate * seconds).ceil(),
-        Pace::Closed { .. } => (SUPPLY_PER_SECOND * seconds / legs as f64).ceil(),
+        Pace::Closed { .. } => (supply_per_second(&plan.network) * seconds / legs as f64).ceil(),
     };
     let count = plan.transactions.map_or(wanted as u64, |count| count as u64);
     let payments = Payments { accounts, pairs: Pairs::new(plan.accounts, plan.skew), legs };

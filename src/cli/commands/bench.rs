@@ -105,7 +105,8 @@ pub struct LoadArguments {
     /// invoice's life: registered, confirmed, financed, paid).
     #[arg(long, value_name = "MIX", default_value = "transfers", value_parser = mix, help_heading = "Load")]
     mix: Mix,
-    /// How many transactions to sign before the clock starts; by default what the rate takes, or 10,000 transfers a second.
+    /// How many transactions to sign before the clock starts; by default what the rate takes, or 10,000 transfers a second, and 30,000
+    /// with one validator of the run's own.
     #[arg(long, value_name = "N", help_heading = "Load")]
     transactions: Option<usize>,
     /// From which keys and payments are derived: the same seed loads the same. A network that runs already takes each seed
