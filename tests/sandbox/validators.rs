@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Short, so that a test sees some of them.
@@ -35,11 +36,14 @@ impl Drop for Running {
     }
 }
 
-/// A port that is free, as are those 100 and 200 above it.
+/// A port that is free, as are those 100 and 200 above it, and that no other test of this process was given: what
+/// listens on it does so only later.
 pub fn first_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let candidates = (20_000 + (std::process::id() % 100) as u16 * 97..).step_by(7);
-    candidates.into_iter().find(|first| [0, 100, 200].iter().all(|offset| is_free(first + offset))).unwrap()
+    let first = 20_000 + (std::process::id() % 100) as u16 * 97;
+    let mut candidates = std::iter::repeat_with(|| first + 7 * GIVEN.fetch_add(1, Ordering::Relaxed));
+    candidates.find(|first| [0, 100, 200].iter().all(|offset| is_free(first + offset))).unwrap()
 }
 
 /// A network whose commands are typed.
