@@ -4,6 +4,7 @@
 //! another run each time. What the seed repeats is which faults come, in which order, and how long they last.
 
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use std::fmt;
 
@@ -76,6 +77,34 @@ pub enum Damage {
     Wiped,
 }
 
+/// A fault and its end.
+type Fault = fn(&mut StdRng, usize) -> Vec<Step>;
+
+/// Faults of processes, clocks and disks, each with how many of a hundred it is. Two nodes that fail at once are more than four
+/// validators bear: they stand still until one is back.
+const OF_MACHINES: &[(u32, Fault)] = &[
+    (30, crash),
+    (8, crash_in_recovery),
+    (20, pause),
+    (14, crash_and_pause),
+    (8, clock_ahead),
+    (10, full_disk),
+    (10, |_, _| vec![Step::Power]),
+];
+
+/// Faults of links, now and then of a process as well.
+const OF_LINKS: &[(u32, Fault)] =
+    &[(30, part), (15, mute), (15, flapping), (20, slow), (12, part_and_crash), (8, crash)];
+
+impl Ground {
+    const fn faults(self) -> &'static [(u32, Fault)] {
+        match self {
+            Self::Loopback => OF_MACHINES,
+            Self::Links => OF_LINKS,
+        }
+    }
+}
+
 impl Plan {
     /// The plan of a seed, with so many faults. With more of them it begins with the same ones.
     pub fn of(seed: u64, validators: usize, ground: Ground, faults: usize) -> Self {
@@ -86,11 +115,22 @@ impl Plan {
             // Once at most: a node that lost its vote takes the place of one that may fail.
             let damages = rng.random_bool(0.15) && !is_damaged && ground == Ground::Loopback;
             is_damaged |= damages;
-            steps.extend(match ground {
-                _ if damages => vec![damage(rng, validators)],
-                Ground::Loopback => of_machines(rng, validators),
-                Ground::Links => of_links(rng, validators),
-            });
+            let fault = if damages { damage } else { drawn(rng, ground.faults()) };
+            steps.extend(fault(rng, validators));
+            steps.push(rest(rng));
+        }
+        Self { seed, validators, ground, steps }
+    }
+
+    /// Every kind of fault once, in an order that the seed says.
+    pub fn of_every_kind(seed: u64, validators: usize, ground: Ground) -> Self {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let damage: Option<Fault> = (ground == Ground::Loopback).then_some(damage);
+        let mut faults: Vec<Fault> = ground.faults().iter().map(|(_, fault)| *fault).chain(damage).collect();
+        faults.shuffle(rng);
+        let mut steps = vec![rest(rng)];
+        for fault in faults {
+            steps.extend(fault(rng, validators));
             steps.push(rest(rng));
         }
         Self { seed, validators, ground, steps }
@@ -110,56 +150,80 @@ fn lasts(rng: &mut StdRng) -> Step {
     Step::Wait(rng.random_range(LASTS_MS))
 }
 
-/// A fault of a process, a clock or a disk, and its end. Two of them at once are more than four validators bear: they stand
-/// still until one is back.
-fn of_machines(rng: &mut StdRng, validators: usize) -> Vec<Step> {
-    let node = rng.random_range(0..validators);
-    let lasts = lasts(rng);
-    match rng.random_range(0..100) {
-        0..30 => vec![Step::Crash(node), lasts, Step::Start(node)],
-        // Killed again while it still recovers.
-        30..38 => {
-            let at_once = Step::Wait(rng.random_range(50..600));
-            vec![Step::Crash(node), Step::Start(node), at_once, Step::Crash(node), lasts, Step::Start(node)]
-        }
-        38..58 => vec![Step::Pause(node), lasts, Step::Resume(node)],
-        58..72 => {
-            let other = (node + rng.random_range(1..validators)) % validators;
-            let meanwhile = self::lasts(rng);
-            let begin = [Step::Crash(node), Step::Pause(other)];
-            begin.into_iter().chain([lasts, Step::Start(node), meanwhile, Step::Resume(other)]).collect()
-        }
-        72..80 => {
-            let ahead = Step::Clock(node, rng.random_range(500..CLOCK_AHEAD_MS_MAX));
-            let right = Step::Clock(node, 0);
-            vec![Step::Crash(node), ahead, Step::Start(node), lasts, Step::Crash(node), right, Step::Start(node)]
-        }
-        80..90 => vec![Step::Fill(node), lasts, Step::Free(node)],
-        _ => vec![Step::Power],
-    }
+fn drawn(rng: &mut StdRng, faults: &[(u32, Fault)]) -> Fault {
+    let mut left = rng.random_range(0..faults.iter().map(|(share, _)| share).sum());
+    let of_share = |(share, _): &&(u32, Fault)| {
+        let here = left < *share;
+        left = left.saturating_sub(*share);
+        here
+    };
+    faults.iter().find(of_share).map_or(crash, |(_, fault)| *fault)
 }
 
-fn damage(rng: &mut StdRng, validators: usize) -> Step {
+fn one_of(rng: &mut StdRng, validators: usize) -> usize {
+    rng.random_range(0..validators)
+}
+
+fn crash(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let node = one_of(rng, validators);
+    vec![Step::Crash(node), lasts(rng), Step::Start(node)]
+}
+
+/// Killed again while it still recovers.
+fn crash_in_recovery(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let node = one_of(rng, validators);
+    let at_once = Step::Wait(rng.random_range(50..600));
+    vec![Step::Crash(node), Step::Start(node), at_once, Step::Crash(node), lasts(rng), Step::Start(node)]
+}
+
+fn pause(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let node = one_of(rng, validators);
+    vec![Step::Pause(node), lasts(rng), Step::Resume(node)]
+}
+
+fn crash_and_pause(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let node = one_of(rng, validators);
+    let other = (node + rng.random_range(1..validators)) % validators;
+    let (both, one) = (lasts(rng), lasts(rng));
+    vec![Step::Crash(node), Step::Pause(other), both, Step::Start(node), one, Step::Resume(other)]
+}
+
+fn clock_ahead(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let node = one_of(rng, validators);
+    let ahead = Step::Clock(node, rng.random_range(500..CLOCK_AHEAD_MS_MAX));
+    let right = Step::Clock(node, 0);
+    vec![Step::Crash(node), ahead, Step::Start(node), lasts(rng), Step::Crash(node), right, Step::Start(node)]
+}
+
+fn full_disk(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let node = one_of(rng, validators);
+    vec![Step::Fill(node), lasts(rng), Step::Free(node)]
+}
+
+fn damage(rng: &mut StdRng, validators: usize) -> Vec<Step> {
     let kinds = [Damage::MissingTable, Damage::MissingManifest, Damage::FlippedLog, Damage::TornLog, Damage::Wiped];
-    Step::Damage(rng.random_range(0..validators), kinds[rng.random_range(0..kinds.len())])
+    vec![Step::Damage(one_of(rng, validators), kinds[rng.random_range(0..kinds.len())])]
 }
 
-/// A fault of links, now and then of a process as well, and its end.
-fn of_links(rng: &mut StdRng, validators: usize) -> Vec<Step> {
-    let node = rng.random_range(0..validators);
-    let lasts = lasts(rng);
+fn part(rng: &mut StdRng, validators: usize) -> Vec<Step> {
     let (left, right) = two_sides(rng, validators);
-    match rng.random_range(0..100) {
-        0..30 => vec![Step::Part(left, right), lasts, Step::Heal],
-        30..45 => vec![Step::Mute(left, right), lasts, Step::Heal],
-        45..60 => flapping(rng, &left, &right),
-        60..80 => {
-            let slow = Step::Slow(node, rng.random_range(50..500), rng.random_range(1..20));
-            vec![slow, lasts, Step::Heal]
-        }
-        80..92 => vec![Step::Part(left, right), Step::Crash(node), lasts, Step::Start(node), Step::Heal],
-        _ => vec![Step::Crash(node), lasts, Step::Start(node)],
-    }
+    vec![Step::Part(left, right), lasts(rng), Step::Heal]
+}
+
+fn mute(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let (left, right) = two_sides(rng, validators);
+    vec![Step::Mute(left, right), lasts(rng), Step::Heal]
+}
+
+fn slow(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let slow = Step::Slow(one_of(rng, validators), rng.random_range(50..500), rng.random_range(1..20));
+    vec![slow, lasts(rng), Step::Heal]
+}
+
+fn part_and_crash(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let node = one_of(rng, validators);
+    let (left, right) = two_sides(rng, validators);
+    vec![Step::Part(left, right), Step::Crash(node), lasts(rng), Step::Start(node), Step::Heal]
 }
 
 /// Two sides, of which neither is empty.
@@ -172,9 +236,10 @@ fn two_sides(rng: &mut StdRng, validators: usize) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// A link that comes and goes.
-fn flapping(rng: &mut StdRng, left: &[usize], right: &[usize]) -> Vec<Step> {
+fn flapping(rng: &mut StdRng, validators: usize) -> Vec<Step> {
+    let (left, right) = two_sides(rng, validators);
     let mut once = || {
-        let cut = Step::Part(left.to_vec(), right.to_vec());
+        let cut = Step::Part(left.clone(), right.clone());
         [cut, Step::Wait(rng.random_range(50..400)), Step::Heal, Step::Wait(rng.random_range(50..400))]
     };
     (0..4).flat_map(|_| once()).collect()
@@ -191,18 +256,28 @@ impl fmt::Display for Plan {
 }
 
 #[test]
-fn a_seed_is_a_plan_and_every_kind_of_fault_comes_in_some() {
+fn a_seed_is_a_plan_and_one_of_every_kind_has_every_kind() {
     for ground in [Ground::Loopback, Ground::Links] {
         assert_eq!(Plan::of(7, 4, ground, 20), Plan::of(7, 4, ground, 20));
         assert_ne!(Plan::of(7, 4, ground, 20).steps, Plan::of(8, 4, ground, 20).steps);
         assert!(Plan::of(7, 4, ground, 20).steps.starts_with(&Plan::of(7, 4, ground, 8).steps));
+        assert_ne!(Plan::of_every_kind(7, 4, ground).steps, Plan::of_every_kind(8, 4, ground).steps);
     }
-    let all: Vec<Step> =
-        [Ground::Loopback, Ground::Links].iter().flat_map(|ground| Plan::of(1, 7, *ground, 400).steps).collect();
-    let has = |kind: fn(&Step) -> bool| all.iter().any(kind);
-    assert!(has(|step| matches!(step, Step::Clock(..))) && has(|step| matches!(step, Step::Fill(_))));
-    assert!(has(|step| matches!(step, Step::Damage(..))) && has(|step| matches!(step, Step::Power)));
-    assert!(has(|step| matches!(step, Step::Mute(..))) && has(|step| matches!(step, Step::Slow(..))));
+    let every = |ground| Plan::of_every_kind(1, 4, ground).steps;
+    let has = |steps: &[Step], kind: fn(&Step) -> bool| assert!(steps.iter().any(kind), "{steps:?}");
+    let of_machines = every(Ground::Loopback);
+    has(&of_machines, |step| matches!(step, Step::Crash(_)));
+    has(&of_machines, |step| matches!(step, Step::Pause(_)));
+    has(&of_machines, |step| matches!(step, Step::Power));
+    has(&of_machines, |step| matches!(step, Step::Clock(_, 1..)));
+    has(&of_machines, |step| matches!(step, Step::Fill(_)));
+    has(&of_machines, |step| matches!(step, Step::Damage(..)));
+    let of_links = every(Ground::Links);
+    has(&of_links, |step| matches!(step, Step::Part(..)));
+    has(&of_links, |step| matches!(step, Step::Mute(..)));
+    has(&of_links, |step| matches!(step, Step::Slow(..)));
+
+    let all: Vec<Step> = (1..40).flat_map(|seed| Plan::of(seed, 7, Ground::Links, 20).steps).collect();
     let parted = all.iter().filter_map(|step| match step {
         Step::Part(left, right) => Some((left.len(), right.len())),
         _ => None,
