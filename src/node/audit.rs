@@ -115,6 +115,16 @@ pub enum Fault {
         /// Its key, in hexadecimal.
         key: String,
     },
+    /// An entry that stands among its neighbours is not what is found under its key.
+    #[error(
+        "the entry under key {key} in {column} is not found by who looks it up: a table's filters or indexes are damaged, or were made so"
+    )]
+    Hidden {
+        /// Where.
+        column: StoreColumn,
+        /// Its key, in hexadecimal.
+        key: String,
+    },
     /// A column has entries that do not follow from the blocks.
     #[error("{column} has {found} entries, and {expected} follow from the blocks")]
     Surplus {
@@ -483,6 +493,7 @@ impl<'a, R: Reader> Auditor<'a, R> {
                 if found != expected {
                     return Err(first_difference(stored, &found, &expected).into());
                 }
+                check_look_ups(self.store, stored, &found)?;
                 found.iter().for_each(|(key, value)| from_scratch.add(column.tag(), key, value));
                 let Some((last, _)) = found.last().filter(|_| found.len() == PAGE) else { break };
                 from = after(last);
@@ -533,6 +544,17 @@ fn check_entry<R: Reader>(store: &R, column: StoreColumn, key: &[u8], expected: 
         Some(found) if found == expected => Ok(()),
         Some(_) => Err(Fault::Differs { column, key: hex::encode(key) }.into()),
         None => Err(Fault::Missing(column).into()),
+    }
+}
+
+/// Whether whoever looks entries up finds what whoever walks over them does: a table says by its filters where not to look, and
+/// execution looks up.
+fn check_look_ups<R: Reader>(store: &R, column: StoreColumn, page: &[(Bytes, Bytes)]) -> Result<(), Failure> {
+    let places: Vec<(StoreColumn, &[u8])> = page.iter().map(|(key, _)| (column, &key[..])).collect();
+    let found = store.multi_get(&places)?;
+    match page.iter().zip(&found).find(|((_, value), found)| found.as_ref() != Some(value)) {
+        None => Ok(()),
+        Some(((key, _), _)) => Err(Fault::Hidden { column, key: hex::encode(key) }.into()),
     }
 }
 

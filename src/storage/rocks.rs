@@ -31,6 +31,7 @@ use self_cell::self_cell;
 
 use super::column::Family;
 use super::manifest::{self, CURRENT};
+use super::private::private;
 use super::watermark::Watermark;
 use super::{Batch, Pair, Reader, StorageError, Store, StoreColumn, holder, identity, rocks_options};
 use crate::ledger::view::Column;
@@ -69,7 +70,8 @@ impl RocksStore {
     }
 
     fn open_with(place: &Path, chain: &ChainId, commits: WriteOptions) -> Result<Self, StorageError> {
-        fs::create_dir_all(place).map_err(|error| StorageError::from_io(place, &error))?;
+        let made = fs::create_dir_all(place).and_then(|()| private(place));
+        made.map_err(|error| StorageError::from_io(place, &error))?;
         let acknowledged = check_files(place)?;
         let rocks = DB::open_cf_descriptors(&rocks_options::database(), place, rocks_options::families())
             .map_err(|error| classify(place, "at opening", &error))?;
@@ -162,7 +164,7 @@ impl RocksStore {
     }
 
     /// Writes everything to tables and merges each family's into one level: what the data takes, and nothing that was
-    /// overwritten. For measurements; a running node compacts as it goes.
+    /// overwritten, with filters and indexes made anew. A running node compacts as it goes.
     pub fn compact(&self) -> Result<(), StorageError> {
         let database = &self.database;
         let mut options = CompactOptions::default();
@@ -173,7 +175,8 @@ impl RocksStore {
             database.rocks.flush_cf(handle).map_err(failed)?;
             database.rocks.compact_range_cf_opt(handle, None::<&[u8]>, None::<&[u8]>, &options);
         }
-        Ok(())
+        // A compaction says nothing of how it ended.
+        database.healthy()
     }
 
     /// What each column takes in tables, in bytes: of the state's columns, which share tables, by RocksDB's own estimate. What

@@ -192,6 +192,7 @@ fn joins_by_the_whole_one(place: &Place, network: &Network<'_>, old_id: &str) ->
     let arguments = ["snapshot", "restore", text(&snapshot), "--config", text(&config)];
     let restored = json([&arguments[..], &["--output", "json"]].concat());
     assert_eq!(restored["keeps_vote"], false, "{restored}");
+    no_table_is_another_s(&snapshot.join("store"), &node.join("data/store"));
     assert_fails(&run(arguments), 1, &["store is there", "causeway rebuild"]);
     let key = added["public_key"].as_str().unwrap();
     let running = Running::start(&["node", "--config", text(&config)]);
@@ -211,6 +212,19 @@ fn joins_by_the_whole_one(place: &Place, network: &Network<'_>, old_id: &str) ->
     network.pay_until("validator-5", "VALIDATOR");
     status_where(&endpoint, |status| status["mode"] == "VALIDATOR");
     running
+}
+
+/// A table says by filters and indexes where not to look: those of a node are of its own making, and its own to read.
+fn no_table_is_another_s(snapshot: &Path, store: &Path) {
+    let tables = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let tables = entries.filter(|path| path.extension().is_some_and(|extension| extension == "sst"));
+        tables.map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>()
+    };
+    let (theirs, ours) = (tables(snapshot), tables(store));
+    assert!(!theirs.is_empty() && !ours.is_empty());
+    assert!(ours.iter().all(|table| !theirs.contains(table)), "a table was taken over as it was");
+    assert_eq!(std::fs::metadata(store).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 /// At one height both have the same block on the same state.

@@ -106,9 +106,10 @@ impl Manifest {
             io::ErrorKind::NotFound => SnapshotError::NoSnapshot { place: directory.to_path_buf() },
             _ => SnapshotError::File { path: path.clone(), cause },
         };
-        let size = fs::metadata(&path).map_err(unreadable)?.len();
+        let found = fs::symlink_metadata(&path).map_err(unreadable)?;
         let damaged = || SnapshotError::Damaged { path: path.clone(), why: "it is not what was written".to_owned() };
-        if size > BYTES_MAX {
+        // A link or a pipe may have no end, whatever it says.
+        if !found.is_file() || found.len() > BYTES_MAX {
             return Err(damaged());
         }
         let text = String::from_utf8(fs::read(&path).map_err(unreadable)?).map_err(|_| damaged())?;
@@ -161,6 +162,21 @@ fn hex_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     hex::decode(text).ok()?.try_into().ok()
 }
 
+/// Holds a file to being one, of the size that is listed: before any of it is read, since a link or a pipe may have no end.
+///
+/// # Errors
+/// It is missing, no file, or of another size.
+pub fn require_file(path: &Path, size: u64) -> Result<(), SnapshotError> {
+    let damaged = |why: &str| Err(SnapshotError::Damaged { path: path.to_path_buf(), why: why.to_owned() });
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => damaged("it is no file"),
+        Ok(found) if found.len() != size => damaged("it has another size than the manifest says"),
+        Ok(_) => Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => damaged("it is missing"),
+        Err(cause) => Err(SnapshotError::File { path: path.to_path_buf(), cause }),
+    }
+}
+
 /// The files of a folder as they are, by name.
 ///
 /// # Errors
@@ -188,6 +204,9 @@ fn hash(path: &Path) -> io::Result<Listed> {
 /// # Errors
 /// The first by name that is missing, another, or too many.
 pub fn check(listed: &BTreeMap<String, Listed>, folder: &Path) -> Result<(), SnapshotError> {
+    for (name, expected) in listed {
+        require_file(&folder.join(name), expected.size)?;
+    }
     let found = list(folder)?;
     let damaged = |name: &String, why: &str| {
         let path: PathBuf = folder.join(name);
@@ -196,9 +215,6 @@ pub fn check(listed: &BTreeMap<String, Listed>, folder: &Path) -> Result<(), Sna
     for (name, expected) in listed {
         match found.get(name) {
             None => return damaged(name, "it is missing"),
-            Some(other) if other.size != expected.size => {
-                return damaged(name, "it has another size than the manifest says");
-            }
             Some(other) if other.hash != expected.hash => {
                 return damaged(name, "its bytes are not those of the manifest");
             }

@@ -25,6 +25,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
+/// How long after a connection that could not be taken the next one is waited for.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Its name in the data directory.
 const FILE_NAME: &str = "operator.sock";
 /// Most who ask at a time.
@@ -99,7 +101,11 @@ pub fn listen(data_dir: &Path) -> Result<Option<Listening>, DaemonError> {
 pub async fn serve(listening: Listening, store: RocksStore, chain: ChainId) {
     let (turn, callers) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(CALLERS_MAX)));
     while let Ok(permit) = callers.clone().acquire_owned().await {
-        let Ok((stream, _)) = listening.listener.accept().await else { continue };
+        let Ok((stream, _)) = listening.listener.accept().await else {
+            // Of files that are open already there may be none left: not asked again at once.
+            tokio::time::sleep(AGAIN_AFTER).await;
+            continue;
+        };
         let (store, turn) = (store.clone(), turn.clone());
         tokio::spawn(async move {
             if let Err(cause) = answer(stream, store, chain, turn).await {

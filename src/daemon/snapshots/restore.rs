@@ -8,16 +8,16 @@
 
 use super::SnapshotError;
 use super::manifest::{self, STORE};
-use super::verify::{Verified, verify};
+use super::verify::{Verified, verify_anew};
 use crate::consensus::voting;
 use crate::daemon::{DaemonError, PARTITION, bind, engine_directory};
 use crate::execution::genesis::Genesis;
 use crate::node::audit::ProvenReport;
 use crate::node::config::Config;
 use crate::node::snapshot;
-use crate::storage::RocksStore;
+use crate::storage::{RocksStore, private};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 /// What was restored.
@@ -86,19 +86,24 @@ fn copy(
     }
     let folder = partial.join(STORE);
     fs::create_dir_all(&folder).map_err(SnapshotError::file(&folder))?;
-    for name in manifest.files.keys() {
+    private(partial).and_then(|()| private(&folder)).map_err(SnapshotError::file(partial))?;
+    for (name, listed) in &manifest.files {
         let (from, to) = (directory.join(STORE).join(name), folder.join(name));
-        if !from.exists() {
-            return Err(SnapshotError::Damaged { path: from, why: "it is missing".to_owned() });
-        }
-        fs::copy(&from, &to).map_err(SnapshotError::file(&from))?;
-        File::open(&to).and_then(|file| file.sync_all()).map_err(SnapshotError::file(&to))?;
+        manifest::require_file(&from, listed.size)?;
+        copy_file(&from, &to, listed.size).map_err(SnapshotError::file(&from))?;
     }
-    fs::copy(directory.join(manifest::FILE_NAME), partial.join(manifest::FILE_NAME))
-        .map_err(SnapshotError::file(partial))?;
-    verify(partial, genesis, progress).inspect_err(|_| {
+    fs::write(partial.join(manifest::FILE_NAME), manifest.to_text()).map_err(SnapshotError::file(partial))?;
+    verify_anew(partial, genesis, progress).inspect_err(|_| {
         let _ = fs::remove_dir_all(partial);
     })
+}
+
+/// Copies what is listed and no byte more, into a file that is this user's, whoever's the other was.
+fn copy_file(from: &Path, to: &Path, size: u64) -> io::Result<()> {
+    let mut copied = File::create(to)?;
+    io::copy(&mut File::open(from)?.take(size), &mut copied)?;
+    private(to)?;
+    copied.sync_all()
 }
 
 /// Tells the node that will be started over it where it begins.

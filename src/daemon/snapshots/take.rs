@@ -8,10 +8,9 @@ use super::manifest::{self, Manifest, STORE};
 use crate::ledger::{CertifiedHeader, Header};
 use crate::node::{NodeError, snapshot};
 use crate::primitives::{ChainId, Hash};
-use crate::storage::{RocksStore, StoreColumn};
+use crate::storage::{RocksStore, StoreColumn, private};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -111,7 +110,7 @@ fn make(
     }
     fs::create_dir(&partial).map_err(SnapshotError::file(&partial))?;
     // Everyone's balances are in it. The files keep the permissions that they have in the data directory.
-    fs::set_permissions(&partial, fs::Permissions::from_mode(0o700)).map_err(SnapshotError::file(&partial))?;
+    private(&partial).map_err(SnapshotError::file(&partial))?;
     let made = fill(store, chain, wanted, &partial, next);
     let bytes = match made {
         Ok(manifest) => manifest,

@@ -24,7 +24,7 @@
 
 use super::comparing::{Comparing, Counted};
 use super::reading::{Reading, Stored};
-use super::{AuditError, Failure, Fault, PAGE, after, check_entry, check_parent};
+use super::{AuditError, Failure, Fault, PAGE, after, check_entry, check_look_ups, check_parent};
 use crate::execution::genesis::Genesis;
 use crate::execution::invariants;
 use crate::ledger::block::{outcomes_root, reserves_root};
@@ -285,6 +285,7 @@ impl<R: Reader, S: Strategy> Held<'_, R, S> {
             let mut from = Vec::new();
             loop {
                 let page = self.store.scan(StoreColumn::State(*column), &from, PAGE)?;
+                check_look_ups(self.store, StoreColumn::State(*column), &page)?;
                 for (key, value) in &page {
                     accumulator.add(column.tag(), key, value);
                     standing.count(*column, key, value, 1).map_err(Fault::Invariant)?;

@@ -333,3 +333,53 @@ fn only_the_next_certified_header_vouches_for_a_state() {
     let refused = verified(&store, &chronicle, &good);
     assert!(matches!(refused, Err(AuditError::State { fault: Fault::Digest { .. }, .. })), "{refused:?}");
 }
+
+/// A store of which one entry is not found by who looks it up, as where a table's filter says that it is not there.
+struct Filtered {
+    store: RocksStore,
+    column: StoreColumn,
+    key: Bytes,
+}
+
+impl Reader for Filtered {
+    fn get(&self, column: StoreColumn, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        let is_hidden = (column, key) == (self.column, &self.key[..]);
+        if is_hidden { Ok(None) } else { self.store.get(column, key) }
+    }
+
+    fn multi_get(&self, places: &[(StoreColumn, &[u8])]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        places.iter().map(|(column, key)| self.get(*column, key)).collect()
+    }
+
+    fn scan(&self, column: StoreColumn, from: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
+        self.store.scan(column, from, limit)
+    }
+
+    fn scan_back(
+        &self,
+        column: StoreColumn,
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
+        self.store.scan_back(column, before, limit)
+    }
+}
+
+/// Execution looks up what an audit walks over: an entry of the state that is seen by the one alone is found for what it is.
+#[test]
+fn an_entry_that_no_look_up_finds_is_found() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let (mut store, next) = (write_but_the_last(&chronicle, place.path()), next(&chronicle));
+    let mut hidden = 0;
+    for column in Column::ALL.iter().map(|column| StoreColumn::State(*column)) {
+        let Some((key, _)) = store.scan(column, &[], 1).expect("a column").pop() else { continue };
+        let filtered = Filtered { store, column, key };
+        let vouched = verify(&filtered, &chronicle.genesis, Some(&next), &Sequential, &mut Counting(1), |_, _| {});
+        let executed = audit(&filtered, &chronicle.genesis, &Sequential, &mut Counting(1), |_, _| {});
+        for found in [vouched.map(drop), executed.map(drop)] {
+            assert!(found.is_err(), "an entry of {column} is not found, and nobody says so");
+        }
+        (store, hidden) = (filtered.store, hidden + 1);
+    }
+    assert!(hidden > 5, "{hidden} columns");
+}
