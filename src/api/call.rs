@@ -1,13 +1,16 @@
 //! Around every call: which method it is, what its client may ask for, and its deadline.
 //!
 //! A call takes of its client's budget and holds a place until its answer is out (see `clients`). One that is no stream has its request in
-//! within half a minute and its answer out within five, however slowly its client writes and reads.
+//! within half a minute and its answer out within five, however slowly its client writes and reads. A message of a stream is in
+//! within half a minute of its first byte, not counting the time in which the node did not read on. What a client has begun to
+//! send and not ended is held for it, and bounded for each client and for all (`request`).
 //!
 //! A call whose `grpc-timeout` runs out is answered with DEADLINE_EXCEEDED, before its first message and in the middle of
 //! a stream alike. (tonic's own timer answers CANCELLED, and leaves streams alone.)
 
 use super::clients::{CallPlace, Clients, weight_of};
 use super::processor::thread_cpu_time;
+use super::request::{Incoming, Kind};
 use bytes::Bytes;
 use http_body::Frame;
 use std::future::Future;
@@ -28,8 +31,6 @@ pub(super) struct MethodPath(pub String);
 /// timer, of which timers' millisecond steps are part.
 const MARGIN: Duration = Duration::from_millis(3);
 
-/// How long a client may take to send what it asks for.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a call may take that is no stream, with its client's reading of the answer.
 const CALL_TIME_MAX: Duration = Duration::from_secs(300);
 
@@ -84,7 +85,8 @@ where
             // A timeout past the end of time is none.
             let asked = timeout.and_then(|timeout| now.checked_add(timeout.saturating_sub(MARGIN)));
             let deadline = if is_stream { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
-            let request = if is_stream { request } else { request.map(|body| within(body, now + REQUEST_TIME_MAX)) };
+            let kind = if is_stream { Kind::Stream } else { Kind::Unary };
+            let request = request.map(|body| Body::new(Incoming::new(body, kind, client)));
             let mut worked = Duration::ZERO;
             let answer = timed(inner.call(request), is_read, &mut worked);
             let answered = match deadline {
@@ -153,36 +155,6 @@ fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
         "n" => Duration::from_nanos(count),
         _ => return None,
     })
-}
-
-/// A request that ends with an error if it is not in by then.
-fn within(body: Body, deadline: Instant) -> Body {
-    Body::new(TimedBody { inner: body, deadline: Box::pin(sleep_until(deadline)) })
-}
-
-struct TimedBody {
-    inner: Body,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl http_body::Body for TimedBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
-            return Poll::Ready(frame);
-        }
-        let message = "the request did not arrive in time: send it at once, or as a stream";
-        self.deadline.as_mut().poll(context).map(|()| Some(Err(Status::deadline_exceeded(message))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
 }
 
 /// An answer that ends with DEADLINE_EXCEEDED when the deadline passes before it ends by itself, and that holds its call's

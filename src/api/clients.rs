@@ -14,6 +14,7 @@
 //! Limits by account: what waits of a client and of a sender is bounded and verified in turns, and streams have places by account.
 
 use super::budget::Budgets;
+use super::request::{ALL_BYTES_MAX, CLIENT_BYTES_MAX};
 use super::status::over_budget;
 use crate::admission::Refusal;
 use crate::node::NodeMetrics;
@@ -99,8 +100,16 @@ struct Shared {
     /// Of connections, by address: whoever has asked for too much may still come back and be told so.
     connecting: Budgets<IpAddr>,
     calls: Mutex<BTreeMap<ClientId, usize>>,
+    held: Mutex<Held>,
     connections: Mutex<Connections>,
     metrics: NodeMetrics,
+}
+
+/// Bytes of messages that have begun and are not whole.
+#[derive(Default)]
+struct Held {
+    of_all: usize,
+    by_client: BTreeMap<ClientId, usize>,
 }
 
 #[derive(Default)]
@@ -113,8 +122,8 @@ impl Clients {
     pub fn new(limits: ClientLimits, metrics: NodeMetrics) -> Self {
         let budgets = Budgets::new(limits.calls_per_second);
         let connecting = Budgets::new(limits.calls_per_second);
-        let (calls, connections) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { limits, budgets, connecting, calls, connections, metrics }))
+        let (calls, held, connections) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { limits, budgets, connecting, calls, held, connections, metrics }))
     }
 
     /// Who makes a call.
@@ -236,6 +245,18 @@ impl CallingClient {
         }
     }
 
+    /// Takes of the client's budget what something weighed.
+    pub fn charge(&self, weight: u32) {
+        if weight > 0 {
+            self.clients.0.budgets.owe(self.id, weight, Instant::now());
+        }
+    }
+
+    /// What is kept for a call of the client until it is whole: nothing yet.
+    pub fn held(&self) -> HeldBytes {
+        HeldBytes { client: self.clone(), bytes: 0 }
+    }
+
     /// Takes a weight of the client's budget, however long that takes, and whatever it owes first.
     pub async fn take(&self, weight: NonZeroU32) {
         let weight = weight.min(self.clients.0.limits.calls_per_second);
@@ -246,6 +267,34 @@ impl CallingClient {
                 Err(wait) => tokio::time::sleep(wait.saturating_sub(MESSAGE_PATIENCE)).await,
             }
         }
+    }
+}
+
+/// Bytes that are kept for a client, within its bound and that of all. They are let go when dropped.
+pub(super) struct HeldBytes {
+    client: CallingClient,
+    bytes: usize,
+}
+
+impl HeldBytes {
+    /// So many are kept from now on. Tells whether the bounds allow it.
+    pub fn set(&mut self, bytes: usize) -> bool {
+        let CallingClient { clients, id } = &self.client;
+        let mut held = clients.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_client = held.by_client.get(id).copied().unwrap_or_default() - self.bytes + bytes;
+        held.of_all = held.of_all - self.bytes + bytes;
+        self.bytes = bytes;
+        match of_client {
+            0 => held.by_client.remove(id),
+            _ => held.by_client.insert(*id, of_client),
+        };
+        of_client <= CLIENT_BYTES_MAX && held.of_all <= ALL_BYTES_MAX
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 

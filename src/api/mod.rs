@@ -28,6 +28,7 @@ mod networks;
 mod node;
 mod page;
 pub mod processor;
+mod request;
 mod server;
 mod status;
 mod streams;

@@ -14,6 +14,9 @@ use thiserror::Error;
 /// A failure that ends the process.
 #[derive(Debug, Error)]
 pub enum DaemonError {
+    /// The process may open too few files.
+    #[error(transparent)]
+    TooFewFiles(#[from] super::files::TooFewFiles),
     /// The log filter is not one.
     #[error("log.filter: {0}; write for example \"info\" or \"info,causeway=debug\"")]
     LogFilter(String),

@@ -45,7 +45,7 @@ pub fn install(log: &Log, data_dir: &Path) -> Result<(), DaemonError> {
         std::panic::set_hook(Box::new(move |panic| {
             let cause = first_line(panic.payload_as_str().unwrap_or("a part of the node panicked"));
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
-            match full_disk(&data_dir).or_else(|| unreadable_engine(&data_dir, &place)) {
+            match full_disk(&data_dir).or_else(|| unreadable_engine(&data_dir, cause, &place)) {
                 Some(advice) => error!(cause, place, "the node stops: {advice}"),
                 None => error!(cause, place, "the node stops"),
             }
@@ -63,12 +63,24 @@ pub fn full_disk(data_dir: &Path) -> Option<String> {
 
 /// What to do about a panic at `place`, if it is in a part of the engine that reads its directory. The engine's own
 /// words name neither the directory nor a way out. Only who votes reads the journals of votes.
-fn unreadable_engine(data_dir: &Path, place: &str) -> Option<String> {
+fn unreadable_engine(data_dir: &Path, cause: &str, place: &str) -> Option<String> {
     let engine = data_dir.join("engine");
     let engine = engine.display();
     // Connections have no files.
     if !place.contains("commonware-") || place.contains("commonware-p2p") {
         return None;
+    }
+    if cause.contains("Too many open files") || cause.contains("os error 24") {
+        return Some(
+            "it may open no more files: raise the limit (`ulimit -n`, LimitNOFILE) and start it again; nothing is lost"
+                .to_owned(),
+        );
+    }
+    // What was read at the start and cannot be written later is no damage.
+    if WRITING.iter().any(|failed| cause.contains(failed)) {
+        return Some(format!(
+            "the disk did not take what the engine wrote to {engine}: see the system's log, and start the node again; nothing is lost"
+        ));
     }
     Some(match place.contains("actors/voter") {
         true => format!(
@@ -82,6 +94,9 @@ fn unreadable_engine(data_dir: &Path, place: &str) -> Option<String> {
     })
 }
 
+/// What the engine says when it cannot write to a journal that it has read.
+const WRITING: [&str; 3] = ["unable to append to journal", "unable to sync journal", "unable to prune journal"];
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
@@ -91,8 +106,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_could_not_be_written_is_no_reason_to_give_up_a_vote() {
+        let place = "/deps/commonware-consensus-2026.10.0/src/simplex/actors/voter/actor.rs:328:10";
+        for (cause, advice) in [
+            (
+                "unable to append to journal: Runtime(BlobOpenFailed(…, Too many open files (os error 24)))",
+                "raise the limit",
+            ),
+            ("unable to sync journal: Runtime(BlobSyncFailed(…, Input/output error (os error 5)))", "did not take"),
+        ] {
+            let told = unreadable_engine(Path::new("/var/lib/causeway"), cause, place).expect("advice");
+            assert!(told.contains(advice) && told.contains("nothing is lost") && !told.contains("rebuild"), "{told}");
+        }
+    }
+
+    #[test]
     fn a_panic_in_the_engine_names_its_directory_and_one_elsewhere_does_not() {
-        let advice = |place| unreadable_engine(Path::new("/var/lib/causeway"), place);
+        let advice = |place| unreadable_engine(Path::new("/var/lib/causeway"), "unable to open journal: …", place);
         for (place, way_out) in [
             (
                 "/deps/commonware-consensus-2026.10.0/src/simplex/actors/voter/actor.rs:1081:10",

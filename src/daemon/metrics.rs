@@ -20,6 +20,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::debug;
 
+/// How long after a connection that could not be taken the next one is waited for.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Most scrapes at a time.
 const SCRAPES_MAX: usize = 8;
 /// Longest scrape.
@@ -41,7 +43,11 @@ pub fn serve(
     let scrapes = Arc::new(Semaphore::new(SCRAPES_MAX));
     tokio::spawn(async move {
         while let Ok(permit) = scrapes.clone().acquire_owned().await {
-            let Ok((stream, _)) = listener.accept().await else { continue };
+            let Ok((stream, _)) = listener.accept().await else {
+                // Of files that are open already there may be none left: not asked again at once.
+                tokio::time::sleep(AGAIN_AFTER).await;
+                continue;
+            };
             let (context, metrics, node) = (context.clone(), metrics.clone(), node.clone());
             tokio::spawn(async move {
                 let answer = service_fn(move |request| {

@@ -12,6 +12,7 @@
 //!   of the directory, says that the directory is an older copy (`last_voted`).
 
 mod error;
+mod files;
 mod last_voted;
 mod log;
 mod metrics;
@@ -30,7 +31,7 @@ use crate::consensus::network::{Connections, connect};
 use crate::consensus::voting::{self, Standing};
 use crate::consensus::{PeerAddress, Signer, private_key};
 use crate::execution::genesis::Genesis;
-use crate::node::config::Config;
+use crate::node::config::{Config, Limits};
 use crate::node::{self, Chain, NodeSettings};
 use crate::primitives::PublicKey;
 use crate::storage::RocksStore;
@@ -83,6 +84,16 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
             "REHEARSAL: this node takes itself to follow a version of the protocol that its software has no rules of"
         );
     }
+    let room = files::room_for_connections(config.limits.connections)?;
+    if room < config.limits.connections {
+        let configured = config.limits.connections;
+        warn!(
+            configured,
+            room,
+            "clients may have fewer connections than configured: the process may open no more files (`ulimit -n`, LimitNOFILE)"
+        );
+    }
+    let config = &Config { limits: Limits { connections: room, ..config.limits }, ..config.clone() };
     let prepared = prepare(config)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let settings = runtime::Config::default()
