@@ -3,7 +3,7 @@
 use super::accounts::Accounts;
 use super::call::CallLayer;
 use super::clients::{ClientLimits, Clients, FORGET_EVERY};
-use super::connections::placed;
+use super::connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, placed};
 use super::financing::Financing;
 use super::governance::Governance;
 use super::ledger::Ledger;
@@ -40,10 +40,6 @@ pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most calls at once on one connection.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
-/// How often the server pings an idle connection.
-pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-/// How long it waits for the answer before it closes the connection.
-pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often the health service looks whether the node serves.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
@@ -72,6 +68,8 @@ pub struct ServerConfig {
     pub tls: Option<ServerTlsConfig>,
     /// What a client may ask for.
     pub clients: ClientLimits,
+    /// How long a connection may be silent.
+    pub patience: Patience,
     /// Where it is counted what was refused.
     pub metrics: NodeMetrics,
 }
@@ -102,14 +100,14 @@ pub async fn serve(
     let (reporter, health) = tonic_health::server::health_reporter();
     let watch = tokio::spawn(report_health(reporter, ledger.clone()));
     let clients = Clients::new(config.clients, config.metrics);
-    let incoming = placed(incoming, clients.clone());
+    let incoming = placed(incoming, clients.clone(), config.patience);
     let forgetting = tokio::spawn(forget_the_idle(clients.clone()));
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
     if let Some(tls) = config.tls {
-        server = server.tls_config(tls)?;
+        server = server.tls_config(tls.timeout(config.patience.handshake))?;
     }
     macro_rules! limited {
         ($server:ident($service:expr)) => {

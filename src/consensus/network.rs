@@ -28,8 +28,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// How many lists of peers stay connected: the current one and the one before, whose stragglers still catch up.
-pub const TRACKED_PEER_SETS: NonZeroUsize = NZUsize!(2);
+/// How many lists of peers stay connected: the newest one. With one more, whoever is taken off the list would stay connected
+/// until the list changes again, perhaps for ever.
+///
+/// No handover needs the one before. Who applied an epoch's last block keeps everyone of the new list, and whoever lags keeps
+/// everyone of the old: the first of the new list to have the block passes it to those who lack it. A node that was
+/// restarted knows one list anyway.
+pub const TRACKED_PEER_SETS: NonZeroUsize = NZUsize!(1);
 
 /// A channel between peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

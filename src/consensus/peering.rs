@@ -2,6 +2,7 @@
 //!
 //! # Invariants
 //! * Nobody gets past the handshake whom the ledger does not list and the node's configuration does not name.
+//! * Whoever a new list leaves out is disconnected as it is told: the network keeps the newest list and none before it.
 //! * The network is told the list when it changed and not otherwise, each list under a higher number than the one before.
 
 use super::keys::theirs;

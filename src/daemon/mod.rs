@@ -263,8 +263,12 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     }
     let (stop_serving, stopped) = tokio::sync::oneshot::channel::<()>();
     let listener = tokio::net::TcpListener::from_std(prepared.grpc).map_err(DaemonError::Runtime)?;
-    let server_config =
-        api::ServerConfig { tls: tls(&config)?, clients: client_limits(&config), metrics: running.metrics.clone() };
+    let server_config = api::ServerConfig {
+        tls: tls(&config)?,
+        clients: client_limits(&config),
+        patience: api::Patience::DEFAULT,
+        metrics: running.metrics.clone(),
+    };
     let serving = api::serve(listener, Arc::new(handle.clone()), server_config, async {
         // A dropped hand stops as well.
         let _ = stopped.await;

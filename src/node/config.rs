@@ -10,7 +10,8 @@
 //!   container platform makes some by itself (`CAUSEWAY_PORT`, `CAUSEWAY_SERVICE_HOST`) where a service has our name.
 //! * A variable that is set and empty is an error: a template that was not filled in is not a wish for nothing.
 //! * Secrets are never in the file: a passphrase is named by a file or a variable.
-//! * Off the loopback, gRPC is encrypted unless the file says in so many words that it is not.
+//! * Off the loopback, gRPC is encrypted and asks for clients' certificates, unless the file says in so many words that it does
+//!   not (`listening`).
 //!
 //! # Deliberately absent
 //! The rules of the ledger. What validators must agree on is in the genesis and in `ledger::limits`.
@@ -111,6 +112,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("tls.certificate", Kind::Text),
     ("tls.private_key", Kind::Text),
     ("tls.client_authority", Kind::Text),
+    ("tls.allow_any_client", Kind::Flag),
     ("consensus.idle_interval_ms", Kind::Number),
     ("consensus.block_delivery_ms", Kind::Number),
     ("log.format", Kind::Text),
@@ -194,33 +196,6 @@ fn default_last_voted() -> PathBuf {
 
 fn default_never_voted() -> PathBuf {
     "never-voted".into()
-}
-
-/// Where the node listens.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listen {
-    /// For clients.
-    pub grpc: SocketAddr,
-    /// For other nodes.
-    pub p2p: SocketAddr,
-    /// For Prometheus; not served if absent.
-    pub metrics: Option<SocketAddr>,
-    /// Whether gRPC may go unencrypted off the loopback.
-    #[serde(default)]
-    pub allow_plaintext: bool,
-}
-
-/// Certificates for gRPC, in PEM.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The node's certificate chain.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub private_key: PathBuf,
-    /// The authority whose certificates clients must present; anyone may call if absent.
-    pub client_authority: Option<PathBuf>,
 }
 
 /// The pace of consensus.
@@ -366,10 +341,8 @@ impl Config {
             }
             _ => {}
         }
-        if !self.listen.grpc.ip().is_loopback() && self.tls.is_none() && !self.listen.allow_plaintext {
-            let why = "clients off this machine would talk to the node unencrypted. Configure [tls], or say \
-                       listen.allow_plaintext = true where something in front of the node encrypts";
-            return refuse("listen.grpc", why);
+        if let Err((key, why)) = self.listen.check(self.tls.as_ref()) {
+            return refuse(key, &why);
         }
         if !(10..=60_000).contains(&self.consensus.idle_interval_ms) {
             return refuse("consensus.idle_interval_ms", "expected 10 to 60000");
@@ -583,11 +556,13 @@ fn edit_distance(left: &str, right: &str) -> usize {
 }
 
 mod limits;
+mod listening;
 mod pruning;
 mod rehearsal;
 #[cfg(test)]
 mod tests;
 
 pub use limits::Limits;
+pub use listening::{Listen, Tls};
 pub use pruning::Pruning;
 pub use rehearsal::Rehearsal;

@@ -1,7 +1,8 @@
 //! What a node counts, for Prometheus.
 
+use crate::domain::tokens::redemptions_overdue;
 use crate::execution::Executed;
-use crate::ledger::Status;
+use crate::ledger::{Effect, Status, Value, View};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -22,6 +23,8 @@ pub struct NodeMetrics {
     pub applied_time_seconds: Gauge,
     /// Tokens whose circulation exceeds the reserves counted.
     pub tokens_in_shortfall: Gauge,
+    /// Redemptions found overdue and not settled.
+    pub redemptions_overdue: Gauge,
     /// Whether this node's key votes: 1, or 0.
     pub may_vote: Gauge,
     /// Validators heard lately, this node among them if it votes.
@@ -46,8 +49,6 @@ pub struct NodeMetrics {
     pub refused_transactions: Counter,
     /// Proposed blocks found invalid.
     pub invalid_blocks: Counter,
-    /// Redemptions found overdue.
-    pub redemptions_overdue: Counter,
     /// Calls refused because their client had asked for too much.
     pub refused_calls: Counter,
     /// Connections closed at once because too many were open.
@@ -72,6 +73,17 @@ pub struct NodeMetrics {
     pub commit_seconds: Histogram,
     /// Time from a client's submission to finality, sync included.
     pub finality_seconds: Histogram,
+}
+
+/// By how much an effect changes the number of redemptions that are overdue and not settled.
+fn overdue_change(effect: &Effect) -> i64 {
+    let was_overdue = || effect.field("overdue") == Some(&Value::Flag(true));
+    match effect.name.as_str() {
+        "tokens.redemption_overdue" => 1,
+        // One that is settled late, before its deadline's turn came, has the effect above too.
+        "tokens.redemption_paid" | "tokens.redemption_rejected" if was_overdue() => -1,
+        _ => 0,
+    }
 }
 
 fn latencies() -> Histogram {
@@ -99,6 +111,8 @@ impl Default for NodeMetrics {
         let applied_time_seconds = metric!("applied_time", "The applied block's time", Gauge::default(), seconds);
         let tokens_in_shortfall =
             metric!("tokens_in_shortfall", "Tokens whose circulation exceeds the reserves counted", Gauge::default());
+        let redemptions_overdue =
+            metric!("redemptions_overdue", "Redemptions past their deadline and not settled", Gauge::default());
         let may_vote = metric!("may_vote", "Whether this node's key votes", Gauge::default());
         let validators_heard = metric!("validators_heard", "Validators heard lately", Gauge::default());
         let quorum = metric!("quorum", "Validators that it takes", Gauge::default());
@@ -115,7 +129,6 @@ impl Default for NodeMetrics {
         let refused_transactions =
             metric!("refused_transactions", "Transactions refused before ordering", Counter::default());
         let invalid_blocks = metric!("invalid_blocks", "Proposed blocks found invalid", Counter::default());
-        let redemptions_overdue = metric!("redemptions_overdue", "Redemptions found overdue", Counter::default());
         let refused_calls =
             metric!("refused_calls", "Calls refused because their client had asked for too much", Counter::default());
         let refused_connections =
@@ -148,6 +161,7 @@ impl Default for NodeMetrics {
             applied_height,
             applied_time_seconds,
             tokens_in_shortfall,
+            redemptions_overdue,
             may_vote,
             validators_heard,
             quorum,
@@ -160,7 +174,6 @@ impl Default for NodeMetrics {
             declined_transactions,
             refused_transactions,
             invalid_blocks,
-            redemptions_overdue,
             refused_calls,
             refused_connections,
             abandoned_builds,
@@ -178,6 +191,12 @@ impl Default for NodeMetrics {
 }
 
 impl NodeMetrics {
+    /// Begins at a committed state. From then on each block tells what it changes.
+    pub fn begin(&self, height: u64, state: &dyn View) {
+        self.applied_height.set(i64::try_from(height).unwrap_or(i64::MAX));
+        self.redemptions_overdue.set(i64::try_from(redemptions_overdue(state)).unwrap_or(i64::MAX));
+    }
+
     /// Counts a committed block.
     pub fn committed(&self, executed: &Executed, seconds: f64) {
         let header = &executed.header;
@@ -190,10 +209,8 @@ impl NodeMetrics {
                 Status::Declined(_) => self.declined_transactions.inc(),
             };
         }
-        let overdue = |outcome: &crate::ledger::Outcome| {
-            outcome.effects.iter().filter(|effect| effect.name == "tokens.redemption_overdue").count() as u64
-        };
-        self.redemptions_overdue.inc_by(executed.outcomes.iter().map(overdue).sum());
+        let effects = executed.outcomes.iter().flat_map(|outcome| &outcome.effects);
+        self.redemptions_overdue.inc_by(effects.map(overdue_change).sum());
         let short = executed.reserve_lines.iter().filter(|line| !line.shortfall.is_zero()).count();
         self.tokens_in_shortfall.set(short as i64);
     }
@@ -210,6 +227,21 @@ impl NodeMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redemption_counts_as_overdue_from_its_breach_to_its_settlement() {
+        let settled = |name: &str, overdue: bool| Effect::new(name).with("overdue", overdue);
+        for (effect, change) in [
+            (Effect::new("tokens.redemption_overdue"), 1),
+            (settled("tokens.redemption_paid", true), -1),
+            (settled("tokens.redemption_rejected", true), -1),
+            (settled("tokens.redemption_paid", false), 0),
+            (settled("tokens.redemption_rejected", false), 0),
+            (Effect::new("tokens.redemption_requested"), 0),
+        ] {
+            assert_eq!(overdue_change(&effect), change, "{effect:?}");
+        }
+    }
 
     #[test]
     fn every_metric_stands_on_the_page() {

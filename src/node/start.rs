@@ -31,7 +31,7 @@ use crate::execution::genesis::Genesis;
 use crate::ledger::validators::VALIDATORS_MAX;
 use crate::primitives::PublicKey;
 use crate::storage::stores::Pruner;
-use crate::storage::{Store, stores};
+use crate::storage::{Store, StoreView, stores};
 use bytes::Bytes;
 use commonware_cryptography::ed25519;
 use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender};
@@ -113,7 +113,9 @@ where
     info!(height = head.header.height, chain = %genesis.chain_id(), "state opened");
 
     let metrics = NodeMetrics::default();
-    metrics.applied_height.set(i64::try_from(head.header.height).unwrap_or(i64::MAX));
+    let state = StoreView::new(chain.store().clone());
+    metrics.begin(head.header.height, &state);
+    state.check()?;
     let seats = Arc::new(Seats::of(&chain, voter(&settings.signer), metrics.clone())?);
     let upgrades = Arc::new(Upgrades::of(&chain, settings.protocol_version_max, metrics.clone())?);
     let (halt, halted) = halt();

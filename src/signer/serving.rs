@@ -2,7 +2,7 @@
 
 use super::keyring::{Asked, Keyring, Refusal, Refused};
 use super::reading::Unreadable;
-use crate::api::{ERROR_DOMAIN, Placed};
+use crate::api::{ERROR_DOMAIN, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, Placed};
 use crate::client::now_ms;
 use crate::ledger::limits::TRANSACTION_BYTES_MAX;
 use crate::wire::pb::signer as pb;
@@ -29,8 +29,6 @@ const CONNECTIONS_MAX: usize = 64;
 const CALLS_PER_CONNECTION_MAX: u32 = 16;
 /// How long a call may take, with its request's arrival.
 const CALL_TIME_MAX: Duration = Duration::from_secs(10);
-/// How often an idle connection is probed.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// Largest request: a transaction's body, and what stands around it.
 const REQUEST_BYTES_MAX: usize = TRANSACTION_BYTES_MAX + 1_024;
 
@@ -111,7 +109,8 @@ pub async fn serve(keyring: Keyring, place: &Place, shutdown: impl Future<Output
         .timeout(CALL_TIME_MAX)
         .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
         .concurrency_limit_per_connection(CALLS_PER_CONNECTION_MAX as usize)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
     let service = SignerServiceServer::new(Service(keyring)).max_decoding_message_size(REQUEST_BYTES_MAX);
     let told = |place: &dyn std::fmt::Display| info!(%place, %chain_id, keys = keys.join(" "), "signing");
     match place {
@@ -134,7 +133,7 @@ pub async fn serve(keyring: Keyring, place: &Place, shutdown: impl Future<Output
         Place::Address { address, certificate, key, authority } => {
             let identity = Identity::from_pem(read(certificate)?, read(key)?);
             let tls = ServerTlsConfig::new().identity(identity).client_ca_root(Certificate::from_pem(read(authority)?));
-            let mut server = server.tls_config(tls)?;
+            let mut server = server.tls_config(tls.timeout(Patience::DEFAULT.handshake))?;
             let port = |cause| ServeError::Port { address: *address, cause };
             let listener = tokio::net::TcpListener::bind(address).await.map_err(port)?;
             told(&format_args!("https://{}", listener.local_addr().map_err(port)?));
@@ -157,7 +156,9 @@ fn placed<S>(
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     incoming.filter_map(move |connection| {
         let placed = match connection {
-            Ok(stream) => places.clone().try_acquire_owned().ok().map(|place| Ok(Placed::new(stream, place))),
+            Ok(stream) => {
+                places.clone().try_acquire_owned().ok().map(|place| Ok(Placed::new(stream, place, Patience::DEFAULT)))
+            }
             Err(cause) => Some(Err(cause)),
         };
         if placed.is_none() {

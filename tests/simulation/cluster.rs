@@ -15,7 +15,7 @@ use causeway::ledger::Column;
 use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
 use causeway::node::pruning::Keep;
 use causeway::node::service::LedgerHandle;
-use causeway::node::{self, LedgerClock, NodeError, NodeSettings, pruning, snapshot};
+use causeway::node::{self, LedgerClock, NodeError, NodeMetrics, NodeSettings, pruning, snapshot};
 use causeway::primitives::PublicKey;
 use causeway::storage::{Batch, Reader as _, SimulatedStore, Store as _, StoreColumn};
 use commonware_codec::Encode as _;
@@ -140,6 +140,8 @@ pub struct Cluster {
     /// Of nodes that may stop themselves: where they say why.
     dooms: Vec<Option<oneshot::Receiver<NodeError>>>,
     handles: Handles,
+    /// What the nodes that run count, by place.
+    metrics: Vec<Option<NodeMetrics>>,
 }
 
 fn public(key: &PrivateKey) -> PublicKey {
@@ -199,7 +201,7 @@ impl Cluster {
             false => None,
         };
         let dooms = (0..count).map(|_| None).collect();
-        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles }
+        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles, metrics: vec![None; count] }
     }
 
     /// All places.
@@ -241,6 +243,11 @@ impl Cluster {
     /// A running node.
     pub fn node(&self, node: usize) -> Arc<dyn LedgerHandle> {
         self.handles.lock().unwrap()[node].clone().unwrap_or_else(|| panic!("node {node} is down"))
+    }
+
+    /// What a running node counts.
+    pub fn metrics(&self, node: usize) -> &NodeMetrics {
+        self.metrics[node].as_ref().unwrap_or_else(|| panic!("node {node} is down"))
     }
 
     /// Starts a node on whatever its disk holds. It must not stop itself.
@@ -313,7 +320,8 @@ impl Cluster {
             let cause = replica(context, disk, cast, shape, network, ready).await;
             let _ = doom.send(cause);
         });
-        let handle = started.await.unwrap();
+        let (handle, metrics) = started.await.unwrap();
+        self.metrics[node] = Some(metrics);
         self.disks[node].never_voted = false;
         self.tasks[node] = Some(task);
         // Nobody asks a liar.
@@ -360,6 +368,7 @@ impl Cluster {
         task.abort();
         let _ = task.await;
         self.handles.lock().unwrap()[node] = None;
+        self.metrics[node] = None;
         self.dooms[node] = None;
         // Let its tasks be dropped, and their files with them.
         self.context.sleep(Duration::from_millis(50)).await;
@@ -468,7 +477,7 @@ async fn replica<N, R, M, B>(
     cast: Cast,
     shape: Shape,
     network: Network<N, R, M, B>,
-    ready: oneshot::Sender<Arc<dyn LedgerHandle>>,
+    ready: oneshot::Sender<(Arc<dyn LedgerHandle>, NodeMetrics)>,
 ) -> NodeError
 where
     N: commonware_p2p::Sender<PublicKey = ed25519::PublicKey>,
@@ -487,7 +496,7 @@ where
     };
     let settings = settings(cast, &shape, signer, disk);
     let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
-    let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
+    let _ = ready.send((Arc::new(running.handle), running.metrics));
     select! {
         cause = running.halted.cause() => cause,
         reason = running.consensus => NodeError::Consensus(reason.unwrap_or(StopReason::Shutdown)),

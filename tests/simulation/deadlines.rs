@@ -36,7 +36,7 @@ fn a_redemption_that_nobody_pays_is_found_overdue_and_its_request_is_forgotten()
             // Empty blocks every ten minutes: the queue of due things runs on them.
             let shape =
                 Shape { idle: Duration::from_secs(600), distances: Distances::Alike(CLEAN), ..Shape::default() };
-            let cluster = Cluster::started(context, shape).await;
+            let mut cluster = Cluster::started(context, shape).await;
             let client = cluster.client();
             client.fund(1_000).await;
             let (request, id) = redemption_request(&cluster, client.now_ms());
@@ -57,6 +57,7 @@ fn a_redemption_that_nobody_pays_is_found_overdue_and_its_request_is_forgotten()
             assert_eq!(again.id(), settled.receipt.id());
 
             assert_eq!(redemption(&cluster, 0, id).overdue_at, None);
+            assert_eq!(overdue_counted(&cluster), [0; 4]);
             let left = due_at.0 - client.now_ms();
             cluster.pass(Duration::from_millis(left + HOUR_MS)).await;
             for node in cluster.everyone() {
@@ -67,10 +68,30 @@ fn a_redemption_that_nobody_pays_is_found_overdue_and_its_request_is_forgotten()
                 );
             }
             breach_is_proven(&cluster, &client, settled.height).await;
+            it_is_counted_until_it_is_paid(&mut cluster, &client, id).await;
             let everyone = cluster.everyone();
             cluster.agree(&everyone).await;
         });
     }
+}
+
+/// How many redemptions are overdue, as each node's metrics tell.
+fn overdue_counted(cluster: &Cluster) -> Vec<i64> {
+    cluster.everyone().into_iter().map(|node| cluster.metrics(node).redemptions_overdue.get()).collect()
+}
+
+/// What is overdue is told as long as it is, and by a node that began after it was found so as by the others.
+async fn it_is_counted_until_it_is_paid(cluster: &mut Cluster, client: &Client, id: ObjectId) {
+    cluster.pass(Duration::from_millis(2 * HOUR_MS)).await;
+    assert_eq!(overdue_counted(cluster), [1; 4]);
+    cluster.crash(2).await;
+    cluster.start(2).await;
+    assert_eq!(overdue_counted(cluster), [1; 4]);
+    let pay = operations::pay_redemption(id, "FPS-1");
+    let paid = client.settle(1, &cluster.cast.transaction("issuer", 8, client.now_ms() + HOUR_MS, [pay])).await;
+    let everyone = cluster.everyone();
+    cluster.reach(&everyone, paid.height).await;
+    assert_eq!(overdue_counted(cluster), [0; 4]);
 }
 
 /// The breach has an outcome of its own, behind those of the block's transactions, and a receipt, of one id at every node.

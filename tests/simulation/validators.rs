@@ -13,7 +13,6 @@ use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
 use causeway::ledger::{PeerAddress, Receipt, Status};
 use causeway::node::NodeError;
 use causeway::node::service::{Mode, Versions};
-use causeway::primitives::PublicKey;
 use std::time::Duration;
 
 const EPOCH_LENGTH: u64 = 16;
@@ -70,12 +69,6 @@ impl Stage {
 
     async fn observe(&mut self, node: usize) -> Receipt {
         self.decide(add_observer(self.cluster.public_key(node), "newcomer"), None).await
-    }
-
-    /// Lists a key that no node has.
-    async fn observe_another(&mut self, seed: u8) -> Receipt {
-        let key: PublicKey = causeway::client::KeyPair::from_seed(&[seed; 32]).public_key();
-        self.decide(add_observer(key, "another"), None).await
     }
 
     /// Pays until the epoch after the one of the newest payment has begun.
@@ -282,9 +275,6 @@ fn who_is_not_listed_is_not_let_in() {
         let height = stage.pay().await;
         stage.cluster.reach(&[4], height).await;
         applied(&stage.decide(remove_observer(stage.cluster.public_key(4)), None).await);
-        // Two lists later nobody keeps the one that it was on.
-        applied(&stage.observe_another(9).await);
-        applied(&stage.observe_another(10).await);
         let reached = stage.cluster.node(4).status().height;
         for _ in 0..4 {
             stage.pay().await;

@@ -1,23 +1,27 @@
 //! What one client may ask of a node, over the wire.
 
 use super::stand_in::StandIn;
-use causeway::api::{ClientLimits, ServerConfig, serve};
+use causeway::api::{ClientLimits, Patience, ServerConfig, serve};
 use causeway::node::NodeMetrics;
 use causeway::wire::pb::node::GetStatusRequest;
 use causeway::wire::pb::node::node_service_client::NodeServiceClient;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use tonic_types::StatusExt as _;
 
 async fn served(clients: ClientLimits) -> (std::net::SocketAddr, NodeMetrics) {
+    served_with(clients, Patience::DEFAULT).await
+}
+
+async fn served_with(clients: ClientLimits, patience: Patience) -> (std::net::SocketAddr, NodeMetrics) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, metrics) = (listener.local_addr().unwrap(), NodeMetrics::default());
-    let config = ServerConfig { clients, metrics: metrics.clone(), ..ServerConfig::default() };
+    let config = ServerConfig { clients, patience, metrics: metrics.clone(), ..ServerConfig::default() };
     tokio::spawn(serve(listener, Arc::new(StandIn::open()), config, std::future::pending()));
     (address, metrics)
 }
@@ -59,6 +63,23 @@ async fn who_asks_for_too_much_waits_and_is_refused_and_nobody_else_is() {
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.get_details_error_info().unwrap().reason, "CLIENT_RATE_EXCEEDED");
         assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_client_says_nothing_is_closed_and_one_that_spoke_is_not() {
+    let patience = Patience { handshake: Duration::from_millis(200), ..Patience::DEFAULT };
+    let (address, _) = served_with(ClientLimits::DEFAULT, patience).await;
+    let mut speaking = TcpStream::connect(address).await.unwrap();
+    // The preface, and empty settings.
+    speaking.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut heard = Vec::new();
+    // The server speaks first, its settings, and then it hangs up.
+    let ended = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut heard)).await;
+    assert!(ended.is_ok(), "it was not closed");
+    while let Ok(more) = tokio::time::timeout(Duration::from_millis(500), speaking.read(&mut [0; 64])).await {
+        assert_ne!(more.unwrap(), 0, "it was closed");
     }
 }
 

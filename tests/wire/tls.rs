@@ -1,11 +1,13 @@
 //! TLS: whom a client believes, and whom a node lets in.
 
 use super::stand_in::StandIn;
-use causeway::api::{ServerConfig, serve};
+use causeway::api::{Patience, ServerConfig, serve};
 use causeway::client::{Client, ClientError, Tls};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 fn path(name: &str) -> PathBuf {
@@ -18,13 +20,17 @@ fn file(name: &str) -> Vec<u8> {
 
 /// Serves with the node's certificate, and asks clients for theirs if it is to be mutual. Gives the endpoint.
 async fn served(mutual: bool) -> String {
+    served_with(mutual, Patience::DEFAULT).await
+}
+
+async fn served_with(mutual: bool, patience: Patience) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
     let mut tls = ServerTlsConfig::new().identity(Identity::from_pem(file("node.crt"), file("node.key")));
     if mutual {
         tls = tls.client_ca_root(Certificate::from_pem(file("authority.crt")));
     }
-    let config = ServerConfig { tls: Some(tls), ..ServerConfig::default() };
+    let config = ServerConfig { tls: Some(tls), patience, ..ServerConfig::default() };
     tokio::spawn(serve(listener, Arc::new(StandIn::open()), config, std::future::pending()));
     format!("https://localhost:{port}")
 }
@@ -55,6 +61,17 @@ async fn a_node_that_asks_for_certificates_lets_in_those_of_its_authority() {
     client.of_node(&endpoint).await.expect("it presents it again");
     let unknown = connect(Some(believing()), &endpoint).await;
     assert!(matches!(unknown, Err(ClientError::Unreachable { .. })), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_comes_to_no_end_is_broken_off() {
+    let patience = Patience { handshake: Duration::from_millis(200), ..Patience::DEFAULT };
+    let endpoint = served_with(true, patience).await;
+    let mut stalling = TcpStream::connect(endpoint.strip_prefix("https://").unwrap()).await.expect("it listens");
+    // The head of a client's hello, whose rest never comes. It has spoken, so its silence alone would be borne for longer.
+    stalling.write_all(&[0x16, 3, 1, 2, 0, 1]).await.expect("it is open");
+    let ended = tokio::time::timeout(Duration::from_secs(20), stalling.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok(), "it was not closed");
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub use certify_balance::CertifyBalance;
 pub use issuance::{Allocation, ApproveIssuance, Issuance, IssuanceState, RejectIssuance, RequestIssuance};
 pub use redemption::{
     PayRedemption, Redemption, RedemptionState, RejectRedemption, RequestRedemption, payout_commitment,
-    redemption_deadline,
+    redemption_deadline, redemptions_overdue,
 };
 pub use reserve_policy::{AssetClass, AssetRule, BASIS_POINTS, ReserveAsset, ReservePolicy};
 pub use reserves::{AttestReserves, Attestation, Payout, Payouts, reserve_line, reserve_lines};

@@ -7,7 +7,7 @@ use crate::ledger::malformed::{Malformed, require, require_text};
 use crate::ledger::{Changes, Column, Context, Due, DueKey, DueKind, Effect, Entry, Lock, LockPurpose, Reason, View};
 use crate::primitives::crypto::sha256;
 use crate::primitives::ids::ObjectKind;
-use crate::primitives::{AccountId, Amount, BlockTime, Encode, Hash, ObjectId, TokenId};
+use crate::primitives::{AccountId, Amount, BlockTime, Decode as _, Encode, Hash, ObjectId, TokenId};
 use crate::{codec_struct, codec_tag};
 
 /// Where a redemption stands.
@@ -252,6 +252,24 @@ fn settle(
     });
 }
 
+/// How many redemptions were found overdue and are not settled. It reads each open one, by its lock, and none that is settled.
+pub fn redemptions_overdue(view: &dyn View) -> u64 {
+    const LOCKS_AT_ONCE: usize = 1_024;
+    let (mut from, mut count) = (Vec::new(), 0);
+    loop {
+        let locks = view.scan(Lock::COLUMN, &from, LOCKS_AT_ONCE);
+        let Some((last, _)) = locks.last() else { return count };
+        // The first key after it.
+        from = [last, [0].as_slice()].concat();
+        for (key, _) in &locks {
+            match ObjectId::from_bytes(key) {
+                Ok(id) => count += u64::from(view.read(&id).is_some_and(|found: Redemption| found.is_overdue())),
+                Err(_) => view.note_corruption(Lock::COLUMN, key),
+            }
+        }
+    }
+}
+
 /// The redemption, if it is open and the sender is the issuer of its token.
 fn to_be_settled_by_sender(context: &Context<'_>, changes: &Changes<'_>, id: ObjectId) -> Result<Redemption, Reason> {
     let redemption: Redemption = changes.read(&id).ok_or(Reason::UnknownRedemption { redemption: id })?;
@@ -282,6 +300,11 @@ fn deadline_key(id: ObjectId, redemption: &Redemption) -> DueKey {
 }
 
 impl Redemption {
+    /// Whether it was found overdue and is not settled.
+    fn is_overdue(&self) -> bool {
+        self.state == RedemptionState::Requested && self.overdue_at.is_some()
+    }
+
     /// When it will be found overdue: as long as it is open and was not.
     pub fn deadline_due(&self, id: ObjectId) -> Option<DueKey> {
         let ahead = self.state == RedemptionState::Requested && self.overdue_at.is_none();

@@ -106,6 +106,37 @@ fn values_are_held_to_their_rules() {
 }
 
 #[test]
+fn off_the_loopback_clients_present_certificates_unless_it_is_said_that_anyone_may_call() {
+    let tls = |address: &str, keys: &str| {
+        let grpc = GOOD.replace("127.0.0.1:7400", address);
+        format!("{grpc}\n[tls]\ncertificate = \"node.crt\"\nprivate_key = \"node.key\"\n{keys}")
+    };
+    let (authority, anyone) = ("client_authority = \"institutions.crt\"", "allow_any_client = true");
+    let both = format!("{authority}\n{anyone}");
+    let unasked = "'tls.client_authority' in node.toml: whoever reaches";
+    for (address, keys, refused) in [
+        ("0.0.0.0:7400", "", Some(unasked)),
+        ("[::]:7400", "", Some(unasked)),
+        ("10.0.0.1:7400", "allow_any_client = false", Some(unasked)),
+        ("10.0.0.1:7400", authority, None),
+        ("10.0.0.1:7400", anyone, None),
+        ("10.0.0.1:7400", &both, Some("'tls.allow_any_client' in node.toml: tls.client_authority is set too")),
+        ("127.0.0.1:7400", &both, Some("'tls.allow_any_client' in node.toml: tls.client_authority is set too")),
+        ("127.0.0.1:7400", "", None),
+        ("[::1]:7400", "", None),
+    ] {
+        let told = parse(&tls(address, keys), &[]).err().map(|error| error.to_string());
+        match (&told, refused) {
+            (None, None) => {}
+            (Some(told), Some(refused)) => assert!(told.starts_with(refused) && !told.contains('\n'), "{told}"),
+            _ => panic!("{address} with '{keys}': {told:?}"),
+        }
+    }
+    let by_a_variable = parse(&tls("0.0.0.0:7400", ""), &[("CAUSEWAY_TLS_ALLOW_ANY_CLIENT", "true")]).expect("said");
+    assert!(by_a_variable.tls.expect("configured").allow_any_client);
+}
+
+#[test]
 fn what_is_for_rehearsals_is_for_one_machine_only() {
     let set = format!("{GOOD}\n[rehearsal]\nclock_ahead_ms = 2592000000");
     assert_eq!(parse(&set, &[]).expect("good").rehearsal.clock_ahead_ms, 2_592_000_000);

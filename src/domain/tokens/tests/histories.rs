@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::ledger::due::due_by;
-use crate::ledger::{Balance, Due, Lock};
+use crate::ledger::{Balance, Due, Lock, Value};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -116,6 +116,12 @@ fn settle(stage: &mut Stage, model: &mut Model, pick: &Index, to: Settled) -> Re
             asked.settled = to;
             let overdue = performed.planned.effects.iter().filter(|effect| effect.name == "tokens.redemption_overdue");
             asked.breaches += overdue.count() as u32;
+            let told = performed.planned.effects.last().and_then(|settled| settled.field("overdue"));
+            prop_assert_eq!(
+                told,
+                Some(&Value::Flag(asked.breaches > 0)),
+                "what was overdue is told so when it is settled"
+            );
             if to == Settled::Paid {
                 model.paid.push((now, asked.units));
             }
@@ -181,6 +187,8 @@ fn compare(stage: &Stage, model: &Model) -> Result<(), TestCaseError> {
     let balance: Balance = stage.ledger.read(&(stage.holder, hkdx())).unwrap_or_default();
     prop_assert_eq!(units(balance.locked), model.open());
     prop_assert_eq!(units(balance.available), model.circulation() - model.open());
+    let overdue = model.redemptions.iter().filter(|asked| asked.settled == Settled::No && asked.breaches > 0).count();
+    prop_assert_eq!(redemptions_overdue(&stage.ledger.view), overdue as u64);
     for asked in &model.redemptions {
         let open = asked.settled == Settled::No;
         prop_assert_eq!(stage.ledger.read::<Lock>(&asked.id).is_some(), open);
@@ -199,7 +207,7 @@ proptest! {
 
     /// Whatever is attested, issued and redeemed, in whatever order: circulation is never raised above the reserves
     /// counted, no settlement makes room for an issuance, locked value equals the open redemptions, each is settled once,
-    /// and each breach of a deadline is recorded once.
+    /// each breach of a deadline is recorded once, and what is overdue is counted until it is settled.
     #[test]
     fn the_ledger_agrees_with_the_model(steps in proptest::collection::vec(any_step(), 1..60)) {
         let (mut stage, mut model) = (Stage::new(), Model::default());
