@@ -3,7 +3,8 @@
 use super::Context;
 use super::cast::Cast;
 use super::client::Client;
-use super::disk::{BadStore, Drag};
+use super::disk::BadStore;
+use super::machine::{Machine, STORE, Syncs, Torn};
 use crate::links::{Distances, Links, attach_replicas};
 use crate::mouth::Manners;
 use causeway::admission::PoolLimits;
@@ -27,7 +28,7 @@ use commonware_runtime::{Blob as _, Clock as _, Handle, Spawner as _, Storage as
 use commonware_utils::channel::oneshot;
 use commonware_utils::probability;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -117,8 +118,8 @@ pub struct Disk {
     clock_ahead: Duration,
     /// The clock of the node that runs on it.
     clock: LedgerClock,
-    /// How long what its node commits may take on its way to the disk, in ms.
-    drag_ms: Arc<AtomicU64>,
+    /// How long it takes to sync, and what was not.
+    syncs: Syncs,
     /// The newest version of the protocol that its software follows.
     protocol_version_max: u32,
     starts: u32,
@@ -162,7 +163,7 @@ fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
         is_full: Arc::default(),
         clock_ahead: Duration::ZERO,
         clock: LedgerClock::default(),
-        drag_ms: Arc::default(),
+        syncs: Syncs::default(),
         protocol_version_max: PROTOCOL_VERSION_MAX,
         starts: 0,
     }
@@ -344,9 +345,18 @@ impl Cluster {
         self.disks[node].clock.clone()
     }
 
-    /// Has what a node commits take up to so many ms on its way to the disk.
+    /// Has each sync of a node's disk take up to so many ms.
     pub fn drag(&self, node: usize, ms: u64) {
-        self.disks[node].drag_ms.store(ms, Ordering::Relaxed);
+        self.disks[node].syncs.take_up_to(ms);
+    }
+
+    /// How many files of all disks were found with an end that was never synced.
+    pub fn torn(&self) -> Torn {
+        let all = self.disks.iter().map(|disk| disk.syncs.torn());
+        all.fold(Torn::default(), |Torn { stores, journals }, each| Torn {
+            stores: stores + each.stores,
+            journals: journals + each.journals,
+        })
     }
 
     /// Sets the ledger's clock of the nodes that are started from now on.
@@ -370,7 +380,7 @@ impl Cluster {
 
     /// Takes from the disk of a node that is down what it synced last.
     pub async fn forget(&self, node: usize) {
-        let partition = format!("{}-store", self.disks[node].partition);
+        let partition = format!("{}{STORE}", self.disks[node].partition);
         let (blob, size) = self.context.open(&partition, b"commits").await.unwrap();
         blob.resize(size.saturating_sub(FORGOTTEN_BYTES)).await.unwrap();
         blob.sync().await.unwrap();
@@ -397,7 +407,7 @@ impl Cluster {
     /// Writes to the disk of a node that is down.
     pub async fn tamper(&self, node: usize, batch: Batch) {
         assert!(self.tasks[node].is_none(), "node {node} runs");
-        let store = format!("{}-store", self.disks[node].partition);
+        let store = format!("{}{STORE}", self.disks[node].partition);
         let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
         store.commit(batch).await.unwrap();
     }
@@ -406,7 +416,7 @@ impl Cluster {
     pub async fn begin_from(&self, node: usize, other: usize, with_bodies: bool) {
         assert!(self.tasks[node].is_none() && self.tasks[other].is_none(), "one of them runs");
         let open = async |node: usize| {
-            let store = format!("{}-store", self.disks[node].partition);
+            let store = format!("{}{STORE}", self.disks[node].partition);
             SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap()
         };
         let (from, to) = (open(other).await, open(node).await);
@@ -426,7 +436,7 @@ impl Cluster {
     /// Removes the bodies below a height from the disk of a node that is down.
     pub async fn prune(&self, node: usize, below: u64) {
         assert!(self.tasks[node].is_none(), "node {node} runs");
-        let store = format!("{}-store", self.disks[node].partition);
+        let store = format!("{}{STORE}", self.disks[node].partition);
         let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
         pruning::prune_below(&store, below).await.unwrap();
     }
@@ -476,17 +486,13 @@ where
     M: commonware_p2p::AddressableManager<PublicKey = ed25519::PublicKey>,
     B: commonware_p2p::Blocker<PublicKey = ed25519::PublicKey>,
 {
-    let signer = signer(&context, &disk).await;
-    let store = format!("{}-store", disk.partition);
-    let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
-    let store = BadStore {
-        store,
-        is_full: disk.is_full.clone(),
-        drag: Drag { context: Arc::new(context.child("drag")), ms: disk.drag_ms.clone() },
-        blind_to: shape.blind_to,
-    };
+    let machine = Machine::new(context, disk.syncs.clone());
+    let signer = signer(&machine, &disk).await;
+    let store = format!("{}{STORE}", disk.partition);
+    let store = SimulatedStore::open(&machine, &store, &cast.chain_id()).await.unwrap();
+    let store = BadStore { store, is_full: disk.is_full.clone(), blind_to: shape.blind_to };
     let settings = settings(cast, &shape, signer, disk);
-    let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
+    let mut running = node::start(machine.child("node"), settings, network, store, Sequential).await.unwrap();
     let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
     select! {
         cause = running.halted.cause() => cause,
@@ -495,12 +501,12 @@ where
 }
 
 /// How the key takes part, by the rule of the product's own start.
-async fn signer(context: &Context, disk: &Disk) -> Signer {
+async fn signer(machine: &Machine, disk: &Disk) -> Signer {
     let key = public(&disk.key);
     if disk.never_voted {
-        voting::allow_first_vote(context, &disk.partition, &key).await.unwrap();
+        voting::allow_first_vote(machine, &disk.partition, &key).await.unwrap();
     }
-    match voting::standing(context, &disk.partition, &key).await.unwrap() {
+    match voting::standing(machine, &disk.partition, &key).await.unwrap() {
         Standing::Votes => Signer::Voting(disk.key.clone()),
         Standing::JournalLost | Standing::Unrecorded | Standing::OfAnother(_) => Signer::Silent(key),
     }

@@ -12,7 +12,7 @@ const WAIT_MS_MAX: u64 = 3_000;
 const CLOCK_OFF_MS_MAX: i64 = 10_000;
 /// By how much a clock runs too fast or too slowly at most, in ms of each second: far more than one that is merely bad.
 const DRIFT_MS_MAX: i64 = 50;
-/// How long a commit takes at most on a slow disk, in ms.
+/// How much longer a sync takes at most on a slow disk, in ms.
 const DRAG_MS_MAX: u64 = 400;
 
 /// A run before it is run.
@@ -59,7 +59,7 @@ pub enum Step {
     Jump(usize, i64),
     /// A node's clock runs too fast by so many ms in a second, or too slowly.
     Drift(usize, i64),
-    /// What a node commits takes up to so many ms on its way to the disk.
+    /// Each sync of a node's disk takes up to so many ms more.
     Drag(usize, u64),
     /// A node's disk is full.
     Fill(usize),
@@ -69,8 +69,18 @@ pub enum Step {
     Ail(u32),
     /// Disks fail no more, and whoever stood on one is started anew.
     Mend,
-    /// The power fails everywhere: of what was written and not synced, any part is there afterwards.
+    /// The power fails everywhere: of what was written and not synced, a part is there afterwards, as [`Leftovers`] says.
     Power,
+}
+
+/// What disks have of their unsynced writes after the power failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    All,
+    /// Of each write a part from its beginning, of some hundred bytes mostly.
+    Beginnings,
+    /// Any bytes of each write.
+    Scattered,
 }
 
 impl Plan {
@@ -100,13 +110,19 @@ impl Plan {
     pub fn lives(&self) -> impl Iterator<Item = &[Step]> {
         self.steps.split(|step| *step == Step::Power)
     }
+
+    /// What is there of unsynced writes when one of these lives has ended.
+    pub fn leftovers(&self, life: usize) -> Leftovers {
+        let rng = &mut StdRng::seed_from_u64(self.seed.rotate_left(32) ^ life as u64);
+        [Leftovers::All, Leftovers::Beginnings, Leftovers::Scattered][rng.random_range(0..3)]
+    }
 }
 
 impl Step {
     /// What happens next: mostly one step.
     fn some(rng: &mut StdRng, validators: usize, before: &[Self]) -> Vec<Self> {
         let node = rng.random_range(0..validators);
-        match rng.random_range(0..100) {
+        match rng.random_range(0..101) {
             0..34 => vec![Self::Deed(rng.random_range(0..u64::MAX))],
             34..40 => again(rng, before).into_iter().collect(),
             40..62 => vec![Self::Wait(rng.random_range(1..WAIT_MS_MAX))],
@@ -137,7 +153,8 @@ impl Step {
             98..99 => {
                 vec![Self::Ail(rng.random_range(1..50)), Self::Wait(rng.random_range(1..WAIT_MS_MAX)), Self::Mend]
             }
-            _ => vec![Self::Power],
+            // In the midst of work.
+            _ => vec![Self::Deed(rng.random_range(0..u64::MAX)), Self::Wait(rng.random_range(1..400)), Self::Power],
         }
     }
 }

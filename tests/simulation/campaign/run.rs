@@ -3,9 +3,10 @@
 use super::super::cast::GENESIS_TIME_MS;
 use super::super::client::Client;
 use super::super::cluster::{Cluster, Disk, Handles, LOSSY, Shape, new_disks};
+use super::super::machine::Torn;
 use super::super::{Context, config};
 use super::Planted;
-use super::plan::{Plan, Step};
+use super::plan::{Leftovers, Plan, Step};
 use super::witness::{End, Witness};
 use super::workload;
 use crate::mouth::Manners;
@@ -38,6 +39,9 @@ const NOTICED_WITHIN: Duration = Duration::from_millis(20);
 /// How long a client waits for one node before it turns to the next.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// How long a sync takes at most on a disk that is sound, in ms.
+const SYNC_MS_MAX: u64 = 10;
+
 /// How liars speak who do not garble.
 const LIES: Manners = Manners { twice: 5, garbled: 0, again: 10 };
 /// How much those garble who do, of a hundred messages.
@@ -52,6 +56,8 @@ pub struct Summary {
     pub transactions: usize,
     /// How long it took in simulated time.
     pub simulated: Duration,
+    /// The files that were found with an end which was never synced.
+    pub torn: Torn,
 }
 
 /// What outlives a failure of the power: the disks, and what clients sent and heard.
@@ -110,24 +116,36 @@ fn carry_out(plan: &Plan, planted: Option<Planted>) -> Summary {
     // The engine panics where its own writes fail. What is a panic here is told by `Life::reporting`.
     let mut runner = deterministic::Runner::new(config(plan.seed, RUN_MAX).with_catch_panics(true));
     let mut simulated = Duration::ZERO;
-    let mut height = 0;
+    let (mut height, mut torn) = (0, Torn::default());
     for (number, steps) in lives.iter().enumerate() {
         let (steps, is_first, is_last) = (steps.to_vec(), number == 0, number + 1 == lives.len());
+        let sound = sound(plan.leftovers(number));
         let (lived, checkpoint) = runner.start_and_recover(move |context| async move {
             let ended = context.child("ended");
-            let mut life = Life::begin(context, lasting, is_first).await;
+            let mut life = Life::begin(context, lasting, sound, is_first).await;
             for step in &steps {
                 life.step(step).await;
             }
             let height = if is_last { life.conclude().await } else { 0 };
             let elapsed = ended.current().duration_since(config_start()).unwrap_or_default();
-            (life.end(ended.auditor().state()), height, elapsed)
+            let torn = life.cluster.torn();
+            (life.end(ended.auditor().state()), height, elapsed, torn)
         });
-        (lasting, height, simulated) = lived;
+        (lasting, height, simulated, torn) = lived;
         runner = deterministic::Runner::from(checkpoint);
     }
     let transactions = lock(&lasting.sent).len();
-    Summary { audit: lasting.audit, height, transactions, simulated }
+    Summary { audit: lasting.audit, height, transactions, simulated, torn }
+}
+
+/// Disks on which nothing fails, and what those have of their unsynced writes on which the power did.
+fn sound(leftovers: Leftovers) -> FaultConfig {
+    let (retention_rate, mode) = match leftovers {
+        Leftovers::All => (probability!(1.0), PartialWriteMode::Prefix),
+        Leftovers::Beginnings => (probability!(0.99), PartialWriteMode::Prefix),
+        Leftovers::Scattered => (probability!(0.5), PartialWriteMode::Subset),
+    };
+    FaultConfig::default().write(WriteConfig { failure_rate: probability!(0.0), retention_rate, mode })
 }
 
 fn config_start() -> std::time::SystemTime {
@@ -146,6 +164,8 @@ struct Life {
     lasting: Lasting,
     running: Vec<bool>,
     full: Vec<bool>,
+    /// How disks are that do not fail.
+    sound: FaultConfig,
     /// Whether disks fail.
     ailing: bool,
     /// Whether a node's disk was full, or failed, since it was started.
@@ -158,8 +178,8 @@ struct Life {
 }
 
 impl Life {
-    async fn begin(context: Context, lasting: Lasting, is_first: bool) -> Self {
-        *context.storage_fault_config().write() = FaultConfig::default();
+    async fn begin(context: Context, lasting: Lasting, sound: FaultConfig, is_first: bool) -> Self {
+        *context.storage_fault_config().write() = sound.clone();
         let (disks, shape) = (lasting.disks.clone(), lasting.shape.clone());
         let cluster = Cluster::at_rest(context.child("cluster"), shape, disks).await;
         let client = Arc::new(cluster.client());
@@ -167,14 +187,26 @@ impl Life {
         let (running, full, had_bad_disk) = (vec![false; count], vec![false; count], vec![false; count]);
         let (violation, drifts) = (Arc::default(), Arc::new(Mutex::new(vec![0; count])));
         let (ailing, turn) = (false, 0);
-        let mut life =
-            Self { context, cluster, client, lasting, running, full, ailing, had_bad_disk, drifts, violation, turn };
+        let mut life = Self {
+            context,
+            cluster,
+            client,
+            lasting,
+            running,
+            full,
+            sound,
+            ailing,
+            had_bad_disk,
+            drifts,
+            violation,
+            turn,
+        };
         for node in life.cluster.everyone() {
             if life.lasting.shape.forgetful && !is_first {
                 life.cluster.forget(node).await;
             }
             life.fill(node, false);
-            life.cluster.drag(node, 0);
+            life.cluster.drag(node, SYNC_MS_MAX);
             life.start(node).await;
         }
         life.watch();
@@ -285,7 +317,7 @@ impl Life {
             Step::Clock(node, ms) => self.cluster.set_clock_of(*node, Duration::from_millis(*ms)),
             Step::Jump(node, ms) => self.cluster.clock_of(*node).set(*ms),
             Step::Drift(node, ms) => lock(&self.drifts)[*node] = *ms,
-            Step::Drag(node, ms) => self.cluster.drag(*node, *ms),
+            Step::Drag(node, ms) => self.cluster.drag(*node, SYNC_MS_MAX + ms),
             Step::Fill(node) => self.fill(*node, true),
             Step::Free(node) => self.fill(*node, false),
             Step::Ail(rate) => self.ail(*rate),
@@ -340,7 +372,7 @@ impl Life {
     /// Disks are sound again. What of a node's engine broke on one is told by nothing but silence here, where in the product
     /// its process ends: all are started anew.
     async fn mend(&mut self) {
-        *self.context.storage_fault_config().write() = FaultConfig::default();
+        *self.context.storage_fault_config().write() = self.sound.clone();
         if std::mem::take(&mut self.ailing) {
             self.bury().await;
             for node in self.cluster.everyone() {
@@ -375,7 +407,7 @@ impl Life {
         lock(&self.drifts).fill(0);
         for node in self.cluster.everyone() {
             self.fill(node, false);
-            self.cluster.drag(node, 0);
+            self.cluster.drag(node, SYNC_MS_MAX);
             self.cluster.clock_of(node).set(0);
         }
         self.bury().await;
