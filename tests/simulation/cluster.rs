@@ -16,7 +16,7 @@ use causeway::ledger::Column;
 use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
 use causeway::node::pruning::Keep;
 use causeway::node::service::LedgerHandle;
-use causeway::node::{self, LedgerClock, NodeError, NodeSettings, pruning, snapshot};
+use causeway::node::{self, LedgerClock, NodeError, NodeMetrics, NodeSettings, pruning, snapshot};
 use causeway::primitives::PublicKey;
 use causeway::storage::{Batch, Reader as _, SimulatedStore, Store as _, StoreColumn};
 use commonware_codec::Encode as _;
@@ -141,17 +141,31 @@ pub struct Cluster {
     /// Of nodes that may stop themselves: where they say why.
     dooms: Vec<Option<oneshot::Receiver<NodeError>>>,
     handles: Handles,
+    /// What those who do not lie count, from each of their starts.
+    metrics: Vec<NodeMetrics>,
+}
+
+/// A node that has started.
+struct Started {
+    handle: Arc<dyn LedgerHandle>,
+    metrics: NodeMetrics,
+}
+
+/// Where a node is reached, as the ledger lists it.
+pub fn address(node: usize) -> PeerAddress {
+    format!("10.0.0.{node}:7500").parse().unwrap()
 }
 
 fn public(key: &PrivateKey) -> PublicKey {
     Signer::Voting(key.clone()).public_key()
 }
 
-/// New disks: a key on each, and the mark that it never voted.
-pub fn new_disks(count: usize) -> Vec<Disk> {
-    let mut keys: Vec<PrivateKey> = (0..count as u64).map(PrivateKey::from_seed).collect();
-    // A node's place in the cluster is its place among the sorted keys.
+/// New disks: a key on each, and the mark that it never voted. Newcomers' stand after the validators'.
+pub fn new_disks(validators: usize, newcomers: usize) -> Vec<Disk> {
+    let mut keys: Vec<PrivateKey> = (0..validators as u64).map(PrivateKey::from_seed).collect();
+    // A validator's place in the cluster is its place among the sorted keys.
     keys.sort_by_key(public);
+    keys.extend((0..newcomers).map(|place| PrivateKey::from_seed((1_000 + validators + place) as u64)));
     keys.into_iter().enumerate().map(new_disk).collect()
 }
 
@@ -172,9 +186,7 @@ fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
 impl Cluster {
     /// A new ledger, with all its nodes running.
     pub async fn started(context: Context, shape: Shape) -> Self {
-        let mut disks = new_disks(shape.validators);
-        let newcomers = (0..shape.newcomers).map(|place| shape.validators + place);
-        disks.extend(newcomers.map(|place| new_disk((place, PrivateKey::from_seed(1_000 + place as u64)))));
+        let disks = new_disks(shape.validators, shape.newcomers);
         Self::on(context, shape, disks).await
     }
 
@@ -200,7 +212,7 @@ impl Cluster {
             false => None,
         };
         let dooms = (0..count).map(|_| None).collect();
-        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles }
+        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles, metrics: Vec::new() }
     }
 
     /// All places.
@@ -314,11 +326,12 @@ impl Cluster {
             let cause = replica(context, disk, cast, shape, network, ready).await;
             let _ = doom.send(cause);
         });
-        let handle = started.await.unwrap();
+        let started: Started = started.await.unwrap();
         self.disks[node].never_voted = false;
         self.tasks[node] = Some(task);
         // Nobody asks a liar.
-        self.handles.lock().unwrap()[node] = (!is_twin).then_some(handle);
+        self.handles.lock().unwrap()[node] = (!is_twin).then_some(started.handle);
+        self.metrics.extend((!is_twin).then_some(started.metrics));
         doomed
     }
 
@@ -352,11 +365,14 @@ impl Cluster {
 
     /// How many files of all disks were found with an end that was never synced.
     pub fn torn(&self) -> Torn {
-        let all = self.disks.iter().map(|disk| disk.syncs.torn());
-        all.fold(Torn::default(), |Torn { stores, journals }, each| Torn {
-            stores: stores + each.stores,
-            journals: journals + each.journals,
-        })
+        let mut torn = Torn::default();
+        self.disks.iter().for_each(|disk| torn += disk.syncs.torn());
+        torn
+    }
+
+    /// How many proposed blocks those who do not lie have found invalid on this runtime.
+    pub fn invalid_blocks(&self) -> u64 {
+        self.metrics.iter().map(|metrics| metrics.invalid_blocks.get()).sum()
     }
 
     /// Sets the ledger's clock of the nodes that are started from now on.
@@ -478,7 +494,7 @@ async fn replica<N, R, M, B>(
     cast: Cast,
     shape: Shape,
     network: Network<N, R, M, B>,
-    ready: oneshot::Sender<Arc<dyn LedgerHandle>>,
+    ready: oneshot::Sender<Started>,
 ) -> NodeError
 where
     N: commonware_p2p::Sender<PublicKey = ed25519::PublicKey>,
@@ -493,7 +509,7 @@ where
     let store = BadStore { store, is_full: disk.is_full.clone(), blind_to: shape.blind_to };
     let settings = settings(cast, &shape, signer, disk);
     let mut running = node::start(machine.child("node"), settings, network, store, Sequential).await.unwrap();
-    let _ = ready.send(Arc::new(running.handle) as Arc<dyn LedgerHandle>);
+    let _ = ready.send(Started { handle: Arc::new(running.handle), metrics: running.metrics });
     select! {
         cause = running.halted.cause() => cause,
         reason = running.consensus => NodeError::Consensus(reason.unwrap_or(StopReason::Shutdown)),

@@ -17,7 +17,7 @@ use governor::clock::{Clock as GovernorClock, ReasonablyRealtime};
 use rand::{RngExt as _, TryCryptoRng, TryRng};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::ops::RangeInclusive;
+use std::ops::{AddAssign, RangeInclusive};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -50,6 +50,13 @@ pub struct Torn {
     pub stores: u64,
     /// Files of the engine.
     pub journals: u64,
+}
+
+impl AddAssign for Torn {
+    fn add_assign(&mut self, other: Self) {
+        self.stores += other.stores;
+        self.journals += other.journals;
+    }
 }
 
 impl Syncs {

@@ -21,6 +21,8 @@ pub struct Plan {
     /// Decides every delay and every order.
     pub seed: u64,
     pub validators: usize,
+    /// Nodes besides, which governance may make validators. They stand after the validators.
+    pub newcomers: usize,
     pub epoch_length: u64,
     /// The validators of which two copies run with one key, each of which speaks to a part of the others: they equivocate,
     /// withhold and contradict themselves in whatever they say.
@@ -69,9 +71,18 @@ pub enum Step {
     Ail(u32),
     /// Disks fail no more, and whoever stood on one is started anew.
     Mend,
+    /// Governance decides that a newcomer becomes a validator with the next epoch.
+    Join(usize),
+    /// Governance takes a validator out with the next epoch.
+    Leave(usize),
+    /// Governance puts a newcomer's key in the place of a validator's.
+    Rotate(usize, usize),
     /// The power fails everywhere: of what was written and not synced, a part is there afterwards, as [`Leftovers`] says.
     Power,
 }
+
+/// How many steps governance changes the validators before, where there are newcomers.
+const CHANGES: f64 = 0.12;
 
 /// What disks have of their unsynced writes after the power failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,17 +104,25 @@ impl Plan {
     /// The same among so many validators.
     pub fn among(validators: usize, seed: u64) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed);
-        let epoch_length = if rng.random_bool(0.5) { 8 } else { 1_024 };
-        let liar = rng.random_bool(0.4).then(|| rng.random_range(0..validators));
+        let newcomers = if rng.random_bool(0.35) { rng.random_range(1..3) } else { 0 };
+        // Who joins does so within the run.
+        let epoch_length = if newcomers > 0 || rng.random_bool(0.3) { 8 } else { 1_024 };
+        // As many as consensus bears. There may come to be fewer validators where there are newcomers, but never less than four.
+        let liars_max = if newcomers > 0 { 1 } else { (validators - 1) / 3 };
+        let liars = if rng.random_bool(0.5) { rng.random_range(1..=liars_max) } else { 0 };
+        let first = rng.random_range(0..validators);
+        let twins = (0..liars).map(|nth| (first + 3 * nth) % validators).collect();
         let (twins_are_blind, twins_garble, twice) =
             (rng.random_bool(0.5), rng.random_bool(0.3), rng.random_range(0..5));
         let count = rng.random_range(STEPS);
         let mut steps = Vec::new();
         for _ in 0..count {
-            steps.extend(Step::some(rng, validators, &steps));
+            if newcomers > 0 && rng.random_bool(CHANGES) {
+                steps.push(Step::change(rng, validators, newcomers));
+            }
+            steps.extend(Step::some(rng, validators + newcomers, &steps));
         }
-        let twins = liar.into_iter().collect();
-        Self { seed, validators, epoch_length, twins, twins_are_blind, twins_garble, twice, steps }
+        Self { seed, validators, newcomers, epoch_length, twins, twins_are_blind, twins_garble, twice, steps }
     }
 
     /// Its steps from one failure of the power to the next.
@@ -119,9 +138,19 @@ impl Plan {
 }
 
 impl Step {
+    /// A change of the validators.
+    fn change(rng: &mut StdRng, validators: usize, newcomers: usize) -> Self {
+        let (old, new) = (rng.random_range(0..validators), validators + rng.random_range(0..newcomers));
+        match rng.random_range(0..10) {
+            0..4 => Self::Join(new),
+            4..7 => Self::Leave(rng.random_range(0..validators + newcomers)),
+            _ => Self::Rotate(old, new),
+        }
+    }
+
     /// What happens next: mostly one step.
-    fn some(rng: &mut StdRng, validators: usize, before: &[Self]) -> Vec<Self> {
-        let node = rng.random_range(0..validators);
+    fn some(rng: &mut StdRng, nodes: usize, before: &[Self]) -> Vec<Self> {
+        let node = rng.random_range(0..nodes);
         match rng.random_range(0..101) {
             0..34 => vec![Self::Deed(rng.random_range(0..u64::MAX))],
             34..40 => again(rng, before).into_iter().collect(),
@@ -129,16 +158,16 @@ impl Step {
             62..70 => vec![Self::Crash(node)],
             70..78 => vec![Self::Start(node)],
             78..81 => {
-                let (left, right) = two_sides(rng, validators);
+                let (left, right) = two_sides(rng, nodes);
                 vec![Self::Part(left, right)]
             }
             81..83 => {
-                let (left, right) = two_sides(rng, validators);
+                let (left, right) = two_sides(rng, nodes);
                 vec![Self::Mute(left, right)]
             }
-            83..85 => flapping(rng, validators),
+            83..85 => flapping(rng, nodes),
             85..89 => {
-                let other = rng.random_range(0..validators);
+                let other = rng.random_range(0..nodes);
                 vec![Self::Slow(node, other, rng.random_range(0..500), rng.random_range(0..40))]
             }
             89..93 => vec![Self::Heal],
@@ -167,13 +196,13 @@ fn again(rng: &mut StdRng, before: &[Step]) -> Option<Step> {
     Some(Step::Again(deeds[place]))
 }
 
-fn two_sides(rng: &mut StdRng, validators: usize) -> (Vec<usize>, Vec<usize>) {
-    (0..validators).partition(|_| rng.random_bool(0.5))
+fn two_sides(rng: &mut StdRng, nodes: usize) -> (Vec<usize>, Vec<usize>) {
+    (0..nodes).partition(|_| rng.random_bool(0.5))
 }
 
 /// A link that comes and goes.
-fn flapping(rng: &mut StdRng, validators: usize) -> Vec<Step> {
-    let (left, right) = two_sides(rng, validators);
+fn flapping(rng: &mut StdRng, nodes: usize) -> Vec<Step> {
+    let (left, right) = two_sides(rng, nodes);
     let once = |rng: &mut StdRng| {
         let (cut, joined) = (Step::Part(left.clone(), right.clone()), Step::Heal);
         [cut, Step::Wait(rng.random_range(1..400)), joined, Step::Wait(rng.random_range(1..400))]
@@ -183,8 +212,11 @@ fn flapping(rng: &mut StdRng, validators: usize) -> Vec<Step> {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { validators, epoch_length, twice, .. } = self;
-        write!(f, "{validators} validators, {epoch_length} heights in an epoch, {twice} % of messages twice")?;
+        let Self { validators, newcomers, epoch_length, twice, .. } = self;
+        write!(
+            f,
+            "{validators} validators, {newcomers} newcomers, {epoch_length} heights in an epoch, {twice} % of messages twice"
+        )?;
         if !self.twins.is_empty() {
             let blind = if self.twins_are_blind { "blind " } else { "" };
             let garbling = if self.twins_garble { " who garble" } else { "" };

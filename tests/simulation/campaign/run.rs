@@ -2,19 +2,21 @@
 
 use super::super::cast::GENESIS_TIME_MS;
 use super::super::client::Client;
-use super::super::cluster::{Cluster, Disk, Handles, LOSSY, Shape, new_disks};
+use super::super::cluster::{Cluster, Disk, Handles, LOSSY, Shape, address, new_disks};
 use super::super::machine::Torn;
 use super::super::{Context, config};
 use super::Planted;
 use super::plan::{Leftovers, Plan, Step};
-use super::witness::{End, Witness};
+use super::witness::{self, Conclusion, End, Witness};
 use super::workload;
 use crate::mouth::Manners;
 use causeway::admission::Refusal;
+use causeway::client::operations;
 use causeway::ledger::{Column, SignedTransaction};
 use causeway::node::NodeError;
 use causeway::node::service::{Ending, Fate, LedgerHandle, Submission};
 use causeway::primitives::TransactionId;
+use causeway::wire::decode_body;
 use commonware_macros::select;
 use commonware_p2p::simulated::Link;
 use commonware_runtime::deterministic::{self, FaultConfig, PartialWriteMode, ResizeConfig, WriteConfig};
@@ -22,6 +24,8 @@ use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
 use commonware_utils::{Probability, probability};
 use futures::FutureExt as _;
 use std::any::Any;
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -42,6 +46,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a sync takes at most on a disk that is sound, in ms.
 const SYNC_MS_MAX: u64 = 10;
 
+/// The request ids of governance from here on are not the opening's.
+const AFTER_OPENING: usize = 1_000;
+
 /// How liars speak who do not garble.
 const LIES: Manners = Manners { twice: 5, garbled: 0, again: 10 };
 /// How much those garble who do, of a hundred messages.
@@ -52,12 +59,36 @@ const GARBLED: u32 = 10;
 pub struct Summary {
     /// The digest of everything that happened, in order: the same for the same plan, byte for byte.
     pub audit: String,
-    pub height: u64,
+    /// What all nodes came to.
+    pub conclusion: Conclusion,
     pub transactions: usize,
     /// How long it took in simulated time.
     pub simulated: Duration,
-    /// The files that were found with an end which was never synced.
+    pub happened: Happened,
+}
+
+/// What happened of that which only may: a run in which it does not proves nothing about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Happened {
+    /// How many operations of each kind were sent.
+    pub sent: BTreeMap<String, u64>,
+    /// How many of them were applied.
+    pub applied: BTreeMap<String, u64>,
+    /// Files that were found with an end which was never synced.
     pub torn: Torn,
+    /// Proposed blocks that a node which does not lie found invalid.
+    pub invalid_blocks: u64,
+}
+
+impl AddAssign for Happened {
+    fn add_assign(&mut self, other: Self) {
+        let Self { sent, applied, torn, invalid_blocks } = other;
+        for (total, more) in [(&mut self.sent, sent), (&mut self.applied, applied)] {
+            more.into_iter().for_each(|(kind, count)| *total.entry(kind).or_default() += count);
+        }
+        self.torn += torn;
+        self.invalid_blocks += invalid_blocks;
+    }
 }
 
 /// What outlives a failure of the power: the disks, and what clients sent and heard.
@@ -67,6 +98,9 @@ struct Lasting {
     shape: Shape,
     sent: Arc<Mutex<Vec<SignedTransaction>>>,
     witness: Arc<Mutex<Witness>>,
+    /// The nodes whose keys governance was asked to replace, with the transactions that ask.
+    replaced: Vec<(TransactionId, usize)>,
+    invalid_blocks: u64,
     audit: String,
 }
 
@@ -96,6 +130,7 @@ fn carry_out(plan: &Plan, planted: Option<Planted>) -> Summary {
     };
     let shape = Shape {
         validators: plan.validators,
+        newcomers: plan.newcomers,
         epoch_length: plan.epoch_length,
         twins,
         twins_blind_to: plan.twins_are_blind.then_some(Column::Requests),
@@ -107,16 +142,18 @@ fn carry_out(plan: &Plan, planted: Option<Planted>) -> Summary {
         ..Shape::default()
     };
     let mut lasting = Lasting {
-        disks: new_disks(plan.validators),
+        disks: new_disks(plan.validators, plan.newcomers),
         shape,
         sent: Arc::default(),
         witness: Arc::default(),
+        replaced: Vec::new(),
+        invalid_blocks: 0,
         audit: String::new(),
     };
     // The engine panics where its own writes fail. What is a panic here is told by `Life::reporting`.
     let mut runner = deterministic::Runner::new(config(plan.seed, RUN_MAX).with_catch_panics(true));
     let mut simulated = Duration::ZERO;
-    let (mut height, mut torn) = (0, Torn::default());
+    let (mut conclusion, mut torn) = (None, Torn::default());
     for (number, steps) in lives.iter().enumerate() {
         let (steps, is_first, is_last) = (steps.to_vec(), number == 0, number + 1 == lives.len());
         let sound = sound(plan.leftovers(number));
@@ -126,16 +163,29 @@ fn carry_out(plan: &Plan, planted: Option<Planted>) -> Summary {
             for step in &steps {
                 life.step(step).await;
             }
-            let height = if is_last { life.conclude().await } else { 0 };
+            let conclusion = if is_last { Some(life.conclude().await) } else { None };
             let elapsed = ended.current().duration_since(config_start()).unwrap_or_default();
             let torn = life.cluster.torn();
-            (life.end(ended.auditor().state()), height, elapsed, torn)
+            (life.end(ended.auditor().state()), conclusion, elapsed, torn)
         });
-        (lasting, height, simulated, torn) = lived;
+        (lasting, conclusion, simulated, torn) = lived;
         runner = deterministic::Runner::from(checkpoint);
     }
     let transactions = lock(&lasting.sent).len();
-    Summary { audit: lasting.audit, height, transactions, simulated, torn }
+    let conclusion = conclusion.expect("a plan has a last life");
+    let (applied, invalid_blocks) = (conclusion.applied.clone(), lasting.invalid_blocks);
+    let happened = Happened { sent: kinds(&lock(&lasting.sent)), applied, torn, invalid_blocks };
+    Summary { audit: lasting.audit, conclusion, transactions, simulated, happened }
+}
+
+/// How many operations of each kind these have.
+fn kinds(sent: &[SignedTransaction]) -> BTreeMap<String, u64> {
+    let mut kinds = BTreeMap::new();
+    for transaction in sent {
+        let (_, operations) = decode_body(transaction.body()).unwrap();
+        operations.iter().for_each(|operation| *kinds.entry(witness::kind(operation)).or_default() += 1);
+    }
+    kinds
 }
 
 /// Disks on which nothing fails, and what those have of their unsynced writes on which the power did.
@@ -223,9 +273,14 @@ impl Life {
         life
     }
 
-    /// Money and programmes, one after the other.
+    /// Money, programmes, and newcomers who are let in, one after the other.
     async fn open(&mut self) {
-        for transaction in workload::opening(&self.cluster.cast, self.client.now_ms()) {
+        let mut opening = workload::opening(&self.cluster.cast, self.client.now_ms());
+        for node in self.lasting.shape.validators..self.cluster.everyone().len() {
+            let listing = operations::add_observer(self.cluster.public_key(node), "newcomer");
+            opening.push(self.decision(node, listing, None));
+        }
+        for transaction in opening {
             let settled = self.client.settle(0, &transaction).await;
             let end = End::Final(settled.height, settled.receipt.outcome);
             lock(&self.lasting.witness).hears(None, transaction.id(), end);
@@ -322,6 +377,11 @@ impl Life {
             Step::Free(node) => self.fill(*node, false),
             Step::Ail(rate) => self.ail(*rate),
             Step::Mend => self.mend().await,
+            Step::Join(node) => self.join(*node),
+            Step::Leave(node) => {
+                self.change(operations::remove_validator(self.cluster.public_key(*node)), None);
+            }
+            Step::Rotate(from, to) => self.rotate(*from, *to),
             Step::Power => {}
         }
         self.bury().await;
@@ -336,6 +396,32 @@ impl Life {
             drop(sent);
             self.pursue(transaction);
         }
+    }
+
+    fn decision(&self, request: usize, operation: operations::Operation, node: Option<usize>) -> SignedTransaction {
+        let key = node.map(|node| self.cluster.key_pair(node));
+        self.cluster.cast.decision(request as u128, self.client.now_ms(), operation, key.as_ref())
+    }
+
+    /// Has governance change the validators, with a newcomer's signature if it is about one.
+    fn change(&mut self, operation: operations::Operation, newcomer: Option<usize>) -> TransactionId {
+        // Other than any before.
+        let request = AFTER_OPENING + lock(&self.lasting.sent).len();
+        let decision = self.decision(request, operation, newcomer);
+        let id = decision.id();
+        self.send(vec![decision]);
+        id
+    }
+
+    fn join(&mut self, node: usize) {
+        let name = format!("validator-{node}");
+        self.change(operations::add_validator(self.cluster.public_key(node), &name, &address(node)), Some(node));
+    }
+
+    fn rotate(&mut self, from: usize, to: usize) {
+        let (old, new) = (self.cluster.public_key(from), self.cluster.public_key(to));
+        let id = self.change(operations::rotate_validator_key(old, new, &address(to)), Some(to));
+        self.lasting.replaced.push((id, from));
     }
 
     async fn crash(&mut self, node: usize) {
@@ -401,7 +487,7 @@ impl Life {
     }
 
     /// All nodes run and see each other: what was sent ends, and is looked at.
-    async fn conclude(&mut self) -> u64 {
+    async fn conclude(&mut self) -> Conclusion {
         self.mend().await;
         self.heal().await;
         lock(&self.drifts).fill(0);
@@ -432,12 +518,16 @@ impl Life {
             }
         }
         let witness = lock(&self.lasting.witness).clone();
-        witness.conclude(&self.cluster, &sent).await
+        // Whose key was replaced is off the list, and hears no more.
+        let replaced = self.lasting.replaced.iter().filter(|(id, _)| witness.saw_applied(id));
+        let replaced: Vec<usize> = replaced.map(|(_, node)| *node).collect();
+        witness.conclude(&self.cluster, &sent, &replaced).await
     }
 
     fn end(self, audit: String) -> Lasting {
         let disks = self.cluster.disks();
-        Lasting { disks, audit: self.lasting.audit + &audit, ..self.lasting }
+        let invalid_blocks = self.lasting.invalid_blocks + self.cluster.invalid_blocks();
+        Lasting { disks, invalid_blocks, audit: self.lasting.audit + &audit, ..self.lasting }
     }
 }
 
