@@ -141,6 +141,8 @@ pub struct Cluster {
     /// Of nodes that may stop themselves: where they say why.
     dooms: Vec<Option<oneshot::Receiver<NodeError>>>,
     handles: Handles,
+    /// The second copies of liars.
+    accomplices: Handles,
     /// What those who do not lie count, from each of their starts.
     metrics: Vec<NodeMetrics>,
 }
@@ -206,13 +208,14 @@ impl Cluster {
         let count = disks.len();
         let tasks = (0..count).map(|_| None).collect();
         let handles = Arc::new(Mutex::new(vec![None; count]));
+        let accomplices = Arc::new(Mutex::new(vec![None; count]));
         let links = new_network(&context, &shape, &disks).await;
         let apart = match shape.is_split {
             true => Some(new_network(&context.child("apart"), &shape, &disks).await),
             false => None,
         };
         let dooms = (0..count).map(|_| None).collect();
-        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles, metrics: Vec::new() }
+        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles, accomplices, metrics: Vec::new() }
     }
 
     /// All places.
@@ -228,6 +231,11 @@ impl Cluster {
     /// The nodes that run, now and later.
     pub fn handles(&self) -> Handles {
         self.handles.clone()
+    }
+
+    /// The second copies of liars that run, now and later: nobody asks them but whoever is in league with them.
+    pub fn accomplices(&self) -> Handles {
+        self.accomplices.clone()
     }
 
     /// A node's public key.
@@ -298,6 +306,7 @@ impl Cluster {
         };
         let apart = apart.filter(|_| is_twin);
         let sides = (is_twin && apart.is_none()).then(|| self.sides_of(node));
+        let accomplices = self.accomplices.clone();
         // One task above all of a node's, so that aborting it is a crash of the node.
         let task = context.spawn(move |context| async move {
             let (key, peers_max) = (disk.key.public_key(), shape.peers_max());
@@ -318,7 +327,10 @@ impl Cluster {
                 let blind_to = shape.twins_blind_to.or(shape.blind_to);
                 let (cast, shape) = (cast.clone(), Shape { blind_to, ..shape.clone() });
                 context.child("twin").spawn(move |context| async move {
-                    let (ready, _started) = oneshot::channel();
+                    let (ready, started) = oneshot::channel::<Started>();
+                    context.child("accomplice").spawn(move |_| async move {
+                        accomplices.lock().unwrap()[node] = started.await.ok().map(|started| started.handle);
+                    });
                     // What a liar comes to is nobody's business.
                     let _ = replica(context, twin, cast, shape, other, ready).await;
                 });
@@ -386,6 +398,7 @@ impl Cluster {
         task.abort();
         let _ = task.await;
         self.handles.lock().unwrap()[node] = None;
+        self.accomplices.lock().unwrap()[node] = None;
         self.dooms[node] = None;
         // Let its tasks be dropped, and their files with them.
         self.context.sleep(Duration::from_millis(50)).await;

@@ -104,12 +104,13 @@ impl Plan {
     /// The same among so many validators.
     pub fn among(validators: usize, seed: u64) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed);
-        let newcomers = if rng.random_bool(0.35) { rng.random_range(1..3) } else { 0 };
+        // As many as consensus bears, mostly.
+        let liars_max = (validators - 1) / 3;
+        let liars = if rng.random_bool(0.4) { liars_max } else { rng.random_range(0..=liars_max) / 2 };
+        // There may come to be fewer validators where there are newcomers, but never less than four.
+        let newcomers = if liars < 2 && rng.random_bool(0.35) { rng.random_range(1..3) } else { 0 };
         // Who joins does so within the run.
         let epoch_length = if newcomers > 0 || rng.random_bool(0.3) { 8 } else { 1_024 };
-        // As many as consensus bears. There may come to be fewer validators where there are newcomers, but never less than four.
-        let liars_max = if newcomers > 0 { 1 } else { (validators - 1) / 3 };
-        let liars = if rng.random_bool(0.5) { rng.random_range(1..=liars_max) } else { 0 };
         let first = rng.random_range(0..validators);
         let twins = (0..liars).map(|nth| (first + 3 * nth) % validators).collect();
         let (twins_are_blind, twins_garble, twice) =

@@ -358,6 +358,20 @@ impl Life {
         });
     }
 
+    /// Gives it to those who lie, too: what an honest node refuses because it was there before, one that does not find what is in
+    /// its state takes into a block.
+    fn whisper(&self, transaction: &SignedTransaction) {
+        for liar in lock(&self.cluster.accomplices()).iter().flatten().cloned() {
+            let transaction = transaction.clone();
+            self.context.child("whisper").spawn(move |context| async move {
+                select! {
+                    _ = liar.submit(transaction) => {},
+                    _ = context.sleep(PATIENCE) => {},
+                }
+            });
+        }
+    }
+
     async fn step(&mut self, step: &Step) {
         match step {
             Step::Deed(number) => self.send(workload::deed(&self.cluster.cast, self.client.now_ms(), *number)),
@@ -394,8 +408,14 @@ impl Life {
                 sent.push(transaction.clone());
             }
             drop(sent);
+            self.whisper(&transaction);
             self.pursue(transaction);
         }
+        let earlier = {
+            let sent = lock(&self.lasting.sent);
+            sent.get(sent.len() / 2).cloned()
+        };
+        earlier.iter().for_each(|earlier| self.whisper(earlier));
     }
 
     fn decision(&self, request: usize, operation: operations::Operation, node: Option<usize>) -> SignedTransaction {
