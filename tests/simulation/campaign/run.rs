@@ -361,7 +361,8 @@ impl Life {
     /// Gives it to those who lie, too: what an honest node refuses because it was there before, one that does not find what is in
     /// its state takes into a block.
     fn whisper(&self, transaction: &SignedTransaction) {
-        for liar in lock(&self.cluster.accomplices()).iter().flatten().cloned() {
+        let liars: Vec<Arc<dyn LedgerHandle>> = lock(&self.cluster.accomplices()).iter().flatten().cloned().collect();
+        for liar in liars {
             let transaction = transaction.clone();
             self.context.child("whisper").spawn(move |context| async move {
                 select! {
