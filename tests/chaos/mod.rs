@@ -66,9 +66,11 @@ fn stand(plan: &Plan) {
     let started = Instant::now();
     let mut terrain = Terrain::of(plan);
     let ended = run(plan, &mut terrain);
-    // Past the test runner, which swallows what a test that holds has printed: whoever reads the log is to know what was not tried.
+    // Past the test runner, which swallows what a test that holds has printed: whoever reads the log is to know what was
+    // not tried.
+    let mut log = io::stderr();
     for missing in &terrain.missing {
-        writeln!(io::stderr(), "{plan}: skipped: {missing}").unwrap();
+        writeln!(log, "{plan}: skipped: {missing}").unwrap();
     }
     match ended {
         Ok(summary) => println!("{plan}: {summary}, {:.0} s in all", started.elapsed().as_secs_f64()),

@@ -3,7 +3,8 @@
 use super::Context;
 use super::cast::Cast;
 use super::client::Client;
-use super::disk::{BadStore, Drag};
+use super::disk::BadStore;
+use super::machine::{Machine, STORE, Syncs, Torn};
 use crate::links::{Distances, Links, attach_replicas};
 use crate::mouth::Manners;
 use causeway::admission::PoolLimits;
@@ -27,7 +28,7 @@ use commonware_runtime::{Blob as _, Clock as _, Handle, Spawner as _, Storage as
 use commonware_utils::channel::oneshot;
 use commonware_utils::probability;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -117,8 +118,8 @@ pub struct Disk {
     clock_ahead: Duration,
     /// The clock of the node that runs on it.
     clock: LedgerClock,
-    /// How long what its node commits may take on its way to the disk, in ms.
-    drag_ms: Arc<AtomicU64>,
+    /// How long it takes to sync, and what was not.
+    syncs: Syncs,
     /// The newest version of the protocol that its software follows.
     protocol_version_max: u32,
     starts: u32,
@@ -140,19 +141,33 @@ pub struct Cluster {
     /// Of nodes that may stop themselves: where they say why.
     dooms: Vec<Option<oneshot::Receiver<NodeError>>>,
     handles: Handles,
-    /// What the nodes that run count, by place.
-    metrics: Vec<Option<NodeMetrics>>,
+    /// The second copies of liars.
+    accomplices: Handles,
+    /// What those who do not lie count, by place, from each of their starts.
+    metrics: Vec<Vec<NodeMetrics>>,
+}
+
+/// A node that has started.
+struct Started {
+    handle: Arc<dyn LedgerHandle>,
+    metrics: NodeMetrics,
+}
+
+/// Where a node is reached, as the ledger lists it.
+pub fn address(node: usize) -> PeerAddress {
+    format!("10.0.0.{node}:7500").parse().unwrap()
 }
 
 fn public(key: &PrivateKey) -> PublicKey {
     Signer::Voting(key.clone()).public_key()
 }
 
-/// New disks: a key on each, and the mark that it never voted.
-pub fn new_disks(count: usize) -> Vec<Disk> {
-    let mut keys: Vec<PrivateKey> = (0..count as u64).map(PrivateKey::from_seed).collect();
-    // A node's place in the cluster is its place among the sorted keys.
+/// New disks: a key on each, and the mark that it never voted. Newcomers' stand after the validators'.
+pub fn new_disks(validators: usize, newcomers: usize) -> Vec<Disk> {
+    let mut keys: Vec<PrivateKey> = (0..validators as u64).map(PrivateKey::from_seed).collect();
+    // A validator's place in the cluster is its place among the sorted keys.
     keys.sort_by_key(public);
+    keys.extend((0..newcomers).map(|place| PrivateKey::from_seed((1_000 + validators + place) as u64)));
     keys.into_iter().enumerate().map(new_disk).collect()
 }
 
@@ -164,7 +179,7 @@ fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
         is_full: Arc::default(),
         clock_ahead: Duration::ZERO,
         clock: LedgerClock::default(),
-        drag_ms: Arc::default(),
+        syncs: Syncs::default(),
         protocol_version_max: PROTOCOL_VERSION_MAX,
         starts: 0,
     }
@@ -173,9 +188,7 @@ fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
 impl Cluster {
     /// A new ledger, with all its nodes running.
     pub async fn started(context: Context, shape: Shape) -> Self {
-        let mut disks = new_disks(shape.validators);
-        let newcomers = (0..shape.newcomers).map(|place| shape.validators + place);
-        disks.extend(newcomers.map(|place| new_disk((place, PrivateKey::from_seed(1_000 + place as u64)))));
+        let disks = new_disks(shape.validators, shape.newcomers);
         Self::on(context, shape, disks).await
     }
 
@@ -195,13 +208,15 @@ impl Cluster {
         let count = disks.len();
         let tasks = (0..count).map(|_| None).collect();
         let handles = Arc::new(Mutex::new(vec![None; count]));
+        let accomplices = Arc::new(Mutex::new(vec![None; count]));
         let links = new_network(&context, &shape, &disks).await;
         let apart = match shape.is_split {
             true => Some(new_network(&context.child("apart"), &shape, &disks).await),
             false => None,
         };
         let dooms = (0..count).map(|_| None).collect();
-        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles, metrics: vec![None; count] }
+        let metrics = vec![Vec::new(); count];
+        Self { context, cast, shape, links, apart, disks, tasks, dooms, handles, accomplices, metrics }
     }
 
     /// All places.
@@ -217,6 +232,11 @@ impl Cluster {
     /// The nodes that run, now and later.
     pub fn handles(&self) -> Handles {
         self.handles.clone()
+    }
+
+    /// The second copies of liars that run, now and later: nobody asks them but whoever is in league with them.
+    pub fn accomplices(&self) -> Handles {
+        self.accomplices.clone()
     }
 
     /// A node's public key.
@@ -247,7 +267,7 @@ impl Cluster {
 
     /// What a running node counts.
     pub fn metrics(&self, node: usize) -> &NodeMetrics {
-        self.metrics[node].as_ref().unwrap_or_else(|| panic!("node {node} is down"))
+        self.metrics[node].last().unwrap_or_else(|| panic!("node {node} never ran"))
     }
 
     /// Starts a node on whatever its disk holds. It must not stop itself.
@@ -292,6 +312,7 @@ impl Cluster {
         };
         let apart = apart.filter(|_| is_twin);
         let sides = (is_twin && apart.is_none()).then(|| self.sides_of(node));
+        let accomplices = self.accomplices.clone();
         // One task above all of a node's, so that aborting it is a crash of the node.
         let task = context.spawn(move |context| async move {
             let (key, peers_max) = (disk.key.public_key(), shape.peers_max());
@@ -312,7 +333,10 @@ impl Cluster {
                 let blind_to = shape.twins_blind_to.or(shape.blind_to);
                 let (cast, shape) = (cast.clone(), Shape { blind_to, ..shape.clone() });
                 context.child("twin").spawn(move |context| async move {
-                    let (ready, _started) = oneshot::channel();
+                    let (ready, started) = oneshot::channel::<Started>();
+                    context.child("accomplice").spawn(move |_| async move {
+                        accomplices.lock().unwrap()[node] = started.await.ok().map(|started| started.handle);
+                    });
                     // What a liar comes to is nobody's business.
                     let _ = replica(context, twin, cast, shape, other, ready).await;
                 });
@@ -320,12 +344,12 @@ impl Cluster {
             let cause = replica(context, disk, cast, shape, network, ready).await;
             let _ = doom.send(cause);
         });
-        let (handle, metrics) = started.await.unwrap();
-        self.metrics[node] = Some(metrics);
+        let started: Started = started.await.unwrap();
         self.disks[node].never_voted = false;
         self.tasks[node] = Some(task);
         // Nobody asks a liar.
-        self.handles.lock().unwrap()[node] = (!is_twin).then_some(handle);
+        self.handles.lock().unwrap()[node] = (!is_twin).then_some(started.handle);
+        self.metrics[node].extend((!is_twin).then_some(started.metrics));
         doomed
     }
 
@@ -352,9 +376,21 @@ impl Cluster {
         self.disks[node].clock.clone()
     }
 
-    /// Has what a node commits take up to so many ms on its way to the disk.
+    /// Has each sync of a node's disk take up to so many ms.
     pub fn drag(&self, node: usize, ms: u64) {
-        self.disks[node].drag_ms.store(ms, Ordering::Relaxed);
+        self.disks[node].syncs.take_up_to(ms);
+    }
+
+    /// How many files of all disks were found with an end that was never synced.
+    pub fn torn(&self) -> Torn {
+        let mut torn = Torn::default();
+        self.disks.iter().for_each(|disk| torn += disk.syncs.torn());
+        torn
+    }
+
+    /// How many proposed blocks those who do not lie have found invalid on this runtime.
+    pub fn invalid_blocks(&self) -> u64 {
+        self.metrics.iter().flatten().map(|metrics| metrics.invalid_blocks.get()).sum()
     }
 
     /// Sets the ledger's clock of the nodes that are started from now on.
@@ -368,7 +404,7 @@ impl Cluster {
         task.abort();
         let _ = task.await;
         self.handles.lock().unwrap()[node] = None;
-        self.metrics[node] = None;
+        self.accomplices.lock().unwrap()[node] = None;
         self.dooms[node] = None;
         // Let its tasks be dropped, and their files with them.
         self.context.sleep(Duration::from_millis(50)).await;
@@ -379,7 +415,7 @@ impl Cluster {
 
     /// Takes from the disk of a node that is down what it synced last.
     pub async fn forget(&self, node: usize) {
-        let partition = format!("{}-store", self.disks[node].partition);
+        let partition = format!("{}{STORE}", self.disks[node].partition);
         let (blob, size) = self.context.open(&partition, b"commits").await.unwrap();
         blob.resize(size.saturating_sub(FORGOTTEN_BYTES)).await.unwrap();
         blob.sync().await.unwrap();
@@ -406,7 +442,7 @@ impl Cluster {
     /// Writes to the disk of a node that is down.
     pub async fn tamper(&self, node: usize, batch: Batch) {
         assert!(self.tasks[node].is_none(), "node {node} runs");
-        let store = format!("{}-store", self.disks[node].partition);
+        let store = format!("{}{STORE}", self.disks[node].partition);
         let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
         store.commit(batch).await.unwrap();
     }
@@ -415,7 +451,7 @@ impl Cluster {
     pub async fn begin_from(&self, node: usize, other: usize, with_bodies: bool) {
         assert!(self.tasks[node].is_none() && self.tasks[other].is_none(), "one of them runs");
         let open = async |node: usize| {
-            let store = format!("{}-store", self.disks[node].partition);
+            let store = format!("{}{STORE}", self.disks[node].partition);
             SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap()
         };
         let (from, to) = (open(other).await, open(node).await);
@@ -435,7 +471,7 @@ impl Cluster {
     /// Removes the bodies below a height from the disk of a node that is down.
     pub async fn prune(&self, node: usize, below: u64) {
         assert!(self.tasks[node].is_none(), "node {node} runs");
-        let store = format!("{}-store", self.disks[node].partition);
+        let store = format!("{}{STORE}", self.disks[node].partition);
         let store = SimulatedStore::open(&self.context, &store, &self.cast.chain_id()).await.unwrap();
         pruning::prune_below(&store, below).await.unwrap();
     }
@@ -477,7 +513,7 @@ async fn replica<N, R, M, B>(
     cast: Cast,
     shape: Shape,
     network: Network<N, R, M, B>,
-    ready: oneshot::Sender<(Arc<dyn LedgerHandle>, NodeMetrics)>,
+    ready: oneshot::Sender<Started>,
 ) -> NodeError
 where
     N: commonware_p2p::Sender<PublicKey = ed25519::PublicKey>,
@@ -485,18 +521,14 @@ where
     M: commonware_p2p::AddressableManager<PublicKey = ed25519::PublicKey>,
     B: commonware_p2p::Blocker<PublicKey = ed25519::PublicKey>,
 {
-    let signer = signer(&context, &disk).await;
-    let store = format!("{}-store", disk.partition);
-    let store = SimulatedStore::open(&context, &store, &cast.chain_id()).await.unwrap();
-    let store = BadStore {
-        store,
-        is_full: disk.is_full.clone(),
-        drag: Drag { context: Arc::new(context.child("drag")), ms: disk.drag_ms.clone() },
-        blind_to: shape.blind_to,
-    };
+    let machine = Machine::new(context, disk.syncs.clone());
+    let signer = signer(&machine, &disk).await;
+    let store = format!("{}{STORE}", disk.partition);
+    let store = SimulatedStore::open(&machine, &store, &cast.chain_id()).await.unwrap();
+    let store = BadStore { store, is_full: disk.is_full.clone(), blind_to: shape.blind_to };
     let settings = settings(cast, &shape, signer, disk);
-    let mut running = node::start(context.child("node"), settings, network, store, Sequential).await.unwrap();
-    let _ = ready.send((Arc::new(running.handle), running.metrics));
+    let mut running = node::start(machine.child("node"), settings, network, store, Sequential).await.unwrap();
+    let _ = ready.send(Started { handle: Arc::new(running.handle), metrics: running.metrics });
     select! {
         cause = running.halted.cause() => cause,
         reason = running.consensus => NodeError::Consensus(reason.unwrap_or(StopReason::Shutdown)),
@@ -504,12 +536,12 @@ where
 }
 
 /// How the key takes part, by the rule of the product's own start.
-async fn signer(context: &Context, disk: &Disk) -> Signer {
+async fn signer(machine: &Machine, disk: &Disk) -> Signer {
     let key = public(&disk.key);
     if disk.never_voted {
-        voting::allow_first_vote(context, &disk.partition, &key).await.unwrap();
+        voting::allow_first_vote(machine, &disk.partition, &key).await.unwrap();
     }
-    match voting::standing(context, &disk.partition, &key).await.unwrap() {
+    match voting::standing(machine, &disk.partition, &key).await.unwrap() {
         Standing::Votes => Signer::Voting(disk.key.clone()),
         Standing::JournalLost | Standing::Unrecorded | Standing::OfAnother(_) => Signer::Silent(key),
     }

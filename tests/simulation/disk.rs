@@ -1,41 +1,19 @@
-//! A store whose disk fills up, is slow, or that forgets, as the test wishes.
+//! A store whose disk fills up, or that does not find what is there, as the test wishes.
 
 use bytes::Bytes;
 use causeway::ledger::Column;
 use causeway::storage::{Batch, Pair, Reader, StorageError, Store, StoreColumn};
-use commonware_runtime::{Clock as _, Supervisor as _};
-use rand::RngExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A store that refuses every commit while `is_full`, and says of each key of one column that it is not there.
 #[derive(Clone)]
 pub struct BadStore<S> {
     pub store: S,
     pub is_full: Arc<AtomicBool>,
-    pub drag: Drag,
     /// A bug that is planted: whatever this column says is not asked for.
     pub blind_to: Option<Column>,
-}
-
-/// How slow a disk is.
-#[derive(Clone)]
-pub struct Drag {
-    pub context: Arc<super::Context>,
-    /// How long a commit may take besides, in ms.
-    pub ms: Arc<AtomicU64>,
-}
-
-impl Drag {
-    async fn wait(&self) {
-        let ms = self.ms.load(Ordering::Relaxed);
-        if ms > 0 {
-            let some = self.context.as_ref().child("some").random_range(0..=ms);
-            self.context.sleep(Duration::from_millis(some)).await;
-        }
-    }
 }
 
 impl<S> BadStore<S> {
@@ -77,15 +55,12 @@ impl<S: Store> Store for BadStore<S> {
     async fn commit(&self, batch: Batch) -> Result<(), StorageError> {
         match self.is_full.load(Ordering::Relaxed) {
             true => Err(StorageError::DiskFull { place: PathBuf::from("simulated") }),
-            false => {
-                self.drag.wait().await;
-                self.store.commit(batch).await
-            }
+            false => self.store.commit(batch).await,
         }
     }
 
     fn snapshot(&self) -> Result<Self::Snapshot, StorageError> {
         let store = self.store.snapshot()?;
-        Ok(BadStore { store, is_full: self.is_full.clone(), drag: self.drag.clone(), blind_to: self.blind_to })
+        Ok(BadStore { store, is_full: self.is_full.clone(), blind_to: self.blind_to })
     }
 }

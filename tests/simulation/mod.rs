@@ -5,6 +5,7 @@
 //! * [`cluster`]: nodes, their disks, and what is between them.
 //! * [`client`]: what a client does: submits, waits, turns to another node.
 //! * [`disk`]: disks that fill up.
+//! * [`machine`]: the runtime that a node runs on, with disks that need time to sync.
 //! * [`agreement`]: what must hold between nodes whatever happened.
 //! * [`campaign`]: runs in which a seed decides what goes wrong, and what everybody does meanwhile.
 //!
@@ -16,6 +17,7 @@ mod cast;
 mod client;
 mod cluster;
 mod disk;
+mod machine;
 
 mod crashes;
 mod deadlines;

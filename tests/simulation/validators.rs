@@ -3,14 +3,14 @@
 //! Every payment's receipt is verified offline from the genesis alone, over every handover that came before.
 
 use super::client::{Client, Settled};
-use super::cluster::{Cluster, Shape};
+use super::cluster::{Cluster, Shape, address};
 use super::simulate;
 use causeway::client::Operation;
 use causeway::client::operations::{
     add_observer, add_validator, decide_upgrade, remove_observer, remove_validator, rotate_validator_key,
 };
 use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
-use causeway::ledger::{PeerAddress, Receipt, Status};
+use causeway::ledger::{Receipt, Status};
 use causeway::node::NodeError;
 use causeway::node::service::{Mode, Versions};
 use std::time::Duration;
@@ -19,10 +19,6 @@ const EPOCH_LENGTH: u64 = 16;
 
 fn shape(newcomers: usize) -> Shape {
     Shape { newcomers, epoch_length: EPOCH_LENGTH, idle: Duration::from_millis(200), ..Shape::default() }
-}
-
-fn address(node: usize) -> PeerAddress {
-    format!("10.0.0.{node}:7500").parse().unwrap()
 }
 
 /// A network, a client that pays, and governance.

@@ -12,7 +12,7 @@ const WAIT_MS_MAX: u64 = 3_000;
 const CLOCK_OFF_MS_MAX: i64 = 10_000;
 /// By how much a clock runs too fast or too slowly at most, in ms of each second: far more than one that is merely bad.
 const DRIFT_MS_MAX: i64 = 50;
-/// How long a commit takes at most on a slow disk, in ms.
+/// How much longer a sync takes at most on a slow disk, in ms.
 const DRAG_MS_MAX: u64 = 400;
 
 /// A run before it is run.
@@ -21,6 +21,8 @@ pub struct Plan {
     /// Decides every delay and every order.
     pub seed: u64,
     pub validators: usize,
+    /// Nodes besides, which governance may make validators. They stand after the validators.
+    pub newcomers: usize,
     pub epoch_length: u64,
     /// The validators of which two copies run with one key, each of which speaks to a part of the others: they equivocate,
     /// withhold and contradict themselves in whatever they say.
@@ -59,7 +61,7 @@ pub enum Step {
     Jump(usize, i64),
     /// A node's clock runs too fast by so many ms in a second, or too slowly.
     Drift(usize, i64),
-    /// What a node commits takes up to so many ms on its way to the disk.
+    /// Each sync of a node's disk takes up to so many ms more.
     Drag(usize, u64),
     /// A node's disk is full.
     Fill(usize),
@@ -69,8 +71,27 @@ pub enum Step {
     Ail(u32),
     /// Disks fail no more, and whoever stood on one is started anew.
     Mend,
-    /// The power fails everywhere: of what was written and not synced, any part is there afterwards.
+    /// Governance decides that a newcomer becomes a validator with the next epoch.
+    Join(usize),
+    /// Governance takes a validator out with the next epoch.
+    Leave(usize),
+    /// Governance puts a newcomer's key in the place of a validator's.
+    Rotate(usize, usize),
+    /// The power fails everywhere: of what was written and not synced, a part is there afterwards, as [`Leftovers`] says.
     Power,
+}
+
+/// How many steps governance changes the validators before, where there are newcomers.
+const CHANGES: f64 = 0.12;
+
+/// What disks have of their unsynced writes after the power failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    All,
+    /// Of each write a part from its beginning, of some hundred bytes mostly.
+    Beginnings,
+    /// Any bytes of each write.
+    Scattered,
 }
 
 impl Plan {
@@ -83,46 +104,71 @@ impl Plan {
     /// The same among so many validators.
     pub fn among(validators: usize, seed: u64) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed);
-        let epoch_length = if rng.random_bool(0.5) { 8 } else { 1_024 };
-        let liar = rng.random_bool(0.4).then(|| rng.random_range(0..validators));
+        // As many as consensus bears, mostly.
+        let liars_max = (validators - 1) / 3;
+        let liars = if rng.random_bool(0.4) { liars_max } else { rng.random_range(0..=liars_max) / 2 };
+        // There may come to be fewer validators where there are newcomers, but never less than four.
+        let newcomers = if liars < 2 && rng.random_bool(0.35) { rng.random_range(1..3) } else { 0 };
+        // Who joins does so within the run.
+        let epoch_length = if newcomers > 0 || rng.random_bool(0.3) { 8 } else { 1_024 };
+        let first = rng.random_range(0..validators);
+        let twins = (0..liars).map(|nth| (first + 3 * nth) % validators).collect();
         let (twins_are_blind, twins_garble, twice) =
             (rng.random_bool(0.5), rng.random_bool(0.3), rng.random_range(0..5));
         let count = rng.random_range(STEPS);
         let mut steps = Vec::new();
         for _ in 0..count {
-            steps.extend(Step::some(rng, validators, &steps));
+            if newcomers > 0 && rng.random_bool(CHANGES) {
+                steps.push(Step::change(rng, validators, newcomers));
+            }
+            steps.extend(Step::some(rng, validators + newcomers, &steps));
         }
-        let twins = liar.into_iter().collect();
-        Self { seed, validators, epoch_length, twins, twins_are_blind, twins_garble, twice, steps }
+        Self { seed, validators, newcomers, epoch_length, twins, twins_are_blind, twins_garble, twice, steps }
     }
 
     /// Its steps from one failure of the power to the next.
     pub fn lives(&self) -> impl Iterator<Item = &[Step]> {
         self.steps.split(|step| *step == Step::Power)
     }
+
+    /// What is there of unsynced writes when one of these lives has ended.
+    pub fn leftovers(&self, life: usize) -> Leftovers {
+        let rng = &mut StdRng::seed_from_u64(self.seed.rotate_left(32) ^ life as u64);
+        [Leftovers::All, Leftovers::Beginnings, Leftovers::Scattered][rng.random_range(0..3)]
+    }
 }
 
 impl Step {
+    /// A change of the validators.
+    fn change(rng: &mut StdRng, validators: usize, newcomers: usize) -> Self {
+        let (old, new) = (rng.random_range(0..validators), validators + rng.random_range(0..newcomers));
+        match rng.random_range(0..10) {
+            0..4 => Self::Join(new),
+            4..7 => Self::Leave(rng.random_range(0..validators + newcomers)),
+            _ => Self::Rotate(old, new),
+        }
+    }
+
     /// What happens next: mostly one step.
-    fn some(rng: &mut StdRng, validators: usize, before: &[Self]) -> Vec<Self> {
-        let node = rng.random_range(0..validators);
-        match rng.random_range(0..100) {
+    fn some(rng: &mut StdRng, nodes: usize, before: &[Self]) -> Vec<Self> {
+        let node = rng.random_range(0..nodes);
+        match rng.random_range(0..101) {
             0..34 => vec![Self::Deed(rng.random_range(0..u64::MAX))],
             34..40 => again(rng, before).into_iter().collect(),
             40..62 => vec![Self::Wait(rng.random_range(1..WAIT_MS_MAX))],
             62..70 => vec![Self::Crash(node)],
             70..78 => vec![Self::Start(node)],
             78..81 => {
-                let (left, right) = two_sides(rng, validators);
+                let (left, right) = two_sides(rng, nodes);
                 vec![Self::Part(left, right)]
             }
             81..83 => {
-                let (left, right) = two_sides(rng, validators);
+                let (left, right) = two_sides(rng, nodes);
                 vec![Self::Mute(left, right)]
             }
-            83..85 => flapping(rng, validators),
+            83..85 => flapping(rng, nodes),
             85..89 => {
-                let other = rng.random_range(0..validators);
+                let other = rng.random_range(0..nodes);
                 vec![Self::Slow(node, other, rng.random_range(0..500), rng.random_range(0..40))]
             }
             89..93 => vec![Self::Heal],
@@ -137,7 +183,8 @@ impl Step {
             98..99 => {
                 vec![Self::Ail(rng.random_range(1..50)), Self::Wait(rng.random_range(1..WAIT_MS_MAX)), Self::Mend]
             }
-            _ => vec![Self::Power],
+            // In the midst of work.
+            _ => vec![Self::Deed(rng.random_range(0..u64::MAX)), Self::Wait(rng.random_range(1..400)), Self::Power],
         }
     }
 }
@@ -150,13 +197,13 @@ fn again(rng: &mut StdRng, before: &[Step]) -> Option<Step> {
     Some(Step::Again(deeds[place]))
 }
 
-fn two_sides(rng: &mut StdRng, validators: usize) -> (Vec<usize>, Vec<usize>) {
-    (0..validators).partition(|_| rng.random_bool(0.5))
+fn two_sides(rng: &mut StdRng, nodes: usize) -> (Vec<usize>, Vec<usize>) {
+    (0..nodes).partition(|_| rng.random_bool(0.5))
 }
 
 /// A link that comes and goes.
-fn flapping(rng: &mut StdRng, validators: usize) -> Vec<Step> {
-    let (left, right) = two_sides(rng, validators);
+fn flapping(rng: &mut StdRng, nodes: usize) -> Vec<Step> {
+    let (left, right) = two_sides(rng, nodes);
     let once = |rng: &mut StdRng| {
         let (cut, joined) = (Step::Part(left.clone(), right.clone()), Step::Heal);
         [cut, Step::Wait(rng.random_range(1..400)), joined, Step::Wait(rng.random_range(1..400))]
@@ -166,8 +213,11 @@ fn flapping(rng: &mut StdRng, validators: usize) -> Vec<Step> {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { validators, epoch_length, twice, .. } = self;
-        write!(f, "{validators} validators, {epoch_length} heights in an epoch, {twice} % of messages twice")?;
+        let Self { validators, newcomers, epoch_length, twice, .. } = self;
+        write!(
+            f,
+            "{validators} validators, {newcomers} newcomers, {epoch_length} heights in an epoch, {twice} % of messages twice"
+        )?;
         if !self.twins.is_empty() {
             let blind = if self.twins_are_blind { "blind " } else { "" };
             let garbling = if self.twins_garble { " who garble" } else { "" };

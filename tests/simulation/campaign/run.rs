@@ -2,18 +2,21 @@
 
 use super::super::cast::GENESIS_TIME_MS;
 use super::super::client::Client;
-use super::super::cluster::{Cluster, Disk, Handles, LOSSY, Shape, new_disks};
+use super::super::cluster::{Cluster, Disk, Handles, LOSSY, Shape, address, new_disks};
+use super::super::machine::Torn;
 use super::super::{Context, config};
 use super::Planted;
-use super::plan::{Plan, Step};
-use super::witness::{End, Witness};
+use super::plan::{Leftovers, Plan, Step};
+use super::witness::{self, Conclusion, End, Witness};
 use super::workload;
 use crate::mouth::Manners;
 use causeway::admission::Refusal;
+use causeway::client::operations;
 use causeway::ledger::{Column, SignedTransaction};
 use causeway::node::NodeError;
 use causeway::node::service::{Ending, Fate, LedgerHandle, Submission};
 use causeway::primitives::TransactionId;
+use causeway::wire::decode_body;
 use commonware_macros::select;
 use commonware_p2p::simulated::Link;
 use commonware_runtime::deterministic::{self, FaultConfig, PartialWriteMode, ResizeConfig, WriteConfig};
@@ -21,6 +24,8 @@ use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
 use commonware_utils::{Probability, probability};
 use futures::FutureExt as _;
 use std::any::Any;
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -38,6 +43,12 @@ const NOTICED_WITHIN: Duration = Duration::from_millis(20);
 /// How long a client waits for one node before it turns to the next.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// How long a sync takes at most on a disk that is sound, in ms.
+const SYNC_MS_MAX: u64 = 10;
+
+/// The request ids of governance from here on are not the opening's.
+const AFTER_OPENING: usize = 1_000;
+
 /// How liars speak who do not garble.
 const LIES: Manners = Manners { twice: 5, garbled: 0, again: 10 };
 /// How much those garble who do, of a hundred messages.
@@ -48,10 +59,36 @@ const GARBLED: u32 = 10;
 pub struct Summary {
     /// The digest of everything that happened, in order: the same for the same plan, byte for byte.
     pub audit: String,
-    pub height: u64,
+    /// What all nodes came to.
+    pub conclusion: Conclusion,
     pub transactions: usize,
     /// How long it took in simulated time.
     pub simulated: Duration,
+    pub happened: Happened,
+}
+
+/// What happened of that which only may: a run in which it does not proves nothing about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Happened {
+    /// How many operations of each kind were sent.
+    pub sent: BTreeMap<String, u64>,
+    /// How many of them were applied.
+    pub applied: BTreeMap<String, u64>,
+    /// Files that were found with an end which was never synced.
+    pub torn: Torn,
+    /// Proposed blocks that a node which does not lie found invalid.
+    pub invalid_blocks: u64,
+}
+
+impl AddAssign for Happened {
+    fn add_assign(&mut self, other: Self) {
+        let Self { sent, applied, torn, invalid_blocks } = other;
+        for (total, more) in [(&mut self.sent, sent), (&mut self.applied, applied)] {
+            more.into_iter().for_each(|(kind, count)| *total.entry(kind).or_default() += count);
+        }
+        self.torn += torn;
+        self.invalid_blocks += invalid_blocks;
+    }
 }
 
 /// What outlives a failure of the power: the disks, and what clients sent and heard.
@@ -61,6 +98,9 @@ struct Lasting {
     shape: Shape,
     sent: Arc<Mutex<Vec<SignedTransaction>>>,
     witness: Arc<Mutex<Witness>>,
+    /// The nodes whose keys governance was asked to replace, with the transactions that ask.
+    replaced: Vec<(TransactionId, usize)>,
+    invalid_blocks: u64,
     audit: String,
 }
 
@@ -90,6 +130,7 @@ fn carry_out(plan: &Plan, planted: Option<Planted>) -> Summary {
     };
     let shape = Shape {
         validators: plan.validators,
+        newcomers: plan.newcomers,
         epoch_length: plan.epoch_length,
         twins,
         twins_blind_to: plan.twins_are_blind.then_some(Column::Requests),
@@ -101,33 +142,60 @@ fn carry_out(plan: &Plan, planted: Option<Planted>) -> Summary {
         ..Shape::default()
     };
     let mut lasting = Lasting {
-        disks: new_disks(plan.validators),
+        disks: new_disks(plan.validators, plan.newcomers),
         shape,
         sent: Arc::default(),
         witness: Arc::default(),
+        replaced: Vec::new(),
+        invalid_blocks: 0,
         audit: String::new(),
     };
     // The engine panics where its own writes fail. What is a panic here is told by `Life::reporting`.
     let mut runner = deterministic::Runner::new(config(plan.seed, RUN_MAX).with_catch_panics(true));
     let mut simulated = Duration::ZERO;
-    let mut height = 0;
+    let (mut conclusion, mut torn) = (None, Torn::default());
     for (number, steps) in lives.iter().enumerate() {
         let (steps, is_first, is_last) = (steps.to_vec(), number == 0, number + 1 == lives.len());
+        let sound = sound(plan.leftovers(number));
         let (lived, checkpoint) = runner.start_and_recover(move |context| async move {
             let ended = context.child("ended");
-            let mut life = Life::begin(context, lasting, is_first).await;
+            let mut life = Life::begin(context, lasting, sound, is_first).await;
             for step in &steps {
                 life.step(step).await;
             }
-            let height = if is_last { life.conclude().await } else { 0 };
+            let conclusion = if is_last { Some(life.conclude().await) } else { None };
             let elapsed = ended.current().duration_since(config_start()).unwrap_or_default();
-            (life.end(ended.auditor().state()), height, elapsed)
+            let torn = life.cluster.torn();
+            (life.end(ended.auditor().state()), conclusion, elapsed, torn)
         });
-        (lasting, height, simulated) = lived;
+        (lasting, conclusion, simulated, torn) = lived;
         runner = deterministic::Runner::from(checkpoint);
     }
     let transactions = lock(&lasting.sent).len();
-    Summary { audit: lasting.audit, height, transactions, simulated }
+    let conclusion = conclusion.expect("a plan has a last life");
+    let (applied, invalid_blocks) = (conclusion.applied.clone(), lasting.invalid_blocks);
+    let happened = Happened { sent: kinds(&lock(&lasting.sent)), applied, torn, invalid_blocks };
+    Summary { audit: lasting.audit, conclusion, transactions, simulated, happened }
+}
+
+/// How many operations of each kind these have.
+fn kinds(sent: &[SignedTransaction]) -> BTreeMap<String, u64> {
+    let mut kinds = BTreeMap::new();
+    for transaction in sent {
+        let (_, operations) = decode_body(transaction.body()).unwrap();
+        operations.iter().for_each(|operation| *kinds.entry(witness::kind(operation)).or_default() += 1);
+    }
+    kinds
+}
+
+/// Disks on which nothing fails, and what those have of their unsynced writes on which the power did.
+fn sound(leftovers: Leftovers) -> FaultConfig {
+    let (retention_rate, mode) = match leftovers {
+        Leftovers::All => (probability!(1.0), PartialWriteMode::Prefix),
+        Leftovers::Beginnings => (probability!(0.99), PartialWriteMode::Prefix),
+        Leftovers::Scattered => (probability!(0.5), PartialWriteMode::Subset),
+    };
+    FaultConfig::default().write(WriteConfig { failure_rate: probability!(0.0), retention_rate, mode })
 }
 
 fn config_start() -> std::time::SystemTime {
@@ -146,6 +214,8 @@ struct Life {
     lasting: Lasting,
     running: Vec<bool>,
     full: Vec<bool>,
+    /// How disks are that do not fail.
+    sound: FaultConfig,
     /// Whether disks fail.
     ailing: bool,
     /// Whether a node's disk was full, or failed, since it was started.
@@ -158,8 +228,8 @@ struct Life {
 }
 
 impl Life {
-    async fn begin(context: Context, lasting: Lasting, is_first: bool) -> Self {
-        *context.storage_fault_config().write() = FaultConfig::default();
+    async fn begin(context: Context, lasting: Lasting, sound: FaultConfig, is_first: bool) -> Self {
+        *context.storage_fault_config().write() = sound.clone();
         let (disks, shape) = (lasting.disks.clone(), lasting.shape.clone());
         let cluster = Cluster::at_rest(context.child("cluster"), shape, disks).await;
         let client = Arc::new(cluster.client());
@@ -167,14 +237,26 @@ impl Life {
         let (running, full, had_bad_disk) = (vec![false; count], vec![false; count], vec![false; count]);
         let (violation, drifts) = (Arc::default(), Arc::new(Mutex::new(vec![0; count])));
         let (ailing, turn) = (false, 0);
-        let mut life =
-            Self { context, cluster, client, lasting, running, full, ailing, had_bad_disk, drifts, violation, turn };
+        let mut life = Self {
+            context,
+            cluster,
+            client,
+            lasting,
+            running,
+            full,
+            sound,
+            ailing,
+            had_bad_disk,
+            drifts,
+            violation,
+            turn,
+        };
         for node in life.cluster.everyone() {
             if life.lasting.shape.forgetful && !is_first {
                 life.cluster.forget(node).await;
             }
             life.fill(node, false);
-            life.cluster.drag(node, 0);
+            life.cluster.drag(node, SYNC_MS_MAX);
             life.start(node).await;
         }
         life.watch();
@@ -191,9 +273,14 @@ impl Life {
         life
     }
 
-    /// Money and programmes, one after the other.
+    /// Money, programmes, and newcomers who are let in, one after the other.
     async fn open(&mut self) {
-        for transaction in workload::opening(&self.cluster.cast, self.client.now_ms()) {
+        let mut opening = workload::opening(&self.cluster.cast, self.client.now_ms());
+        for node in self.lasting.shape.validators..self.cluster.everyone().len() {
+            let listing = operations::add_observer(self.cluster.public_key(node), "newcomer");
+            opening.push(self.decision(node, listing, None));
+        }
+        for transaction in opening {
             let settled = self.client.settle(0, &transaction).await;
             let end = End::Final(settled.height, settled.receipt.outcome);
             lock(&self.lasting.witness).hears(None, transaction.id(), end);
@@ -271,6 +358,21 @@ impl Life {
         });
     }
 
+    /// Gives it to those who lie, too: what an honest node refuses because it was there before, one that does not find what is in
+    /// its state takes into a block.
+    fn whisper(&self, transaction: &SignedTransaction) {
+        let liars: Vec<Arc<dyn LedgerHandle>> = lock(&self.cluster.accomplices()).iter().flatten().cloned().collect();
+        for liar in liars {
+            let transaction = transaction.clone();
+            self.context.child("whisper").spawn(move |context| async move {
+                select! {
+                    _ = liar.submit(transaction) => {},
+                    _ = context.sleep(PATIENCE) => {},
+                }
+            });
+        }
+    }
+
     async fn step(&mut self, step: &Step) {
         match step {
             Step::Deed(number) => self.send(workload::deed(&self.cluster.cast, self.client.now_ms(), *number)),
@@ -285,11 +387,16 @@ impl Life {
             Step::Clock(node, ms) => self.cluster.set_clock_of(*node, Duration::from_millis(*ms)),
             Step::Jump(node, ms) => self.cluster.clock_of(*node).set(*ms),
             Step::Drift(node, ms) => lock(&self.drifts)[*node] = *ms,
-            Step::Drag(node, ms) => self.cluster.drag(*node, *ms),
+            Step::Drag(node, ms) => self.cluster.drag(*node, SYNC_MS_MAX + ms),
             Step::Fill(node) => self.fill(*node, true),
             Step::Free(node) => self.fill(*node, false),
             Step::Ail(rate) => self.ail(*rate),
             Step::Mend => self.mend().await,
+            Step::Join(node) => self.join(*node),
+            Step::Leave(node) => {
+                self.change(operations::remove_validator(self.cluster.public_key(*node)), None);
+            }
+            Step::Rotate(from, to) => self.rotate(*from, *to),
             Step::Power => {}
         }
         self.bury().await;
@@ -302,8 +409,40 @@ impl Life {
                 sent.push(transaction.clone());
             }
             drop(sent);
+            self.whisper(&transaction);
             self.pursue(transaction);
         }
+        let earlier = {
+            let sent = lock(&self.lasting.sent);
+            sent.get(sent.len() / 2).cloned()
+        };
+        earlier.iter().for_each(|earlier| self.whisper(earlier));
+    }
+
+    fn decision(&self, request: usize, operation: operations::Operation, node: Option<usize>) -> SignedTransaction {
+        let key = node.map(|node| self.cluster.key_pair(node));
+        self.cluster.cast.decision(request as u128, self.client.now_ms(), operation, key.as_ref())
+    }
+
+    /// Has governance change the validators, with a newcomer's signature if it is about one.
+    fn change(&mut self, operation: operations::Operation, newcomer: Option<usize>) -> TransactionId {
+        // Other than any before.
+        let request = AFTER_OPENING + lock(&self.lasting.sent).len();
+        let decision = self.decision(request, operation, newcomer);
+        let id = decision.id();
+        self.send(vec![decision]);
+        id
+    }
+
+    fn join(&mut self, node: usize) {
+        let name = format!("validator-{node}");
+        self.change(operations::add_validator(self.cluster.public_key(node), &name, &address(node)), Some(node));
+    }
+
+    fn rotate(&mut self, from: usize, to: usize) {
+        let (old, new) = (self.cluster.public_key(from), self.cluster.public_key(to));
+        let id = self.change(operations::rotate_validator_key(old, new, &address(to)), Some(to));
+        self.lasting.replaced.push((id, from));
     }
 
     async fn crash(&mut self, node: usize) {
@@ -340,7 +479,7 @@ impl Life {
     /// Disks are sound again. What of a node's engine broke on one is told by nothing but silence here, where in the product
     /// its process ends: all are started anew.
     async fn mend(&mut self) {
-        *self.context.storage_fault_config().write() = FaultConfig::default();
+        *self.context.storage_fault_config().write() = self.sound.clone();
         if std::mem::take(&mut self.ailing) {
             self.bury().await;
             for node in self.cluster.everyone() {
@@ -369,13 +508,13 @@ impl Life {
     }
 
     /// All nodes run and see each other: what was sent ends, and is looked at.
-    async fn conclude(&mut self) -> u64 {
+    async fn conclude(&mut self) -> Conclusion {
         self.mend().await;
         self.heal().await;
         lock(&self.drifts).fill(0);
         for node in self.cluster.everyone() {
             self.fill(node, false);
-            self.cluster.drag(node, 0);
+            self.cluster.drag(node, SYNC_MS_MAX);
             self.cluster.clock_of(node).set(0);
         }
         self.bury().await;
@@ -400,12 +539,16 @@ impl Life {
             }
         }
         let witness = lock(&self.lasting.witness).clone();
-        witness.conclude(&self.cluster, &sent).await
+        // Whose key was replaced is off the list, and hears no more.
+        let replaced = self.lasting.replaced.iter().filter(|(id, _)| witness.saw_applied(id));
+        let replaced: Vec<usize> = replaced.map(|(_, node)| *node).collect();
+        witness.conclude(&self.cluster, &sent, &replaced).await
     }
 
     fn end(self, audit: String) -> Lasting {
         let disks = self.cluster.disks();
-        Lasting { disks, audit: self.lasting.audit + &audit, ..self.lasting }
+        let invalid_blocks = self.lasting.invalid_blocks + self.cluster.invalid_blocks();
+        Lasting { disks, invalid_blocks, audit: self.lasting.audit + &audit, ..self.lasting }
     }
 }
 

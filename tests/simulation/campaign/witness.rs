@@ -11,11 +11,12 @@
 //! * an invoice is one receivable, and no receivable secures two open loans;
 //! * all nodes have the same blocks, and each one's state is what the headers say.
 
+use super::super::agreement::header_hash_and_digest;
 use super::super::cluster::Cluster;
 use causeway::domain::financing::Loan;
 use causeway::domain::trade::{Receivable, ReceivableState};
-use causeway::execution::invariants;
-use causeway::ledger::{Column, Entry as _, Outcome, SignedTransaction, View};
+use causeway::execution::{Operation, invariants};
+use causeway::ledger::{Column, Entry as _, Outcome, SignedTransaction, Status, View};
 use causeway::node::service::LedgerHandle;
 use causeway::primitives::{Decode as _, Hash, TransactionId};
 use causeway::wire::decode_body;
@@ -97,16 +98,26 @@ impl Witness {
         }
     }
 
-    /// Looks at everything once more, when nothing is under way.
-    pub async fn conclude(&self, cluster: &Cluster, sent: &[SignedTransaction]) -> u64 {
-        let honest = cluster.honest();
+    /// Whether it is final, and did what it says.
+    pub fn saw_applied(&self, id: &TransactionId) -> bool {
+        matches!(self.ends.get(id), Some(End::Final(_, outcome)) if outcome.status == Status::Applied)
+    }
+
+    /// Looks at everything once more, when nothing is under way, at all nodes that neither lie nor were left out: the height up
+    /// to which they were compared, with that block's hash and the digest of the state before it.
+    pub async fn conclude(&self, cluster: &Cluster, sent: &[SignedTransaction], left_out: &[usize]) -> Conclusion {
+        let mut honest = cluster.honest();
+        honest.retain(|node| !left_out.contains(node));
         let compared = cluster.agree(&honest).await;
         let found = transactions(&*cluster.node(honest[0]), compared).await;
         let known: BTreeMap<TransactionId, &SignedTransaction> = sent.iter().map(|each| (each.id(), each)).collect();
-        let mut requests = BTreeMap::new();
+        let (mut requests, mut applied) = (BTreeMap::new(), BTreeMap::new());
         for (id, (height, outcome)) in &found {
             let sent = known.get(id).unwrap_or_else(|| panic!("nobody sent transaction {id} of block {height}"));
-            let (envelope, _) = decode_body(sent.body()).unwrap();
+            let (envelope, operations) = decode_body(sent.body()).unwrap();
+            if outcome.status == Status::Applied {
+                operations.iter().for_each(|operation| *applied.entry(kind(operation)).or_default() += 1);
+            }
             let before = requests.insert((envelope.sender, envelope.request_id), id);
             assert_eq!(before, None, "one request id of {} stands for two transactions", envelope.sender);
             let end = &self.ends[id];
@@ -115,12 +126,31 @@ impl Witness {
         for (id, end) in &self.ends {
             assert_eq!(matches!(end, End::Final(..)), found.contains_key(id), "transaction {id}: {end:?}");
         }
-        for node in honest {
+        for &node in &honest {
             self.audit(node, &*cluster.node(node));
             once_each(&*cluster.node(node).snapshot().unwrap().view);
         }
-        compared
+        let (hash, state) = header_hash_and_digest(&*cluster.node(honest[0]), compared).await;
+        Conclusion { height: compared, hash, state, applied }
     }
+}
+
+/// What is there at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conclusion {
+    pub height: u64,
+    /// The block of that height.
+    pub hash: Hash,
+    /// The digest of the state before it.
+    pub state: Hash,
+    /// How many operations of each kind were applied.
+    pub applied: BTreeMap<String, u64>,
+}
+
+/// The name of an operation.
+pub fn kind(operation: &Operation) -> String {
+    let told = format!("{operation:?}");
+    told.split('(').next().unwrap_or_default().to_owned()
 }
 
 fn entries(view: &dyn View) -> Vec<(Column, bytes::Bytes, bytes::Bytes)> {

@@ -139,18 +139,26 @@ fn one_request_two_bodies(desk: &mut Desk<'_>, rng: &mut StdRng) {
 fn invoice(desk: &mut Desk<'_>, rng: &mut StdRng) {
     let amount = rng.random_range(10_000..500_000);
     let receivable = desk.act("supplier", registering(desk, "invoice", amount));
-    desk.act("buyer", operations::confirm_invoice(receivable));
+    let end = rng.random_range(0..4);
+    let mut race = vec![("buyer", operations::confirm_invoice(receivable))];
+    match end {
+        0 => race.push(("buyer", operations::reject_invoice(receivable))),
+        1 => race.push(("supplier", operations::withdraw_invoice(receivable))),
+        _ => {}
+    }
+    if rng.random_bool(0.5) {
+        race.reverse();
+    }
+    for (who, operation) in race {
+        desk.act(who, operation);
+    }
     let advance = amount * rng.random_range(10..100) / 100;
     for place in 0..LENDERS.len() {
         desk.act("supplier", asking(receivable, programme(place), advance));
     }
-    match rng.random_range(0..4) {
-        0 => drop(desk.act("buyer", operations::reject_invoice(receivable))),
-        1 => drop(desk.act("supplier", operations::withdraw_invoice(receivable))),
-        _ => {
-            for part in ["first", "second"] {
-                desk.act("buyer", operations::pay_invoice(receivable, Amount::new(amount * 6 / 10), part));
-            }
+    if end > 1 {
+        for part in ["first", "second"] {
+            desk.act("buyer", operations::pay_invoice(receivable, Amount::new(amount * 6 / 10), part));
         }
     }
 }
@@ -170,8 +178,16 @@ fn redemption(desk: &mut Desk<'_>, rng: &mut StdRng) {
     let amount = Amount::new(rng.random_range(1..3_000));
     let request = operations::request_redemption(token(), amount, desk.hash("payout"));
     let redemption = desk.act("supplier", request);
-    desk.act("issuer", operations::pay_redemption(redemption, "FPS-1"));
-    desk.act("issuer", operations::reject_redemption(redemption, "the account at the bank is closed"));
+    let mut race = [
+        operations::pay_redemption(redemption, "FPS-1"),
+        operations::reject_redemption(redemption, "the account at the bank is closed"),
+    ];
+    if rng.random_bool(0.5) {
+        race.reverse();
+    }
+    for operation in race {
+        desk.act("issuer", operation);
+    }
 }
 
 /// An issuance that one approves and rejects; there are reserves for none.
