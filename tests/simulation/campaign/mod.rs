@@ -2,12 +2,14 @@
 //!
 //! * [`plan`]: what happens, drawn from the seed.
 //! * [`workload`]: what clients do, in every room and against each other.
-//! * [`run`]: a plan carried out.
+//! * [`run`]: a plan carried out, life by life ([`life`]), with its [`clients`].
 //! * [`witness`]: what must hold.
 //! * [`shrink`]: a plan that fails, made shorter.
 //!
 //! `make simulate SEEDS=1000` runs so many of them, `make simulate SEED=7` one again.
 
+mod clients;
+mod life;
 mod plan;
 mod run;
 mod shrink;
@@ -102,7 +104,7 @@ fn whatever_a_seed_brings_nothing_is_lost_and_nothing_happens_twice() {
 
 /// What a plan names may still not come about. In the fixed seeds it does, each at least once.
 fn check_that_it_happened(happened: &Happened) {
-    let Happened { sent, applied, torn, invalid_blocks } = happened;
+    let Happened { sent, applied, torn, invalid_blocks, .. } = happened;
     let idle: Vec<&String> = sent.keys().filter(|kind| !applied.contains_key(*kind)).collect();
     assert!(idle.is_empty(), "operations of these kinds were sent, and none was ever applied: {idle:?}");
     assert!(torn.stores > 0 && torn.journals > 0, "no file had an end that was never synced: {torn:?}");
