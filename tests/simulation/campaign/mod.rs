@@ -4,12 +4,14 @@
 //! * [`workload`]: what clients do, in every room and against each other.
 //! * [`run`]: a plan carried out, life by life ([`life`]), with its [`clients`].
 //! * [`witness`]: what must hold.
+//! * [`own_ledger`]: a ledger without nodes, to carry receipts from and to plant facts with.
 //! * [`shrink`]: a plan that fails, made shorter.
 //!
 //! `make simulate SEEDS=1000` runs so many of them, `make simulate SEED=7` one again.
 
 mod clients;
 mod life;
+mod own_ledger;
 mod plan;
 mod run;
 mod shrink;
@@ -85,12 +87,15 @@ fn whatever_a_seed_brings_nothing_is_lost_and_nothing_happens_twice() {
         let summary = quietly(|| run(&plan, None)).unwrap_or_else(|why| fail(&plan, &why));
         simulated += summary.simulated;
         transactions += summary.transactions;
+        let (torn, invalid_blocks) = (summary.happened.torn, summary.happened.invalid_blocks);
         happened += summary.happened;
         println!(
-            "{:>5} of {count}: seed {seed}, {} transactions in {} blocks, {:.0} s simulated; {:.1} h in {:.0} s so far",
+            "{:>5} of {count}: seed {seed}, {} transactions in {} blocks, {:?}, {} invalid, {:.0} s simulated; {:.1} h in {:.0} s so far",
             done + 1,
             summary.transactions,
             summary.conclusion.height,
+            torn,
+            invalid_blocks,
             summary.simulated.as_secs_f64(),
             simulated.as_secs_f64() / 3_600.0,
             started.elapsed().as_secs_f64()

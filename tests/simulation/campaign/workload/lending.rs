@@ -1,10 +1,13 @@
 //! Programmes, loans and their ends, other networks.
 
-use super::super::super::cast::{account, token};
+use super::super::super::cast::{GENESIS_TIME_MS, account, token};
+use super::super::own_ledger::{EPOCH_LENGTH, OwnLedger};
 use super::trade::{due_in, registering};
 use super::{Desk, money, opened};
 use causeway::client::operations::{self, NewFinancingRequest, NewProgramme, Operation};
+use causeway::domain::financing::{RegisterNetwork, TokenPair};
 use causeway::primitives::ids::ObjectKind;
+use causeway::primitives::time::DAY_MS;
 use causeway::primitives::{AccountId, Amount, ObjectId};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -129,18 +132,28 @@ pub fn joint_programme(desk: &mut Desk<'_>, rng: &mut StdRng) {
 
 /// A network that governance registers, on which the supplier has an account; its receipts are believed until it is retired.
 pub fn other_network(desk: &mut Desk<'_>) {
-    let there = super::elsewhere::Elsewhere::new(&format!("network {}", desk.deed));
-    let declared = there.declared("supplier", desk.cast.chain_id());
-    desk.act("governance", operations::register_network(&there.registration()));
-    let declaring = operations::declare_foreign_account(there.chain_id(), account("supplier"));
-    desk.act("supplier", declaring);
+    let mut there = OwnLedger::new(&format!("network {}", desk.deed));
+    let (here, network) = (desk.cast.chain_id(), there.cast.chain_id());
+    let own = operations::declare_foreign_account(here, account("supplier"));
+    let declared = there.cast.transaction("supplier", 1, GENESIS_TIME_MS + DAY_MS, [own]);
+    there.append(&[declared]);
+    let receipt = there.receipt(1, 0);
+    let registration = RegisterNetwork {
+        network,
+        name: "elsewhere".to_owned(),
+        validators: there.cast.genesis.validators().clone(),
+        epoch_length: EPOCH_LENGTH,
+        tokens: vec![TokenPair { there: token(), here: token() }],
+    };
+    desk.act("governance", operations::register_network(&registration));
+    desk.act("supplier", operations::declare_foreign_account(network, account("supplier")));
     desk.then();
-    let rivals = [(); 2].map(|()| desk.act("supplier", operations::link_foreign_account(declared.clone())));
+    let rivals = [(); 2].map(|()| desk.act("supplier", operations::link_foreign_account(receipt.clone())));
     desk.race("an account's link", &[], &rivals);
     desk.then();
-    desk.act("governance", operations::retire_network(there.chain_id()));
+    desk.act("governance", operations::retire_network(network));
     desk.then();
-    desk.act("supplier", operations::link_foreign_account(declared));
+    desk.act("supplier", operations::link_foreign_account(receipt));
 }
 
 pub fn asking(receivable: ObjectId, programme: ObjectId, advance: u64) -> Operation {

@@ -12,7 +12,6 @@
 //! # Races
 //! Where two of a stage want what only one can have, the story says so ([`Race`]), and the witness holds that one got it.
 
-mod elsewhere;
 mod governing;
 mod lending;
 mod money;

@@ -95,9 +95,9 @@ pub fn changed_order(desk: &mut Desk<'_>, rng: &mut StdRng) {
     desk.race("an order's terms", &[], &rivals);
     desk.then();
     match rng.random_bool(0.5) {
-        true => drop(desk.act_with(&["buyer", "supplier"], operations::cancel_order(order))),
-        false => drop(desk.act("supplier", under(desk, Some(order), "invoice", 40_000))),
-    }
+        true => desk.act_with(&["buyer", "supplier"], operations::cancel_order(order)),
+        false => desk.act("supplier", under(desk, Some(order), "invoice", 40_000)),
+    };
 }
 
 /// Events of the standing order's shipment, read at a point of their own; one is wrong, and said twice.
@@ -202,7 +202,10 @@ pub fn dispute(desk: &mut Desk<'_>, rng: &mut StdRng) {
         desk.act("supplier", operations::withdraw_invoice(receivable));
     }
     desk.then();
-    desk.act("buyer", operations::confirm_invoice(receivable));
+    match rng.random_bool(0.3) {
+        true => desk.act("buyer", operations::reject_invoice(receivable)),
+        false => desk.act("buyer", operations::confirm_invoice(receivable)),
+    };
     desk.then();
     desk.act("supplier", asking(receivable, programme(0), amount / 2));
     desk.then();
