@@ -163,6 +163,7 @@ async fn end_at(node: usize, handle: Arc<dyn LedgerHandle>, transaction: &Signed
             Refusal::NotServing { .. }
             | Refusal::PoolFull
             | Refusal::SenderQueueFull { .. }
+            | Refusal::InstitutionQueueFull { .. }
             | Refusal::SenderUnknown { .. }
             | Refusal::CoSignerUnknown { .. },
         ) => return None,

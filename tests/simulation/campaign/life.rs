@@ -5,7 +5,7 @@ use super::super::cluster::{Cluster, LOSSY, address};
 use super::clients::{Clients, gone, lock};
 use super::plan::Step;
 use super::run::Lasting;
-use super::witness::{Calm, Conclusion, End, sight};
+use super::witness::{Calm, Conclusion, sight};
 use super::workload::{self, Story};
 use causeway::client::operations;
 use causeway::ledger::SignedTransaction;
@@ -16,7 +16,6 @@ use commonware_p2p::simulated::Link;
 use commonware_runtime::deterministic::{FaultConfig, PartialWriteMode, ResizeConfig, WriteConfig};
 use commonware_runtime::{Clock as _, Supervisor as _};
 use commonware_utils::{Probability, probability};
-use futures::future::join_all;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -97,13 +96,16 @@ impl Life {
             let decision = self.decision(node, listing, None);
             opening.stages[0].push(decision);
         }
-        for stage in &opening.stages {
-            stage.iter().for_each(|transaction| lock(&self.lasting.witness).sends(transaction));
-            let settling = stage.iter().enumerate().map(|(node, each)| self.clients.client.settle(node, each));
-            for (settled, transaction) in join_all(settling).await.into_iter().zip(stage) {
-                let end = End::Final(settled.height, settled.receipt.outcome);
-                lock(&self.lasting.witness).hears(None, transaction.id(), end);
-            }
+        let opening = Arc::new(opening);
+        self.clients.tell(&self.context, opening.clone());
+        while self.clients.are_busy() {
+            self.bury().await;
+            self.cluster.pass(Duration::from_millis(50)).await;
+        }
+        self.bury().await;
+        for transaction in opening.stages.iter().flatten() {
+            let is_applied = lock(&self.lasting.witness).saw_applied(&transaction.id());
+            assert!(is_applied, "transaction {} of the opening was not applied", transaction.id());
         }
     }
 
