@@ -26,7 +26,7 @@ const AUDIT_EVERY: u64 = 10;
 /// Within this time of all nodes running and seeing each other, every transaction has an end.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(120);
 /// How long a sync takes at most on a disk that is sound, in ms.
-const SYNC_MS_MAX: u64 = 10;
+const SYNC_MS_MAX: u64 = 40;
 /// The request ids of governance from here on are not the opening's.
 const AFTER_OPENING: usize = 100_000;
 /// What passes where months do: what was due soon after the opening is in default.

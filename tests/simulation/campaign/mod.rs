@@ -187,7 +187,7 @@ fn bugs_that_are_planted_are_noticed() {
         // One network acknowledged what the other does not have.
         (Planted::TooManyLiars, &["has another block at height", "its block does not have it: it is lost"]),
         (Planted::UnsyncedAcknowledgement, &["and told that it was at"]),
-        (Planted::ReusedRequests, &["stands for two transactions"]),
+        (Planted::ReusedRequests, &["is in two blocks", "stands for two transactions"]),
         (Planted::SkippedCheck, &["is two receivables"]),
     ];
     let count: u64 = std::env::var("CAUSEWAY_PLANTED_SEEDS").map_or(1, |count| count.parse().unwrap());
