@@ -183,10 +183,11 @@ impl Drill {
                 return Err("the stopped node was never found behind".to_owned());
             }
             network.nodes[SLOW].pause();
-            let height = run::highest(&everyone[..1]).await + BEHIND;
+            let (since, height) = (Instant::now(), run::highest(&everyone[..1]).await + BEHIND);
             while run::highest(&everyone[..1]).await < height {
                 everyone[0].submit_and_wait(&payment(market)?).await.map_err(|error| error.to_string())?;
             }
+            println!("{BEHIND} blocks without a validator took {:.1} s", since.elapsed().as_secs_f64());
             self.until_holds("CausewayValidatorSilent", Some(0), network).await?;
             self.until_holds("CausewayNoSpareValidator", Some(0), network).await?;
             for node in network.nodes.iter().filter(|node| node.place != SLOW) {
@@ -248,7 +249,9 @@ impl Drill {
         of: Option<usize>,
         network: &mut Network,
     ) -> Result<(), String> {
+        let caused = Instant::now();
         self.until(alert, true, of, network).await?;
+        println!("{alert}: holds {:.1} s after its cause", caused.elapsed().as_secs_f64());
         self.watch.caused.insert(alert);
         Ok(())
     }
