@@ -8,7 +8,7 @@ help:
 	@echo 'make test      everything that it takes to trust this: the Rust tests, then the Python programs'
 	@echo 'make simulate  whole nodes on a network and disks that fail: SEEDS=100 runs so many, SEED=7 one again, FIRST_SEED=500 from there'
 	@echo 'make chaos     real processes that are killed, cut off, starved and damaged under load: MINUTES=10 VALIDATORS=7, SEED=7 begins there'
-	@echo 'make fuzz      every decoder against damaged bytes: SECONDS=60 of each, TARGET=receipt_files that one alone, SEED=7 from there'
+	@echo 'make fuzz      every decoder against damaged bytes: SECONDS=60 of each, TARGET=receipt_files that one alone, SEED=7 from there, KEEP=1 grows the corpus'
 	@echo 'make mutants   the rules broken one at a time, to see that a test notices: SAMPLE=100, SEED=7, FILES="src/domain/payments/*"'
 	@echo 'make lint      formatting, clippy, proto files, dependencies'
 	@echo 'make instructions   the instructions that the hot paths take, against those last accepted; ACCEPT="reason" records a rise'
@@ -37,7 +37,7 @@ chaos:
 
 fuzz:
 	@scripts/prerequisites.sh
-	@CAUSEWAY_FUZZ_SEED='$(SEED)' CAUSEWAY_FUZZ_SECONDS='$(or $(SECONDS),60)' \
+	@CAUSEWAY_FUZZ_SEED='$(SEED)' CAUSEWAY_FUZZ_KEEP='$(KEEP)' CAUSEWAY_FUZZ_SECONDS='$(or $(SECONDS),60)' \
 		cargo test --test suite 'fuzz::$(TARGET)' -- --nocapture
 
 mutants:

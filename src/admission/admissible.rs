@@ -3,12 +3,16 @@
 use super::refusal::Refusal;
 use crate::execution::{Transaction, eligible};
 use crate::ledger::View;
-use crate::primitives::{BlockTime, ChainId};
+use crate::ledger::account::institution_of;
+use crate::primitives::{AccountId, BlockTime, ChainId};
 use std::sync::Arc;
 
 /// A transaction that could stand in the next block. By the time it does, the state may have moved on: blocks check again.
 #[derive(Clone, Debug)]
-pub struct Admissible(Arc<Transaction>);
+pub struct Admissible {
+    transaction: Arc<Transaction>,
+    institution: AccountId,
+}
 
 impl Admissible {
     /// Holds a transaction to the rules of block validity, by the same function that blocks use.
@@ -24,7 +28,9 @@ impl Admissible {
         now: BlockTime,
         view: &dyn View,
     ) -> Result<Self, Refusal> {
-        Self::still(&transaction, chain_id, now, view).map(|()| Self(transaction))
+        Self::still(&transaction, chain_id, now, view)?;
+        let institution = institution_of(view, transaction.envelope().sender);
+        Ok(Self { transaction, institution })
     }
 
     /// Whether a transaction that waits could still stand in the next block.
@@ -38,13 +44,18 @@ impl Admissible {
     }
 
     /// A transaction that the pool holds, or that was plausible and became authentic while the state stayed as it was: it
-    /// was held to every rule.
-    pub fn again(waiting: Arc<Transaction>) -> Self {
-        Self(waiting)
+    /// was held to every rule. The institution is the sender's.
+    pub fn again(transaction: Arc<Transaction>, institution: AccountId) -> Self {
+        Self { transaction, institution }
     }
 
     /// The transaction.
     pub fn transaction(&self) -> &Arc<Transaction> {
-        &self.0
+        &self.transaction
+    }
+
+    /// Whose customer its sender is: who takes turns with others, and has a share of what may wait.
+    pub fn institution(&self) -> AccountId {
+        self.institution
     }
 }

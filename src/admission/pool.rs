@@ -6,9 +6,11 @@
 //!
 //! # Invariants
 //! * Transactions and bytes stay within [`PoolLimits`], in all and for each sender.
+//! * An institution has no more waiting than there is room left for others, and a sender no more than is left of that for its
+//!   institution's others: whoever sends without end leaves half of the pool, and however many do so, one more finds room.
 //! * A transaction stands in it once, and so does a sender's request id.
-//! * One sender's transactions are offered in the order in which they came; among senders it goes in turns, so that a
-//!   sender with thousands delays another's single payment by one.
+//! * One sender's transactions are offered in the order in which they came. It goes in turns among institutions, and among
+//!   the senders of each: whoever sends thousands, in one name or in many, delays another's single payment by one.
 
 use super::admissible::Admissible;
 use super::refusal::Refusal;
@@ -64,6 +66,30 @@ struct Waiting {
     offered_at: u64,
 }
 
+/// What waits of one sender, in the order in which it came.
+#[derive(Debug)]
+struct Line {
+    /// Whose customer the sender is.
+    institution: AccountId,
+    queue: VecDeque<TransactionId>,
+}
+
+/// What waits of the accounts of one institution.
+#[derive(Debug, Default)]
+struct Share {
+    transactions: usize,
+    bytes: usize,
+    senders: BTreeSet<AccountId>,
+    /// The sender whose turn came last.
+    served_last: Option<AccountId>,
+}
+
+/// Whose turn it is of an institution's senders, each with the place in its queue.
+struct Turns {
+    institution: AccountId,
+    senders: VecDeque<(AccountId, usize)>,
+}
+
 /// Transactions that wait for a block.
 #[derive(Debug, Default)]
 pub struct Pool {
@@ -71,13 +97,14 @@ pub struct Pool {
     bytes: usize,
     by_id: HashMap<TransactionId, Waiting, RandomState>,
     by_request: HashMap<(AccountId, RequestId), TransactionId, RandomState>,
-    by_sender: BTreeMap<AccountId, VecDeque<TransactionId>>,
+    by_sender: HashMap<AccountId, Line, RandomState>,
+    by_institution: BTreeMap<AccountId, Share>,
     by_expiry: BTreeSet<(BlockTime, TransactionId)>,
     /// What clients gave this node, in the order in which they did.
     by_arrival: BTreeMap<u64, TransactionId>,
     /// How many that were so far.
     arrivals: u64,
-    /// The sender whose turn came last.
+    /// The institution whose turn came last.
     served_last: Option<AccountId>,
 }
 
@@ -123,6 +150,13 @@ impl Pool {
         self.by_id.get(id).map(|waiting| &waiting.transaction)
     }
 
+    /// A waiting transaction, as it was admitted.
+    pub fn admissible(&self, id: &TransactionId) -> Option<Admissible> {
+        let transaction = self.get(id)?;
+        let line = self.by_sender.get(&transaction.envelope().sender)?;
+        Some(Admissible::again(transaction.clone(), line.institution))
+    }
+
     /// The transaction that waits under a sender's request id.
     pub fn by_request(&self, sender: AccountId, request_id: RequestId) -> Option<TransactionId> {
         self.by_request.get(&(sender, request_id)).copied()
@@ -131,17 +165,26 @@ impl Pool {
     /// Whether there is room for a transaction that does not wait yet.
     ///
     /// # Errors
-    /// `REQUEST_ID_REUSED`, `SENDER_QUEUE_FULL`, `POOL_FULL`.
-    pub fn check_room(&self, envelope: &Envelope, bytes: usize) -> Result<(), Refusal> {
+    /// `REQUEST_ID_REUSED`, `SENDER_QUEUE_FULL`, `INSTITUTION_QUEUE_FULL`, `POOL_FULL`.
+    pub fn check_room(&self, envelope: &Envelope, institution: AccountId, bytes: usize) -> Result<(), Refusal> {
         if let Some(transaction_id) = self.by_request(envelope.sender, envelope.request_id) {
             return Err(Refusal::RequestIdReused { transaction_id });
         }
-        let waiting = self.by_sender.get(&envelope.sender).map_or(0, VecDeque::len);
+        let waiting = self.by_sender.get(&envelope.sender).map_or(0, |line| line.queue.len());
         if waiting >= self.limits.sender_transactions_max {
             return Err(Refusal::SenderQueueFull { waiting });
         }
         if self.len() >= self.limits.transactions_max || self.bytes + bytes > self.limits.bytes_max {
             return Err(Refusal::PoolFull);
+        }
+        let Some(share) = self.by_institution.get(&institution) else { return Ok(()) };
+        let room = self.limits.transactions_max - self.len();
+        if share.transactions >= room || share.bytes > self.limits.bytes_max - self.bytes - bytes {
+            return Err(Refusal::InstitutionQueueFull { waiting: share.transactions });
+        }
+        // And of that the same among its senders.
+        if waiting > 0 && waiting >= room - share.transactions {
+            return Err(Refusal::SenderQueueFull { waiting });
         }
         Ok(())
     }
@@ -149,7 +192,7 @@ impl Pool {
     /// Takes a transaction in.
     ///
     /// # Errors
-    /// `REQUEST_ID_REUSED`, `SENDER_QUEUE_FULL`, `POOL_FULL`.
+    /// `REQUEST_ID_REUSED`, `SENDER_QUEUE_FULL`, `INSTITUTION_QUEUE_FULL`, `POOL_FULL`.
     pub fn insert(&mut self, admissible: &Admissible, origin: Origin) -> Result<Pooled, Refusal> {
         let transaction = admissible.transaction();
         let (id, envelope) = (transaction.id(), transaction.envelope());
@@ -161,10 +204,16 @@ impl Pool {
             return Ok(Pooled::AlreadyWaiting);
         }
         let bytes = transaction.signed().encoded_len();
-        self.check_room(envelope, bytes)?;
+        self.check_room(envelope, admissible.institution(), bytes)?;
         self.bytes += bytes;
+        let new = || Line { institution: admissible.institution(), queue: VecDeque::new() };
+        let line = self.by_sender.entry(envelope.sender).or_insert_with(new);
+        line.queue.push_back(id);
+        let share = self.by_institution.entry(line.institution).or_default();
+        share.transactions += 1;
+        share.bytes += bytes;
+        share.senders.insert(envelope.sender);
         self.by_request.insert((envelope.sender, envelope.request_id), id);
-        self.by_sender.entry(envelope.sender).or_default().push_back(id);
         self.by_expiry.insert((envelope.expires_at, id));
         self.by_id.insert(id, Waiting { transaction: transaction.clone(), arrival: None, offered_at: 0 });
         if origin == Origin::Client {
@@ -176,7 +225,7 @@ impl Pool {
     /// Transactions for a block with room for so many and so many bytes, without those that `taken` says an unfinalised
     /// ancestor holds. They go on waiting.
     ///
-    /// The next call begins with the sender after the one that this call served last.
+    /// The next call begins with the institution, and of each with the sender, after the one that this call served last.
     pub fn for_block(
         &mut self,
         transactions_max: usize,
@@ -185,12 +234,16 @@ impl Pool {
     ) -> Vec<Arc<Transaction>> {
         let mut chosen = Vec::new();
         let mut bytes = 0;
-        let mut turns: VecDeque<(AccountId, usize)> = self.senders_in_turn().map(|sender| (sender, 0)).collect();
-        while let Some((sender, place)) = turns.pop_front() {
-            let queue = self.by_sender.get(&sender);
-            let Some(id) = queue.and_then(|queue| queue.get(place)) else { continue };
+        let mut turns = self.institutions_in_turn();
+        while let Some(Turns { institution, mut senders }) = turns.pop_front() {
+            let Some((sender, place)) = senders.pop_front() else { continue };
+            let Some(id) = self.by_sender.get(&sender).and_then(|line| line.queue.get(place)) else {
+                turns.push_front(Turns { institution, senders });
+                continue;
+            };
             let Some(waiting) = self.by_id.get(id).filter(|_| !taken(id)) else {
-                turns.push_front((sender, place + 1));
+                senders.push_front((sender, place + 1));
+                turns.push_front(Turns { institution, senders });
                 continue;
             };
             let size = waiting.transaction.signed().encoded_len();
@@ -199,17 +252,25 @@ impl Pool {
             }
             bytes += size;
             chosen.push(waiting.transaction.clone());
-            self.served_last = Some(sender);
-            turns.push_back((sender, place + 1));
+            self.served_last = Some(institution);
+            if let Some(share) = self.by_institution.get_mut(&institution) {
+                share.served_last = Some(sender);
+            }
+            senders.push_back((sender, place + 1));
+            turns.push_back(Turns { institution, senders });
         }
         chosen
     }
 
-    fn senders_in_turn(&self) -> impl Iterator<Item = AccountId> + '_ {
-        let after = self.served_last.map_or(Bound::Unbounded, Bound::Excluded);
-        let until = self.served_last.map_or(Bound::Excluded(AccountId([0; 32])), Bound::Included);
-        let rest = self.by_sender.range((after, Bound::Unbounded));
-        rest.chain(self.by_sender.range((Bound::Unbounded, until))).map(|(sender, _)| *sender)
+    fn institutions_in_turn(&self) -> VecDeque<Turns> {
+        let [rest, first] = after_and_up_to(self.served_last);
+        let institutions = self.by_institution.range(rest).chain(self.by_institution.range(first));
+        let turns = institutions.map(|(institution, share)| {
+            let [rest, first] = after_and_up_to(share.served_last);
+            let senders = share.senders.range(rest).chain(share.senders.range(first));
+            Turns { institution: *institution, senders: senders.map(|sender| (*sender, 0)).collect() }
+        });
+        turns.collect()
     }
 
     /// What clients gave this node, from an arrival on and in that order, but for what a block above `committed` offers: it
@@ -230,7 +291,7 @@ impl Pool {
 
     /// What waits of a sender, in the order in which it came.
     pub fn of_sender(&self, sender: &AccountId) -> impl Iterator<Item = &Arc<Transaction>> {
-        self.by_sender.get(sender).into_iter().flatten().filter_map(|id| self.get(id))
+        self.by_sender.get(sender).into_iter().flat_map(|line| &line.queue).filter_map(|id| self.get(id))
     }
 
     /// Removes a transaction that a final block holds, or whose request id another one took.
@@ -238,19 +299,33 @@ impl Pool {
         let Waiting { transaction, arrival, .. } = self.by_id.remove(id)?;
         arrival.and_then(|arrival| self.by_arrival.remove(&arrival));
         let envelope = transaction.envelope();
-        self.bytes -= transaction.signed().encoded_len();
+        let bytes = transaction.signed().encoded_len();
+        self.bytes -= bytes;
         self.by_request.remove(&(envelope.sender, envelope.request_id));
         self.by_expiry.remove(&(envelope.expires_at, *id));
-        if let Some(queue) = self.by_sender.get_mut(&envelope.sender) {
-            // What a block takes is near the front, so the search is short.
-            if let Some(place) = queue.iter().position(|waiting| waiting == id) {
-                queue.remove(place);
-            }
-            if queue.is_empty() {
-                self.by_sender.remove(&envelope.sender);
-            }
-        }
+        self.leave_line(envelope.sender, id, bytes);
         Some(transaction)
+    }
+
+    /// Takes what was removed out of its sender's line, and gives its room back to the institution.
+    fn leave_line(&mut self, sender: AccountId, id: &TransactionId, bytes: usize) {
+        let Some(line) = self.by_sender.get_mut(&sender) else { return };
+        // What a block takes is near the front, so the search is short.
+        let place = line.queue.iter().position(|waiting| waiting == id);
+        place.and_then(|place| line.queue.remove(place));
+        let (institution, is_empty) = (line.institution, line.queue.is_empty());
+        if is_empty {
+            self.by_sender.remove(&sender);
+        }
+        let Some(share) = self.by_institution.get_mut(&institution) else { return };
+        share.transactions -= 1;
+        share.bytes -= bytes;
+        if is_empty {
+            share.senders.remove(&sender);
+        }
+        if share.transactions == 0 {
+            self.by_institution.remove(&institution);
+        }
     }
 
     /// Removes what no block of this time or later can hold, and returns it.
@@ -259,4 +334,11 @@ impl Pool {
             self.by_expiry.iter().take_while(|(expires_at, _)| *expires_at < now).map(|(_, id)| *id).collect();
         expired.iter().filter_map(|id| self.remove(id)).collect()
     }
+}
+
+/// The accounts after one, and then those up to it: in turn, beginning after who was served last.
+fn after_and_up_to(served_last: Option<AccountId>) -> [(Bound<AccountId>, Bound<AccountId>); 2] {
+    let after = served_last.map_or(Bound::Unbounded, Bound::Excluded);
+    let until = served_last.map_or(Bound::Excluded(AccountId([0; 32])), Bound::Included);
+    [(after, Bound::Unbounded), (Bound::Unbounded, until)]
 }

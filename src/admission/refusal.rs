@@ -80,6 +80,15 @@ pub enum Refusal {
         /// How many wait.
         waiting: usize,
     },
+    /// As many transactions of the sender's institution wait as there is room left for everyone else.
+    #[error(
+        "{waiting} transactions of this sender's institution wait already, and no more room is left for others: send on as they \
+         become final, or to another node"
+    )]
+    InstitutionQueueFull {
+        /// How many wait.
+        waiting: usize,
+    },
     /// The node has as many transactions waiting as it may, for their signatures to be verified or for a block.
     #[error("this node's queue is full: try again shortly, or at another node")]
     PoolFull,
@@ -115,6 +124,7 @@ impl Refusal {
         "CO_SIGNER_CLOSED",
         "CO_SIGNATURE_MISSING",
         "SENDER_QUEUE_FULL",
+        "INSTITUTION_QUEUE_FULL",
         "POOL_FULL",
         "SIGNATURE_INVALID",
         "NOT_SERVING",
@@ -138,6 +148,7 @@ impl Refusal {
             Self::CoSignerClosed { .. } => "CO_SIGNER_CLOSED",
             Self::CoSignatureMissing { .. } => "CO_SIGNATURE_MISSING",
             Self::SenderQueueFull { .. } => "SENDER_QUEUE_FULL",
+            Self::InstitutionQueueFull { .. } => "INSTITUTION_QUEUE_FULL",
             Self::PoolFull => "POOL_FULL",
             Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
             Self::NotServing { .. } => "NOT_SERVING",

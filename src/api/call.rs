@@ -9,7 +9,7 @@
 //! a stream alike. (tonic's own timer answers CANCELLED, and leaves streams alone.)
 
 use super::clients::{CallPlace, Clients, weight_of};
-use super::processor::thread_cpu_time;
+use super::processor::{spent_since, thread_cpu_time, timed};
 use super::request::{Incoming, Kind};
 use bytes::Bytes;
 use http_body::Frame;
@@ -77,7 +77,7 @@ where
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
         Box::pin(async move {
-            let mut place = match client.admit(weight).await {
+            let mut place = match client.admit(weight, is_read).await {
                 Ok(place) => place,
                 Err(refused) => return Ok(refused.into_http()),
             };
@@ -87,13 +87,18 @@ where
             let deadline = if is_stream { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
             let kind = if is_stream { Kind::Stream } else { Kind::Unary };
             let request = request.map(|body| Body::new(Incoming::new(body, kind, client)));
-            let mut worked = Duration::ZERO;
-            let answer = timed(inner.call(request), is_read, &mut worked);
+            let found = inner.call(request);
+            let answer = async {
+                match is_read {
+                    true => timed(found, |spent| place.worked(spent)).await,
+                    false => found.await,
+                }
+            };
             let answered = match deadline {
                 Some(deadline) => timeout_at(deadline, answer).await,
                 None => Ok(answer.await),
             };
-            place.worked(worked);
+            place.found();
             match answered {
                 Ok(Ok(response)) => {
                     Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline, place, is_read))))
@@ -120,23 +125,6 @@ fn exceeded() -> Status {
 fn is_read(method_path: &str) -> bool {
     let method = method_path.rsplit('/').next().unwrap_or_default();
     !is_stream(method_path) && !matches!(method, "Submit" | "SubmitAndWait")
-}
-
-/// The processor's time of this thread since then; none where the system does not tell.
-fn spent_since(began: Option<Duration>) -> Duration {
-    began.and_then(|began| thread_cpu_time()?.checked_sub(began)).unwrap_or_default()
-}
-
-/// A future that counts what the processor worked on it, if that is asked for.
-async fn timed<F: Future>(future: F, is_timed: bool, worked: &mut Duration) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|context| {
-        let began = is_timed.then(thread_cpu_time).flatten();
-        let polled = future.as_mut().poll(context);
-        *worked += spent_since(began);
-        polled
-    })
-    .await
 }
 
 /// Reads `grpc-timeout`: at most 8 digits and a unit.

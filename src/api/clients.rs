@@ -3,7 +3,8 @@
 //! A client is whoever presents a certificate, where the node asks for one; else an address, of IPv6 its first 64 bits. Each
 //! has a budget that fills by the second ([`budget`](super::budget)). A call takes of it by what the answer costs the node at least; a read
 //! that took the node longer, and a signature that does not verify, are owed for. A call for which there is no budget waits for up to
-//! a second, which slows whoever sends call after call, and is then refused. Making connections has a budget of its own, and they and
+//! a second, which slows whoever sends call after call, and is then refused. A client's reads are worked on in turn, on half of the cores
+//! at most, and each is paid for before the next: thousands that are asked for at once cost no more than one after the other. Making connections has a budget of its own, and they and
 //! open calls are counted too.
 //!
 //! # Invariants
@@ -22,9 +23,10 @@ use crate::node::service::Source;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tonic::codegen::http::Extensions;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
@@ -99,10 +101,18 @@ struct Shared {
     budgets: Budgets<ClientId>,
     /// Of connections, by address: whoever has asked for too much may still come back and be told so.
     connecting: Budgets<IpAddr>,
-    calls: Mutex<BTreeMap<ClientId, usize>>,
+    calls: Mutex<BTreeMap<ClientId, OpenCalls>>,
+    /// Reads of a client that are worked on at once: half of the cores.
+    reads_at_once: usize,
     held: Mutex<Held>,
     connections: Mutex<Connections>,
     metrics: NodeMetrics,
+}
+
+/// What a client has open.
+struct OpenCalls {
+    count: usize,
+    reads: Arc<Semaphore>,
 }
 
 /// Bytes of messages that have begun and are not whole.
@@ -123,7 +133,9 @@ impl Clients {
         let budgets = Budgets::new(limits.calls_per_second);
         let connecting = Budgets::new(limits.calls_per_second);
         let (calls, held, connections) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { limits, budgets, connecting, calls, held, connections, metrics }))
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let reads_at_once = (cores / 2).max(1);
+        Self(Arc::new(Shared { limits, budgets, connecting, calls, reads_at_once, held, connections, metrics }))
     }
 
     /// Who makes a call.
@@ -196,6 +208,11 @@ impl CallingClient {
         request.extensions().get().cloned()
     }
 
+    /// Who it is.
+    pub fn id(&self) -> ClientId {
+        self.id
+    }
+
     /// The client as those know it who only tell one from another.
     pub fn source(&self) -> Source {
         let digest: [u8; 32] = match self.id {
@@ -206,22 +223,33 @@ impl CallingClient {
         Source(digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
     }
 
-    /// Takes a call's weight of the client's budget, and a place among its open calls. Waits a while for the first.
-    pub async fn admit(&self, weight: NonZeroU32) -> Result<CallPlace, Status> {
+    /// Takes a call's weight of the client's budget, and a place among its open calls. Waits a while for the first; a read, whose
+    /// cost nobody knows before, waits also until its turn among the client's has come and those before it are paid for.
+    pub async fn admit(&self, weight: NonZeroU32, is_read: bool) -> Result<CallPlace, Status> {
         let shared = &self.clients.0;
         let refuse = |wait: Duration| {
             shared.metrics.refused_calls.inc();
             over_budget(wait)
         };
-        let place = {
+        let (mut place, reads) = {
             let mut calls = shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = calls.entry(self.id).or_default();
-            if *open >= shared.limits.calls_at_once {
+            let open = calls
+                .entry(self.id)
+                .or_insert_with(|| OpenCalls { count: 0, reads: Arc::new(Semaphore::new(shared.reads_at_once)) });
+            if open.count >= shared.limits.calls_at_once {
                 return Err(refuse(BUDGET_PATIENCE));
             }
-            *open += 1;
-            CallPlace { client: self.clone(), let_in_for: weight, worked: Duration::ZERO }
+            open.count += 1;
+            let place =
+                CallPlace { client: self.clone(), let_in_for: weight, worked: Duration::ZERO, owed: 0, turn: None };
+            (place, open.reads.clone())
         };
+        if is_read {
+            match tokio::time::timeout(BUDGET_PATIENCE, reads.acquire_owned()).await {
+                Ok(turn) => place.turn = turn.ok(),
+                Err(_) => return Err(refuse(BUDGET_PATIENCE)),
+            }
+        }
         // A call that weighs more than a second brings takes that.
         let weight = weight.min(shared.limits.calls_per_second);
         match shared.budgets.take(self.id, weight.get(), BUDGET_PATIENCE, Instant::now()) {
@@ -231,6 +259,7 @@ impl CallingClient {
                 Ok(place)
             }
             Err(wait) => {
+                place.turn = None;
                 // Refused at once, whoever asks again at once would have the node busy with refusing.
                 tokio::time::sleep(BUDGET_PATIENCE).await;
                 Err(refuse(wait.saturating_sub(BUDGET_PATIENCE)))
@@ -255,6 +284,13 @@ impl CallingClient {
     /// What is kept for a call of the client until it is whole: nothing yet.
     pub fn held(&self) -> HeldBytes {
         HeldBytes { client: self.clone(), bytes: 0 }
+    }
+
+    /// Pays for work of a stream that goes on, and waits until it is paid for.
+    pub async fn pay(&self, worked: Duration) {
+        let weight = weight_of_work(worked);
+        self.charge(weight.saturating_sub(1));
+        self.take(NonZeroU32::MIN).await;
     }
 
     /// Takes a weight of the client's budget, however long that takes, and whatever it owes first.
@@ -298,11 +334,14 @@ impl Drop for HeldBytes {
     }
 }
 
-/// An open call's place. When dropped it is given back, and what the call took past its weight is owed.
+/// An open call's place, and its turn among the client's reads. When dropped it is given back, and what the call took past its
+/// weight is owed.
 pub(super) struct CallPlace {
     client: CallingClient,
     let_in_for: NonZeroU32,
     worked: Duration,
+    owed: u32,
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl CallPlace {
@@ -310,22 +349,41 @@ impl CallPlace {
     pub fn worked(&mut self, time: Duration) {
         self.worked += time;
     }
+
+    /// The answer is found: what it took is owed from now on, and the client's next read has its turn.
+    pub fn found(&mut self) {
+        self.settle();
+        self.turn = None;
+    }
+
+    fn settle(&mut self) {
+        let past = weight_of_work(self.worked).saturating_sub(self.let_in_for.get());
+        self.client.charge(past - self.owed);
+        self.owed = past;
+    }
 }
 
 impl Drop for CallPlace {
     fn drop(&mut self) {
+        self.settle();
         let CallingClient { clients, id } = &self.client;
-        let came_to = u32::try_from(self.worked.as_micros() / WORK_PER_WEIGHT.as_micros()).unwrap_or(u32::MAX);
-        let past = came_to.saturating_sub(self.let_in_for.get());
-        if past > 0 {
-            clients.0.budgets.owe(*id, past, Instant::now());
-        }
         let mut calls = clients.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        give_back(&mut calls, id);
+        if let Some(open) = calls.get_mut(id) {
+            open.count -= 1;
+            if open.count == 0 {
+                calls.remove(id);
+            }
+        }
     }
 }
 
-fn give_back<K: Ord>(places: &mut BTreeMap<K, usize>, key: &K) {
+/// What work comes to.
+fn weight_of_work(worked: Duration) -> u32 {
+    u32::try_from(worked.as_micros() / WORK_PER_WEIGHT.as_micros()).unwrap_or(u32::MAX)
+}
+
+/// Gives one of a count back, which is forgotten at none.
+pub(super) fn give_back<K: Ord>(places: &mut BTreeMap<K, usize>, key: &K) {
     if let Some(taken) = places.get_mut(key) {
         *taken -= 1;
         if *taken == 0 {
@@ -365,15 +423,15 @@ mod tests {
         let (flood, other) = (client(&clients, 1), client(&clients, 2));
         // A budget holds two of these; the next comes a second later, and that is how long a call waits.
         let ten = NonZeroU32::new(10).unwrap();
-        let answers = futures::future::join_all((0..10).map(|_| flood.admit(ten))).await;
+        let answers = futures::future::join_all((0..10).map(|_| flood.admit(ten, false))).await;
         let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
         assert!((1..=8).contains(&refused.len()), "{} of 10 were refused", refused.len());
         assert!(refused.iter().all(|status| status.code() == tonic::Code::ResourceExhausted));
         assert_eq!(clients.0.metrics.refused_calls.get(), refused.len() as u64);
         let signature = Refusal::SignatureInvalid { public_key: crate::primitives::PublicKey([1; 32]) };
         flood.charge_for(&signature);
-        assert!(flood.admit(NonZeroU32::MIN).await.is_err(), "what it owes comes first");
-        other.admit(ten).await.expect("a budget of its own");
+        assert!(flood.admit(NonZeroU32::MIN, false).await.is_err(), "what it owes comes first");
+        other.admit(ten, false).await.expect("a budget of its own");
     }
 
     /// A read's weight is what it takes at least; one that takes longer is paid for by the time that it took.
@@ -381,10 +439,10 @@ mod tests {
     async fn a_read_that_takes_long_is_owed_for() {
         let clients = clients(ClientLimits { calls_per_second: NonZeroU32::new(10).unwrap(), ..ClientLimits::DEFAULT });
         let one = client(&clients, 1);
-        let mut short = one.admit(NonZeroU32::new(5).unwrap()).await.expect("a place");
+        let mut short = one.admit(NonZeroU32::new(5).unwrap(), true).await.expect("a place");
         short.worked(5 * WORK_PER_WEIGHT);
         drop(short);
-        let mut long = one.admit(NonZeroU32::new(5).unwrap()).await.expect("a place");
+        let mut long = one.admit(NonZeroU32::new(5).unwrap(), true).await.expect("a place");
         long.worked(45 * WORK_PER_WEIGHT);
         drop(long);
         // 50, of which two seconds' worth were there, and 1 more.
@@ -406,6 +464,17 @@ mod tests {
         assert!(began.elapsed() >= Duration::from_millis(350), "{:?}", began.elapsed());
     }
 
+    #[tokio::test]
+    async fn the_work_on_a_stream_is_paid_for_before_it_goes_on() {
+        let clients =
+            clients(ClientLimits { calls_per_second: NonZeroU32::new(100).unwrap(), ..ClientLimits::DEFAULT });
+        let (one, began) = (client(&clients, 1), Instant::now());
+        one.pay(150 * WORK_PER_WEIGHT).await;
+        assert!(began.elapsed() < Duration::from_millis(100), "two seconds' worth was there");
+        one.pay(100 * WORK_PER_WEIGHT).await;
+        assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
+    }
+
     #[test]
     fn connections_made_and_dropped_take_of_the_budget() {
         let clients =
@@ -418,16 +487,37 @@ mod tests {
         assert!(clients.connection(other).is_some());
     }
 
+    /// What a read costs is known once it is done. So many at once would all be let in for what the cheapest costs.
+    #[tokio::test]
+    async fn reads_of_a_client_take_turns_and_each_is_paid_for_before_the_next() {
+        let clients = clients(ClientLimits { calls_per_second: NonZeroU32::new(10).unwrap(), ..ClientLimits::DEFAULT });
+        let at_once = clients.0.reads_at_once;
+        let one = client(&clients, 1);
+        let mut working = futures::future::join_all((0..at_once).map(|_| one.admit(NonZeroU32::MIN, true))).await;
+        let next = tokio::spawn({
+            let one = one.clone();
+            async move { one.admit(NonZeroU32::MIN, true).await.err().map(|status| status.code()) }
+        });
+        tokio::task::yield_now().await;
+        assert!(!next.is_finished(), "its turn has not come");
+        one.admit(NonZeroU32::MIN, false).await.expect("what is no read waits for none");
+        client(&clients, 2).admit(NonZeroU32::MIN, true).await.expect("another's turn");
+        let first = working[0].as_mut().expect("a place");
+        first.worked(1_000 * WORK_PER_WEIGHT);
+        first.found();
+        assert_eq!(next.await.expect("it ends"), Some(tonic::Code::ResourceExhausted), "the first is not paid for");
+    }
+
     #[tokio::test]
     async fn open_calls_are_bounded_and_their_places_come_back() {
         let clients = clients(ClientLimits { calls_at_once: 2, ..ClientLimits::DEFAULT });
         let one = client(&clients, 1);
-        let first = one.admit(NonZeroU32::MIN).await.expect("a place");
-        let _second = one.admit(NonZeroU32::MIN).await.expect("a place");
-        assert!(one.admit(NonZeroU32::MIN).await.is_err());
-        client(&clients, 2).admit(NonZeroU32::MIN).await.expect("another's places");
+        let first = one.admit(NonZeroU32::MIN, false).await.expect("a place");
+        let _second = one.admit(NonZeroU32::MIN, false).await.expect("a place");
+        assert!(one.admit(NonZeroU32::MIN, false).await.is_err());
+        client(&clients, 2).admit(NonZeroU32::MIN, false).await.expect("another's places");
         drop(first);
-        one.admit(NonZeroU32::MIN).await.expect("a place");
+        one.admit(NonZeroU32::MIN, false).await.expect("a place");
         drop(_second);
         assert!(clients.0.calls.lock().unwrap().is_empty(), "nobody is remembered for nothing");
     }

@@ -7,12 +7,13 @@ use super::status::{malformed, no_block, no_transaction, not_found, refused, sta
 use super::streams::{self, StreamPlaces, StreamReader};
 use super::visibility::Sight;
 use crate::admission::Refusal;
+use crate::ledger::account::institution_of;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus, View};
 use crate::node::service::{
-    BlockError, BlockRecord, Ending, Fate, FinalTransaction, KnownTransaction, LedgerHandle, Source, Submission,
-    Unavailable,
+    BlockError, BlockRecord, Ending, Fate, FinalTransaction, KnownTransaction, LedgerHandle, Snapshot, Source,
+    Submission, Unavailable,
 };
 use crate::primitives::TransactionId;
 use crate::wire::pb::ledger::get_transaction_request::Key;
@@ -38,10 +39,10 @@ pub const STREAM_IN_FLIGHT_MAX: usize = 4_096;
 
 type Answer<T> = Result<Response<T>, Status>;
 
-/// The service.
 /// Transactions of a stream that take as much of a budget as a call.
 const TRANSACTIONS_PER_WEIGHT: usize = 8;
 
+/// The service.
 #[derive(Clone)]
 pub(super) struct Ledger {
     pub node: Arc<dyn LedgerHandle>,
@@ -192,22 +193,26 @@ impl LedgerService for Ledger {
     type StreamBlocksStream = BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>;
 
     async fn stream_blocks(&self, request: Request<pb::StreamBlocksRequest>) -> Answer<Self::StreamBlocksStream> {
-        let (caller, _) = identify(&*self.node, &request)?;
-        let reader = StreamReader { caller, key: signing_key(request.metadata()) };
-        streams::blocks(self.node.clone(), self.streams.take(caller)?, reader, request.get_ref().from_height)
-            .await
-            .map(Response::new)
+        let (caller, snapshot) = identify(&*self.node, &request)?;
+        let (reader, from) = (stream_reader(caller, &snapshot, &request), request.get_ref().from_height);
+        streams::blocks(self.node.clone(), &self.streams, reader, from).await.map(Response::new)
     }
 
     type StreamEventsStream = BoxStream<'static, Result<pb::StreamEventsResponse, Status>>;
 
     async fn stream_events(&self, request: Request<pb::StreamEventsRequest>) -> Answer<Self::StreamEventsStream> {
-        let (caller, _) = identify(&*self.node, &request)?;
-        let caller = caller.required()?;
-        let reader = StreamReader { caller, key: signing_key(request.metadata()) };
-        streams::events(self.node.clone(), self.streams.take(caller)?, reader, &request.get_ref().cursor)
-            .await
-            .map(Response::new)
+        let (caller, snapshot) = identify(&*self.node, &request)?;
+        let (reader, from) = (stream_reader(caller.required()?, &snapshot, &request), &request.get_ref().cursor);
+        streams::events(self.node.clone(), &self.streams, reader, from).await.map(Response::new)
+    }
+}
+
+fn stream_reader<T>(caller: Caller, snapshot: &Snapshot, request: &Request<T>) -> StreamReader {
+    StreamReader {
+        caller,
+        key: signing_key(request.metadata()),
+        institution: caller.account().map(|account| institution_of(&*snapshot.view, account)),
+        client: CallingClient::of(request),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the processor did for whom, by the system's clocks: time in which a thread waited for its turn is not in it.
 
+use std::future::Future;
 use std::time::Duration;
 
 /// The processor time that this thread has used.
@@ -33,4 +34,21 @@ pub fn thread_cpu_time() -> Option<Duration> {
 #[cfg(not(unix))]
 pub fn own_cpu_time() -> Option<Duration> {
     None
+}
+
+/// The processor's time of this thread since then; none where the system does not tell.
+pub(super) fn spent_since(began: Option<Duration>) -> Duration {
+    began.and_then(|began| thread_cpu_time()?.checked_sub(began)).unwrap_or_default()
+}
+
+/// A future, and what the processor works on it told piece by piece: whatever becomes of the future.
+pub(super) async fn timed<F: Future>(future: F, mut spent: impl FnMut(Duration)) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        let began = thread_cpu_time();
+        let polled = future.as_mut().poll(context);
+        spent(spent_since(began));
+        polled
+    })
+    .await
 }

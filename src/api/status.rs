@@ -45,7 +45,9 @@ fn code_of(refusal: &Refusal) -> Code {
         | Refusal::SenderSignatureMissing { .. }
         | Refusal::CoSignerUnknown { .. }
         | Refusal::CoSignatureMissing { .. } => Code::PermissionDenied,
-        Refusal::SenderQueueFull { .. } | Refusal::PoolFull => Code::ResourceExhausted,
+        Refusal::SenderQueueFull { .. } | Refusal::InstitutionQueueFull { .. } | Refusal::PoolFull => {
+            Code::ResourceExhausted
+        }
         Refusal::NotServing { .. } => Code::Unavailable,
     }
 }
@@ -74,7 +76,9 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         | Refusal::CoSignerUnknown { account }
         | Refusal::CoSignerClosed { account }
         | Refusal::CoSignatureMissing { account } => error_info(reason, [("account_id", account.to_string())]),
-        Refusal::SenderQueueFull { waiting } => error_info(reason, [("waiting", waiting.to_string())]),
+        Refusal::SenderQueueFull { waiting } | Refusal::InstitutionQueueFull { waiting } => {
+            error_info(reason, [("waiting", waiting.to_string())])
+        }
         Refusal::Body(BodyError::Undecodable { .. })
         | Refusal::ForeignChain
         | Refusal::PoolFull

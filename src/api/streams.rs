@@ -4,12 +4,17 @@
 //! A reader that leaves the queue full for too long is told so (a `Gap`, or RESOURCE_EXHAUSTED for blocks) and the stream
 //! ends, instead of holding the node's memory. It resumes from the last cursor that it saw.
 //!
+//! A feed works no more of the time than its client's budget pays for: one that reads a long history takes of it as reads do,
+//! and another's calls come between its blocks.
+//!
 //! The caller's authorisation is that of the call's beginning, past its expiry. Who may see what is judged anew at each
 //! block, so an account that is closed or loses a role sees no more, and a stream ends once the key that opened it is
 //! replaced.
 
 use super::caller::Caller;
+use super::clients::{CallingClient, ClientId, give_back};
 use super::ledger::visible_block;
+use super::processor::timed;
 use super::status::{malformed, no_block, status, unavailable};
 use super::visibility::Sight;
 use crate::ledger::malformed::Malformed;
@@ -43,22 +48,74 @@ pub const STREAMS_MAX: usize = 1_024;
 pub const ANONYMOUS_STREAMS_MAX: usize = 64;
 /// Most of them for one account.
 pub const STREAMS_PER_ACCOUNT_MAX: usize = 32;
+/// Most of them for the accounts of one institution.
+pub const STREAMS_PER_INSTITUTION_MAX: usize = 256;
+/// Most of them for one client.
+pub const STREAMS_PER_CLIENT_MAX: usize = 256;
 
 /// Who reads a stream, and with which of its keys it signed the call.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct StreamReader {
     pub caller: Caller,
     pub key: Option<PublicKey>,
+    /// Whose customer the caller is.
+    pub institution: Option<AccountId>,
+    /// Who pays for the feed. Every call that came in over a connection has one.
+    pub client: Option<CallingClient>,
+}
+
+/// In whose name places are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Holder {
+    Anyone,
+    Account(AccountId),
+    Institution(AccountId),
+    Client(ClientId),
+}
+
+impl Holder {
+    /// How many it may have.
+    const fn most(self) -> usize {
+        match self {
+            Self::Anyone => ANONYMOUS_STREAMS_MAX,
+            Self::Account(_) => STREAMS_PER_ACCOUNT_MAX,
+            Self::Institution(_) => STREAMS_PER_INSTITUTION_MAX,
+            Self::Client(_) => STREAMS_PER_CLIENT_MAX,
+        }
+    }
+}
+
+impl StreamReader {
+    fn holders(&self) -> Vec<Holder> {
+        let account = self.caller.account().map_or(Holder::Anyone, Holder::Account);
+        let institution = self.institution.map(Holder::Institution);
+        let client = self.client.as_ref().map(|client| Holder::Client(client.id()));
+        [Some(account), institution, client].into_iter().flatten().collect()
+    }
+
+    /// Waits until the work on a block is paid for, and lets others' calls come first.
+    async fn pay(&self, worked: Duration) {
+        if let Some(client) = &self.client {
+            client.pay(worked).await;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The places for streams, of which each takes one until its reader has left.
 #[derive(Clone, Default)]
-pub(super) struct StreamPlaces(Arc<Mutex<BTreeMap<Option<AccountId>, usize>>>);
+pub(super) struct StreamPlaces(Arc<Mutex<Taken>>);
+
+#[derive(Default)]
+struct Taken {
+    of_all: usize,
+    by_holder: BTreeMap<Holder, usize>,
+}
 
 /// A place that is taken. It is given back when dropped.
-pub(super) struct StreamPlace {
+struct StreamPlace {
     places: StreamPlaces,
-    of: Option<AccountId>,
+    of: Vec<Holder>,
 }
 
 impl StreamPlaces {
@@ -66,20 +123,19 @@ impl StreamPlaces {
     ///
     /// # Errors
     /// `TOO_MANY_STREAMS`.
-    pub(super) fn take(&self, caller: Caller) -> Result<StreamPlace, Status> {
-        let of = caller.account();
+    fn take(&self, of: Vec<Holder>) -> Result<StreamPlace, Status> {
         let mut taken = self.taken();
-        let own = taken.get(&of).copied().unwrap_or_default();
-        let own_max = if of.is_some() { STREAMS_PER_ACCOUNT_MAX } else { ANONYMOUS_STREAMS_MAX };
-        if own >= own_max || taken.values().sum::<usize>() >= STREAMS_MAX {
+        let has_room = |holder: &Holder| taken.by_holder.get(holder).is_none_or(|count| *count < holder.most());
+        if taken.of_all >= STREAMS_MAX || !of.iter().all(has_room) {
             let message = "the node serves no more streams to this caller: end one, or ask another node";
             return Err(status(Code::ResourceExhausted, "TOO_MANY_STREAMS", message));
         }
-        taken.insert(of, own + 1);
+        taken.of_all += 1;
+        of.iter().for_each(|holder| *taken.by_holder.entry(*holder).or_default() += 1);
         Ok(StreamPlace { places: self.clone(), of })
     }
 
-    fn taken(&self) -> MutexGuard<'_, BTreeMap<Option<AccountId>, usize>> {
+    fn taken(&self) -> MutexGuard<'_, Taken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,10 +143,8 @@ impl StreamPlaces {
 impl Drop for StreamPlace {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
-        match taken.get(&self.of).copied() {
-            Some(count) if count > 1 => drop(taken.insert(self.of, count - 1)),
-            _ => drop(taken.remove(&self.of)),
-        }
+        taken.of_all -= 1;
+        self.of.iter().for_each(|holder| give_back(&mut taken.by_holder, holder));
     }
 }
 
@@ -174,10 +228,11 @@ where
 /// Blocks from a height on.
 pub(super) async fn blocks(
     ledger: Arc<dyn LedgerHandle>,
-    place: StreamPlace,
+    places: &StreamPlaces,
     reader: StreamReader,
     from_height: u64,
 ) -> Result<BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>, Status> {
+    let place = places.take(reader.holders())?;
     require_kept(&*ledger, from_height).await?;
     let applied = ledger.status().height;
     if from_height > applied.saturating_add(1) {
@@ -186,17 +241,15 @@ pub(super) async fn blocks(
     let feed = move |feed: Feed<pb::StreamBlocksResponse>| async move {
         let mut height = from_height;
         loop {
-            let record = match next_block(&*ledger, height).await {
-                Ok(record) => record,
-                Err(error) => return Stopped::Failed(error),
-            };
-            let block = match sight_now(&*ledger, reader, |sight| visible_block(sight, &record)) {
+            let (looked, worked) = looked_at(&*ledger, height, &reader, visible_block).await;
+            let block = match looked {
                 Ok(block) => block,
                 Err(error) => return Stopped::Failed(error),
             };
             if let Err(stopped) = feed.send(pb::StreamBlocksResponse { block: Some(block) }).await {
                 return stopped;
             }
+            reader.pay(worked).await;
             height += 1;
         }
     };
@@ -213,10 +266,11 @@ pub(super) async fn blocks(
 /// Events from a cursor on.
 pub(super) async fn events(
     ledger: Arc<dyn LedgerHandle>,
-    place: StreamPlace,
+    places: &StreamPlaces,
     reader: StreamReader,
     cursor: &str,
 ) -> Result<BoxStream<'static, Result<pb::StreamEventsResponse, Status>>, Status> {
+    let place = places.take(reader.holders())?;
     let mut at = match cursor {
         "" => Cursor { height: ledger.status().height.saturating_add(1), index: 0 },
         text => Cursor::parse(text).ok_or_else(|| {
@@ -227,11 +281,9 @@ pub(super) async fn events(
     let reached = ledger.clone();
     let feed = move |feed: Feed<pb::StreamEventsResponse>| async move {
         loop {
-            let record = match next_block(&*ledger, at.height).await {
-                Ok(record) => record,
-                Err(error) => return Stopped::Failed(error),
-            };
-            let events = match sight_now(&*ledger, reader, |sight| events_of(sight, &record, at.index)) {
+            let look = |sight: Sight<'_>, record: &BlockRecord| events_of(sight, record, at.index);
+            let (looked, worked) = looked_at(&*ledger, at.height, &reader, look).await;
+            let events = match looked {
                 Ok(events) => events,
                 Err(error) => return Stopped::Failed(error),
             };
@@ -240,6 +292,7 @@ pub(super) async fn events(
                     return stopped;
                 }
             }
+            reader.pay(worked).await;
             at = Cursor { height: at.height + 1, index: 0 };
         }
     };
@@ -274,10 +327,26 @@ async fn next_block(ledger: &dyn LedgerHandle, height: u64) -> Result<BlockRecor
     }
 }
 
+/// What a reader sees of the block of a height, once it is there, and how long the processor worked on that.
+async fn looked_at<T>(
+    ledger: &dyn LedgerHandle,
+    height: u64,
+    reader: &StreamReader,
+    look: impl FnOnce(Sight<'_>, &BlockRecord) -> T,
+) -> (Result<T, Status>, Duration) {
+    let mut worked = Duration::ZERO;
+    let looking = async {
+        let record = next_block(ledger, height).await?;
+        sight_now(ledger, reader, |sight| look(sight, &record))
+    };
+    let looked = timed(looking, |spent| worked += spent).await;
+    (looked, worked)
+}
+
 /// What the caller sees by the state of now; an error once it is nobody any more.
 fn sight_now<T>(
     ledger: &dyn LedgerHandle,
-    reader: StreamReader,
+    reader: &StreamReader,
     look: impl FnOnce(Sight<'_>) -> T,
 ) -> Result<T, Status> {
     let snapshot = ledger.snapshot().map_err(unavailable)?;
@@ -359,20 +428,31 @@ mod tests {
     async fn a_place_is_free_again_once_the_reader_has_left() {
         let places = StreamPlaces::default();
         let open = |place| fed::<u32, _>(place, STREAM_PATIENCE, |_| std::future::pending(), |_| None);
-        let is_full = |caller| places.take(caller).is_err_and(|full| full.code() == Code::ResourceExhausted);
-        let take_all = |caller, most: usize| (0..most).map(|_| open(places.take(caller).expect("a place"))).collect();
-        let mut anonymous: Vec<_> = take_all(Caller::Anyone, ANONYMOUS_STREAMS_MAX);
-        assert!(is_full(Caller::Anyone));
-        let account = |number: usize| Caller::Account(AccountId([number as u8; 32]));
-        let _own: Vec<_> = take_all(account(1), STREAMS_PER_ACCOUNT_MAX);
-        assert!(is_full(account(1)) && places.take(account(2)).is_ok());
+        let take = |of: &[Holder]| places.take(of.to_vec());
+        let is_full = |of: &[Holder]| take(of).is_err_and(|full| full.code() == Code::ResourceExhausted);
+        let take_all = |of: &[Holder], most: usize| (0..most).map(|_| open(take(of).expect("a place"))).collect();
+        let mut anonymous: Vec<_> = take_all(&[Holder::Anyone], ANONYMOUS_STREAMS_MAX);
+        assert!(is_full(&[Holder::Anyone]));
         anonymous.pop();
-        assert!(places.take(Caller::Anyone).is_ok());
-        let others = (STREAMS_MAX - ANONYMOUS_STREAMS_MAX) / STREAMS_PER_ACCOUNT_MAX;
-        let _all: Vec<Vec<_>> = (2..=others).map(|number| take_all(account(number), STREAMS_PER_ACCOUNT_MAX)).collect();
-        drop(places.take(account(200)).expect("the one that was given back"));
-        let _last = places.take(Caller::Anyone).expect("it is anybody's");
-        assert!(is_full(account(200)), "the node has no more places");
+        assert!(take(&[Holder::Anyone]).is_ok());
+        let account = |number: usize| Holder::Account(AccountId([number as u8; 32]));
+        let institution = |number: usize| Holder::Institution(AccountId([number as u8; 32]));
+        let client = Holder::Client(ClientId::Certificate([1; 32]));
+        let accounts = STREAMS_PER_INSTITUTION_MAX / STREAMS_PER_ACCOUNT_MAX;
+        let own = |number| [account(number), institution(1), client];
+        let of_one: Vec<Vec<_>> = (0..accounts).map(|number| take_all(&own(number), STREAMS_PER_ACCOUNT_MAX)).collect();
+        assert!(is_full(&own(0)[..1]), "the account has its places");
+        assert!(is_full(&[account(100), institution(1)]), "and so has its institution, whatever the account");
+        assert!(is_full(&[account(100), institution(2), client]), "and the client, whoever it calls for");
+        assert!(take(&[account(100), institution(2)]).is_ok());
+        drop(of_one);
+        let institutions = (STREAMS_MAX - ANONYMOUS_STREAMS_MAX) / STREAMS_PER_ACCOUNT_MAX;
+        let _all: Vec<Vec<_>> = (0..institutions)
+            .map(|number| take_all(&[account(number), institution(number)], STREAMS_PER_ACCOUNT_MAX))
+            .collect();
+        drop(take(&[account(200)]).expect("the one that was given back"));
+        let _last = take(&[Holder::Anyone]).expect("it is anybody's");
+        assert!(is_full(&[account(200)]), "the node has no more places");
     }
 
     #[tokio::test]
@@ -388,7 +468,7 @@ mod tests {
             Stopped::Left
         };
         let (place, patience) =
-            (StreamPlaces::default().take(Caller::Anyone).expect("a place"), Duration::from_millis(10));
+            (StreamPlaces::default().take(vec![Holder::Anyone]).expect("a place"), Duration::from_millis(10));
         let parting = |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(u32::MAX));
         let stream = fed(place, patience, endless, parting);
         given_up.await.expect("it gives up");

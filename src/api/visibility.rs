@@ -53,7 +53,9 @@ impl<'a> Sight<'a> {
     /// Whether a transaction of a block concerns the caller: it sent or co-signed it, or what it did names an account that the
     /// caller sees. One that was declined did nothing, so those whom it meant to touch hear nothing of it.
     pub(super) fn of_transaction(self, signed: &SignedTransaction, outcome: &Outcome) -> bool {
-        self.of_outcome(outcome) || self.of_senders(&senders_of(signed.body()))
+        // For whoever may see none of them, no body is read.
+        !matches!(self.caller, Caller::Anyone)
+            && (self.of_outcome(outcome) || self.of_senders(&senders_of(signed.body())))
     }
 
     /// Whether one of these accounts is the caller's own or stands under it.
@@ -72,8 +74,10 @@ impl<'a> Sight<'a> {
 
     /// Whether what a transaction did, or what fell due, concerns the caller.
     pub(super) fn of_outcome(self, outcome: &Outcome) -> bool {
-        if matches!(self.caller, Caller::Overseer(_)) {
-            return true;
+        match self.caller {
+            Caller::Anyone => return false,
+            Caller::Overseer(_) => return true,
+            Caller::Account(_) | Caller::Supervisor(_) => {}
         }
         let moved = outcome.movements.iter().flat_map(|movement| [movement.from, movement.to]).flatten();
         let touched = outcome.balances.iter().map(|balance| balance.account);

@@ -152,6 +152,7 @@ async fn signer(
     config: &Config,
     prepared: &Prepared,
     is_validator: bool,
+    has_signed: bool,
 ) -> Result<Signer, DaemonError> {
     let public_key = prepared.key.public_key();
     let falls_short = match last_voted::read(&config.key.last_voted, &public_key)? {
@@ -170,6 +171,9 @@ async fn signer(
             // A crash between the record and the mark's removal leaves the mark behind.
             remove_mark(&config.key.never_voted)?;
             return Ok(Signer::Voting(private_key(&prepared.key.seed())));
+        }
+        Standing::Unrecorded if has_signed => {
+            "blocks in the data directory bear this key's signature: the mark that it never voted is an older copy"
         }
         Standing::Unrecorded if config.key.never_voted.exists() => {
             voting::allow_first_vote(context, PARTITION, &public_key).await?;
@@ -214,8 +218,10 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     let chain = Chain::open(prepared.store.clone(), &prepared.genesis).await?;
     let known = known_peers(&config, &prepared);
     let found = node::find(&chain, &prepared.key.public_key(), &known)?;
+    // Only who would begin to vote has to be sure that it never did.
+    let has_signed = config.key.never_voted.exists() && node::has_signed(&chain, &prepared.key.public_key())?;
     drop(chain);
-    let signer = signer(&context, &config, &prepared, found.is_validator).await?;
+    let signer = signer(&context, &config, &prepared, found.is_validator, has_signed).await?;
     let peers = config.peers.iter().map(|peer| peer.address.ip()).chain([config.listen.p2p.ip()]);
     let connections = Connections {
         key: private_key(&prepared.key.seed()),

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use super::limits::ACCOUNT_KEYS_MAX;
-use super::view::{Column, Entry};
+use super::limits::{ACCOUNT_DEPTH_MAX, ACCOUNT_KEYS_MAX};
+use super::view::{Column, Entry, View};
 
 /// What an account may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -219,6 +219,18 @@ pub struct Account {
     pub closed: bool,
 }
 codec_struct!(Account { parent, keys, roles, legal_entity_id, closed });
+
+/// Whose customer an account is: the one above it, or it itself, that governance opened or the genesis names.
+pub fn institution_of(view: &dyn View, account: AccountId) -> AccountId {
+    let (mut institution, mut next) = (account, Some(account));
+    for _ in 0..=ACCOUNT_DEPTH_MAX {
+        let Some(id) = next else { break };
+        let found = view.read::<Account>(&id).filter(|found| !found.roles.has(Role::Governance));
+        let Some(found) = found else { break };
+        (institution, next) = (id, found.parent);
+    }
+    institution
+}
 
 impl Entry for Account {
     const COLUMN: Column = Column::Accounts;

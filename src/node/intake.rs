@@ -21,11 +21,11 @@ use super::halt::Halt;
 use super::service::PendingTransaction;
 use super::shared_queue::{SharedQueue, Source};
 use super::transactions::TransactionDesk;
-use crate::admission::{Decoded, Origin, Plausible, Pooled, Refusal};
+use crate::admission::{Admissible, Decoded, Origin, Plausible, Pooled, Refusal};
 use crate::consensus::{ForwardedBatch, Runtime};
 use crate::execution::{Envelope, Transaction};
 use crate::ledger::{Malformed, SignedTransaction, WorkingSet};
-use crate::primitives::{BlockTime, CodecError, Decode as _};
+use crate::primitives::{AccountId, BlockTime, CodecError, Decode as _};
 use crate::storage::{Store, StoreView};
 use bytes::Bytes;
 use commonware_parallel::Strategy;
@@ -359,11 +359,17 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         if plausible.is_empty() {
             return Vec::new();
         }
+        let institutions: Vec<AccountId> = plausible.iter().map(Plausible::institution).collect();
         let authentic = self.desk.authenticate_each(plausible);
-        let known: Vec<Arc<Transaction>> = authentic.iter().flatten().cloned().collect();
         let (probe, mut admitted) = match self.chain.head().header.height == judged_at {
-            true => (None, self.desk.admit_judged(known, origin).into_iter()),
+            true => {
+                let known = authentic.iter().zip(institutions).filter_map(|(authentic, institution)| {
+                    Some(Admissible::again(authentic.as_ref().ok()?.clone(), institution))
+                });
+                (None, self.desk.admit_judged(known.collect(), origin).into_iter())
+            }
             false => {
+                let known: Vec<Arc<Transaction>> = authentic.iter().flatten().cloned().collect();
                 let (probe, view) = self.read_ahead(known.iter().map(|transaction| transaction.envelope()));
                 let now = |expires_at| self.judged_at(expires_at, clock);
                 (Some(probe), self.desk.admit(known, origin, now, &view).into_iter())

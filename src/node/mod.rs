@@ -57,5 +57,5 @@ pub use halt::Halted;
 pub use handle::NodeHandle;
 pub use metrics::NodeMetrics;
 pub use records::{BlockRecord as StoredRecord, TransactionPlace};
-pub use seats::{Found, find};
+pub use seats::{Found, find, has_signed};
 pub use start::{NodeSettings, RunningNode, start};

@@ -6,14 +6,15 @@
 use super::chain::Chain;
 use super::error::NodeError;
 use super::metrics::NodeMetrics;
+use super::proofs::stored_certificate;
 use super::service::{Mode, NamedValidator};
 use crate::consensus::{Committee, PeerAddress, Peers};
 use crate::domain::governance::{PEERS_KEY, Peer, PeerList, peers};
 use crate::execution::Executed;
 use crate::ledger::history::PARAMETERS_KEY;
 use crate::ledger::validators::validators_of;
-use crate::ledger::{Entry, Parameters, ValidatorSet, View};
-use crate::primitives::PublicKey;
+use crate::ledger::{Certificate, Entry, Parameters, ValidatorSet, View};
+use crate::primitives::{Decode as _, PublicKey};
 use crate::storage::{Store, StoreView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -145,6 +146,29 @@ pub struct Found {
     pub is_validator: bool,
     /// How many peers there are, itself included.
     pub peers_count: usize,
+}
+
+/// How many of the newest blocks are looked through for a key's signatures.
+const LOOKED_THROUGH: usize = 1_000;
+
+/// Whether a key signed one of the newest blocks. A certificate has a quorum's signatures and need not have everyone's, so `false` says
+/// little, and `true` says that the key has voted.
+///
+/// # Errors
+/// The store failed, or holds a certificate that is none.
+pub fn has_signed<S: Store>(chain: &Chain<S>, me: &PublicKey) -> Result<bool, NodeError> {
+    let (newest, view) = (chain.head().header.height, StoreView::new(chain.store().clone()));
+    for height in (1..=newest).rev().take(LOOKED_THROUGH) {
+        let Some(bytes) = stored_certificate(chain.store(), height)? else { continue };
+        let certificate = Certificate::from_bytes(&bytes).map_err(|cause| NodeError::record("a certificate", cause))?;
+        let validators = validators_of(&view, certificate.epoch);
+        view.check()?;
+        let place = validators.and_then(|validators| validators.keys().iter().position(|key| key == me));
+        if place.is_some_and(|place| certificate.signers().any(|signer| signer == place)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Looks a node's key up, and holds a validator to knowing where all the others are.

@@ -66,11 +66,10 @@ impl<T: Strategy> TransactionDesk<T> {
     ) -> Vec<Result<Pooled, Refusal>> {
         let pool = self.pool();
         // What waits here was found admissible; whether it still is, its block decides.
-        let known = |transaction: &Arc<Transaction>| pool.get(&transaction.id()).cloned();
-        let waiting: Vec<Option<Arc<Transaction>>> = transactions.iter().map(known).collect();
+        let waiting: Vec<Option<Admissible>> = transactions.iter().map(|each| pool.admissible(&each.id())).collect();
         drop(pool);
         let judged = transactions.into_iter().zip(waiting).map(|(transaction, waiting)| match waiting {
-            Some(waiting) => Ok(Admissible::again(waiting)),
+            Some(waiting) => Ok(waiting),
             None => {
                 let now = now(transaction.envelope().expires_at);
                 Admissible::check(transaction, self.chain_id, now, view)
@@ -80,9 +79,9 @@ impl<T: Strategy> TransactionDesk<T> {
         self.pool_all(judged, origin)
     }
 
-    /// Takes authentic transactions to the pool that were found plausible on the very state that is the newest now.
-    pub fn admit_judged(&self, transactions: Vec<Arc<Transaction>>, origin: Origin) -> Vec<Result<Pooled, Refusal>> {
-        self.pool_all(transactions.into_iter().map(|each| Ok(Admissible::again(each))).collect(), origin)
+    /// Takes transactions to the pool that were found plausible on the very state that is the newest now, and authentic.
+    pub fn admit_judged(&self, admissible: Vec<Admissible>, origin: Origin) -> Vec<Result<Pooled, Refusal>> {
+        self.pool_all(admissible.into_iter().map(Ok).collect(), origin)
     }
 
     fn pool_all(&self, judged: Vec<Result<Admissible, Refusal>>, origin: Origin) -> Vec<Result<Pooled, Refusal>> {
@@ -115,7 +114,7 @@ impl<T: Strategy> TransactionDesk<T> {
         let pool = self.pool();
         // The same bytes may have come in another way since they were looked for; they take no room of their own.
         if pool.get(&plausible.id()).is_none() {
-            pool.check_room(plausible.envelope(), plausible.encoded_len())?;
+            pool.check_room(plausible.envelope(), plausible.institution(), plausible.encoded_len())?;
         }
         drop(pool);
         Ok(plausible)

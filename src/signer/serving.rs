@@ -170,33 +170,20 @@ fn placed<S>(
 
 #[cfg(unix)]
 mod socket {
-    //! A socket is made where nobody else reaches it, given its mode, and then moved to its place: it is never there with another.
+    //! The signer's place on its machine.
 
     use super::ServeError;
-    use std::fs::{DirBuilder, Permissions};
-    use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
+    use crate::storage::private_socket;
+    use std::os::unix::fs::FileTypeExt as _;
     use std::os::unix::net::UnixStream;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
     use tokio::net::UnixListener;
 
     pub fn listen(path: &Path, for_group: bool) -> Result<UnixListener, ServeError> {
         make_way(path)?;
-        let mut apart = path.as_os_str().to_owned();
-        // Short, since a socket's path is of some hundred bytes at most.
-        apart.push(format!(".{}", std::process::id()));
-        let apart = PathBuf::from(apart);
-        let listener = listen_apart(&apart, path, if for_group { 0o660 } else { 0o600 });
-        let _ = std::fs::remove_dir_all(&apart);
+        let listener = private_socket(path, if for_group { 0o660 } else { 0o600 });
+        let listener = listener.and_then(UnixListener::from_std);
         listener.map_err(|cause| ServeError::Socket { path: path.to_path_buf(), cause })
-    }
-
-    fn listen_apart(apart: &Path, path: &Path, mode: u32) -> std::io::Result<UnixListener> {
-        DirBuilder::new().mode(0o700).create(apart)?;
-        let made = apart.join("s");
-        let listener = UnixListener::bind(&made)?;
-        std::fs::set_permissions(&made, Permissions::from_mode(mode))?;
-        std::fs::rename(&made, path)?;
-        Ok(listener)
     }
 
     /// What a signer that was killed left behind is in the way of none.

@@ -42,7 +42,7 @@ pub use error::StorageError;
 pub use identity::{FORMAT_VERSION, identity_keys};
 pub use image::Image;
 pub use port::{Batch, Pair, Reader, Store, height_key, key_height, prefix_end};
-pub use private::private;
+pub use private::{APART_BYTES, private, private_socket};
 pub use rocks::{RocksSnapshot, RocksStore};
 pub use simulated::SimulatedStore;
 pub use view::StoreView;

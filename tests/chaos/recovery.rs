@@ -96,6 +96,7 @@ const CASES: &[Case] = {
             Serves,
             false,
         ),
+        case("the mark that it never voted is back", put_back_never_voted, "bear this key's signature", Serves, false),
         case("all its data is gone", |node| damage::empty(&node.data()), "cannot vote", Serves, false),
     ]
 };
@@ -134,6 +135,13 @@ const MORE_CASES: &[Case] = {
         ),
     ]
 };
+
+/// The key's files are restored from a backup of before its first vote, and the journals are not there.
+fn put_back_never_voted(node: &Node) {
+    damage::empty(&node.data().join("engine"));
+    damage::remove(&node.directory, "last-voted");
+    std::fs::write(node.directory.join("never-voted"), "This key has never voted.\n").unwrap();
+}
 
 #[test]
 fn a_validator_whose_files_are_damaged_says_so_and_comes_back_with_its_vote_if_that_is_whole() {

@@ -1,4 +1,5 @@
-//! Inputs to begin with: the golden files and fixtures, which are read where they are, and what was found before.
+//! Inputs to begin with: the golden files and fixtures, which are read where they are; for each refusal that longer runs met, a small
+//! input that meets it; and what was found before.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,23 @@ fn tests() -> PathBuf {
 
 fn found_folder(target: &str) -> PathBuf {
     tests().join("fixtures/fuzz").join(target)
+}
+
+fn grown_file(target: &str) -> PathBuf {
+    tests().join("fixtures/fuzz").join(format!("{target}.hex"))
+}
+
+/// What a longer run found that is answered in words of its own: an input in each line, in hexadecimal.
+pub fn grown(target: &str) -> Vec<Vec<u8>> {
+    let file = grown_file(target);
+    let Ok(text) = fs::read_to_string(&file) else { return Vec::new() };
+    text.lines().map(|line| hexadecimal(line, &file.display())).collect()
+}
+
+/// Writes that anew.
+pub fn keep_grown(target: &str, inputs: &[Vec<u8>]) {
+    let lines: String = inputs.iter().map(|input| hex::encode(input) + "\n").collect();
+    fs::write(grown_file(target), lines).expect("the corpus can be written");
 }
 
 /// What was found of a target and mended since, in the order of the files' names. A file holds hexadecimal.

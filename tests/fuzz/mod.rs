@@ -13,7 +13,7 @@
 //! * What claims to be proven is what was proven: no damaged receipt verifies as another.
 //!
 //! `cargo test` runs a fixed number of executions, the same everywhere. `make fuzz SECONDS=60` runs on by the clock and keeps what
-//! it finds in `tests/fixtures/fuzz/`, which every run begins with.
+//! it finds in `tests/fixtures/fuzz/`, which every run begins with; with `KEEP=1` it also keeps what was answered in new words.
 //!
 //! # Deliberately absent
 //! Coverage: it needs a compiler's instrumentation. In its place an input is kept for the rest of a run if the decoder answers it in

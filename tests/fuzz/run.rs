@@ -25,6 +25,9 @@ const MEMORY_TIMES_INPUT: usize = 200;
 const DAMAGES_MAX: u32 = 4;
 /// Inputs that are kept for the rest of a run because their answer was new.
 const KEPT_MAX: usize = 512;
+/// The largest input that is kept for later runs, and how many of a target are.
+const GROWN_BYTES_MAX: usize = 4_096;
+const GROWN_MAX: usize = 96;
 /// Tries at making a finding smaller.
 const SHRINKS_MAX: usize = 3_000;
 
@@ -85,14 +88,18 @@ impl Verdict {
 }
 
 /// How long to run, and from which seed.
-struct Plan {
-    seed: u64,
+pub struct Plan {
+    /// Where the damage comes from.
+    pub seed: u64,
     seconds: Option<u64>,
     executions: u64,
+    /// Whether what was answered in new words is kept for later runs.
+    keeps: bool,
 }
 
 impl Plan {
-    fn of(target: &Target) -> Self {
+    /// As the environment says; so many executions where it does not.
+    pub fn of(executions: u64) -> Self {
         let number = |name: &str| {
             let value = std::env::var(name).ok().filter(|value| !value.is_empty());
             value.map(|value| value.parse::<u64>().unwrap_or_else(|_| panic!("{name}={value} is not a number")))
@@ -100,11 +107,13 @@ impl Plan {
         Self {
             seed: number("CAUSEWAY_FUZZ_SEED").unwrap_or(1),
             seconds: number("CAUSEWAY_FUZZ_SECONDS"),
-            executions: target.executions,
+            executions,
+            keeps: number("CAUSEWAY_FUZZ_KEEP").is_some(),
         }
     }
 
-    fn goes_on(&self, done: u64, began: Instant) -> bool {
+    /// Whether there is more to do.
+    pub fn goes_on(&self, done: u64, began: Instant) -> bool {
         match self.seconds {
             Some(seconds) => began.elapsed() < Duration::from_secs(seconds),
             None => done < self.executions,
@@ -124,9 +133,11 @@ struct Seen {
 /// Runs a target, and fails with what it takes to see a failure again.
 pub fn fuzz(name: &str, target: &Target) {
     watch_panics();
-    let plan = Plan::of(target);
+    let plan = Plan::of(target.executions);
     let mut pool = target.corpus.clone();
     pool.extend(corpus::kept(name));
+    let mut grown = corpus::grown(name);
+    pool.extend(grown.iter().cloned());
     let mut seen = Seen::default();
     for input in &pool {
         execute(name, target, &plan, &mut seen, input);
@@ -142,8 +153,14 @@ pub fn fuzz(name: &str, target: &Target) {
         }
         let is_new = execute(name, target, &plan, &mut seen, &input);
         if is_new && pool.len() < good + KEPT_MAX {
+            if plan.keeps && grown.len() < GROWN_MAX {
+                grown.extend(as_small(target, &input));
+            }
             pool.push(input);
         }
+    }
+    if plan.keeps {
+        corpus::keep_grown(name, &grown);
     }
     assert!(seen.refused > 0, "{name}: nothing was refused, whatever was done to it");
     println!(
@@ -156,6 +173,16 @@ pub fn fuzz(name: &str, target: &Target) {
         seen.most.memory_bytes / 1024,
         seen.most.processor,
     );
+}
+
+/// The smallest input found that is answered in the same words, if it is small enough to be kept.
+fn as_small(target: &Target, input: &[u8]) -> Option<Vec<u8>> {
+    let class = |input: &[u8]| judge(target, input).ok().map(|(verdict, _)| verdict.class());
+    let words = class(input);
+    // What is dear on purpose is not tried thousands of times.
+    let is_dear = target.allowed.processor > USUAL.processor;
+    let smallest = if is_dear { input.to_vec() } else { shrink(input, |smaller| class(smaller) == words) };
+    Some(smallest).filter(|smallest| smallest.len() <= GROWN_BYTES_MAX)
 }
 
 fn fold(name: &str) -> u64 {

@@ -66,7 +66,9 @@ async fn offer(cluster: &Cluster, payments: &[(usize, SignedTransaction)]) -> Ve
         for (payment, answer) in own.into_iter().zip(answers) {
             match answer {
                 Ok(Submission::Pending(_) | Submission::Final(_)) => {}
-                Err(Refusal::PoolFull) => refused.push((node, payment)),
+                Err(Refusal::PoolFull | Refusal::SenderQueueFull { .. } | Refusal::InstitutionQueueFull { .. }) => {
+                    refused.push((node, payment))
+                }
                 Err(other) => panic!("refused for another reason: {other}"),
             }
         }

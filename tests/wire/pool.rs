@@ -3,9 +3,10 @@
 use super::stand_in::{GENESIS_TIME_MS, StandIn, account, key, opening, signed};
 use causeway::admission::{Admissible, Decoded, Origin, Pool, PoolLimits, Pooled, Refusal};
 use causeway::node::service::LedgerHandle as _;
-use causeway::primitives::BlockTime;
+use causeway::primitives::{AccountId, BlockTime};
 use causeway::wire::signed_transaction;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A transaction of bank `a` or `b`, told apart by its request; `number` makes another body under one request.
@@ -20,10 +21,18 @@ fn admissible(ledger: &StandIn, bank: bool, request: u8, number: u8, lasts_ms: u
         .expect("it is admissible")
 }
 
+/// One of a sender that need not be there, a customer of that institution.
+fn waiting(ledger: &StandIn, sender: u8, institution: u8, request: u8) -> Admissible {
+    let body = opening(ledger, AccountId([sender; 32]), request, 50);
+    let received = signed_transaction(Some(signed(&body, &key(1)))).expect("it is well-formed");
+    let transaction = Decoded::read(received).and_then(Decoded::verify).expect("it is authentic");
+    Admissible::again(Arc::new(transaction), AccountId([institution; 32]))
+}
+
 #[test]
 fn limits_hold_and_say_so() {
     let ledger = StandIn::open();
-    let limits = PoolLimits { transactions_max: 3, bytes_max: 1 << 20, sender_transactions_max: 2 };
+    let limits = PoolLimits { transactions_max: 5, bytes_max: 1 << 20, sender_transactions_max: 2 };
     let mut pool = Pool::new(limits);
     let one = admissible(&ledger, true, 1, 50, 1_000);
     assert_eq!(pool.insert(&one, Origin::Peer), Ok(Pooled::Added));
@@ -36,11 +45,60 @@ fn limits_hold_and_say_so() {
     assert_eq!(pool.insert(&admissible(&ledger, true, 2, 50, 1_000), Origin::Client), Ok(Pooled::Added));
     let third = admissible(&ledger, true, 3, 50, 1_000);
     assert_eq!(pool.insert(&third, Origin::Client), Err(Refusal::SenderQueueFull { waiting: 2 }));
-    assert_eq!(pool.insert(&admissible(&ledger, false, 1, 50, 1_000), Origin::Client), Ok(Pooled::Added));
-    assert_eq!(pool.insert(&admissible(&ledger, false, 2, 50, 1_000), Origin::Client), Err(Refusal::PoolFull));
     // Room comes back with finality.
     assert!(pool.remove(&one.transaction().id()).is_some());
     assert_eq!(pool.insert(&third, Origin::Client), Ok(Pooled::Added));
+    let size = third.transaction().signed().encoded_len();
+    let mut pool = Pool::new(PoolLimits { bytes_max: size - 1, ..limits });
+    assert_eq!(pool.insert(&third, Origin::Client), Err(Refusal::PoolFull));
+}
+
+/// However many send without end, one more finds room; and within an institution it is the same among its senders.
+#[test]
+fn whoever_sends_without_end_leaves_room_for_others() {
+    let ledger = StandIn::open();
+    let limits = PoolLimits { transactions_max: 100, bytes_max: 1 << 20, sender_transactions_max: 1_000 };
+    let fill = |pool: &mut Pool, sender: u8, institution: u8| {
+        for request in 0..100 {
+            let added = pool.insert(&waiting(&ledger, sender, institution, request), Origin::Peer);
+            if let Err(refusal) = added {
+                return (request, refusal.name());
+            }
+        }
+        panic!("there is room without end")
+    };
+    let mut pool = Pool::new(limits);
+    assert_eq!(fill(&mut pool, 1, 1), (34, "SENDER_QUEUE_FULL"), "a third of the pool for one sender");
+    assert_eq!(fill(&mut pool, 2, 1), (11, "SENDER_QUEUE_FULL"), "for the next, a third of what is left");
+    let rest: u8 = (3..20).map(|sender| fill(&mut pool, sender, 1).0).sum();
+    assert_eq!((34 + 11 + rest, fill(&mut pool, 20, 1)), (50, (0, "INSTITUTION_QUEUE_FULL")), "half in all");
+    let others: Vec<u8> = (2..6).map(|institution| fill(&mut pool, 20 + institution, institution).0).collect();
+    assert_eq!(others, [17, 11, 8, 5], "and each of the others finds room");
+    let bytes = waiting(&ledger, 1, 1, 100).transaction().signed().encoded_len();
+    let mut pool = Pool::new(PoolLimits { bytes_max: 10 * bytes, ..limits });
+    assert_eq!(fill(&mut pool, 1, 1), (5, "INSTITUTION_QUEUE_FULL"), "half of the bytes");
+}
+
+/// In turn among institutions, and among the senders of each: many accounts bring no more turns.
+#[test]
+fn many_accounts_of_one_institution_have_one_institutions_turns() {
+    let ledger = StandIn::open();
+    let mut pool = Pool::new(PoolLimits::default());
+    for sender in 1..=8 {
+        pool.insert(&waiting(&ledger, sender, 1, sender), Origin::Peer).expect("there is room");
+    }
+    for request in 1..=4 {
+        pool.insert(&waiting(&ledger, 9, 2, request), Origin::Peer).expect("there is room");
+    }
+    let mut senders = Vec::new();
+    for _ in 0..2 {
+        let block = pool.for_block(4, usize::MAX, |id| senders.iter().any(|(taken, _)| taken == id));
+        let of_lone = block.iter().filter(|each| each.envelope().sender == AccountId([9; 32])).count();
+        assert_eq!((block.len(), of_lone), (4, 2));
+        senders.extend(block.iter().map(|each| (each.id(), each.envelope().sender)));
+    }
+    let of_many: BTreeSet<AccountId> = senders.iter().map(|(_, sender)| *sender).collect();
+    assert_eq!(of_many.len(), 5, "four of the many had their turn, and each one: {senders:?}");
 }
 
 #[test]

@@ -8,7 +8,11 @@ use crate::client::{Connection, Participant, Reader, TransactionBuilder, now_ms,
 use crate::primitives::{AccountId, Amount, ChainId};
 use crate::wire::pb::{accounts, financing, ledger, node, trade};
 use bytes::Bytes;
+use futures::StreamExt as _;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +24,10 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
-use tonic::transport::Endpoint;
+use tonic::body::Body;
+use tonic::codegen::http::Request;
+use tonic::transport::{Channel, Endpoint};
+use tower::Service as _;
 
 /// Connections over which calls are made.
 const CHANNELS: usize = 8;
@@ -40,6 +47,13 @@ const UNREAD_STREAMS: usize = 48;
 const UNREAD_ANSWERS: usize = 256;
 /// How long a client that reads nothing waits before it asks again.
 const UNREAD_FOR: Duration = Duration::from_secs(5);
+/// Messages that are begun and not ended, over how many connections, and what of each is sent at once and then by the second.
+const UNENDED: usize = 2_048;
+const UNENDED_CHANNELS: usize = 16;
+const UNENDED_FIRST: usize = 32 * 1_024;
+const UNENDED_EVERY: Duration = Duration::from_secs(1);
+/// What such a message says that it will have, in bytes.
+const UNENDED_PROMISED: [u32; 2] = [4_000_000, 100_000];
 /// What begins an HTTP/2 connection, with settings that say nothing.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
@@ -120,6 +134,7 @@ impl Flooder {
             Flood::Connections => self.connect(&mut tasks)?,
             Flood::Reads => self.read(&mut tasks).await?,
             Flood::SlowReaders => self.ask_and_not_read(&mut tasks)?,
+            Flood::SlowWriters => self.begin_and_not_end(&mut tasks)?,
         }
         begun();
         told.await;
@@ -129,12 +144,16 @@ impl Flooder {
 
     /// A connection of its own, from where the flood comes.
     fn connection(&self, set_up: impl FnOnce(Endpoint) -> Endpoint) -> Result<Connection, BenchError> {
-        let endpoint = Endpoint::from_shared(self.endpoint.clone());
-        let endpoint = set_up(endpoint.map_err(|error| BenchError::Internal(error.to_string()))?);
-        let channel = endpoint.local_address(Some(self.from)).connect_lazy();
+        let channel = self.channel(set_up)?;
         let Participant { account, key, .. } = self.institution.clone();
         let reader = Reader { account, key: Arc::new(key) };
         Ok(Connection::over(&self.endpoint, channel).reading_as(reader, self.chain_id))
+    }
+
+    fn channel(&self, set_up: impl FnOnce(Endpoint) -> Endpoint) -> Result<Channel, BenchError> {
+        let endpoint = Endpoint::from_shared(self.endpoint.clone());
+        let endpoint = set_up(endpoint.map_err(|error| BenchError::Internal(error.to_string()))?);
+        Ok(endpoint.local_address(Some(self.from)).connect_lazy())
     }
 
     fn call(&self, tasks: &mut JoinSet<()>) -> Result<(), BenchError> {
@@ -289,6 +308,49 @@ impl Flooder {
         }
         Ok(())
     }
+
+    fn begin_and_not_end(&self, tasks: &mut JoinSet<()>) -> Result<(), BenchError> {
+        for _ in 0..UNENDED_CHANNELS {
+            let channel = self.channel(|endpoint| endpoint)?;
+            for task in 0..UNENDED / UNENDED_CHANNELS {
+                let (mut channel, counts) = (channel.clone(), self.counts.clone());
+                let method = ["SubmitStream", "Submit"][task % 2];
+                let promised = UNENDED_PROMISED[task % 2];
+                tasks.spawn(async move {
+                    loop {
+                        counts.asks(1);
+                        let request = Request::post(format!("/causeway.ledger.v1.LedgerService/{method}"))
+                            .header("content-type", "application/grpc")
+                            .header("te", "trailers")
+                            .body(unended(promised));
+                        let Ok(request) = request else { return };
+                        let answer = match futures::future::poll_fn(|context| channel.poll_ready(context)).await {
+                            Ok(()) => channel.call(request).await,
+                            Err(error) => Err(error),
+                        };
+                        // Whatever the node says, it has had enough of it.
+                        if let Ok(answer) = answer {
+                            let _ = answer.into_body().collect().await;
+                        }
+                        counts.refused.fetch_add(1, Ordering::Relaxed);
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The body of a request whose message comes a byte at a time after its beginning, and never comes to its end.
+fn unended(promised: u32) -> Body {
+    let prefix = [&[0][..], &promised.to_be_bytes(), &[0; UNENDED_FIRST]].concat();
+    let first = futures::stream::once(futures::future::ready(Bytes::from(prefix)));
+    let rest = futures::stream::unfold((), |()| async {
+        tokio::time::sleep(UNENDED_EVERY).await;
+        Some((Bytes::from_static(&[0]), ()))
+    });
+    Body::new(StreamBody::new(first.chain(rest).map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)))))
 }
 
 async fn connected(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {

@@ -54,18 +54,21 @@ pub enum Flood {
     Reads,
     /// Streams and long answers of which nothing is read.
     SlowReaders,
+    /// Messages that are begun and go on byte by byte.
+    SlowWriters,
 }
 
 impl Flood {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Calls, Self::Signatures, Self::Connections, Self::Reads, Self::SlowReaders];
+    pub const ALL: [Self; 6] =
+        [Self::Calls, Self::Signatures, Self::Connections, Self::Reads, Self::SlowReaders, Self::SlowWriters];
 
     /// As whom it acts: the payers' bank, in whose name it forges; else somebody who sees everything, and whose places for streams
     /// are not the payers' bank's.
     fn acts_as(self) -> &'static str {
         match self {
             Self::Signatures => "bank-east",
-            Self::Calls | Self::Connections | Self::Reads | Self::SlowReaders => "observer",
+            Self::Calls | Self::Connections | Self::Reads | Self::SlowReaders | Self::SlowWriters => "observer",
         }
     }
 
@@ -77,6 +80,7 @@ impl Flood {
             Self::Connections => "connections",
             Self::Reads => "reads",
             Self::SlowReaders => "slow-readers",
+            Self::SlowWriters => "slow-writers",
         }
     }
 }

@@ -12,10 +12,9 @@ use super::take::{Taken, Wanted, take};
 use crate::daemon::DaemonError;
 use crate::node::snapshot;
 use crate::primitives::ChainId;
-use crate::storage::RocksStore;
+use crate::storage::{APART_BYTES, RocksStore, private_socket};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,8 +34,10 @@ const CALLERS_MAX: usize = 8;
 const LINE_BYTES_MAX: u64 = 16 << 10;
 /// How long a line may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest path of a socket that every system takes: 104 bytes with its end.
-const PATH_BYTES_MAX: usize = 103;
+/// Longest path of the socket: every system takes one of 104 bytes with its end, and it is made beside its place.
+const PATH_BYTES_MAX: usize = 103 - APART_BYTES;
+/// How long whoever asks waits for the answer. A snapshot is links to files, and takes seconds.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(600);
 
 /// What may be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -86,14 +87,9 @@ pub fn listen(data_dir: &Path) -> Result<Option<Listening>, DaemonError> {
         );
         return Ok(None);
     }
-    let failed = |cause| DaemonError::OperatorSocket { path: path.clone(), cause };
     // The store's lock is ours, so what is left there is of a process that has ended.
-    match std::fs::remove_file(&path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&path).map_err(SnapshotError::file(&path))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(SnapshotError::file(&path))?;
+    let listener = private_socket(&path, 0o600).and_then(UnixListener::from_std);
+    let listener = listener.map_err(|cause| DaemonError::OperatorSocket { path: path.clone(), cause })?;
     Ok(Some(Listening { listener, path }))
 }
 
@@ -161,6 +157,7 @@ pub fn ask(data_dir: &Path, wanted: &Wanted) -> Result<Option<Taken>, SnapshotEr
     let asked = serde_json::to_string(&Asked::Snapshot(wanted.clone()))
         .map_err(|error| SnapshotError::file(&path)(error.into()))?;
     stream.write_all((asked + "\n").as_bytes()).map_err(SnapshotError::file(&path))?;
+    stream.set_read_timeout(Some(ANSWER_PATIENCE)).map_err(SnapshotError::file(&path))?;
     let mut line = String::new();
     BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).map_err(SnapshotError::file(&path))?;
     match serde_json::from_str(&line) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::rehearsal::Rehearsal;
+use crate::ledger::account::institution_of;
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
 use crate::ledger::open_items::{accounts_of, count_open};
 use crate::ledger::{Account, LegalEntity, OpenItem, Reason, Role, Value};
@@ -101,6 +102,27 @@ fn an_id_is_given_once() {
         opening(&[]).plan(context, changes)
     });
     assert!(matches!(performed, Err(Reason::AccountExists { .. })));
+}
+
+#[test]
+fn an_accounts_institution_is_the_one_that_governance_opened_or_the_genesis_names() {
+    let mut ledger = Rehearsal::at(BlockTime(1_000));
+    let named = |level: u8| AccountId([level; 32]);
+    for (level, parent, role) in [
+        (1, None, Role::Governance),
+        (2, Some(1), Role::Institution),
+        (3, Some(2), Role::Merchant),
+        (4, Some(3), Role::Merchant),
+        (5, None, Role::Issuer),
+    ] {
+        ledger.open(level, parent.map(named), &[role]);
+    }
+    let institution = |level| institution_of(&ledger.view, named(level));
+    assert_eq!(
+        [1, 2, 3, 4, 5, 6].map(institution),
+        [1, 2, 2, 2, 5, 6].map(named),
+        "of one that is not there, it itself"
+    );
 }
 
 #[test]
