@@ -19,7 +19,6 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -150,16 +149,18 @@ impl Drill {
         self.fall_behind(network, everyone, market).await?;
         network.nodes[SLOW].pause();
         network.nodes[POOR].pause();
-        let payments = (0..(POOL * 9).div_ceil(10)).map(|_| payment(market)).collect::<Result<Vec<_>, _>>()?;
-        for payment in &payments {
+        // No sender may take all of the room.
+        let payers = (0..(POOL * 9).div_ceil(10)).map(|number| number % market.accounts.len());
+        let payments = payers.map(|payer| Ok((payer, payment(market, payer)?))).collect::<Result<Vec<_>, String>>()?;
+        for (_, payment) in &payments {
             everyone[0].submit(payment).await.map_err(|error| error.to_string())?;
         }
         self.until_holds("CausewayPoolNearlyFull", Some(0), network).await?;
         self.until_holds("CausewayNoFinality", Some(0), network).await?;
         // A node counts how long those wait who ask it for the end: for longer than the alert bears, whatever else happens.
-        let (payer, mut waiting) = (Arc::new(market.owning(0, 0).with_patience(PATIENCE)), JoinSet::new());
-        for payment in payments {
-            let payer = payer.clone();
+        let mut waiting = JoinSet::new();
+        for (payer, payment) in payments {
+            let payer = market.owning(payer, 0).with_patience(PATIENCE);
             waiting.spawn(async move { payer.submit_and_wait(&payment).await.map(|_| ()) });
         }
         tokio::time::sleep(WAITED_FOR).await;
@@ -185,7 +186,7 @@ impl Drill {
             network.nodes[SLOW].pause();
             let (since, height) = (Instant::now(), run::highest(&everyone[..1]).await + BEHIND);
             while run::highest(&everyone[..1]).await < height {
-                everyone[0].submit_and_wait(&payment(market)?).await.map_err(|error| error.to_string())?;
+                everyone[0].submit_and_wait(&payment(market, 0)?).await.map_err(|error| error.to_string())?;
             }
             println!("{BEHIND} blocks without a validator took {:.1} s", since.elapsed().as_secs_f64());
             self.until_holds("CausewayValidatorSilent", Some(0), network).await?;
@@ -361,12 +362,13 @@ async fn apply(client: &Client, who: &Participant, operation: Operation) -> Resu
     Ok(())
 }
 
-/// The first account pays the second one.
-fn payment(market: &Market) -> Result<SignedTransaction, String> {
-    let (payer, payee) = (market.accounts[0], market.accounts[1]);
+/// An account pays the next one.
+fn payment(market: &Market, payer: usize) -> Result<SignedTransaction, String> {
+    let key = market.key(payer);
+    let (payer, payee) = (market.accounts[payer], market.accounts[(payer + 1) % market.accounts.len()]);
     let mut draft = TransactionBuilder::new(market.chain_id(), payer).map_err(|error| error.to_string())?;
     draft.add(operations::transfer(payer, payee, market.token, Amount::new(1), Remittance::default()));
-    draft.finish().sign([market.key(0)]).map_err(|error| error.to_string())
+    draft.finish().sign([key]).map_err(|error| error.to_string())
 }
 
 /// No process of this program can be made to lie. A whole node below gRPC can, in the simulation: one that does not find in its state
