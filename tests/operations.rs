@@ -40,6 +40,32 @@ fn every_alert_has_its_section_in_the_runbook_and_every_section_its_alert() {
     assert_eq!(alerts, sections);
 }
 
+/// The threat model tells of parties in league what they can and what they cannot, and shows the latter.
+#[test]
+fn every_collusion_of_the_threat_model_has_both_sides_and_a_test() {
+    let page = read("docs/security.md");
+    let together = page.split("\n## ").find(|part| part.starts_with("Together\n")).expect("it has such a part");
+    let is_row = |line: &&str| line.starts_with("| ") && !line.starts_with("| together |");
+    let rows: Vec<Vec<&str>> =
+        together.lines().filter(is_row).map(|row| row.split('|').map(str::trim).collect()).collect();
+    for parties in [
+        "issuer and custodian",
+        "custodian and auditor",
+        "supplier and buyer",
+        "carrier and supplier",
+        "financier and supplier",
+        "up to *f* validators, and a client",
+        "more than *f*, fewer than a quorum",
+        "governance, as many keys as its threshold",
+    ] {
+        assert!(rows.iter().any(|row| row[1] == parties), "{parties} are not there");
+    }
+    for row in rows {
+        let [_, parties, can, cannot, shown, _] = row[..] else { panic!("not four columns: {row:?}") };
+        assert!(!can.is_empty() && !cannot.is_empty() && shown.contains('`'), "{parties} is not told whole");
+    }
+}
+
 /// The threat model's last columns name tests: each of them is there.
 #[test]
 fn every_defence_of_the_threat_model_has_its_test() {

@@ -1,5 +1,6 @@
 //! The one integration binary. Tiers are modules.
 
+mod alerts;
 mod architecture;
 mod bench;
 mod chaos;

@@ -31,9 +31,12 @@ use std::process::ExitCode;
 /// The exit code of a command whose reader has gone: what a shell tells of SIGPIPE.
 const READER_GONE: i32 = 141;
 
+/// What the program says that it is: two builds of one version from other sources are not the same.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (source ", env!("CAUSEWAY_SOURCE"), ")");
+
 /// Causeway: a settlement node for fiat-pegged tokens, and its command line.
 #[derive(Debug, clap::Parser)]
-#[command(name = "causeway", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "causeway", version = VERSION, propagate_version = true, max_term_width = 110)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 the ledger declined,\n\
     4 sent, and nobody said what became of it: it may still happen, so look before you send another one.\n\
     With --output json a failure is one JSON object on standard error: error, and a refusal's reason and hint. A decline is\n\

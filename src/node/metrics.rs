@@ -121,7 +121,8 @@ impl Default for NodeMetrics {
         let disk_free = "Room on the disk of the node's data";
         let disk_free_bytes = Gauge::default();
         registry.register_with_unit("disk_free", disk_free, Unit::Bytes, disk_free_bytes.clone());
-        registry.register("build", "The node's version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("source", env!("CAUSEWAY_SOURCE"))]);
+        registry.register("build", "The node's version, and the sources that it is built from", build);
         let pool_transactions = metric!("pool_transactions", "Transactions that wait", Gauge::default());
         let stands_still = metric!("stands_still", "Whether no block has become final for too long", Gauge::default());
         let applied_transactions = metric!("applied_transactions", "Transactions applied", Counter::default());

@@ -11,7 +11,7 @@ use causeway::client::{Client, ClientError, KeyPair, Participant, Reader, Settle
 use causeway::ledger::account::Role;
 use causeway::ledger::receipt::TrustRoot;
 use causeway::ledger::{Reason, SignedTransaction, Status, Value};
-use causeway::primitives::{AccountId, Amount, RequestId, TokenId};
+use causeway::primitives::{AccountId, Amount, ChainId, RequestId, TokenId};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use std::sync::Arc;
@@ -82,6 +82,15 @@ impl Market {
         }
         let (observer, trust, begun) = (participant("observer"), network.trust(), Instant::now());
         Ok(Self { token, accounts, keys, trust, nodes, observer, begun })
+    }
+
+    pub fn chain_id(&self) -> ChainId {
+        self.trust.chain_id
+    }
+
+    /// The key of an account.
+    pub fn key(&self, account: usize) -> &KeyPair {
+        &self.keys[account]
     }
 
     pub fn now(&self) -> Moment {

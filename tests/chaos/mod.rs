@@ -16,17 +16,17 @@
 //! operating system, and the binary itself. Nothing here depends on how fast the machine is.
 
 mod checker;
-mod clients;
+pub mod clients;
 mod damage;
-mod disk;
+pub mod disk;
 mod faults;
 mod history;
 mod ledger;
 mod links;
-mod network;
+pub mod network;
 mod plan;
 mod recovery;
-mod run;
+pub mod run;
 mod upgrade;
 
 use plan::{Ground, Plan};
@@ -45,7 +45,7 @@ const FAULTS_OF_SEVEN: usize = 3;
 const FAULTS: usize = 20;
 
 /// Networks of processes take turns: each wants the whole machine.
-fn turn() -> MutexGuard<'static, ()> {
+pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

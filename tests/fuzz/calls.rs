@@ -42,7 +42,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
 
 /// Bytes as they are.
 #[derive(Clone, Copy, Default)]
-struct Raw;
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

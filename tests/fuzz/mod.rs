@@ -19,11 +19,11 @@
 //! Coverage: it needs a compiler's instrumentation. In its place an input is kept for the rest of a run if the decoder answers it in
 //! words that it has not used before.
 
-mod calls;
+pub mod calls;
 mod corpus;
 mod documents;
 mod ledger;
-mod messages;
+pub mod messages;
 mod meter;
 mod mutate;
 mod python;

@@ -7,6 +7,7 @@ mod documents;
 mod network;
 mod pages;
 pub mod programs;
+mod readers;
 mod scenes;
 mod secrets;
 mod signing;

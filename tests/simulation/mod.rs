@@ -14,8 +14,8 @@
 mod agreement;
 mod campaign;
 mod cast;
-mod client;
-mod cluster;
+pub mod client;
+pub mod cluster;
 mod disk;
 mod machine;
 
