@@ -4,7 +4,7 @@
 //! It differs from Prometheus in one thing: `rate` and `increase` tell what was counted between the first sample and the last,
 //! without reckoning on to the ends of the range.
 
-use super::samples::{Labels, Samples};
+use super::samples::{Labels, Points, Samples};
 use std::collections::BTreeMap;
 
 /// An expression that was read.
@@ -211,7 +211,7 @@ fn called(name: &str, arguments: &[Expression], samples: &Samples) -> Value {
         };
         samples.range(name, labels, *range, *offset)
     };
-    let of_range = |of: &dyn Fn(&[(f64, f64)]) -> f64| {
+    let of_range = |of: &dyn Fn(&Points) -> f64| {
         let found = range().into_iter().filter(|(_, points)| points.len() > 1);
         Value::Vector(found.map(|(labels, points)| (labels, of(&points))).collect())
     };

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 pub type Labels = BTreeMap<String, String>;
+/// Values by time, in seconds of the Unix epoch.
+pub type Points = [(f64, f64)];
+/// The same; no value where the series was not there any more.
+type Scraped = Vec<(f64, Option<f64>)>;
 
 /// How long a sample counts as a series' newest.
 const LOOKED_BACK_SECONDS: f64 = 300.0;
@@ -10,8 +14,8 @@ const LOOKED_BACK_SECONDS: f64 = 300.0;
 /// Every sample so far.
 #[derive(Debug, Default)]
 pub struct Samples {
-    /// By name and labels; no value where the series was not there any more.
-    series: BTreeMap<(String, Labels), Vec<(f64, Option<f64>)>>,
+    /// By name and labels.
+    series: BTreeMap<(String, Labels), Scraped>,
     now: f64,
 }
 
