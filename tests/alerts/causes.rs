@@ -10,7 +10,7 @@ use crate::sandbox::programs::{json, text};
 use crate::simulation::cluster::{Cluster, Shape};
 use crate::simulation::simulate;
 use causeway::client::operations::{self, AssetClass, Operation, Remittance, ReserveAsset};
-use causeway::client::{Client, Participant, TransactionBuilder, now_ms};
+use causeway::client::{Client, Participant, Reader, TransactionBuilder, now_ms};
 use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
 use causeway::ledger::{Column, SignedTransaction};
 use causeway::primitives::{Amount, Hash};
@@ -19,6 +19,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -29,6 +30,9 @@ const POLL: Duration = Duration::from_millis(200);
 const SCRAPE_TIME_MAX: Duration = Duration::from_secs(1);
 /// How many transactions may wait at a node.
 const POOL: usize = 20;
+/// Who sends besides the customers of one bank: each is an institution of its own.
+const INSTITUTIONS: [&str; 8] =
+    ["issuer", "usd-issuer", "custodian", "bank-west", "governance", "auditor", "observer", "operator"];
 /// How many blocks a node is behind: more than the alert asks for.
 const BEHIND: u64 = 60;
 /// How long payments wait before the validators go on.
@@ -149,25 +153,24 @@ impl Drill {
         self.fall_behind(network, everyone, market).await?;
         network.nodes[SLOW].pause();
         network.nodes[POOR].pause();
-        // No sender may take all of the room.
-        let payers = (0..(POOL * 9).div_ceil(10)).map(|number| number % market.accounts.len());
-        let payments = payers.map(|payer| Ok((payer, payment(market, payer)?))).collect::<Result<Vec<_>, String>>()?;
-        for (_, payment) in &payments {
-            everyone[0].submit(payment).await.map_err(|error| error.to_string())?;
+        let waiting_room = crowd(network, market)?;
+        for (_, transaction) in &waiting_room {
+            everyone[0].submit(transaction).await.map_err(|error| error.to_string())?;
         }
         self.until_holds("CausewayPoolNearlyFull", Some(0), network).await?;
         self.until_holds("CausewayNoFinality", Some(0), network).await?;
         // A node counts how long those wait who ask it for the end: for longer than the alert bears, whatever else happens.
         let mut waiting = JoinSet::new();
-        for (payer, payment) in payments {
-            let payer = market.owning(payer, 0).with_patience(PATIENCE);
-            waiting.spawn(async move { payer.submit_and_wait(&payment).await.map(|_| ()) });
+        for (who, transaction) in waiting_room {
+            let reader = Reader { account: who.account, key: Arc::new(who.key) };
+            let client = everyone[0].reading_as(reader).with_patience(PATIENCE);
+            waiting.spawn(async move { client.submit_and_wait(&transaction).await.map(|_| ()) });
         }
         tokio::time::sleep(WAITED_FOR).await;
         network.nodes[SLOW].resume();
         network.nodes[POOR].resume();
         while let Some(ended) = waiting.join_next().await {
-            ended.map_err(|panic| panic.to_string())?.map_err(|error| format!("a payment that waited: {error}"))?;
+            ended.map_err(|panic| panic.to_string())?.map_err(|error| format!("a transaction that waited: {error}"))?;
         }
         self.until_holds("CausewaySlowFinality", Some(0), network).await?;
         self.until_over("CausewayPoolNearlyFull", network).await?;
@@ -186,7 +189,7 @@ impl Drill {
             network.nodes[SLOW].pause();
             let (since, height) = (Instant::now(), run::highest(&everyone[..1]).await + BEHIND);
             while run::highest(&everyone[..1]).await < height {
-                everyone[0].submit_and_wait(&payment(market, 0)?).await.map_err(|error| error.to_string())?;
+                everyone[0].submit_and_wait(&payment(market)?).await.map_err(|error| error.to_string())?;
             }
             println!("{BEHIND} blocks without a validator took {:.1} s", since.elapsed().as_secs_f64());
             self.until_holds("CausewayValidatorSilent", Some(0), network).await?;
@@ -362,13 +365,32 @@ async fn apply(client: &Client, who: &Participant, operation: Operation) -> Resu
     Ok(())
 }
 
-/// An account pays the next one.
-fn payment(market: &Market, payer: usize) -> Result<SignedTransaction, String> {
-    let key = market.key(payer);
-    let (payer, payee) = (market.accounts[payer], market.accounts[(payer + 1) % market.accounts.len()]);
-    let mut draft = TransactionBuilder::new(market.chain_id(), payer).map_err(|error| error.to_string())?;
+/// The first account pays the second one.
+fn payment(market: &Market) -> Result<SignedTransaction, String> {
+    let mut draft =
+        TransactionBuilder::new(market.chain_id(), market.accounts[0]).map_err(|error| error.to_string())?;
+    let (payer, payee) = (market.accounts[0], market.accounts[1]);
     draft.add(operations::transfer(payer, payee, market.token, Amount::new(1), Remittance::default()));
-    draft.finish().sign([key]).map_err(|error| error.to_string())
+    draft.finish().sign([market.key(0)]).map_err(|error| error.to_string())
+}
+
+/// A transaction each of so many that a pool has little room left. One institution has no more of it than there is for others, so that
+/// it takes several.
+fn crowd(network: &Network, market: &Market) -> Result<Vec<(Participant, SignedTransaction)>, String> {
+    let customer = |place: usize| Participant {
+        name: place.to_string(),
+        account: market.accounts[place],
+        key: market.key(place).clone(),
+    };
+    let institution = |name: &&str| Participant::read(&party(&network.directory, name)).unwrap();
+    let everyone = (0..POOL / 2).map(customer).chain(INSTITUTIONS.iter().map(institution));
+    let with_transaction = |who: Participant| {
+        let mut draft = TransactionBuilder::new(market.chain_id(), who.account).map_err(|error| error.to_string())?;
+        draft.add(operations::certify_balance(who.account, market.token));
+        let signed = draft.finish().sign([&who.key]).map_err(|error| error.to_string())?;
+        Ok((who, signed))
+    };
+    everyone.map(with_transaction).collect()
 }
 
 /// No process of this program can be made to lie. A whole node below gRPC can, in the simulation: one that does not find in its state

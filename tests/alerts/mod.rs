@@ -49,9 +49,9 @@ const CAUSES: [(&str, Ground, &str); 16] = {
         (
             "CausewayPoolNearlyFull",
             Processes,
-            "payments sent to a node with a small pool while two of four validators are stopped",
+            "transactions of many institutions sent to a node with a small pool while two of four validators are stopped",
         ),
-        ("CausewaySlowFinality", Processes, "payments that waited until two stopped validators went on"),
+        ("CausewaySlowFinality", Processes, "transactions that waited until two stopped validators went on"),
         ("CausewayClockBehind", Processes, "a rehearsal ten days ahead"),
         ("CausewayDiskLow", OwnDisk, "a data directory on a file system of 192 MB"),
         ("CausewayDiskFull", OwnDisk, "a data directory on a file system of 192 MB"),
