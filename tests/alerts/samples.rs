@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 pub type Labels = BTreeMap<String, String>;
+/// A time, in seconds of the Unix epoch, and a value.
+pub type Point = (f64, f64);
+/// The same, without a value where the series was not there any more.
+type Scraped = (f64, Option<f64>);
 
 /// How long a sample counts as a series' newest.
 const LOOKED_BACK_SECONDS: f64 = 300.0;
@@ -10,8 +14,8 @@ const LOOKED_BACK_SECONDS: f64 = 300.0;
 /// Every sample so far.
 #[derive(Debug, Default)]
 pub struct Samples {
-    /// By name and labels; no value where the series was not there any more.
-    series: BTreeMap<(String, Labels), Vec<(f64, Option<f64>)>>,
+    /// By name and labels.
+    series: BTreeMap<(String, Labels), Vec<Scraped>>,
     now: f64,
 }
 
@@ -43,7 +47,7 @@ impl Samples {
         }
     }
 
-    fn found(&self, name: &str, labels: &Labels) -> impl Iterator<Item = (&Labels, &[(f64, Option<f64>)])> {
+    fn found(&self, name: &str, labels: &Labels) -> impl Iterator<Item = (&Labels, &[Scraped])> {
         let fits = move |of: &Labels| labels.iter().all(|(label, value)| of.get(label) == Some(value));
         let found = self.series.iter().filter(move |((of, labels), _)| of == name && fits(labels));
         found.map(|((_, labels), points)| (labels, &points[..]))
@@ -52,7 +56,7 @@ impl Samples {
     /// The newest sample of each such series, as of so many seconds ago.
     pub fn instant(&self, name: &str, labels: &Labels, offset: f64) -> Vec<(Labels, f64)> {
         let at = self.now - offset;
-        let newest = |points: &[(f64, Option<f64>)]| {
+        let newest = |points: &[Scraped]| {
             let (time, value) = *points.iter().rfind(|(time, _)| *time <= at)?;
             value.filter(|_| at - time < LOOKED_BACK_SECONDS)
         };
@@ -61,9 +65,9 @@ impl Samples {
     }
 
     /// The samples of each such series within so many seconds up to so many seconds ago.
-    pub fn range(&self, name: &str, labels: &Labels, seconds: f64, offset: f64) -> Vec<(Labels, Vec<(f64, f64)>)> {
+    pub fn range(&self, name: &str, labels: &Labels, seconds: f64, offset: f64) -> Vec<(Labels, Vec<Point>)> {
         let end = self.now - offset;
-        let within = |points: &[(f64, Option<f64>)]| {
+        let within = |points: &[Scraped]| {
             let points = points.iter().filter(|(time, _)| *time > end - seconds && *time <= end);
             points.filter_map(|(time, value)| Some((*time, (*value)?))).collect()
         };
