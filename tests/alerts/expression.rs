@@ -4,7 +4,7 @@
 //! It differs from Prometheus in one thing: `rate` and `increase` tell what was counted between the first sample and the last,
 //! without reckoning on to the ends of the range.
 
-use super::samples::{Labels, Point, Samples};
+use super::samples::{Labels, Points, Samples};
 use std::collections::BTreeMap;
 
 /// An expression that was read.
@@ -211,7 +211,7 @@ fn called(name: &str, arguments: &[Expression], samples: &Samples) -> Value {
         };
         samples.range(name, labels, *range, *offset)
     };
-    let of_range = |of: &dyn Fn(&[Point]) -> f64| {
+    let of_range = |of: &dyn Fn(&Points) -> f64| {
         let found = range().into_iter().filter(|(_, points)| points.len() > 1);
         Value::Vector(found.map(|(labels, points)| (labels, of(&points))).collect())
     };
@@ -235,14 +235,14 @@ fn called(name: &str, arguments: &[Expression], samples: &Samples) -> Value {
 }
 
 /// How much was counted. A counter that falls began anew.
-fn increase(points: &[Point]) -> f64 {
+fn increase(points: &[(f64, f64)]) -> f64 {
     points.windows(2).map(|pair| if pair[1].1 < pair[0].1 { pair[1].1 } else { pair[1].1 - pair[0].1 }).sum()
 }
 
 /// Where the line of least squares is at a time.
-fn predicted(points: &[Point], at: f64) -> f64 {
+fn predicted(points: &[(f64, f64)], at: f64) -> f64 {
     let count = points.len() as f64;
-    let mean = |of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
     let (time, value) = (mean(|point| point.0), mean(|point| point.1));
     let covariance: f64 = points.iter().map(|point| (point.0 - time) * (point.1 - value)).sum();
     let variance: f64 = points.iter().map(|point| (point.0 - time).powi(2)).sum();

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 pub type Labels = BTreeMap<String, String>;
-/// A time, in seconds of the Unix epoch, and a value.
-pub type Point = (f64, f64);
-/// The same, without a value where the series was not there any more.
-type Scraped = (f64, Option<f64>);
+/// Values by time, in seconds of the Unix epoch.
+pub type Points = [(f64, f64)];
+/// The same; no value where the series was not there any more.
+type Scraped = Vec<(f64, Option<f64>)>;
 
 /// How long a sample counts as a series' newest.
 const LOOKED_BACK_SECONDS: f64 = 300.0;
@@ -15,7 +15,7 @@ const LOOKED_BACK_SECONDS: f64 = 300.0;
 #[derive(Debug, Default)]
 pub struct Samples {
     /// By name and labels.
-    series: BTreeMap<(String, Labels), Vec<Scraped>>,
+    series: BTreeMap<(String, Labels), Scraped>,
     now: f64,
 }
 
@@ -47,7 +47,7 @@ impl Samples {
         }
     }
 
-    fn found(&self, name: &str, labels: &Labels) -> impl Iterator<Item = (&Labels, &[Scraped])> {
+    fn found(&self, name: &str, labels: &Labels) -> impl Iterator<Item = (&Labels, &[(f64, Option<f64>)])> {
         let fits = move |of: &Labels| labels.iter().all(|(label, value)| of.get(label) == Some(value));
         let found = self.series.iter().filter(move |((of, labels), _)| of == name && fits(labels));
         found.map(|((_, labels), points)| (labels, &points[..]))
@@ -56,7 +56,7 @@ impl Samples {
     /// The newest sample of each such series, as of so many seconds ago.
     pub fn instant(&self, name: &str, labels: &Labels, offset: f64) -> Vec<(Labels, f64)> {
         let at = self.now - offset;
-        let newest = |points: &[Scraped]| {
+        let newest = |points: &[(f64, Option<f64>)]| {
             let (time, value) = *points.iter().rfind(|(time, _)| *time <= at)?;
             value.filter(|_| at - time < LOOKED_BACK_SECONDS)
         };
@@ -65,9 +65,9 @@ impl Samples {
     }
 
     /// The samples of each such series within so many seconds up to so many seconds ago.
-    pub fn range(&self, name: &str, labels: &Labels, seconds: f64, offset: f64) -> Vec<(Labels, Vec<Point>)> {
+    pub fn range(&self, name: &str, labels: &Labels, seconds: f64, offset: f64) -> Vec<(Labels, Vec<(f64, f64)>)> {
         let end = self.now - offset;
-        let within = |points: &[Scraped]| {
+        let within = |points: &[(f64, Option<f64>)]| {
             let points = points.iter().filter(|(time, _)| *time > end - seconds && *time <= end);
             points.filter_map(|(time, value)| Some((*time, (*value)?))).collect()
         };

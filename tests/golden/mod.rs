@@ -3,7 +3,7 @@
 //!
 //! `CAUSEWAY_GOLDEN=write cargo test --test suite golden` writes them anew.
 
-mod chain;
+pub mod chain;
 mod formats;
 mod receipts;
 mod trade;

@@ -22,11 +22,8 @@ pub const EXPIRES_IN_MS: u64 = 10 * 60 * 1000;
 
 type Participant = (&'static str, &'static [&'static str], Option<&'static str>, &'static str);
 
-/// Who changes the validators, where that is what a simulation is about.
-const GOVERNANCE: Participant = ("governance", &["governance"], None, "");
-
 /// Everyone who has an account, with what they may do, the account above theirs, and the company that they are.
-const PARTICIPANTS: [Participant; 12] = [
+const PARTICIPANTS: [Participant; 14] = [
     ("issuer", &["issuer"], None, ""),
     ("maker", &["issuance-maker"], Some("issuer"), ""),
     ("checker", &["issuance-checker"], Some("issuer"), ""),
@@ -39,6 +36,8 @@ const PARTICIPANTS: [Participant; 12] = [
     ("financier", &["financier"], Some("bank-a"), "HKBR:FINANCIER"),
     ("rival", &["financier"], Some("bank-b"), "HKBR:RIVAL"),
     ("carrier", &["carrier"], Some("bank-b"), "HKBR:CARRIER"),
+    ("governance", &["governance"], None, ""),
+    ("auditor", &["auditor"], None, ""),
 ];
 
 /// A participant's account.
@@ -65,7 +64,12 @@ pub struct Cast {
 
 impl Cast {
     /// A ledger with these validators.
-    pub fn new(validators: &[PublicKey], epoch_length: u64, is_governed: bool) -> Self {
+    pub fn new(validators: &[PublicKey], epoch_length: u64) -> Self {
+        Self::named("simulation", validators, epoch_length)
+    }
+
+    /// The same participants on a ledger of this name.
+    pub fn named(network: &str, validators: &[PublicKey], epoch_length: u64) -> Self {
         let validator = |(index, key): (usize, &PublicKey)| ValidatorSpec {
             name: format!("validator-{}", index + 1),
             public_key: key.to_string(),
@@ -80,12 +84,12 @@ impl Cast {
         };
         let file = GenesisFile {
             format: GENESIS_FORMAT,
-            network: "simulation".to_owned(),
+            network: network.to_owned(),
             time_ms: GENESIS_TIME_MS,
             epoch_length,
             protocol_version: PROTOCOL_VERSION_FIRST,
             validators: validators.iter().enumerate().map(validator).collect(),
-            accounts: PARTICIPANTS.iter().chain(is_governed.then_some(&GOVERNANCE)).map(account).collect(),
+            accounts: PARTICIPANTS.iter().map(account).collect(),
             tokens: vec![token_spec()],
             lending_parameters: Vec::new(),
             forbidden_purposes: Vec::new(),

@@ -118,6 +118,8 @@ pub struct Disk {
     clock_ahead: Duration,
     /// The clock of the node that runs on it.
     clock: LedgerClock,
+    /// The clock of its second copy, if it lies.
+    twins_clock: LedgerClock,
     /// How long it takes to sync, and what was not.
     syncs: Syncs,
     /// The newest version of the protocol that its software follows.
@@ -171,6 +173,12 @@ pub fn new_disks(validators: usize, newcomers: usize) -> Vec<Disk> {
     keys.into_iter().enumerate().map(new_disk).collect()
 }
 
+/// The ledger of nodes with these disks.
+pub fn cast_of(shape: &Shape, disks: &[Disk]) -> Cast {
+    let validators: Vec<PublicKey> = disks.iter().take(shape.validators).map(|disk| public(&disk.key)).collect();
+    Cast::new(&validators, shape.epoch_length)
+}
+
 fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
     Disk {
         key,
@@ -179,6 +187,7 @@ fn new_disk((place, key): (usize, PrivateKey)) -> Disk {
         is_full: Arc::default(),
         clock_ahead: Duration::ZERO,
         clock: LedgerClock::default(),
+        twins_clock: LedgerClock::default(),
         syncs: Syncs::default(),
         protocol_version_max: PROTOCOL_VERSION_MAX,
         starts: 0,
@@ -203,8 +212,7 @@ impl Cluster {
 
     /// Disks and the network between them, with no node running.
     pub async fn at_rest(context: Context, shape: Shape, disks: Vec<Disk>) -> Self {
-        let validators: Vec<PublicKey> = disks.iter().take(shape.validators).map(|disk| public(&disk.key)).collect();
-        let cast = Cast::new(&validators, shape.epoch_length, shape.newcomers > 0);
+        let cast = cast_of(&shape, &disks);
         let count = disks.len();
         let tasks = (0..count).map(|_| None).collect();
         let handles = Arc::new(Mutex::new(vec![None; count]));
@@ -329,7 +337,7 @@ impl Cluster {
             if let Some(other) = networks.next() {
                 // Another clock, so that its blocks are others.
                 let (partition, clock_ahead) = (format!("{}-twin", disk.partition), Duration::from_millis(7));
-                let twin = Disk { partition, clock_ahead, clock: LedgerClock::default(), ..disk.clone() };
+                let twin = Disk { partition, clock_ahead, clock: disk.twins_clock.clone(), ..disk.clone() };
                 let blind_to = shape.twins_blind_to.or(shape.blind_to);
                 let (cast, shape) = (cast.clone(), Shape { blind_to, ..shape.clone() });
                 context.child("twin").spawn(move |context| async move {
@@ -396,6 +404,13 @@ impl Cluster {
     /// Sets the ledger's clock of the nodes that are started from now on.
     pub fn set_clock_ahead(&mut self, ahead: Duration) {
         self.shape.clock_ahead = ahead;
+    }
+
+    /// Moves the ledger's time on for everybody, who runs and who will.
+    pub fn move_clocks(&mut self, by: Duration) {
+        self.shape.clock_ahead += by;
+        let ms = by.as_millis() as i64;
+        self.disks.iter().flat_map(|disk| [&disk.clock, &disk.twins_clock]).for_each(|clock| clock.shift(ms));
     }
 
     /// Ends a node without warning. What it had not synced is gone.

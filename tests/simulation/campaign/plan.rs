@@ -71,6 +71,8 @@ pub enum Step {
     Ail(u32),
     /// Disks fail no more, and whoever stood on one is started anew.
     Mend,
+    /// Months pass: what was lent in the beginning is in default, and its lenders do what this number stands for.
+    Months(u64),
     /// Governance decides that a newcomer becomes a validator with the next epoch.
     Join(usize),
     /// Governance takes a validator out with the next epoch.
@@ -83,6 +85,9 @@ pub enum Step {
 
 /// How many steps governance changes the validators before, where there are newcomers.
 const CHANGES: f64 = 0.12;
+
+/// In how many plans months pass.
+const MONTHS_PASS: f64 = 0.4;
 
 /// What disks have of their unsynced writes after the power failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +127,9 @@ impl Plan {
                 steps.push(Step::change(rng, validators, newcomers));
             }
             steps.extend(Step::some(rng, validators + newcomers, &steps));
+        }
+        if rng.random_bool(MONTHS_PASS) {
+            steps.insert(rng.random_range(steps.len() / 3..steps.len()), Step::Months(rng.random_range(0..u64::MAX)));
         }
         Self { seed, validators, newcomers, epoch_length, twins, twins_are_blind, twins_garble, twice, steps }
     }
