@@ -1,7 +1,7 @@
-//! The files of one journal, in memory, and their log on the disk.
+//! The files of a log, in memory, and the log on the disk.
 //!
 //! # Life cycle
-//! [`Log::load`] reads what there is and writes nothing. What its files are told is kept until one of them is synced: then all of it goes
+//! [`Log::load`] reads what there is and writes nothing. What the files are told is kept until one of them is synced: then all of it goes
 //! out as one frame, in one write. The first frame after a load begins a new generation, and so does one that would make the log
 //! longer than it may be.
 //!
@@ -28,12 +28,12 @@ const GENERATION_BYTES: u64 = 1 << 20;
 /// The engine syncs what it writes before it does anything else.
 const UNSYNCED_BYTES_MAX: usize = 1 << 20;
 
+/// A file's partition, a zero, and its name.
 type Name = Vec<u8>;
 type Bytes = Arc<Mutex<Vec<u8>>>;
 
-/// A journal.
+/// A log.
 pub(super) struct Log<B> {
-    partition: String,
     state: Mutex<State>,
     disk: TurnMutex<Disk<B>>,
 }
@@ -61,13 +61,21 @@ struct Disk<B> {
     is_broken: bool,
 }
 
+fn full_name(partition: &str, name: &[u8]) -> Name {
+    [partition.as_bytes(), &[0], name].concat()
+}
+
+fn missing(partition: &str, name: &[u8]) -> Error {
+    Error::BlobMissing(partition.to_owned(), hex(name))
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is guarded is whole after each statement, so a panic elsewhere leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<B: Blob> Log<B> {
-    /// Reads a journal; an empty one where there is none.
+    /// Reads a log; an empty one where there is none.
     ///
     /// # Errors
     /// The disk fails, or the log is damaged ([`Error::PartitionCorrupt`]).
@@ -96,51 +104,67 @@ impl<B: Blob> Log<B> {
         let Recovered { generation, half, files } = recovered.map_err(|damage| corrupt(damage.to_string()))?;
         let disk = Disk { halves: [first, second], generation, half, end: None, end_max: 0, is_broken: false };
         let state = Mutex::new(State::of(files));
-        Ok(Self { partition: partition.to_owned(), state, disk: TurnMutex::new(disk) })
+        Ok(Self { state, disk: TurnMutex::new(disk) })
     }
 
-    /// The files whose names are durable.
-    pub(super) fn names(&self) -> Vec<Name> {
-        let state = locked(&self.state);
-        state.durable.iter().filter(|name| state.files.contains_key(*name)).cloned().collect()
+    /// Whether everything that was done is durable.
+    pub(super) fn is_synced(&self) -> bool {
+        locked(&self.state).unsynced.is_empty()
+    }
+
+    /// The files of a partition whose names are durable.
+    pub(super) fn names(&self, partition: &str) -> Vec<Vec<u8>> {
+        let (state, prefix) = (locked(&self.state), full_name(partition, &[]));
+        let there = state.durable.iter().filter(|name| state.files.contains_key(*name));
+        there.filter_map(|name| name.strip_prefix(prefix.as_slice())).map(<[u8]>::to_vec).collect()
     }
 
     /// Opens a file, or makes it.
     pub(super) fn open(
         self: &Arc<Self>,
+        partition: &str,
         name: &[u8],
         versions: &RangeInclusive<BlobVersion>,
     ) -> Result<(Handle<B>, u64, BlobVersion), Error> {
-        let mut state = locked(&self.state);
-        if !state.files.contains_key(name) {
+        let (mut state, full) = (locked(&self.state), full_name(partition, name));
+        if !state.files.contains_key(&full) {
             let version = versions.end().get();
-            Step::Made { name, version }.encode(&mut state.unsynced);
-            state.files.insert(name.to_vec(), Entry { version, bytes: Bytes::default() });
+            Step::Made { name: &full, version }.encode(&mut state.unsynced);
+            state.files.insert(full.clone(), Entry { version, bytes: Bytes::default() });
         }
-        let Some(entry) = state.files.get(name) else { return Err(self.missing(name)) };
+        let Some(entry) = state.files.get(&full) else { return Err(missing(partition, name)) };
         let found = BlobVersion::new(entry.version);
         if !versions.contains(&found) {
             return Err(Error::BlobVersionMismatch { expected: versions.clone(), found });
         }
         // One is ours, and each handle has one.
         if Arc::strong_count(&entry.bytes) > 1 {
-            return Err(Error::BlobAlreadyOpen(self.partition.clone(), hex(name)));
+            return Err(Error::BlobAlreadyOpen(partition.to_owned(), hex(name)));
         }
         let size = locked(&entry.bytes).len() as u64;
-        let handle = Handle { log: self.clone(), name: name.to_vec(), bytes: entry.bytes.clone() };
+        let handle = Handle { log: self.clone(), bytes: entry.bytes.clone(), name: full };
         Ok((handle, size, found))
     }
 
     /// Removes a file. That is durable with the next sync.
-    pub(super) fn remove(&self, name: &[u8]) -> Result<(), Error> {
-        let mut state = locked(&self.state);
-        state.files.remove(name).ok_or_else(|| self.missing(name))?;
-        Step::Removed { name }.encode(&mut state.unsynced);
+    pub(super) fn remove(&self, partition: &str, name: &[u8]) -> Result<(), Error> {
+        let (mut state, full) = (locked(&self.state), full_name(partition, name));
+        state.files.remove(&full).ok_or_else(|| missing(partition, name))?;
+        Step::Removed { name: &full }.encode(&mut state.unsynced);
         Ok(())
     }
 
-    fn missing(&self, name: &[u8]) -> Error {
-        Error::BlobMissing(self.partition.clone(), hex(name))
+    /// Removes all files of a partition, if it has any. That is durable with the next sync.
+    pub(super) fn remove_all(&self, partition: &str) {
+        let State { files, unsynced, .. } = &mut *locked(&self.state);
+        let prefix = full_name(partition, &[]);
+        files.retain(|name, _| {
+            let stays = !name.starts_with(&prefix);
+            if !stays {
+                Step::Removed { name }.encode(unsynced);
+            }
+            stays
+        });
     }
 
     /// Makes everything durable that was done before this call.
@@ -198,7 +222,7 @@ impl State {
     }
 }
 
-/// A file of a journal.
+/// A file in a log.
 pub struct Handle<B> {
     log: Arc<Log<B>>,
     name: Name,

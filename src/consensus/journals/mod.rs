@@ -1,18 +1,27 @@
-//! The engine's journals of votes, each in one log.
+//! What the engine writes again and again in small pieces, in logs.
 //!
-//! The engine keeps a journal as a file for each view. On a file system that is, for each block, a file to be made and one to be removed,
-//! each with its directory synced, besides the votes themselves. [`Journaled`] is the runtime with another place for them:
-//! the files of a journal are kept in memory, where they are small, and what is done to them goes to one log of two files that are
-//! written over in turn. A vote is durable after one synced write, as before.
+//! The engine keeps its journal of votes as a file for each view, and what it knows of views that are not final yet in files that
+//! grow by some bytes for each. On a file system a block then takes a file to be made and one to be removed, each with its
+//! directory synced, and some six files that grew, each with its length; and whatever changes more than bytes waits for the file
+//! system's own journal, which all nodes of a machine share.
 //!
-//! * `frame`: what stands in the log, and what it comes to.
-//! * `log`: a journal's files, and their log on the disk.
+//! [`Journaled`] is the runtime with another place for them: they are kept in memory, where they are small, and what is done to
+//! them goes to a log of two files that are written over in turn. A sync is one write of as many bytes as were changed, and several
+//! that come at once are one.
+//!
+//! | partitions | log |
+//! |---|---|
+//! | the journal of an epoch's votes, or of the epoch as a node follows it | one of its own, which is all that stands in the partition |
+//! | the marshal's certificates, and its indices of blocks, of views that are not final | one for all of them |
+//!
+//! * `frame`: what stands in a log, and what it comes to.
+//! * `log`: the files of a log, and the log on the disk.
 //!
 //! # Invariants
-//! * What a sync of any file of a journal has acknowledged, and everything that was done to the journal before, is there after a
-//!   crash. What was done since is there up to some point, in its order: a file system promises less.
+//! * What a sync of any file of a log has acknowledged, and everything that was done to files of that log before, is there after
+//!   a crash. What was done since is there up to some point, in its order: a file system promises less.
 //! * A log that has lost something durable is refused when it is read, and not taken for an earlier one.
-//! * Everything that is no journal goes where it went.
+//! * Everything else goes where it went: blocks above all, which are too large to be kept in memory.
 
 mod frame;
 mod log;
@@ -34,6 +43,16 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
+
+/// What the partitions of the marshal's that have small files end in: those of certificates, and the indices of blocks.
+const SMALL: [&str; 6] = [
+    "-notarizations-key",
+    "-notarizations-value",
+    "-finalizations-key",
+    "-finalizations-value",
+    "-verified-key",
+    "-notarized-key",
+];
 
 /// A runtime that keeps journals in logs. Whoever reads or writes journals asks for one, so that nobody looks past it.
 pub trait KeepsJournals: Runtime {}
@@ -63,20 +82,26 @@ impl<E: Runtime> Journaled<E> {
         Self { context, shared: Arc::new(shared) }
     }
 
-    fn is_journal(&self, partition: &str) -> bool {
-        voting::is_journal(&self.shared.prefix, partition)
+    /// The partition of the log that a partition's files are in, if they are in one.
+    fn log_of(&self, partition: &str) -> Option<String> {
+        let prefix = &self.shared.prefix;
+        if voting::is_journal(prefix, partition) {
+            return Some(partition.to_owned());
+        }
+        let cached = partition.strip_prefix(prefix)?.strip_prefix("-marshal-cache-")?;
+        SMALL.iter().any(|end| cached.ends_with(end)).then(|| format!("{prefix}-marshal-log"))
     }
 
-    /// The log of a journal, which is read unless it is open.
-    async fn log(&self, partition: &str) -> Result<Arc<Log<E::Blob>>, Error> {
+    /// A log, which is read unless it is open.
+    async fn open_log(&self, partition: String) -> Result<Arc<Log<E::Blob>>, Error> {
         let mut logs = self.shared.logs.lock().await;
-        if let Some(log) = logs.get(partition) {
+        if let Some(log) = logs.get(&partition) {
             return Ok(log.clone());
         }
         // Those of past epochs, none of whose files anybody has open.
-        logs.retain(|_, log| Arc::strong_count(log) > 1);
-        let log = Arc::new(Log::load(&self.context, partition).await?);
-        logs.insert(partition.to_owned(), log.clone());
+        logs.retain(|_, log| Arc::strong_count(log) > 1 || !log.is_synced());
+        let log = Arc::new(Log::load(&self.context, &partition).await?);
+        logs.insert(partition, log.clone());
         Ok(log)
     }
 }
@@ -90,40 +115,50 @@ impl<E: Runtime> Storage for Journaled<E> {
         name: &[u8],
         versions: RangeInclusive<BlobVersion>,
     ) -> Result<(File<E>, u64, BlobVersion), Error> {
-        if !self.is_journal(partition) {
+        let Some(log) = self.log_of(partition) else {
             let (blob, size, version) = self.context.open_versioned(partition, name, versions).await?;
             return Ok((File(Place::Other(blob)), size, version));
-        }
-        let (file, size, version) = self.log(partition).await?.open(name, &versions)?;
-        Ok((File(Place::Journal { file, shared: self.shared.clone() }), size, version))
+        };
+        let (file, size, version) = self.open_log(log).await?.open(partition, name, &versions)?;
+        Ok((File(Place::Log { file, shared: self.shared.clone() }), size, version))
     }
 
     async fn remove(&self, partition: &str, name: Option<&[u8]>) -> Result<(), Error> {
+        let Some(log) = self.log_of(partition) else { return self.context.remove(partition, name).await };
+        if name.is_none() && log == partition {
+            let mut logs = self.shared.logs.lock().await;
+            logs.remove(partition);
+            return self.context.remove(partition, None).await;
+        }
+        let log = self.open_log(log).await?;
         match name {
-            Some(name) if self.is_journal(partition) => self.log(partition).await?.remove(name),
-            None if self.is_journal(partition) => {
-                let mut logs = self.shared.logs.lock().await;
-                logs.remove(partition);
-                self.context.remove(partition, None).await
+            Some(name) => log.remove(partition, name),
+            None => {
+                log.remove_all(partition);
+                log.sync().await
             }
-            name => self.context.remove(partition, name).await,
         }
     }
 
     async fn scan(&self, partition: &str) -> Result<Vec<Vec<u8>>, Error> {
-        let found = self.context.scan(partition).await?;
-        match self.is_journal(partition) {
-            true => Ok(self.log(partition).await?.names()),
-            false => Ok(found),
+        let Some(log) = self.log_of(partition) else { return self.context.scan(partition).await };
+        let is_own = log == partition;
+        if let Err(error) = self.context.scan(&log).await {
+            return Err(if is_own { error } else { Error::PartitionMissing(partition.to_owned()) });
+        }
+        let names = self.open_log(log).await?.names(partition);
+        match names.is_empty() && !is_own {
+            true => Err(Error::PartitionMissing(partition.to_owned())),
+            false => Ok(names),
         }
     }
 }
 
-/// A file of a journal, or another.
+/// A file in a log, or another.
 pub struct File<E: Storage>(Place<E>);
 
 enum Place<E: Storage> {
-    Journal { file: log::Handle<E::Blob>, shared: Arc<Shared<E>> },
+    Log { file: log::Handle<E::Blob>, shared: Arc<Shared<E>> },
     Other(E::Blob),
 }
 
@@ -136,7 +171,7 @@ impl<E: Runtime> Blob for File<E> {
         options: ReadOptions,
     ) -> Result<IoBufsMut, Error> {
         match &self.0 {
-            Place::Journal { file, .. } => {
+            Place::Log { file, .. } => {
                 let mut bufs = bufs.into();
                 file.read(offset, len, |bytes| match bufs.len() {
                     0 => bufs.put_slice(bytes),
@@ -151,14 +186,14 @@ impl<E: Runtime> Blob for File<E> {
 
     async fn read_at(&self, offset: u64, len: usize, options: ReadOptions) -> Result<IoBufsMut, Error> {
         match &self.0 {
-            Place::Journal { file, .. } => file.read(offset, len, |bytes| IoBufMut::from(bytes).into()),
+            Place::Log { file, .. } => file.read(offset, len, |bytes| IoBufMut::from(bytes).into()),
             Place::Other(blob) => blob.read_at(offset, len, options).await,
         }
     }
 
     async fn write_at(&self, offset: u64, bufs: impl Into<IoBufs> + Send, options: WriteOptions) -> Result<(), Error> {
         match &self.0 {
-            Place::Journal { file, .. } => {
+            Place::Log { file, .. } => {
                 file.write(offset, bufs.into().coalesce().as_ref()).await?;
                 if options.contains(WriteOptions::SYNC) { file.log().sync().await } else { Ok(()) }
             }
@@ -168,21 +203,21 @@ impl<E: Runtime> Blob for File<E> {
 
     async fn resize(&self, len: u64) -> Result<(), Error> {
         match &self.0 {
-            Place::Journal { file, .. } => file.resize(len).await,
+            Place::Log { file, .. } => file.resize(len).await,
             Place::Other(blob) => blob.resize(len).await,
         }
     }
 
     async fn sync(&self) -> Result<(), Error> {
         match &self.0 {
-            Place::Journal { file, .. } => file.log().sync().await,
+            Place::Log { file, .. } => file.log().sync().await,
             Place::Other(blob) => blob.sync().await,
         }
     }
 
     async fn start_sync(&self) -> Handle<()> {
         match &self.0 {
-            Place::Journal { file, shared } => {
+            Place::Log { file, shared } => {
                 let log = file.log().clone();
                 let started = shared.tasks.child("sync").spawn(move |_| async move { log.sync().await });
                 Handle::from_future(async move { started.await? })

@@ -193,6 +193,42 @@ fn a_log_that_lost_something_is_refused_and_other_partitions_are_left_alone() {
     });
 }
 
+/// The marshal's small files are in one log, and its blocks are not.
+#[test]
+fn partitions_that_share_a_log_are_apart() {
+    const ONE: &str = "engine-marshal-cache-cache-0-verified-key";
+    const OTHER: &str = "engine-marshal-cache-cache-0-notarizations-value";
+    let (_, after) = on(None, async |context| {
+        let journal = journaled(context.child("node"));
+        assert!(matches!(journal.scan(ONE).await, Err(Error::PartitionMissing(_))));
+        let mut files = Vec::new();
+        for (partition, name) in [(ONE, b"a"), (ONE, b"b"), (OTHER, b"a")] {
+            let (file, _) = journal.open(partition, name).await.expect("a file");
+            file.write_at(0, [partition.as_bytes(), name].concat(), WriteOptions::default()).await.expect("written");
+            files.push(file);
+        }
+        assert!(matches!(journal.scan(ONE).await, Err(Error::PartitionMissing(_))));
+        // One sync is everybody's.
+        files[0].sync().await.expect("synced");
+        drop(journal.open("engine-marshal-cache-cache-0-verified-value", b"a").await.expect("a file of its own"));
+        assert_eq!(journal.scan(ONE).await.expect("two files"), [b"a".to_vec(), b"b".to_vec()]);
+    });
+    let (_, after) = on(Some(after), async |context| {
+        assert_eq!(context.scan("engine-marshal-log").await.expect("its log"), [b"0".to_vec(), b"1".to_vec()]);
+        let journal = journaled(context.child("node"));
+        let (file, size) = journal.open(OTHER, b"a").await.expect("a file");
+        let bytes = file.read_at(0, size as usize, ReadOptions::default()).await.expect("its bytes").coalesce();
+        assert_eq!(bytes.as_ref(), [OTHER.as_bytes(), b"a"].concat());
+        journal.remove(ONE, None).await.expect("removed");
+        journal.remove(ONE, None).await.expect("nothing is left to remove");
+    });
+    on(Some(after), async |context| {
+        let journal = journaled(context);
+        assert!(matches!(journal.scan(ONE).await, Err(Error::PartitionMissing(_))));
+        assert_eq!(journal.scan(OTHER).await.expect("one file"), [b"a".to_vec()]);
+    });
+}
+
 #[test]
 fn the_logs_of_past_epochs_are_closed() {
     deterministic::Runner::default().start(|context| async move {
