@@ -120,9 +120,12 @@ mod tests {
 
     type Key = ed25519::PublicKey;
 
+    /// A list as the network is told it: its number and who is on it.
+    type List = (u64, BTreeSet<PublicKey>);
+
     /// A network that notes what it is told.
     #[derive(Clone, Debug, Default)]
-    struct Told(Arc<Mutex<Vec<(u64, BTreeSet<PublicKey>)>>>);
+    struct Told(Arc<Mutex<Vec<List>>>);
 
     impl Provider for Told {
         type PublicKey = Key;
