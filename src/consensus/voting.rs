@@ -20,7 +20,7 @@
 //! # Invariants
 //! * Nothing removes the record of a key, or that a key's journal was lost: the journal that the silent engine then
 //!   writes holds no votes of the lost one.
-//! * An epoch is noted after a part of its journal was seen, never before; a part is durable, as a name, from its making.
+//! * An epoch is noted after a part of its journal was seen, never before; a part is listed once it is durable.
 //!   So a node that crashes before its first vote, between two epochs, or while it catches up through epochs in which it
 //!   never voted, goes on voting.
 //! * What the engine prunes leaves something: it keeps the views from its last final one on.

@@ -82,6 +82,13 @@ const CASES: &[Case] = {
             true,
         ),
         case(
+            "a bit of the engine's certificates",
+            |node| damage::flip_all(&engine(node, "engine-marshal-log"), "", 1_000),
+            ANEW,
+            Rebuild,
+            true,
+        ),
+        case(
             "a bit of the journal of votes",
             |node| damage::flip_all(&engine(node, "engine-votes-0"), "", 1_000),
             "--without-vote",

@@ -22,7 +22,7 @@
 //! Damage to the very last frame cannot be told from a write that was torn. Whoever keeps elsewhere how far the journal reached
 //! finds it ([`super::super::voting::falls_short`]).
 
-use crate::primitives::codec::{CodecError, Decode, Encode, Reader, encode_count};
+use crate::primitives::codec::{CodecError, Decode, Encode, Reader};
 use crate::primitives::crypto::sha256;
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -161,8 +161,9 @@ pub(super) fn write(file: &mut Vec<u8>, offset: u64, bytes: &[u8]) -> Option<()>
     Some(())
 }
 
+/// A file is far shorter than `u32::MAX`, and so are all of a log together.
 fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    encode_count(bytes.len(), out);
+    (bytes.len() as u32).encode(out);
     out.extend_from_slice(bytes);
 }
 
