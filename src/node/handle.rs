@@ -88,6 +88,11 @@ impl<E: Runtime, S: Store, T: Strategy> NodeHandle<E, S, T> {
     pub fn stop_admitting(&self) {
         self.parts.intake.close();
     }
+
+    /// Refuses clients' transactions for as long as there is too little room on its disk. Answers whether there was before.
+    pub fn set_short_of_room(&self, is_short: bool) -> bool {
+        self.parts.intake.set_short_of_room(is_short)
+    }
 }
 
 impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {

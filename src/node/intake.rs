@@ -31,6 +31,7 @@ use bytes::Bytes;
 use commonware_parallel::Strategy;
 use commonware_runtime::{Clock, Error as RuntimeError};
 use commonware_utils::channel::{oneshot, watch};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
@@ -187,6 +188,7 @@ pub struct Intake<S, T: Strategy> {
     clock: LedgerClock,
     queue: Mutex<Queue>,
     arrivals: watch::Sender<u64>,
+    is_short_of_room: AtomicBool,
 }
 
 impl<S: Store, T: Strategy> Intake<S, T> {
@@ -198,7 +200,8 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         limits: WaitingLimits,
         clock: LedgerClock,
     ) -> Self {
-        Self { chain, desk, halt, limits, clock, queue: Mutex::default(), arrivals: watch::channel(0).0 }
+        let (queue, arrivals) = (Mutex::default(), watch::channel(0).0);
+        Self { chain, desk, halt, limits, clock, queue, arrivals, is_short_of_room: AtomicBool::new(false) }
     }
 
     /// Now, as expiries are judged.
@@ -210,6 +213,11 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     pub fn close(&self) {
         let mut queue = self.queue();
         *queue = Queue { closed: true, ..Queue::default() };
+    }
+
+    /// Says whether there is too little room for more blocks than it takes to keep up. Answers whether there was before.
+    pub fn set_short_of_room(&self, is_short: bool) -> bool {
+        self.is_short_of_room.swap(is_short, Ordering::Relaxed)
     }
 
     /// Whether it was closed.
@@ -237,6 +245,11 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         clock: BlockTime,
     ) -> Vec<Result<PendingTransaction, Rejected>> {
         let mut answers: Vec<_> = signed.iter().map(|each| self.desk.sent_again(&each.id()).map(Ok)).collect();
+        if self.is_short_of_room.load(Ordering::Relaxed) {
+            const FULL: Refusal =
+                Refusal::NotServing { why: "its disk is nearly full; send the same bytes to another node" };
+            return answers.into_iter().map(|known| known.unwrap_or(Err(FULL.into()))).collect();
+        }
         let news = signed.into_iter().zip(&answers).filter(|(_, known)| known.is_none()).map(|(signed, _)| signed);
         // Read first: judged on no earlier state.
         let judged_at = self.chain.head().header.height;
