@@ -127,7 +127,7 @@ where
     let keys = committee.validators.keys().iter().map(theirs).collect::<Option<Vec<_>>>();
     let validators = Set::from_iter_dedup(keys.ok_or_else(|| unusable("a validator's key is malformed"))?);
     let scheme = schemes.enter(epoch, validators.clone());
-    peering.track(&committee.peers).map_err(unusable)?;
+    peering.track(committee);
     Ok(EnteredEpoch { epoch, scheme, validators })
 }
 
@@ -189,7 +189,10 @@ where
                     // A boundary that is delivered again after a restart was already crossed.
                     Turn::EpochEnds(boundary) if boundary.epoch == running.epoch => self.cross(boundary).await,
                     Turn::EpochEnds(_) => continue,
-                    Turn::PeersChange => self.retrack(running.epoch).await.map(|()| None),
+                    Turn::PeersChange => {
+                        self.retrack(running.epoch).await;
+                        continue;
+                    }
                 };
                 match turned {
                     Ok(Some(next)) => running = next,
@@ -213,10 +216,10 @@ where
     }
 
     /// Connects with whom the ledger names now.
-    async fn retrack(&mut self, epoch: Epoch) -> Result<(), StopReason> {
-        let Some(committee) = self.committee(epoch).await else { return Ok(()) };
-        let tracked = self.peering.track(&committee.peers);
-        tracked.map_err(|why| StopReason::UnusableCommittee { epoch: epoch.get(), why })
+    async fn retrack(&mut self, epoch: Epoch) {
+        if let Some(committee) = self.committee(epoch).await {
+            self.peering.track(&committee);
+        }
     }
 
     /// Asks the ledger; `None` if the runtime stops first.

@@ -34,7 +34,7 @@ use crate::execution::genesis::Genesis;
 use crate::node::config::{Config, Limits};
 use crate::node::{self, Chain, NodeSettings};
 use crate::primitives::PublicKey;
-use crate::storage::RocksStore;
+use crate::storage::{RocksStore, durable};
 use bytes::Bytes;
 use commonware_runtime::{
     Error as EngineError, Runner as _, Spawner as _, Strategizer as _, Supervisor as _, tokio as runtime,
@@ -214,13 +214,9 @@ fn engine_directory(config: &Config) -> PathBuf {
     config.data_dir.join("engine")
 }
 
+/// A power cut does not bring it back: the key could then vote once more from an empty directory.
 fn remove_mark(path: &Path) -> Result<(), DaemonError> {
-    match std::fs::remove_file(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(DaemonError::Mark { path: path.to_path_buf(), cause })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+    durable::remove(path).map_err(|cause| DaemonError::Mark { path: path.to_path_buf(), cause })
 }
 
 async fn serve(context: runtime::Context, config: Config, prepared: Prepared) -> Result<(), DaemonError> {
