@@ -324,6 +324,7 @@ fn client_limits(config: &Config) -> api::ClientLimits {
     api::ClientLimits {
         calls_per_second: NonZeroU32::new(limits.client_calls_per_second).unwrap_or(NonZeroU32::MIN),
         calls_at_once: limits.client_calls_at_once as usize,
+        waits_at_once: api::ClientLimits::DEFAULT.waits_at_once,
         connections: limits.connections as usize,
         connections_per_address: limits.connections_per_address as usize,
     }

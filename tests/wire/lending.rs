@@ -9,7 +9,7 @@ use causeway::client::operations::{
 use causeway::client::queries::LoanQuery;
 use causeway::client::{Client, ClientError, Reader, TransactionBuilder};
 use causeway::domain::financing::{CapitalFigures, LenderKind, Parameter, ParameterValue, RegisterNetwork, TokenPair};
-use causeway::ledger::ValidatorSet;
+use causeway::ledger::{Status, ValidatorSet};
 use causeway::node::service::{Ending, LedgerHandle as _, Submission};
 use causeway::primitives::time::DAY_MS;
 use causeway::primitives::{Amount, BlockTime, ChainId, Hash, ObjectId, RequestId, TokenId, TransactionId};
@@ -141,7 +141,7 @@ impl Desk {
         let submitted = self.ledger.submit(signed).await.expect("it is admitted");
         let Submission::Pending(pending) = submitted else { panic!("the request id was used") };
         let Ok(Ending::Final(done)) = self.ledger.wait_final(pending).await else { panic!("it is not final") };
-        assert!(done.outcome().is_applied(), "{:?}", done.outcome());
+        assert_eq!(done.status, Status::Applied);
         (id, made)
     }
 

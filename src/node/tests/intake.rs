@@ -50,8 +50,10 @@ fn what_needs_no_signature_is_refused_before_any_is_verified() {
         let payment = door.payment(2);
         let pending = door.intake.submit(payment.clone(), clock).await.expect("it is good");
         assert_eq!(pending.transaction_id, payment.id());
-        // What waits needs no second verification, whatever signatures it comes with.
-        assert_eq!(door.intake.submit(forged(&payment), clock).now_or_never(), Some(Ok(pending)));
+        // What waits needs no second verification. With other signatures it does: whoever has a draft has its id.
+        assert_eq!(door.intake.submit(payment.clone(), clock).now_or_never(), Some(Ok(pending)));
+        let invalid = Refusal::SignatureInvalid { public_key: public(&key("buyer")) };
+        assert_eq!(door.intake.submit(forged(&payment), clock).await, Err(Rejected::Refused(invalid)));
         assert_eq!(door.desk.waiting(), 1);
     });
 }
