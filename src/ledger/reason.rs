@@ -258,7 +258,7 @@ reasons! {
     618 "PARTICIPATION_EXCEEDED" ParticipationExceeded { programme: ObjectId, participation_bps_max: u64 }
         "The other lenders' shares would come to more than the programme allows, or there would be more than 8 of them.";
     619 "PROGRAMME_CONDITIONS_NOT_MET" ProgrammeConditionsNotMet { programme: ObjectId, count: u64, conditions: String }
-        "The request fails conditions of the programme. Each is named, with what was found and what it must be.";
+        "The request fails conditions of the programme. Each is named, with what it must be and what was found, unless others' loans are in that.";
     620 "UNKNOWN_LOAN" UnknownLoan { loan: ObjectId }
         "There is no loan with this id.";
     621 "NOT_THE_BORROWER" NotTheBorrower { loan: ObjectId, borrower: AccountId }
@@ -288,16 +288,16 @@ reasons! {
         "The rule has as many values as it can hold.";
     704 "LENDER_CAPITAL_NOT_ATTESTED" LenderCapitalNotAttested { lender: AccountId, age_days_max: u64, law: String }
         "The lender's capital is not attested in the loan's token, or the attestation is too old.";
-    705 "FUNDING_ABOVE_LIMIT" FundingAboveLimit { lender: AccountId, funding: &'static str, figure_bps: u64, limit_bps: u64, law: String }
-        "What the lender owes, by its kind, is a higher part of its net assets than the law in force allows.";
-    706 "BORROWER_SHARE_ABOVE_LIMIT" BorrowerShareAboveLimit { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
-        "What the lender would have lent to this borrower is a higher part of its net assets than the law in force allows.";
-    707 "OBLIGOR_SHARE_ABOVE_LIMIT" ObligorShareAboveLimit { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
-        "What the lender would have lent on this buyer's debts is a higher part of its net assets than the law in force allows.";
-    708 "CAPITAL_ADEQUACY_BELOW_MINIMUM" CapitalAdequacyBelowMinimum { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
-        "With the loan, the lender's capital would be a lower part of its risk-weighted assets than the law in force asks for.";
-    709 "LEVERAGE_RATIO_BELOW_MINIMUM" LeverageRatioBelowMinimum { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
-        "With the loan, the lender's capital would be a lower part of its exposures than the law in force asks for.";
+    705 "FUNDING_ABOVE_LIMIT" FundingAboveLimit { lender: AccountId, funding: &'static str, limit_bps: u64, law: String }
+        "What the lender owes, by its kind, is a higher part of its net assets than the law in force allows. The figure is the lender's, which reads it in its book.";
+    706 "BORROWER_SHARE_ABOVE_LIMIT" BorrowerShareAboveLimit { lender: AccountId, limit_bps: u64, law: String }
+        "What the lender would have lent to this borrower is a higher part of its net assets than the law in force allows. The figure is the lender's, which reads it in its book.";
+    707 "OBLIGOR_SHARE_ABOVE_LIMIT" ObligorShareAboveLimit { lender: AccountId, limit_bps: u64, law: String }
+        "What the lender would have lent on this buyer's debts is a higher part of its net assets than the law in force allows. The figure is the lender's, which reads it in its book.";
+    708 "CAPITAL_ADEQUACY_BELOW_MINIMUM" CapitalAdequacyBelowMinimum { lender: AccountId, limit_bps: u64, law: String }
+        "With the loan, the lender's capital would be a lower part of its risk-weighted assets than the law in force asks for. The figure is the lender's, which reads it in its book.";
+    709 "LEVERAGE_RATIO_BELOW_MINIMUM" LeverageRatioBelowMinimum { lender: AccountId, limit_bps: u64, law: String }
+        "With the loan, the lender's capital would be a lower part of its exposures than the law in force asks for. The figure is the lender's, which reads it in its book.";
     710 "PURPOSE_FORBIDDEN" PurposeForbidden { purpose: String, law: String }
         "The law in force forbids a loan for this purpose.";
     711 "PURPOSE_NOT_STATED" PurposeNotStated { law: String }

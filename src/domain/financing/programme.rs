@@ -184,6 +184,11 @@ impl ProgrammeTerms {
         self.admits_supplier(supplier) && self.admits_supplier(owner) && self.admits_buyer(buyer)
     }
 
+    /// The highest advance on so much that is owed, by the advance rate.
+    pub(super) fn advance_max(&self, outstanding: Amount) -> Amount {
+        outstanding.scale_down(self.advance_rate_bps.into(), WHOLE_BPS.into()).unwrap_or_default()
+    }
+
     pub(super) fn admits_supplier(&self, supplier: AccountId) -> bool {
         self.suppliers.is_empty() || self.suppliers.binary_search(&supplier).is_ok()
     }
