@@ -164,7 +164,7 @@ impl PayRedemption {
     /// Plans the settlement.
     ///
     /// # Errors
-    /// `UNKNOWN_REDEMPTION`, `REDEMPTION_SETTLED`, `NOT_THE_ISSUER`, and those of an unsigned or closed sender.
+    /// `UNKNOWN_REDEMPTION`, `NOT_THE_ISSUER`, those of an unsigned or closed sender, and `REDEMPTION_SETTLED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let mut redemption = to_be_settled_by_sender(context, changes, self.redemption)?;
         let burned = changes.burn_locked(self.redemption);
@@ -197,7 +197,7 @@ impl RejectRedemption {
     /// Plans the rejection.
     ///
     /// # Errors
-    /// `UNKNOWN_REDEMPTION`, `REDEMPTION_SETTLED`, `NOT_THE_ISSUER`, and those of an unsigned or closed sender.
+    /// `UNKNOWN_REDEMPTION`, `NOT_THE_ISSUER`, those of an unsigned or closed sender, and `REDEMPTION_SETTLED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let mut redemption = to_be_settled_by_sender(context, changes, self.redemption)?;
         let unlocked = changes.unlock(self.redemption);
@@ -270,18 +270,17 @@ pub fn redemptions_overdue(view: &dyn View) -> u64 {
     }
 }
 
-/// The redemption, if it is open and the sender is the issuer of its token.
+/// The redemption, if the sender is the issuer of its token and it is open: how it stands is not for others to learn from a decline.
 fn to_be_settled_by_sender(context: &Context<'_>, changes: &Changes<'_>, id: ObjectId) -> Result<Redemption, Reason> {
     let redemption: Redemption = changes.read(&id).ok_or(Reason::UnknownRedemption { redemption: id })?;
+    let Token { issuer, .. } = known(changes, redemption.token)?;
+    if context.sender != issuer {
+        return Err(Reason::NotTheIssuer {});
+    }
+    context.signed_by(changes, issuer)?;
     if redemption.state != RedemptionState::Requested {
         return Err(Reason::RedemptionSettled { redemption: id });
     }
-    let token = redemption.token;
-    let Token { issuer, .. } = known(changes, token)?;
-    if context.sender != issuer {
-        return Err(Reason::NotTheIssuer { token, issuer });
-    }
-    context.signed_by(changes, issuer)?;
     Ok(redemption)
 }
 

@@ -103,15 +103,15 @@ impl RecordShipmentEvent {
     /// Plans the record.
     ///
     /// # Errors
-    /// Those of [`Context::signed_in_role`], `UNKNOWN_ORDER`, `ORDER_NOT_OPEN`, `CARRIER_NOT_APPOINTED`,
+    /// Those of [`Context::signed_in_role`], `UNKNOWN_ORDER`, `CARRIER_NOT_APPOINTED`, `ORDER_NOT_OPEN`,
     /// `UNKNOWN_READ_POINT`, `READ_POINT_RETIRED`, `EVENT_FROM_THE_FUTURE`, `EVENT_BEFORE_ORDER`, `EVENT_ALREADY_RECORDED`,
     /// `TOO_MANY_EVENTS`, `EVENT_CONTRADICTED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (id, carrier, event_hash) = (self.order, context.sender, self.event_hash);
         context.signed_in_role(changes, carrier, Role::Carrier)?;
         let found = order(changes, id)?;
-        found.require_agreed(id)?;
         found.require_appointed(id, carrier)?;
+        found.require_agreed(id)?;
         let read_point = read_point_of(changes, carrier, self.read_point)?;
         if let Some(retired_at) = read_point.retired_at.filter(|retired_at| *retired_at <= self.event_time) {
             return Err(Reason::ReadPointRetired { read_point: self.read_point, retired_at });
@@ -204,15 +204,16 @@ impl DeclareEventError {
     /// Plans the declaration: the event no longer counts.
     ///
     /// # Errors
-    /// Those of [`Context::signed_in_role`], `UNKNOWN_ORDER`, `UNKNOWN_EVENT`, `NOT_THE_CARRIER`, `EVENT_DECLARED_WRONG`,
-    /// `EVENT_FROM_THE_FUTURE`.
+    /// Those of [`Context::signed_in_role`], `UNKNOWN_ORDER`, `CARRIER_NOT_APPOINTED`, `UNKNOWN_EVENT`, `NOT_THE_CARRIER`,
+    /// `EVENT_DECLARED_WRONG`, `EVENT_FROM_THE_FUTURE`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (id, carrier, event_hash) = (self.order, context.sender, self.event_hash);
         context.signed_in_role(changes, carrier, Role::Carrier)?;
         let found = order(changes, id)?;
+        found.require_appointed(id, carrier)?;
         let own: Option<ShipmentEvent> = changes.read(&(id, (event_hash, carrier)));
         let mut event = own.ok_or_else(|| match record_by_another(changes, id, event_hash) {
-            Some(ShipmentEvent { carrier, .. }) => Reason::NotTheCarrier { event_hash, carrier },
+            Some(_) => Reason::NotTheCarrier { event_hash },
             None => Reason::UnknownEvent { order: id, event_hash },
         })?;
         if !event.counts() {

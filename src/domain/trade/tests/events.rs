@@ -86,7 +86,8 @@ fn recording_declines_each_for_its_own_reason() {
     let ahead = BlockTime(road.market.stage.now.0 + EVENT_AHEAD_MS_MAX + 1);
     let rows = [
         ("UNKNOWN_ORDER", RecordShipmentEvent { order: ObjectId([0; 32]), ..good }),
-        ("ORDER_NOT_OPEN", RecordShipmentEvent { order: proposed, ..good }),
+        // How an order stands is told to those who carry it.
+        ("CARRIER_NOT_APPOINTED", RecordShipmentEvent { order: proposed, ..good }),
         ("UNKNOWN_READ_POINT", RecordShipmentEvent { read_point: Hash([0; 32]), ..good }),
         ("EVENT_FROM_THE_FUTURE", RecordShipmentEvent { event_time: ahead, ..good }),
         ("EVENT_BEFORE_ORDER", RecordShipmentEvent { event_time: BlockTime(OPENING.0 - 1), ..good }),
@@ -229,6 +230,9 @@ fn an_event_declared_wrong_counts_no_longer_and_contradicts_nothing() {
         corrective_event: Some(right.event_hash),
     };
     let ahead = BlockTime(now.0 + EVENT_AHEAD_MS_MAX + 1);
+    assert_eq!(name_of(perform!(road.market, [other], declare)), "CARRIER_NOT_APPOINTED");
+    let buyer = road.market.buyer;
+    perform!(road.market, [buyer], AppointCarrier { order, carrier: other }).expect("a party appoints");
     for (name, by, declare) in [
         ("NOT_THE_CARRIER", other, declare),
         ("UNKNOWN_ORDER", carrier, DeclareEventError { order: ObjectId([0; 32]), ..declare }),
