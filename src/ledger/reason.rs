@@ -209,7 +209,7 @@ reasons! {
     534 "CARRIER_NOT_APPOINTED" CarrierNotAppointed { order: ObjectId, carrier: AccountId }
         "Only carriers whom a party to the order has appointed record its events.";
     535 "TOO_MANY_CARRIERS" TooManyCarriers { order: ObjectId, carriers_max: u64 }
-        "So many carriers record for the order already.";
+        "The party has appointed so many carriers for the order already. The other party's places are its own.";
     536 "READ_POINT_EXISTS" ReadPointExists { read_point: Hash }
         "The carrier has registered this read point before. A retired one stays retired.";
     537 "UNKNOWN_READ_POINT" UnknownReadPoint { read_point: Hash }
@@ -225,7 +225,7 @@ reasons! {
     542 "EVENT_CONTRADICTED" EventContradicted { event_hash: Hash, rule: &'static str }
         "The event and the one named cannot both be true, by the rule named. If the other is wrong, its carrier declares it so.";
     543 "TOO_MANY_EVENTS" TooManyEvents { order: ObjectId, events_max: u64 }
-        "So many events of the order are recorded already.";
+        "The carrier has recorded so many events of the order already. One event tells of many objects, and another carrier has room of its own.";
     544 "UNKNOWN_EVENT" UnknownEvent { order: ObjectId, event_hash: Hash }
         "No such event of the order is recorded.";
     545 "NOT_THE_CARRIER" NotTheCarrier { event_hash: Hash }
