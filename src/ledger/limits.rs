@@ -109,6 +109,8 @@ pub const FORBIDDEN_PURPOSES_MAX: usize = 64;
 pub const PARAMETER_VALUES_MAX: usize = 64;
 /// Most tokens on one ledger: each block carries a reserve line for each.
 pub const TOKENS_MAX: usize = 256;
+/// Most tokens of one issuer: none takes the room of the others, and eight have as many as they may.
+pub const TOKENS_PER_ISSUER_MAX: usize = 32;
 /// How many history roots state keeps, so how many blocks a citation's path stays usable.
 pub const HISTORY_ROOTS_KEPT: u64 = 65_536;
 /// Most validators and observers together: a node keeps queues for all of them.

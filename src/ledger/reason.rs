@@ -137,6 +137,8 @@ reasons! {
         "The ledger carries no more tokens than this.";
     315 "TIME_OUT_OF_RANGE" TimeOutOfRange { time: BlockTime }
         "The time lies beyond what the ledger can reckon with.";
+    316 "TOO_MANY_TOKENS_OF_ISSUER" TooManyTokensOfIssuer { issuer: AccountId, tokens_max: u64 }
+        "The issuer has created as many tokens as one may, so that there is room for others'. A token stays on the ledger for good.";
 
     500 "UNKNOWN_RECEIVABLE" UnknownReceivable { receivable: ObjectId }
         "There is no receivable with this id.";

@@ -1,7 +1,7 @@
 //! Each reason in a row: what is asked, and what it is declined with.
 
 use super::*;
-use crate::ledger::limits::TOKENS_MAX;
+use crate::ledger::limits::{TOKENS_MAX, TOKENS_PER_ISSUER_MAX};
 use crate::ledger::{Account, Changes, Context};
 use std::collections::BTreeSet;
 
@@ -33,11 +33,29 @@ fn tokens() {
     ] {
         assert_eq!(try_create(&mut stage, sender, id, custodian), expected);
     }
-    for n in 2..TOKENS_MAX {
-        try_create(&mut stage, issuer, &format!("T{n:04}"), custodian).expect("room");
+}
+
+/// An issuer that creates all it may leaves room for the others, and all together have as many as a block carries.
+#[test]
+fn an_issuer_has_so_many_tokens_and_the_ledger_so_many_in_all() {
+    let mut stage = Stage::new();
+    let (issuer, custodian) = (stage.issuer, stage.custodian);
+    let others: Vec<_> = (40..47).map(|name| stage.ledger.open(name, None, &[Role::Issuer])).collect();
+    let mut created = 1;
+    for issuer in [&[issuer][..], &others].concat() {
+        // The stage has one token of its issuer's.
+        let own = if issuer == stage.issuer { 1 } else { 0 };
+        for _ in own..TOKENS_PER_ISSUER_MAX {
+            try_create(&mut stage, issuer, &format!("T{created:04}"), custodian).expect("room");
+            created += 1;
+        }
+        let too_many = Err(Reason::TooManyTokensOfIssuer { issuer, tokens_max: 32 });
+        assert_eq!(try_create(&mut stage, issuer, "MORE", custodian), too_many);
     }
+    assert_eq!(created, TOKENS_MAX);
+    let another = stage.ledger.open(47, None, &[Role::Issuer]);
     let too_many = Err(Reason::TooManyTokens { tokens_max: 256 });
-    assert_eq!(try_create(&mut stage, issuer, "MORE", custodian), too_many);
+    assert_eq!(try_create(&mut stage, another, "MORE", custodian), too_many);
 }
 
 #[test]
