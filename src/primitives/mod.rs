@@ -10,6 +10,7 @@ pub mod digest;
 pub mod ids;
 pub mod merkle;
 pub mod time;
+pub mod unseen;
 
 pub use amount::Amount;
 pub use codec::{CodecError, Decode, Encode, Reader};

@@ -3,7 +3,7 @@
 use super::reserves::note_payout;
 use super::token::{Token, known};
 use crate::ledger::limits::{REFERENCE_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::ledger::malformed::{Malformed, require, require_text};
+use crate::ledger::malformed::{Malformed, require, require_reference, require_text};
 use crate::ledger::{Changes, Column, Context, Due, DueKey, DueKind, Effect, Entry, Lock, LockPurpose, Reason, View};
 use crate::primitives::crypto::sha256;
 use crate::primitives::ids::ObjectKind;
@@ -158,7 +158,7 @@ impl PayRedemption {
     /// # Errors
     /// A reference of no bytes or too many.
     pub fn check(&self) -> Result<(), Malformed> {
-        require_text("fiat_reference", &self.fiat_reference, 1, REFERENCE_BYTES_MAX)
+        require_reference("fiat_reference", &self.fiat_reference, 1, REFERENCE_BYTES_MAX)
     }
 
     /// Plans the settlement.
