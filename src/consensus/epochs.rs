@@ -23,7 +23,7 @@ use super::peering::Peering;
 use super::port::{Committee, Ledger};
 use super::schemes::Schemes;
 use super::voting;
-use super::{Runtime, Scheme};
+use super::{KeepsJournals, Scheme};
 use commonware_consensus::Reporters;
 use commonware_consensus::marshal::standard::Inline;
 use commonware_consensus::simplex::{self, Floor, ForwardPolicy, SkipBudget, SkipPolicy};
@@ -70,7 +70,7 @@ impl<S: Sender<PublicKey = ed25519::PublicKey>> Subchannels<S> {
     /// Divides the channels, and starts what sorts their messages.
     pub fn divide<E, R>(context: &E, votes: (S, R), certificates: (S, R), requests: (S, R)) -> Self
     where
-        E: Runtime,
+        E: KeepsJournals,
         R: Receiver<PublicKey = ed25519::PublicKey>,
     {
         let (muxer, votes, stray_votes) =
@@ -86,7 +86,7 @@ impl<S: Sender<PublicKey = ed25519::PublicKey>> Subchannels<S> {
 }
 
 /// What every epoch's engine is made of.
-pub(super) struct Epochs<E: Runtime, S: Sender, M, B, T> {
+pub(super) struct Epochs<E: KeepsJournals, S: Sender, M, B, T> {
     pub context: E,
     pub ledger: Arc<dyn Ledger>,
     pub application: Application<E>,
@@ -150,7 +150,7 @@ impl Drop for RunningEngine {
 
 impl<E, S, M, B, T> Epochs<E, S, M, B, T>
 where
-    E: Runtime,
+    E: KeepsJournals,
     S: Sender<PublicKey = ed25519::PublicKey>,
     M: AddressableManager<PublicKey = ed25519::PublicKey>,
     B: Blocker<PublicKey = ed25519::PublicKey>,

@@ -1,11 +1,11 @@
-//! How many files the process may have open: each connection is one, and so is each journal that consensus begins.
+//! How many files the process may have open: each connection is one, and so is each file of blocks that consensus begins.
 //!
 //! # Invariants
 //! * Clients never have so many connections that the store or consensus could not open its next file, which ends the node.
 
 use thiserror::Error;
 
-/// What the node opens besides its clients' connections: the store's tables (256) and logs, journals of views, peers, scrapes.
+/// What the node opens besides its clients' connections: the store's tables (256) and logs, the engine's logs and blocks, peers, scrapes.
 const RESERVED: u64 = 512;
 /// With fewer connections than that a node serves nobody in earnest.
 const CONNECTIONS_LEAST: u64 = 64;

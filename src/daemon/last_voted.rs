@@ -13,9 +13,9 @@
 //! never runs in two places.
 
 use super::{DaemonError, PARTITION};
+use crate::consensus::KeepsJournals;
 use crate::consensus::voting::{self, Reached};
 use crate::primitives::PublicKey;
-use commonware_runtime::{Clock as _, tokio as runtime};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ fn write(path: &Path, line: &str) -> io::Result<()> {
 }
 
 /// Keeps the mark up to date as long as the node runs.
-pub(super) async fn keep(context: runtime::Context, path: PathBuf, key: PublicKey) {
+pub(super) async fn keep<E: KeepsJournals>(context: E, path: PathBuf, key: PublicKey) {
     let (mut written, mut complained) = (None, false);
     loop {
         context.sleep(EVERY).await;
