@@ -74,6 +74,16 @@ a bank too has customers under it, who get of its token what any bank's customer
 observer does. Writes have no rows: they are authorised by the signatures of the accounts that they bind. The peer port lets in
 validators and listed observers ([security.md](security.md)).
 
+Of an answer that is `all`, one part is the lender's still: in `AssessFinancing` and `ListFinanceable`, what others' loans come to and what
+a lender has are figures for the lender, those above it and whoever supervises; to others a condition tells its limit and that it does
+not hold ([lending.md](lending.md#whose-the-figures-are)).
+
+Declines tell no more than reads do. A rule asks whether the sender may do this before it looks at how things stand; a `NOT_THE_…` names
+nobody in the sender's place; and `CertifyAbsence`, which anyone may ask, has one answer for a pair with another key and a pair with none.
+That there is such a thing, a decline does tell: `NOT_THE_BUYER` is not `UNKNOWN_RECEIVABLE`. Ids are no numbers in a row but SHA-256 of
+whose they are and the 16 bytes of a request id ([wire.md](wire.md#submitting)), so who has one was shown it, as long as clients take those
+at random; ours do. What anyone may read is named all the same: a token's issuer and custodian, a programme's financier.
+
 `every_read_answers_each_role_as_the_table_says` in `tests/sandbox/readers/` asks, and holds this page to the answers: a read that
 is new has no row, and fails it. It holds besides, whatever stands here, that what is not public is
 asked by somebody, and that no answer to anyone but overseers and supervisors names anything of the others' trade.
