@@ -15,7 +15,7 @@
 //! Limits by account: what waits of a client and of a sender is bounded and verified in turns, and streams have places by account.
 
 use super::budget::Budgets;
-use super::request::{ALL_BYTES_MAX, CLIENT_BYTES_MAX};
+use super::shares::{Kept, Share, Shares};
 use super::status::over_budget;
 use crate::admission::Refusal;
 use crate::node::NodeMetrics;
@@ -53,6 +53,8 @@ pub struct ClientLimits {
     pub calls_per_second: NonZeroU32,
     /// Most calls of a client that are open at once.
     pub calls_at_once: usize,
+    /// Most transactions that a client has the node wait for at once: as many as four full streams.
+    pub waits_at_once: usize,
     /// Most connections.
     pub connections: usize,
     /// Most of them from one address.
@@ -64,6 +66,7 @@ impl ClientLimits {
     pub const DEFAULT: Self = Self {
         calls_per_second: NonZeroU32::new(5_000).unwrap(),
         calls_at_once: 8_192,
+        waits_at_once: 16_384,
         connections: 4_096,
         connections_per_address: 1_024,
     };
@@ -104,7 +107,7 @@ struct Shared {
     calls: Mutex<BTreeMap<ClientId, OpenCalls>>,
     /// Reads of a client that are worked on at once: half of the cores.
     reads_at_once: usize,
-    held: Mutex<Held>,
+    shares: Shares,
     connections: Mutex<Connections>,
     metrics: NodeMetrics,
 }
@@ -113,13 +116,6 @@ struct Shared {
 struct OpenCalls {
     count: usize,
     reads: Arc<Semaphore>,
-}
-
-/// Bytes of messages that have begun and are not whole.
-#[derive(Default)]
-struct Held {
-    of_all: usize,
-    by_client: BTreeMap<ClientId, usize>,
 }
 
 #[derive(Default)]
@@ -132,10 +128,10 @@ impl Clients {
     pub fn new(limits: ClientLimits, metrics: NodeMetrics) -> Self {
         let budgets = Budgets::new(limits.calls_per_second);
         let connecting = Budgets::new(limits.calls_per_second);
-        let (calls, held, connections) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (calls, shares, connections) = (Mutex::default(), Shares::new(limits.waits_at_once), Mutex::default());
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let reads_at_once = (cores / 2).max(1);
-        Self(Arc::new(Shared { limits, budgets, connecting, calls, reads_at_once, held, connections, metrics }))
+        Self(Arc::new(Shared { limits, budgets, connecting, calls, reads_at_once, shares, connections, metrics }))
     }
 
     /// Who makes a call.
@@ -150,6 +146,11 @@ impl Clients {
                 ClientId::Address(client_address(address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))))
             }
         };
+        self.calling_from(id)
+    }
+
+    /// This client, as one that makes a call.
+    pub fn calling_from(&self, id: ClientId) -> CallingClient {
         CallingClient { clients: self.clone(), id }
     }
 
@@ -281,9 +282,9 @@ impl CallingClient {
         }
     }
 
-    /// What is kept for a call of the client until it is whole: nothing yet.
-    pub fn held(&self) -> HeldBytes {
-        HeldBytes { client: self.clone(), bytes: 0 }
+    /// What is kept of a kind for a call of the client: nothing yet.
+    pub fn share(&self, kind: Kept) -> Share {
+        self.clients.0.shares.of(self.id, kind)
     }
 
     /// Pays for work of a stream that goes on, and waits until it is paid for.
@@ -303,34 +304,6 @@ impl CallingClient {
                 Err(wait) => tokio::time::sleep(wait.saturating_sub(MESSAGE_PATIENCE)).await,
             }
         }
-    }
-}
-
-/// Bytes that are kept for a client, within its bound and that of all. They are let go when dropped.
-pub(super) struct HeldBytes {
-    client: CallingClient,
-    bytes: usize,
-}
-
-impl HeldBytes {
-    /// So many are kept from now on. Tells whether the bounds allow it.
-    pub fn set(&mut self, bytes: usize) -> bool {
-        let CallingClient { clients, id } = &self.client;
-        let mut held = clients.0.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_client = held.by_client.get(id).copied().unwrap_or_default() - self.bytes + bytes;
-        held.of_all = held.of_all - self.bytes + bytes;
-        self.bytes = bytes;
-        match of_client {
-            0 => held.by_client.remove(id),
-            _ => held.by_client.insert(*id, of_client),
-        };
-        of_client <= CLIENT_BYTES_MAX && held.of_all <= ALL_BYTES_MAX
-    }
-}
-
-impl Drop for HeldBytes {
-    fn drop(&mut self) {
-        self.set(0);
     }
 }
 

@@ -9,6 +9,7 @@
 //! A bound on handshakes that drip byte by byte, other than TLS's own: answering pings holds a place as cheaply.
 
 use super::clients::{Clients, ConnectionPlace};
+use super::streams::STREAM_PATIENCE;
 use futures::{Stream, StreamExt as _};
 use std::io;
 use std::pin::Pin;
@@ -25,13 +26,15 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// How long it waits for the answer before it closes the connection.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection keeps its place without a word from its client.
+/// How long a connection keeps its place without a word from its client, and a stream its queue without being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// Until its first byte; and for the whole of a TLS handshake.
     pub handshake: Duration,
     /// From any byte to the next. Longer than it takes until a ping and its answer.
     pub silence: Duration,
+    /// How long a stream's reader may leave its queue full.
+    pub reader: Duration,
 }
 
 impl Patience {
@@ -39,6 +42,7 @@ impl Patience {
     pub const DEFAULT: Self = Self {
         handshake: Duration::from_secs(10),
         silence: KEEPALIVE_INTERVAL.saturating_add(KEEPALIVE_TIMEOUT).saturating_add(Duration::from_secs(10)),
+        reader: STREAM_PATIENCE,
     };
 }
 
@@ -159,7 +163,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_without_a_first_byte_is_ended_and_so_is_one_that_falls_silent() {
-        let patience = Patience { handshake: Duration::from_millis(50), silence: Duration::from_millis(300) };
+        let patience =
+            Patience { handshake: Duration::from_millis(50), silence: Duration::from_millis(300), ..Patience::DEFAULT };
         for (heard, waits) in [(0, patience.handshake), (1, patience.silence)] {
             let (mut client, ours) = tokio::io::duplex(64);
             // What comes is there before the first look, however slow this machine is.

@@ -30,8 +30,10 @@ mod page;
 pub mod processor;
 mod request;
 mod server;
+mod shares;
 mod status;
 mod streams;
+mod submissions;
 mod tokens;
 mod trade;
 mod visibility;
@@ -39,10 +41,10 @@ mod visibility;
 pub use caller::{READ_AUTHORISATION_AHEAD_MS_MAX, read_message};
 pub use clients::{BAD_SIGNATURE_WEIGHT, BUDGET_PATIENCE, ClientLimits};
 pub use connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, Placed};
-pub use ledger::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use server::{
     REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES, STREAMS_PER_CONNECTION_MAX, ServeError, ServerConfig, serve,
 };
 pub use status::ERROR_DOMAIN;
 pub use streams::{STREAM_PATIENCE, STREAM_QUEUE};
+pub use submissions::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};

@@ -15,11 +15,11 @@ use super::caller::Caller;
 use super::clients::{CallingClient, ClientId, give_back};
 use super::ledger::visible_block;
 use super::processor::timed;
-use super::status::{malformed, no_block, status, unavailable};
+use super::status::{malformed, no_block, reader_too_slow, status, unavailable};
 use super::visibility::Sight;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::{Account, SignedTransaction, Status as OutcomeStatus};
-use crate::node::service::{BlockError, BlockRecord, LedgerHandle};
+use crate::node::service::{BlockError, BlockRecord, LedgerHandle, Unavailable};
 use crate::primitives::{AccountId, PublicKey};
 use crate::wire::pb::ledger::stream_events_response::Item;
 use crate::wire::pb::ledger::{self as pb, TransactionStatus};
@@ -46,6 +46,8 @@ pub const STREAMS_MAX: usize = 1_024;
 
 /// Most of them for callers who did not say who they are, so that these cannot take the places of those who did.
 pub const ANONYMOUS_STREAMS_MAX: usize = 64;
+/// Most of those for one client, so that it cannot take the places of the others.
+pub const ANONYMOUS_STREAMS_PER_CLIENT_MAX: usize = 8;
 /// Most of them for one account.
 pub const STREAMS_PER_ACCOUNT_MAX: usize = 32;
 /// Most of them for the accounts of one institution.
@@ -68,6 +70,7 @@ pub(super) struct StreamReader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Holder {
     Anyone,
+    AnyoneFrom(ClientId),
     Account(AccountId),
     Institution(AccountId),
     Client(ClientId),
@@ -78,6 +81,7 @@ impl Holder {
     const fn most(self) -> usize {
         match self {
             Self::Anyone => ANONYMOUS_STREAMS_MAX,
+            Self::AnyoneFrom(_) => ANONYMOUS_STREAMS_PER_CLIENT_MAX,
             Self::Account(_) => STREAMS_PER_ACCOUNT_MAX,
             Self::Institution(_) => STREAMS_PER_INSTITUTION_MAX,
             Self::Client(_) => STREAMS_PER_CLIENT_MAX,
@@ -87,10 +91,11 @@ impl Holder {
 
 impl StreamReader {
     fn holders(&self) -> Vec<Holder> {
-        let account = self.caller.account().map_or(Holder::Anyone, Holder::Account);
+        let (account, client) = (self.caller.account(), self.client.as_ref().map(CallingClient::id));
+        let nameless = client.filter(|_| account.is_none()).map(Holder::AnyoneFrom);
+        let account = account.map_or(Holder::Anyone, Holder::Account);
         let institution = self.institution.map(Holder::Institution);
-        let client = self.client.as_ref().map(|client| Holder::Client(client.id()));
-        [Some(account), institution, client].into_iter().flatten().collect()
+        [Some(account), nameless, institution, client.map(Holder::Client)].into_iter().flatten().collect()
     }
 
     /// Waits until the work on a block is paid for, and lets others' calls come first.
@@ -173,13 +178,15 @@ impl Cursor {
 }
 
 /// Where a feed puts its messages, and how it ends for a reader that does not read.
-struct Feed<T> {
+pub(super) struct Feed<T> {
     queue: mpsc::Sender<Result<T, Status>>,
     patience: Duration,
 }
 
 /// Why a feed stopped.
-enum Stopped {
+pub(super) enum Stopped {
+    /// There is no more to say.
+    Ended,
     /// The reader is gone.
     Left,
     /// The reader left the queue full for too long.
@@ -189,7 +196,7 @@ enum Stopped {
 }
 
 impl<T> Feed<T> {
-    async fn send(&self, message: T) -> Result<(), Stopped> {
+    pub async fn send(&self, message: T) -> Result<(), Stopped> {
         self.queue.send_timeout(Ok(message), self.patience).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => Stopped::TooSlow,
             mpsc::error::SendTimeoutError::Closed(_) => Stopped::Left,
@@ -198,8 +205,8 @@ impl<T> Feed<T> {
 }
 
 /// Runs a feed in its own task; what `parting` says of its end comes last, after all that is queued.
-fn fed<T: Send + 'static, F>(
-    place: StreamPlace,
+pub(super) fn fed<T: Send + 'static, F>(
+    place: impl Send + 'static,
     patience: Duration,
     feed: impl FnOnce(Feed<T>) -> F,
     parting: impl FnOnce(Stopped) -> Option<Result<T, Status>> + Send + 'static,
@@ -220,7 +227,11 @@ where
     // Kept until the reader drops the stream: what it has not read stays in memory until then.
     let last = async move {
         let _place = place;
-        feeding.await.ok().and_then(parting)
+        match feeding.await {
+            Ok(stopped) => parting(stopped),
+            // It broke: that is no end that a reader may take for one.
+            Err(_) => parting(Stopped::Failed(unavailable(Unavailable))),
+        }
     };
     ReceiverStream::new(queued).chain(futures::stream::once(last).filter_map(futures::future::ready)).boxed()
 }
@@ -230,6 +241,7 @@ pub(super) async fn blocks(
     ledger: Arc<dyn LedgerHandle>,
     places: &StreamPlaces,
     reader: StreamReader,
+    patience: Duration,
     from_height: u64,
 ) -> Result<BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>, Status> {
     let place = places.take(reader.holders())?;
@@ -253,12 +265,11 @@ pub(super) async fn blocks(
             height += 1;
         }
     };
-    Ok(fed(place, STREAM_PATIENCE, feed, |stopped| match stopped {
-        Stopped::Left => None,
+    Ok(fed(place, patience, feed, |stopped| match stopped {
+        Stopped::Left | Stopped::Ended => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
-            let message = "the reader was too slow: resume from the height after the last one seen";
-            Some(Err(status(Code::ResourceExhausted, "READER_TOO_SLOW", message)))
+            Some(Err(reader_too_slow("the reader was too slow: resume from the height after the last one seen")))
         }
     }))
 }
@@ -268,6 +279,7 @@ pub(super) async fn events(
     ledger: Arc<dyn LedgerHandle>,
     places: &StreamPlaces,
     reader: StreamReader,
+    patience: Duration,
     cursor: &str,
 ) -> Result<BoxStream<'static, Result<pb::StreamEventsResponse, Status>>, Status> {
     let place = places.take(reader.holders())?;
@@ -296,8 +308,8 @@ pub(super) async fn events(
             at = Cursor { height: at.height + 1, index: 0 };
         }
     };
-    Ok(fed(place, STREAM_PATIENCE, feed, move |stopped| match stopped {
-        Stopped::Left => None,
+    Ok(fed(place, patience, feed, move |stopped| match stopped {
+        Stopped::Left | Stopped::Ended => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
             let gap = pb::Gap { height: reached.status().height, detail: None };
@@ -413,6 +425,8 @@ fn transfers_of(transaction: &SignedTransaction) -> Vec<Transfer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::clients::{ClientLimits, Clients};
+    use crate::node::NodeMetrics;
     use tokio::sync::oneshot;
 
     #[test]
@@ -453,6 +467,24 @@ mod tests {
         drop(take(&[account(200)]).expect("the one that was given back"));
         let _last = take(&[Holder::Anyone]).expect("it is anybody's");
         assert!(is_full(&[account(200)]), "the node has no more places");
+    }
+
+    #[test]
+    fn who_does_not_sign_has_few_places_from_one_client() {
+        let places = StreamPlaces::default();
+        let clients = Clients::new(ClientLimits::DEFAULT, NodeMetrics::default());
+        let nameless = |number: u8| {
+            let client = Some(clients.calling_from(ClientId::Certificate([number; 32])));
+            StreamReader { caller: Caller::Anyone, key: None, institution: None, client }.holders()
+        };
+        let taken: Vec<_> =
+            (0..ANONYMOUS_STREAMS_PER_CLIENT_MAX).map_while(|_| places.take(nameless(1)).ok()).collect();
+        assert_eq!(taken.len(), ANONYMOUS_STREAMS_PER_CLIENT_MAX);
+        let full = places.take(nameless(1)).err().map(|full| full.code());
+        assert_eq!(full, Some(Code::ResourceExhausted), "one client has not all the places of those who do not sign");
+        assert!(places.take(nameless(2)).is_ok(), "another has its own");
+        drop(taken);
+        assert!(places.take(nameless(1)).is_ok());
     }
 
     #[tokio::test]
