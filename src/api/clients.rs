@@ -15,8 +15,9 @@
 //! Limits by account: what waits of a client and of a sender is bounded and verified in turns, and streams have places by account.
 
 use super::budget::Budgets;
+use super::kept::{Kept, KeptBytes};
 use super::request::{ALL_BYTES_MAX, CLIENT_BYTES_MAX};
-use super::status::over_budget;
+use super::status::{over_budget, too_many_streams};
 use crate::admission::Refusal;
 use crate::node::NodeMetrics;
 use crate::node::service::Source;
@@ -43,6 +44,8 @@ const CONNECTION_WEIGHT: u32 = 25;
 /// How long the node may work on a read for one of its weight. With the usual budget a client's reads take half a core, whatever
 /// they read.
 const WORK_PER_WEIGHT: Duration = Duration::from_micros(100);
+/// Most streams of submissions of one client.
+pub const SUBMISSION_STREAMS_PER_CLIENT_MAX: usize = 256;
 /// How often clients that ask for nothing are forgotten.
 pub(super) const FORGET_EVERY: Duration = Duration::from_secs(60);
 
@@ -104,7 +107,10 @@ struct Shared {
     calls: Mutex<BTreeMap<ClientId, OpenCalls>>,
     /// Reads of a client that are worked on at once: half of the cores.
     reads_at_once: usize,
-    held: Mutex<Held>,
+    /// Of messages that have begun and are not handed over.
+    messages: Kept,
+    /// Streams of submissions that a client has open.
+    submitting: Mutex<BTreeMap<ClientId, usize>>,
     connections: Mutex<Connections>,
     metrics: NodeMetrics,
 }
@@ -113,13 +119,6 @@ struct Shared {
 struct OpenCalls {
     count: usize,
     reads: Arc<Semaphore>,
-}
-
-/// Bytes of messages that have begun and are not whole.
-#[derive(Default)]
-struct Held {
-    of_all: usize,
-    by_client: BTreeMap<ClientId, usize>,
 }
 
 #[derive(Default)]
@@ -132,10 +131,21 @@ impl Clients {
     pub fn new(limits: ClientLimits, metrics: NodeMetrics) -> Self {
         let budgets = Budgets::new(limits.calls_per_second);
         let connecting = Budgets::new(limits.calls_per_second);
-        let (calls, held, connections) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (calls, submitting, connections) = Default::default();
+        let messages = Kept::new(CLIENT_BYTES_MAX, ALL_BYTES_MAX);
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let reads_at_once = (cores / 2).max(1);
-        Self(Arc::new(Shared { limits, budgets, connecting, calls, reads_at_once, held, connections, metrics }))
+        Self(Arc::new(Shared {
+            limits,
+            budgets,
+            connecting,
+            calls,
+            reads_at_once,
+            messages,
+            submitting,
+            connections,
+            metrics,
+        }))
     }
 
     /// Who makes a call.
@@ -281,9 +291,38 @@ impl CallingClient {
         }
     }
 
-    /// What is kept for a call of the client until it is whole: nothing yet.
-    pub fn held(&self) -> HeldBytes {
-        HeldBytes { client: self.clone(), bytes: 0 }
+    /// What is kept of the client's messages for one of its calls: nothing yet.
+    pub fn keeps(&self) -> KeptBytes {
+        self.clients.0.messages.nothing_for(self.id)
+    }
+
+    /// So many bytes of what the client sent, kept until they are let go.
+    ///
+    /// # Errors
+    /// `CLIENT_RATE_EXCEEDED` if that is more than is kept for one, or for all.
+    pub fn keep(&self, bytes: usize) -> Result<KeptBytes, Status> {
+        let mut kept = self.keeps();
+        match kept.set(bytes) {
+            true => Ok(kept),
+            false => {
+                self.clients.0.metrics.refused_calls.inc();
+                Err(over_budget(BUDGET_PATIENCE))
+            }
+        }
+    }
+
+    /// A place for a stream of submissions.
+    ///
+    /// # Errors
+    /// `TOO_MANY_STREAMS`.
+    pub fn submitting(&self) -> Result<SubmissionPlace, Status> {
+        let mut submitting = self.clients.0.submitting.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = submitting.entry(self.id).or_default();
+        if *open >= SUBMISSION_STREAMS_PER_CLIENT_MAX {
+            return Err(too_many_streams());
+        }
+        *open += 1;
+        Ok(SubmissionPlace(self.clone()))
     }
 
     /// Pays for work of a stream that goes on, and waits until it is paid for.
@@ -306,31 +345,13 @@ impl CallingClient {
     }
 }
 
-/// Bytes that are kept for a client, within its bound and that of all. They are let go when dropped.
-pub(super) struct HeldBytes {
-    client: CallingClient,
-    bytes: usize,
-}
+/// The place of a client's stream of submissions. It is given back when dropped.
+pub(super) struct SubmissionPlace(CallingClient);
 
-impl HeldBytes {
-    /// So many are kept from now on. Tells whether the bounds allow it.
-    pub fn set(&mut self, bytes: usize) -> bool {
-        let CallingClient { clients, id } = &self.client;
-        let mut held = clients.0.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_client = held.by_client.get(id).copied().unwrap_or_default() - self.bytes + bytes;
-        held.of_all = held.of_all - self.bytes + bytes;
-        self.bytes = bytes;
-        match of_client {
-            0 => held.by_client.remove(id),
-            _ => held.by_client.insert(*id, of_client),
-        };
-        of_client <= CLIENT_BYTES_MAX && held.of_all <= ALL_BYTES_MAX
-    }
-}
-
-impl Drop for HeldBytes {
+impl Drop for SubmissionPlace {
     fn drop(&mut self) {
-        self.set(0);
+        let CallingClient { clients, id } = &self.0;
+        give_back(&mut clients.0.submitting.lock().unwrap_or_else(PoisonError::into_inner), id);
     }
 }
 
@@ -520,6 +541,21 @@ mod tests {
         one.admit(NonZeroU32::MIN, false).await.expect("a place");
         drop(_second);
         assert!(clients.0.calls.lock().unwrap().is_empty(), "nobody is remembered for nothing");
+    }
+
+    #[test]
+    fn streams_of_submissions_are_bounded_by_client_and_their_places_come_back() {
+        let clients = clients(ClientLimits::DEFAULT);
+        let one = client(&clients, 1);
+        let mut open: Vec<_> = (0..SUBMISSION_STREAMS_PER_CLIENT_MAX).map(|_| one.submitting().ok()).collect();
+        assert!(open.iter().all(Option::is_some));
+        let refused = one.submitting().err().expect("no place is left");
+        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+        client(&clients, 2).submitting().expect("another's places");
+        open.pop();
+        one.submitting().expect("it was given back");
+        open.clear();
+        assert!(clients.0.submitting.lock().unwrap().is_empty(), "nobody is remembered for nothing");
     }
 
     #[test]

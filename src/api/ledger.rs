@@ -2,6 +2,7 @@
 
 use super::caller::{Caller, identify, signing_key};
 use super::clients::CallingClient;
+use super::kept::KeptBytes;
 use super::lineage::lineage;
 use super::status::{malformed, no_block, no_transaction, not_found, refused, status, unavailable};
 use super::streams::{self, StreamPlaces, StreamReader};
@@ -26,6 +27,7 @@ use crate::wire::{
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{BoxStream, FuturesUnordered, Stream, StreamExt as _};
+use prost::Message as _;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
@@ -98,27 +100,33 @@ impl LedgerService for Ledger {
     ) -> Answer<Self::SubmitStreamStream> {
         let (ledger, room) = (self.node.clone(), Arc::new(Semaphore::new(STREAM_IN_FLIGHT_MAX)));
         let client = CallingClient::of(&request);
+        // Kept for as long as the stream is read on.
+        let place = client.as_ref().map(CallingClient::submitting).transpose()?;
         let payer = client.clone();
         // No message is read before there is room for what the one before it holds. Those that are read go on side by side.
-        let messages = until_broken(request.into_inner()).then(move |message| {
-            let (room, client) = (room.clone(), client.clone());
+        let messages = until_broken(paid_before_read(request.into_inner(), client.clone())).then(move |message| {
+            let (room, client, _) = (room.clone(), client.clone(), &place);
             async move {
-                let transactions = unpack(message?)?;
-                // Whoever sent signatures that do not verify waits until they are paid for.
-                if let Some(client) = client {
-                    client.take(weight_of_message(transactions.len())).await;
+                let (transactions, held) = message?;
+                if let (Some(client), Some(weight)) = (client, weight_of_message(transactions.len())) {
+                    client.take(weight).await;
                 }
                 // At least one, so that empty messages are not for nothing either. No more than there is room for in all.
                 let places = transactions.len().max(1) as u32;
                 let room = room.acquire_many_owned(places).await.map_err(|_| unavailable(Unavailable))?;
-                Ok((transactions, room))
+                Ok((transactions, held, room))
             }
         });
         let answers = messages.flat_map_unordered(None, move |message: Result<_, Status>| {
             let (ledger, client) = (ledger.clone(), payer.clone());
             match message {
-                Ok((transactions, room)) => {
-                    let results = async move { settled(ledger, client.as_ref(), transactions, room).await };
+                Ok((transactions, held, room)) => {
+                    let results = async move {
+                        let results = settled(ledger, client.as_ref(), transactions, room).await;
+                        // They are handed over, or refused.
+                        drop(held);
+                        results
+                    };
                     results.flatten_stream().map(Ok).boxed()
                 }
                 Err(error) => futures::stream::iter([Err(error)]).boxed(),
@@ -309,10 +317,37 @@ async fn settle(
     }
 }
 
-/// What a message of a stream takes of its client's budget, besides what it comes to: less than as many calls.
-fn weight_of_message(transactions: usize) -> NonZeroU32 {
-    let weight = transactions.div_ceil(TRANSACTIONS_PER_WEIGHT).max(1);
-    NonZeroU32::try_from(weight as u32).unwrap_or(NonZeroU32::MIN)
+/// What a message of a stream takes of its client's budget, besides what it comes to: less than as many calls. One was paid before
+/// it was read.
+fn weight_of_message(transactions: usize) -> Option<NonZeroU32> {
+    NonZeroU32::new(transactions.div_ceil(TRANSACTIONS_PER_WEIGHT).saturating_sub(1) as u32)
+}
+
+/// The messages of a stream, each with what is held for it until its transactions are handed over. Whoever owes, as for signatures
+/// that did not verify, pays before the next message is read: what waits for a budget waits with its sender.
+fn paid_before_read(
+    messages: impl Stream<Item = Result<pb::SubmitStreamRequest, Status>> + Unpin + Send + 'static,
+    client: Option<CallingClient>,
+) -> BoxStream<'static, Result<(Vec<pb::SignedTransaction>, Option<KeptBytes>), Status>> {
+    futures::stream::unfold((messages, client), async |(mut messages, client)| {
+        if let Some(client) = &client {
+            client.take(NonZeroU32::MIN).await;
+        }
+        // Nothing waits between the message and what is held for it.
+        let message = messages.next().await?;
+        let taken = message.and_then(unpack).and_then(|transactions| {
+            let held = client.as_ref().map(|client| client.keep(memory_of(&transactions))).transpose()?;
+            Ok((transactions, held))
+        });
+        Some((taken, (messages, client)))
+    })
+    .boxed()
+}
+
+/// What transactions take in memory. Many that are next to empty take far more than they took on the wire.
+fn memory_of(transactions: &[pb::SignedTransaction]) -> usize {
+    let each = transactions.iter().map(|one| one.encoded_len() + size_of_val(one.signatures.as_slice()));
+    size_of_val(transactions) + each.sum::<usize>()
 }
 
 /// The transactions of one message, or the error that ends the stream.
@@ -415,7 +450,62 @@ fn refused_with(id: TransactionId, refusal: &Refusal) -> pb::SubmissionResult {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clients::{BAD_SIGNATURE_WEIGHT, ClientLimits, Clients};
     use super::*;
+    use crate::node::NodeMetrics;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn client(calls_per_second: u32) -> CallingClient {
+        let calls_per_second = NonZeroU32::new(calls_per_second).unwrap();
+        let clients = Clients::new(ClientLimits { calls_per_second, ..ClientLimits::DEFAULT }, NodeMetrics::default());
+        clients.calling(&tonic::codegen::http::Extensions::new())
+    }
+
+    /// A message of a megabyte.
+    fn message() -> Result<pb::SubmitStreamRequest, Status> {
+        let transaction = pb::SignedTransaction { body: Bytes::from(vec![7; 1 << 20]), signatures: Vec::new() };
+        Ok(pb::SubmitStreamRequest { transactions: vec![transaction] })
+    }
+
+    #[tokio::test]
+    async fn a_whole_message_is_held_for_its_client_until_it_is_handed_over() {
+        let client = client(5_000);
+        let stream = || paid_before_read(futures::stream::iter([message()]), Some(client.clone()));
+        let mut waiting = Vec::new();
+        let refused = loop {
+            match stream().next().await.expect("a message") {
+                Ok(message) => waiting.push(message),
+                Err(refused) => break refused,
+            }
+        };
+        // 64 MiB, with what goes with each.
+        assert_eq!((refused.code(), waiting.len()), (Code::ResourceExhausted, 63));
+        waiting.clear();
+        assert!(stream().next().await.expect("a message").is_ok(), "what was handed over is not held");
+    }
+
+    #[tokio::test]
+    async fn whoever_owes_pays_before_the_next_message_is_read() {
+        let client = client(100);
+        client.charge(2 * 100 + BAD_SIGNATURE_WEIGHT);
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = read.clone();
+        let messages = futures::stream::iter([(); 2]).map(move |()| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            message()
+        });
+        let mut paid = paid_before_read(messages, Some(client));
+        assert!(paid.next().now_or_never().is_none(), "a fifth of a second is owed");
+        assert_eq!(read.load(Ordering::Relaxed), 0, "it was read all the same");
+        assert!(paid.next().await.expect("a message").is_ok());
+    }
+
+    #[test]
+    fn empty_transactions_are_held_for_what_they_take_in_memory() {
+        let signatures = vec![pb::TransactionSignature::default(); 1_000];
+        let transactions = vec![pb::SignedTransaction { body: Bytes::new(), signatures }; 8];
+        assert!(memory_of(&transactions) >= 8 * 1_000 * size_of::<pb::TransactionSignature>());
+    }
 
     /// With bounded patience: a stream that is read for ever shows as one that was read too often.
     #[tokio::test]

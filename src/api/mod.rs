@@ -20,6 +20,7 @@ mod connections;
 mod financeable;
 mod financing;
 mod governance;
+mod kept;
 mod ledger;
 mod lending;
 mod lineage;
@@ -42,7 +43,8 @@ pub use connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, Placed};
 pub use ledger::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use server::{
-    REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES, STREAMS_PER_CONNECTION_MAX, ServeError, ServerConfig, serve,
+    CALL_WINDOW, CONNECTION_WINDOW, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES, STREAMS_PER_CONNECTION_MAX,
+    ServeError, ServerConfig, serve,
 };
 pub use status::ERROR_DOMAIN;
 pub use streams::{STREAM_PATIENCE, STREAM_QUEUE};

@@ -41,6 +41,11 @@ pub const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most calls at once on one connection.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
 
+/// What a connection may send before the node reads on: it is kept, and counted by nobody but HTTP/2.
+pub const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// The same of a call, so that one which the node does not read on leaves the connection's others room.
+pub const CALL_WINDOW: u32 = 128 * 1024;
+
 /// How often the health service looks whether the node serves.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
 /// The name under which the health service says SERVING as long as the process answers at all.
@@ -105,6 +110,8 @@ pub async fn serve(
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(CALL_WINDOW)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
     if let Some(tls) = config.tls {
         server = server.tls_config(tls.timeout(config.patience.handshake))?;
