@@ -29,6 +29,7 @@ mod networks;
 mod node;
 mod page;
 pub mod processor;
+mod queue;
 mod request;
 mod server;
 mod status;
@@ -47,4 +48,4 @@ pub use server::{
     ServeError, ServerConfig, serve,
 };
 pub use status::ERROR_DOMAIN;
-pub use streams::{STREAM_PATIENCE, STREAM_QUEUE};
+pub use streams::STREAM_PATIENCE;
