@@ -28,6 +28,7 @@ mod loans;
 mod networks;
 mod node;
 mod page;
+pub mod places;
 pub mod processor;
 mod queue;
 mod request;
@@ -40,7 +41,7 @@ mod visibility;
 
 pub use caller::{READ_AUTHORISATION_AHEAD_MS_MAX, read_message};
 pub use clients::{BAD_SIGNATURE_WEIGHT, BUDGET_PATIENCE, ClientLimits};
-pub use connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, Placed};
+pub use connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, Placed, Standing};
 pub use ledger::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use server::{

@@ -3,7 +3,7 @@
 use super::accounts::Accounts;
 use super::call::CallLayer;
 use super::clients::{ClientLimits, Clients, FORGET_EVERY};
-use super::connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, placed};
+use super::connections::{Connections, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience};
 use super::financing::Financing;
 use super::governance::Governance;
 use super::ledger::Ledger;
@@ -104,9 +104,10 @@ pub async fn serve(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (reporter, health) = tonic_health::server::health_reporter();
     let watch = tokio::spawn(report_health(reporter, ledger.clone()));
-    let clients = Clients::new(config.clients, config.metrics);
-    let incoming = placed(incoming, clients.clone(), config.patience);
-    let forgetting = tokio::spawn(forget_the_idle(clients.clone()));
+    let clients = Clients::new(config.clients, config.metrics.clone());
+    let connections = Connections::new(config.clients, config.metrics);
+    let forgetting = tokio::spawn(forget_the_idle(clients.clone(), connections.clone()));
+    let incoming = connections.placed(incoming, config.patience);
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
@@ -143,10 +144,11 @@ pub async fn serve(
     Ok(served?)
 }
 
-async fn forget_the_idle(clients: Clients) {
+async fn forget_the_idle(clients: Clients, connections: Connections) {
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
         clients.forget_the_idle();
+        connections.forget_the_idle();
     }
 }
 

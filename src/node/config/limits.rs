@@ -13,9 +13,9 @@ pub struct Limits {
     pub client_calls_per_second: u32,
     /// Most calls of a client that are open at once.
     pub client_calls_at_once: u32,
-    /// Most connections.
+    /// Most connections, besides an eighth as many whose handshake is not over.
     pub connections: u32,
-    /// Most of them from one address.
+    /// Most of them from one address; an IPv6 /48 is one.
     pub connections_per_address: u32,
     /// How long a graceful shutdown may take, in ms.
     pub shutdown_ms: u64,
