@@ -9,7 +9,8 @@
 //! * An institution has no more waiting than there is room left for others, and a sender no more than is left of that for its
 //!   institution's others: whoever sends without end leaves half of the pool, and however many do so, one more finds room.
 //! * A transaction stands in it once, and so does a sender's request id.
-//! * One sender's transactions are offered in the order in which they came. It goes in turns among institutions, and among
+//! * One sender's transactions are offered in the order in which they came, and any of them leaves as fast as the first, since
+//!   blocks and expiry take them out under the pool's lock in whatever order their sender chose. It goes in turns among institutions, and among
 //!   the senders of each: whoever sends thousands, in one name or in many, delays another's single payment by one.
 
 use super::admissible::Admissible;
@@ -60,6 +61,8 @@ pub enum Pooled {
 #[derive(Debug)]
 struct Waiting {
     transaction: Arc<Transaction>,
+    /// Its place in its sender's line.
+    place: u64,
     /// Its place among those that clients gave this node; none if only peers did.
     arrival: Option<u64>,
     /// The height of the newest block that offered it.
@@ -71,7 +74,8 @@ struct Waiting {
 struct Line {
     /// Whose customer the sender is.
     institution: AccountId,
-    queue: VecDeque<TransactionId>,
+    /// By their places.
+    queue: BTreeMap<u64, TransactionId>,
 }
 
 /// What waits of the accounts of one institution.
@@ -84,10 +88,10 @@ struct Share {
     served_last: Option<AccountId>,
 }
 
-/// Whose turn it is of an institution's senders, each with the place in its queue.
+/// Whose turn it is of an institution's senders, each with the place in its line from which on it is served.
 struct Turns {
     institution: AccountId,
-    senders: VecDeque<(AccountId, usize)>,
+    senders: VecDeque<(AccountId, u64)>,
 }
 
 /// Transactions that wait for a block.
@@ -104,6 +108,8 @@ pub struct Pool {
     by_arrival: BTreeMap<u64, TransactionId>,
     /// How many that were so far.
     arrivals: u64,
+    /// How many places in lines were given so far.
+    places: u64,
     /// The institution whose turn came last.
     served_last: Option<AccountId>,
 }
@@ -206,16 +212,18 @@ impl Pool {
         let bytes = transaction.signed().encoded_len();
         self.check_room(envelope, admissible.institution(), bytes)?;
         self.bytes += bytes;
-        let new = || Line { institution: admissible.institution(), queue: VecDeque::new() };
+        let new = || Line { institution: admissible.institution(), queue: BTreeMap::new() };
         let line = self.by_sender.entry(envelope.sender).or_insert_with(new);
-        line.queue.push_back(id);
+        let place = self.places;
+        self.places += 1;
+        line.queue.insert(place, id);
         let share = self.by_institution.entry(line.institution).or_default();
         share.transactions += 1;
         share.bytes += bytes;
         share.senders.insert(envelope.sender);
         self.by_request.insert((envelope.sender, envelope.request_id), id);
         self.by_expiry.insert((envelope.expires_at, id));
-        self.by_id.insert(id, Waiting { transaction: transaction.clone(), arrival: None, offered_at: 0 });
+        self.by_id.insert(id, Waiting { transaction: transaction.clone(), place, arrival: None, offered_at: 0 });
         if origin == Origin::Client {
             self.claim(&id);
         }
@@ -236,8 +244,8 @@ impl Pool {
         let mut bytes = 0;
         let mut turns = self.institutions_in_turn();
         while let Some(Turns { institution, mut senders }) = turns.pop_front() {
-            let Some((sender, place)) = senders.pop_front() else { continue };
-            let Some(id) = self.by_sender.get(&sender).and_then(|line| line.queue.get(place)) else {
+            let Some((sender, from)) = senders.pop_front() else { continue };
+            let Some((place, id)) = self.by_sender.get(&sender).and_then(|line| line.queue.range(from..).next()) else {
                 turns.push_front(Turns { institution, senders });
                 continue;
             };
@@ -291,28 +299,26 @@ impl Pool {
 
     /// What waits of a sender, in the order in which it came.
     pub fn of_sender(&self, sender: &AccountId) -> impl Iterator<Item = &Arc<Transaction>> {
-        self.by_sender.get(sender).into_iter().flat_map(|line| &line.queue).filter_map(|id| self.get(id))
+        self.by_sender.get(sender).into_iter().flat_map(|line| line.queue.values()).filter_map(|id| self.get(id))
     }
 
     /// Removes a transaction that a final block holds, or whose request id another one took.
     pub fn remove(&mut self, id: &TransactionId) -> Option<Arc<Transaction>> {
-        let Waiting { transaction, arrival, .. } = self.by_id.remove(id)?;
+        let Waiting { transaction, place, arrival, .. } = self.by_id.remove(id)?;
         arrival.and_then(|arrival| self.by_arrival.remove(&arrival));
         let envelope = transaction.envelope();
         let bytes = transaction.signed().encoded_len();
         self.bytes -= bytes;
         self.by_request.remove(&(envelope.sender, envelope.request_id));
         self.by_expiry.remove(&(envelope.expires_at, *id));
-        self.leave_line(envelope.sender, id, bytes);
+        self.leave_line(envelope.sender, place, bytes);
         Some(transaction)
     }
 
     /// Takes what was removed out of its sender's line, and gives its room back to the institution.
-    fn leave_line(&mut self, sender: AccountId, id: &TransactionId, bytes: usize) {
+    fn leave_line(&mut self, sender: AccountId, place: u64, bytes: usize) {
         let Some(line) = self.by_sender.get_mut(&sender) else { return };
-        // What a block takes is near the front, so the search is short.
-        let place = line.queue.iter().position(|waiting| waiting == id);
-        place.and_then(|place| line.queue.remove(place));
+        line.queue.remove(&place);
         let (institution, is_empty) = (line.institution, line.queue.is_empty());
         if is_empty {
             self.by_sender.remove(&sender);

@@ -145,7 +145,7 @@ pub(super) fn loan_to_pb(id: &ObjectId, loan: &Loan, view: &dyn View) -> pb::Loa
     let now = view.read::<Tip>(&TIP_KEY).map_or(BlockTime::default(), |tip| tip.time);
     let programme = view.read::<Programme>(&loan.terms.programme);
     let today = programme.map_or(loan.terms.due_on, |programme| programme.terms.calendar.day_of(now));
-    let owed = loan.owed(today).unwrap_or_default();
+    let owed = loan.owed(today);
     let leg = |leg: &Leg| pb::LoanLeg {
         lender_account_id: id_bytes(&leg.lender.0),
         lent: leg.lent.minor_units(),

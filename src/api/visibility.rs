@@ -11,7 +11,7 @@ use crate::domain::financing::Loan;
 use crate::domain::tokens::{Issuance, Redemption, Token};
 use crate::domain::trade::{Order, Receivable, ShipmentEvent};
 use crate::ledger::limits::ACCOUNT_DEPTH_MAX;
-use crate::ledger::{Account, BalanceAfter, Effect, Outcome, SignedTransaction, Value, View};
+use crate::ledger::{Account, BalanceAfter, Effect, Outcome, Role, SignedTransaction, Value, View};
 use crate::primitives::{AccountId, TokenId};
 use crate::wire::senders_of;
 
@@ -93,19 +93,28 @@ impl<'a> Sight<'a> {
         balances.iter().copied().filter(|balance| self.of_account(balance.account)).collect()
     }
 
-    /// Whether the caller is, or stands above, the token's issuer; or under it, as its makers and checkers do.
+    /// Whether the caller is, or stands above, the token's issuer; or is one of its makers and checkers. Another account under the
+    /// issuer is a customer's, and other customers' redemptions are none of its business.
     fn of_issuer(self, token: TokenId) -> bool {
-        let Some(token) = self.view.read::<Token>(&token) else { return false };
-        let Some(caller) = self.caller.account() else { return false };
-        self.of_account(token.issuer) || Sight::new(Caller::Account(token.issuer), self.view).of_account(caller)
+        let Some(Token { issuer, .. }) = self.view.read::<Token>(&token) else { return false };
+        self.of_account(issuer) || self.issues_for(issuer)
     }
 
-    /// An issuance: the issuer, those under it, and those it allots to.
+    /// Whether the caller requests or decides issuances of an issuer's, by the rule that issuances are held to.
+    fn issues_for(self, issuer: AccountId) -> bool {
+        let caller = self.caller.account().and_then(|caller| self.view.read::<Account>(&caller));
+        caller.is_some_and(|caller| {
+            let issues = [Role::IssuanceMaker, Role::IssuanceChecker].into_iter().any(|role| caller.roles.has(role));
+            issues && caller.parent == Some(issuer)
+        })
+    }
+
+    /// An issuance: the issuer, its makers and checkers, and those it allots to.
     pub(super) fn of_issuance(self, issuance: &Issuance) -> bool {
         self.of_issuer(issuance.token) || issuance.allocations.iter().any(|part| self.of_account(part.account))
     }
 
-    /// A redemption: its holder and the issuer.
+    /// A redemption: its holder, the issuer, and its makers and checkers.
     pub(super) fn of_redemption(self, redemption: &Redemption) -> bool {
         self.of_account(redemption.holder) || self.of_issuer(redemption.token)
     }
@@ -148,9 +157,10 @@ impl<'a> Sight<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::market::Market;
+    use crate::domain::market::{Market, OPENING};
+    use crate::domain::tokens::{Allocation, IssuanceState, RedemptionState};
     use crate::domain::trade::{AppointCarrier, AssignReceivable};
-    use crate::ledger::Role;
+    use crate::primitives::{Amount, Hash};
 
     /// Who sees an order and a receivable: their parties, of an order the carriers that they appointed, and nobody else; an owner
     /// from when it is one.
@@ -181,5 +191,63 @@ mod tests {
         let order: Order = market.stage.read(&order_id).expect("it was placed");
         let watcher = Sight::new(Caller::Overseer(haulier), &market.stage.view);
         assert!(watcher.of_order(&order));
+    }
+    /// An issuer that is a bank too has customers under it. They see their own, and of other holders' redemptions and issuances no
+    /// more than a stranger; its makers and checkers see all of its token, and those of another issuer nothing.
+    #[test]
+    fn customers_of_an_issuer_see_no_other_holders() {
+        let mut market = Market::open();
+        let token: Token = market.stage.read(&market.token).expect("the market's");
+        let issuer = market.stage.open(0x15, None, &[Role::Issuer, Role::Institution]);
+        assert_eq!(issuer, token.issuer);
+        let elsewhere = market.stage.open(20, None, &[Role::Issuer]);
+        let [maker, checker] = [(21, Role::IssuanceMaker), (22, Role::IssuanceChecker)]
+            .map(|(name, role)| market.stage.open(name, Some(issuer), &[role]));
+        let [holder, customer] = [23, 24].map(|name| market.stage.open(name, Some(issuer), &[Role::Merchant]));
+        let plain = market.stage.open(25, Some(issuer), &[]);
+        // Under a customer, or under another issuer, its role is not for this token.
+        let beneath = market.stage.open(26, Some(customer), &[Role::IssuanceMaker]);
+        let others_maker = market.stage.open(27, Some(elsewhere), &[Role::IssuanceMaker]);
+        let redemption = Redemption {
+            token: market.token,
+            holder,
+            amount: Amount::new(100),
+            payout_commitment: Hash([1; 32]),
+            requested_at: OPENING,
+            due_at: OPENING,
+            overdue_at: None,
+            state: RedemptionState::Requested,
+            settled_at: None,
+            fiat_reference: String::new(),
+            narrative: String::new(),
+        };
+        let issuance = Issuance {
+            token: market.token,
+            allocations: vec![Allocation { account: holder, amount: Amount::new(100) }],
+            total: Amount::new(100),
+            maker,
+            maker_keys: market.stage.read::<Account>(&maker).expect("it is open").keys,
+            requested_at: OPENING,
+            expires_at: OPENING,
+            state: IssuanceState::Requested,
+            checker: None,
+            decided_at: None,
+        };
+        let sees = |account| {
+            let sight = Sight::new(Caller::Account(account), &market.stage.view);
+            (sight.of_redemption(&redemption), sight.of_issuance(&issuance))
+        };
+        for (who, account) in [("issuer", issuer), ("maker", maker), ("checker", checker), ("holder", holder)] {
+            assert_eq!(sees(account), (true, true), "the {who}");
+        }
+        for (who, account) in [
+            ("another customer", customer),
+            ("an account of no role", plain),
+            ("one beneath a customer", beneath),
+            ("another issuer's maker", others_maker),
+            ("another issuer", elsewhere),
+        ] {
+            assert_eq!(sees(account), (false, false), "{who}");
+        }
     }
 }

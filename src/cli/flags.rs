@@ -7,10 +7,11 @@
 use super::failure::Failure;
 use super::output::Format;
 use super::signers;
+use crate::client::bounded_file;
 use crate::client::{
     Credentials, KeyPair, Participant, ParticipantError, PassphraseSource, SIGNER_PATIENCE_DEFAULT, Signer, Tls,
 };
-use crate::execution::genesis::Genesis;
+use crate::execution::genesis::{GENESIS_BYTES_MAX, Genesis};
 use crate::primitives::{AccountId, PublicKey};
 use crate::sandbox;
 use crate::sandbox::certificates;
@@ -382,8 +383,11 @@ impl Common {
 /// # Errors
 /// It cannot be read or does not hold.
 pub fn genesis_in(path: &Path) -> Result<Genesis, Failure> {
-    let bytes = std::fs::read(path).map_err(|cause| Failure::file(path, &cause))?;
-    Ok(Genesis::parse(&bytes)?)
+    let bytes = bounded_file::read(path, GENESIS_BYTES_MAX as u64).map_err(|cause| Failure::file(path, &cause))?;
+    let too_long = || {
+        Failure::Failed(format!("{} is longer than a genesis file may be, {GENESIS_BYTES_MAX} bytes", path.display()))
+    };
+    Ok(Genesis::parse(&bytes.ok_or_else(too_long)?)?)
 }
 
 /// Holds a file to be written to being a new one, in a directory that is there.

@@ -15,7 +15,7 @@ mod session;
 mod signers;
 mod values;
 
-use crate::primitives::TransactionId;
+use crate::primitives::{TransactionId, printable, printable_json};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use commands::{
     accounts, audit, balance, bench, chain, documents, finance, invoices, issue, keys, lineage, networks, orders, pay,
@@ -172,8 +172,8 @@ pub fn main() -> ExitCode {
             match common.output {
                 // Its answer was printed.
                 _ if matches!(failure, Failure::Declined) => {}
-                Format::Json => eprintln!("{}", failure.to_json()),
-                Format::Text => eprintln!("causeway: {failure}"),
+                Format::Json => eprintln!("{}", printable_json(&failure.to_json().to_string())),
+                Format::Text => eprintln!("causeway: {}", printable(&failure.to_string())),
             }
             failure.exit_code()
         }

@@ -3,7 +3,7 @@
 
 use crate::client::decimal;
 use crate::primitives::amount::percent;
-use crate::primitives::{Amount, BlockTime};
+use crate::primitives::{Amount, BlockTime, printable, printable_json};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 
@@ -20,7 +20,7 @@ pub enum Format {
 /// Prints one thing.
 pub fn print_one(format: Format, value: &Value) {
     match format {
-        Format::Json => println!("{value:#}"),
+        Format::Json => println!("{}", json(value)),
         Format::Text => println!("{}", pairs(value)),
     }
 }
@@ -43,7 +43,7 @@ const GAP: usize = 2;
 /// terminal, since an id that is cut cannot be copied.
 pub fn print_many(format: Format, values: &[Value], columns: &[&str]) {
     match format {
-        Format::Json => println!("{:#}", Value::Array(values.to_vec())),
+        Format::Json => println!("{}", json(&Value::Array(values.to_vec()))),
         Format::Text => println!("{}", many(values, columns)),
     }
 }
@@ -81,13 +81,24 @@ fn many(values: &[Value], columns: &[&str]) -> String {
 /// Prints one of a stream: a line of JSON, or of text.
 pub fn print_line(format: Format, value: &Value, text: &str) {
     match format {
-        Format::Json => println!("{value}"),
-        Format::Text => println!("{text}"),
+        Format::Json => println!("{}", printable_json(&value.to_string())),
+        Format::Text => println!("{}", printable(text)),
     }
 }
 
+/// Prints a line for people, with whatever others wrote into it.
+pub fn say(text: &str) {
+    println!("{}", printable(text));
+}
+
+/// A value as programs read it, over as many lines as people like.
+pub fn json(value: &Value) -> String {
+    printable_json(&format!("{value:#}")).into_owned()
+}
+
+/// Of a field that a node or a file names.
 fn title(field: &str) -> String {
-    field.trim_end_matches("_ms").replace("_bps", "").replace('_', " ")
+    printable(&field.trim_end_matches("_ms").replace("_bps", "").replace('_', " ")).into_owned()
 }
 
 /// What a reader looks for first.
@@ -165,8 +176,10 @@ fn cell(field: &str, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         // What a receipt tells is text, whatever it is of.
-        Value::String(text) if field.contains("_bps") => text.parse().map_or_else(|_| text.clone(), percent),
-        Value::String(text) => text.clone(),
+        Value::String(text) if field.contains("_bps") => {
+            text.parse().map_or_else(|_| printable(text).into_owned(), percent)
+        }
+        Value::String(text) => printable(text).into_owned(),
         // Times are milliseconds for programs and dates for people; 0 means that there is none.
         Value::Number(number) if field.ends_with("_ms") => match number.as_u64() {
             Some(0) => "none".to_owned(),

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::flags::{Common, Identity};
 use super::outcome::{outcome_value, settled_to_json, token_of};
-use super::output::{self, Format};
+use super::output::{self, Format, say};
 use super::signers;
 use crate::client::decimal::DecimalError;
 use crate::client::json::body_to_json;
@@ -67,7 +67,7 @@ impl Session {
     /// Tells people something beside the answer. Programs have it from the answer.
     pub fn note(&self, text: &str) {
         if self.format() == Format::Text {
-            println!("{text}");
+            say(text);
         }
     }
 

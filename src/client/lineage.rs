@@ -10,6 +10,7 @@
 //! # Deliberately absent
 //! Completeness: a lineage proves what it shows, not that nothing else happened to an object.
 
+use super::bounded_file;
 use super::receipt_file::{self, ReceiptFileError};
 use crate::ledger::block::reserves_root;
 use crate::ledger::receipt::{ReceiptError, TrustRoot};
@@ -165,11 +166,10 @@ impl Lineage {
     /// It cannot be read, or is no lineage.
     pub fn read(path: &Path) -> Result<Self, LineageError> {
         let failed = |cause| LineageError::File { path: path.to_path_buf(), doing: "read", cause };
-        let bytes = std::fs::metadata(path).map_err(failed)?.len();
-        if bytes > LINEAGE_FILE_BYTES_MAX {
-            return Err(LineageError::Form(format!("it has {bytes} bytes, at most {LINEAGE_FILE_BYTES_MAX} are read")));
-        }
-        Self::from_text(&std::fs::read_to_string(path).map_err(failed)?)
+        let text = bounded_file::read_text(path, LINEAGE_FILE_BYTES_MAX).map_err(failed)?;
+        let too_long =
+            || LineageError::Form(format!("it is longer than the {LINEAGE_FILE_BYTES_MAX} bytes that are read"));
+        Self::from_text(&text.ok_or_else(too_long)?)
     }
 }
 

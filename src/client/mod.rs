@@ -9,6 +9,7 @@
 //! * A transaction is resent as the same bytes, never rebuilt: it cannot happen twice.
 //! * What a node says is checked for its form; what it claims is proven by the receipt alone.
 
+pub mod bounded_file;
 mod connection;
 pub mod decimal;
 pub mod epcis;

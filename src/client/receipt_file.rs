@@ -9,6 +9,7 @@
 //! # Deliberately absent
 //! Verification, which is [`Receipt::verify`]: a file that reads well proves nothing yet.
 
+use super::bounded_file;
 use crate::ledger::receipt::{Anchor, HANDOVERS_MAX, Handover, LaterHeader, PlacedTransaction};
 use crate::ledger::{Header, Outcome, Receipt, SignedTransaction, TransactionSignature, ValidatorSet};
 use crate::primitives::merkle::Path;
@@ -43,8 +44,8 @@ pub enum ReceiptFileError {
         cause: std::io::Error,
     },
     /// Larger than any receipt.
-    #[error("the receipt file has {0} bytes, at most {RECEIPT_FILE_BYTES_MAX} are allowed")]
-    TooLarge(u64),
+    #[error("the receipt file is longer than the {RECEIPT_FILE_BYTES_MAX} bytes that are allowed")]
+    TooLarge,
     /// Not JSON of the expected shape. The message says where.
     #[error("the receipt file is not of the expected form: {0}")]
     Form(#[from] serde_json::Error),
@@ -123,12 +124,12 @@ pub fn write(path: &std::path::Path, receipt: &Receipt) -> Result<(), ReceiptFil
 /// It cannot be read, or is no receipt.
 pub fn read(path: &std::path::Path) -> Result<Receipt, ReceiptFileError> {
     let unreadable = |cause| ReceiptFileError::Unreadable { path: path.to_path_buf(), cause };
-    require_size(std::fs::metadata(path).map_err(unreadable)?.len())?;
-    from_text(&std::fs::read_to_string(path).map_err(unreadable)?)
+    let text = bounded_file::read_text(path, RECEIPT_FILE_BYTES_MAX).map_err(unreadable)?;
+    from_text(&text.ok_or(ReceiptFileError::TooLarge)?)
 }
 
 fn require_size(bytes: u64) -> Result<(), ReceiptFileError> {
-    if bytes > RECEIPT_FILE_BYTES_MAX { Err(ReceiptFileError::TooLarge(bytes)) } else { Ok(()) }
+    if bytes > RECEIPT_FILE_BYTES_MAX { Err(ReceiptFileError::TooLarge) } else { Ok(()) }
 }
 
 #[derive(Deserialize)]

@@ -17,7 +17,7 @@ use super::network::{Channels, Network};
 use super::peering::Peering;
 use super::port::{Ledger, UNACKNOWLEDGED_BLOCKS_MAX};
 use super::schemes::Schemes;
-use super::{Finalization, Runtime, Scheme, voting};
+use super::{Finalization, KeepsJournals, Runtime, Scheme, voting};
 use crate::ledger::block::Block;
 use crate::ledger::certificate::Certificate;
 use crate::ledger::validators::VALIDATORS_MAX;
@@ -303,7 +303,7 @@ pub async fn start<E, S, R, M, B, T, FC, FB>(
     strategy: T,
 ) -> Result<Consensus, StartError>
 where
-    E: Runtime,
+    E: KeepsJournals,
     S: Sender<PublicKey = ed25519::PublicKey>,
     R: Receiver<PublicKey = ed25519::PublicKey>,
     M: AddressableManager<PublicKey = ed25519::PublicKey>,

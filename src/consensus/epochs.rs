@@ -23,7 +23,7 @@ use super::peering::Peering;
 use super::port::{Committee, Ledger};
 use super::schemes::Schemes;
 use super::voting;
-use super::{Runtime, Scheme};
+use super::{KeepsJournals, Scheme};
 use commonware_consensus::Reporters;
 use commonware_consensus::marshal::standard::Inline;
 use commonware_consensus::simplex::{self, Floor, ForwardPolicy, SkipBudget, SkipPolicy};
@@ -70,7 +70,7 @@ impl<S: Sender<PublicKey = ed25519::PublicKey>> Subchannels<S> {
     /// Divides the channels, and starts what sorts their messages.
     pub fn divide<E, R>(context: &E, votes: (S, R), certificates: (S, R), requests: (S, R)) -> Self
     where
-        E: Runtime,
+        E: KeepsJournals,
         R: Receiver<PublicKey = ed25519::PublicKey>,
     {
         let (muxer, votes, stray_votes) =
@@ -86,7 +86,7 @@ impl<S: Sender<PublicKey = ed25519::PublicKey>> Subchannels<S> {
 }
 
 /// What every epoch's engine is made of.
-pub(super) struct Epochs<E: Runtime, S: Sender, M, B, T> {
+pub(super) struct Epochs<E: KeepsJournals, S: Sender, M, B, T> {
     pub context: E,
     pub ledger: Arc<dyn Ledger>,
     pub application: Application<E>,
@@ -127,7 +127,7 @@ where
     let keys = committee.validators.keys().iter().map(theirs).collect::<Option<Vec<_>>>();
     let validators = Set::from_iter_dedup(keys.ok_or_else(|| unusable("a validator's key is malformed"))?);
     let scheme = schemes.enter(epoch, validators.clone());
-    peering.track(&committee.peers).map_err(unusable)?;
+    peering.track(committee);
     Ok(EnteredEpoch { epoch, scheme, validators })
 }
 
@@ -150,7 +150,7 @@ impl Drop for RunningEngine {
 
 impl<E, S, M, B, T> Epochs<E, S, M, B, T>
 where
-    E: Runtime,
+    E: KeepsJournals,
     S: Sender<PublicKey = ed25519::PublicKey>,
     M: AddressableManager<PublicKey = ed25519::PublicKey>,
     B: Blocker<PublicKey = ed25519::PublicKey>,
@@ -189,7 +189,10 @@ where
                     // A boundary that is delivered again after a restart was already crossed.
                     Turn::EpochEnds(boundary) if boundary.epoch == running.epoch => self.cross(boundary).await,
                     Turn::EpochEnds(_) => continue,
-                    Turn::PeersChange => self.retrack(running.epoch).await.map(|()| None),
+                    Turn::PeersChange => {
+                        self.retrack(running.epoch).await;
+                        continue;
+                    }
                 };
                 match turned {
                     Ok(Some(next)) => running = next,
@@ -213,10 +216,10 @@ where
     }
 
     /// Connects with whom the ledger names now.
-    async fn retrack(&mut self, epoch: Epoch) -> Result<(), StopReason> {
-        let Some(committee) = self.committee(epoch).await else { return Ok(()) };
-        let tracked = self.peering.track(&committee.peers);
-        tracked.map_err(|why| StopReason::UnusableCommittee { epoch: epoch.get(), why })
+    async fn retrack(&mut self, epoch: Epoch) {
+        if let Some(committee) = self.committee(epoch).await {
+            self.peering.track(&committee);
+        }
     }
 
     /// Asks the ledger; `None` if the runtime stops first.

@@ -142,6 +142,8 @@ pub struct ForwardedBatch {
 }
 
 /// Batches that wait, still encoded: so they take the room that is reckoned for them, and no more.
+///
+/// A peer stands in it as long as something of its waits: one whose message found no room takes no turn.
 #[derive(Debug, Default)]
 struct Inbox {
     by_peer: BTreeMap<PublicKey, VecDeque<Bytes>>,
@@ -152,11 +154,13 @@ struct Inbox {
 impl Inbox {
     /// Whether there was room for it.
     fn put(&mut self, from: PublicKey, batch: Bytes) -> bool {
-        let waiting = self.by_peer.entry(from).or_default();
-        let bytes: usize = waiting.iter().map(Bytes::len).sum();
-        let has_room = waiting.len() < INBOUND_BATCHES_MAX && bytes + batch.len() <= INBOUND_BYTES_MAX;
+        let (batches, bytes) = self.by_peer.get(&from).map_or((0, 0), |waiting| {
+            let bytes: usize = waiting.iter().map(Bytes::len).sum();
+            (waiting.len(), bytes)
+        });
+        let has_room = batches < INBOUND_BATCHES_MAX && bytes + batch.len() <= INBOUND_BYTES_MAX;
         if has_room {
-            waiting.push_back(batch);
+            self.by_peer.entry(from).or_default().push_back(batch);
         }
         has_room
     }
@@ -164,8 +168,8 @@ impl Inbox {
     /// The oldest batch of the peer after the one that was served last.
     fn take(&mut self) -> Option<(PublicKey, Bytes)> {
         let after = self.served_last.map_or(Bound::Unbounded, Bound::Excluded);
-        let later = self.by_peer.range((after, Bound::Unbounded)).next();
-        let from = *later.or_else(|| self.by_peer.first_key_value())?.0;
+        let in_turn = self.by_peer.range((after, Bound::Unbounded)).chain(&self.by_peer);
+        let from = *in_turn.into_iter().find(|(_, waiting)| !waiting.is_empty())?.0;
         let waiting = self.by_peer.get_mut(&from)?;
         let batch = waiting.pop_front();
         if waiting.is_empty() {
@@ -303,6 +307,25 @@ mod tests {
         let payment = ForwardedBatch { from: peer(2), transactions: vec![Bytes::from_static(b"payment")] };
         assert!(first_two.contains(&payment), "{first_two:?}");
         assert_eq!(std::iter::from_fn(next).count(), INBOUND_BATCHES_MAX - 1);
+    }
+
+    /// Peers may send up to what the network lets through, which is more than waits here of one.
+    #[test]
+    fn what_finds_no_room_takes_no_turn() {
+        let (inbound, mut batches) = inbound();
+        for from in 1..=5 {
+            inbound.put(peer(from), Bytes::from(vec![0; INBOUND_BYTES_MAX + 1]));
+        }
+        assert!(inbound.inbox.lock().expect("one thread").by_peer.is_empty(), "they take no place");
+        let mut encoded = Vec::new();
+        encode_list(&[Bytes::from_static(b"payment")], &mut encoded);
+        inbound.put(peer(6), encoded.into());
+        for from in 7..=10 {
+            inbound.put(peer(from), Bytes::from(vec![0; INBOUND_BYTES_MAX + 1]));
+        }
+        let next = batches.next().now_or_never().flatten().expect("it waits for no other message");
+        assert_eq!(next.from, peer(6));
+        assert_eq!(batches.next().now_or_never(), None, "and there is nothing more");
     }
 
     #[test]

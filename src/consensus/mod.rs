@@ -11,7 +11,7 @@
 //! * `peering`: whom the network connects with.
 //! * [`leaders`], [`forwarding`]: whose turn it is, and transactions on their way to them.
 //! * [`network`]: the six channels, over real peers or simulated ones. [`Hearing`]: when each peer was last heard on them.
-//! * [`voting`]: whether a key may vote from this directory.
+//! * [`voting`]: whether a key may vote from this directory. [`journals`]: where its votes are kept.
 //!
 //! # Invariants
 //! * Everything that is signed here is signed in a namespace that contains the chain id.
@@ -29,6 +29,7 @@ pub mod engine;
 mod epochs;
 pub mod forwarding;
 mod hearing;
+pub mod journals;
 mod keys;
 pub mod leaders;
 pub mod network;
@@ -41,6 +42,7 @@ pub use block::SealedBlock;
 pub use engine::{Config, Consensus, Pace, Signer, StartError, StartingBlock, StopReason, Stores};
 pub use forwarding::{ForwardedBatch, ForwardedBatches, Forwarder};
 pub use hearing::{Attended, Hearing};
+pub use journals::{Journaled, KeepsJournals};
 pub use keys::{PrivateKey, private_key};
 pub use leaders::Leaders;
 pub use port::{

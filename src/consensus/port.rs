@@ -174,6 +174,8 @@ pub struct Peers {
     pub dialled: BTreeMap<PublicKey, PeerAddress>,
     /// Those of whom nothing says where they listen. They dial.
     pub admitted: BTreeSet<PublicKey>,
+    /// Of those that are dialled, the ones that the ledger does not list: the node's configuration alone names them.
+    pub unlisted: BTreeSet<PublicKey>,
 }
 
 impl Peers {

@@ -20,7 +20,7 @@
 //! # Invariants
 //! * Nothing removes the record of a key, or that a key's journal was lost: the journal that the silent engine then
 //!   writes holds no votes of the lost one.
-//! * An epoch is noted after a part of its journal was seen, never before; a part is durable, as a name, from its making.
+//! * An epoch is noted after a part of its journal was seen, never before; a part is listed once it is durable.
 //!   So a node that crashes before its first vote, between two epochs, or while it catches up through epochs in which it
 //!   never voted, goes on voting.
 //! * What the engine prunes leaves something: it keeps the views from its last final one on.
@@ -32,7 +32,7 @@
 //! What is lost within a second of its making, and what is lost of the newest part without the part itself: that cannot be
 //! told from a crash before what was entered was synced, and whoever crashed so has sent no vote.
 
-use super::Runtime;
+use super::KeepsJournals;
 use crate::primitives::crypto::PublicKey;
 use commonware_runtime::Error;
 use std::time::Duration;
@@ -77,6 +77,12 @@ pub(super) fn silent_journal(partition: &str, epoch: u64) -> String {
     format!("{partition}-follows-{epoch}")
 }
 
+/// Whether a partition of the engine's directory is a journal, of votes or not.
+pub(super) fn is_journal(partition: &str, name: &str) -> bool {
+    let rest = name.strip_prefix(partition);
+    rest.is_some_and(|rest| rest.starts_with("-votes-") || rest.starts_with("-follows-"))
+}
+
 /// Whether a partition of the engine's directory has to do with votes: it is one of the records, or a journal.
 pub fn is_of_votes(partition: &str, name: &str) -> bool {
     let rest = name.strip_prefix(partition);
@@ -88,7 +94,7 @@ pub fn is_of_votes(partition: &str, name: &str) -> bool {
 ///
 /// # Errors
 /// The directory cannot be read, or the loss not be recorded.
-pub async fn standing<E: Runtime>(context: &E, partition: &str, key: &PublicKey) -> Result<Standing, Error> {
+pub async fn standing<E: KeepsJournals>(context: &E, partition: &str, key: &PublicKey) -> Result<Standing, Error> {
     let voters = format!("{partition}{SUFFIX}");
     let names = names(context, &voters).await?;
     if !names.iter().any(|name| name.as_slice() == key.0) {
@@ -112,7 +118,11 @@ pub async fn standing<E: Runtime>(context: &E, partition: &str, key: &PublicKey)
 ///
 /// # Errors
 /// The directory cannot be read.
-pub async fn reached<E: Runtime>(context: &E, partition: &str, key: &PublicKey) -> Result<Option<Reached>, Error> {
+pub async fn reached<E: KeepsJournals>(
+    context: &E,
+    partition: &str,
+    key: &PublicKey,
+) -> Result<Option<Reached>, Error> {
     let names_of_voters = names(context, &format!("{partition}{SUFFIX}")).await?;
     let Some(epoch) = names_of_voters.iter().filter_map(|name| noted_epoch(name, key)).max() else { return Ok(None) };
     // The engine names a part by its view.
@@ -126,7 +136,7 @@ pub async fn reached<E: Runtime>(context: &E, partition: &str, key: &PublicKey) 
 ///
 /// # Errors
 /// The directory cannot be read, or the loss not be recorded.
-pub async fn falls_short<E: Runtime>(
+pub async fn falls_short<E: KeepsJournals>(
     context: &E,
     partition: &str,
     key: &PublicKey,
@@ -144,7 +154,7 @@ pub async fn falls_short<E: Runtime>(
 ///
 /// # Errors
 /// The directory cannot be read.
-pub(super) async fn votes_from<E: Runtime>(context: &E, partition: &str, key: &PublicKey) -> Result<u64, Error> {
+pub(super) async fn votes_from<E: KeepsJournals>(context: &E, partition: &str, key: &PublicKey) -> Result<u64, Error> {
     let names = names(context, &format!("{partition}{SUFFIX}")).await?;
     Ok(names.iter().filter_map(|name| noted_epoch(name, key)).min().unwrap_or_default())
 }
@@ -155,14 +165,14 @@ pub(super) async fn votes_from<E: Runtime>(context: &E, partition: &str, key: &P
 ///
 /// # Errors
 /// The directory cannot be written.
-pub async fn allow_first_vote<E: Runtime>(context: &E, partition: &str, key: &PublicKey) -> Result<(), Error> {
+pub async fn allow_first_vote<E: KeepsJournals>(context: &E, partition: &str, key: &PublicKey) -> Result<(), Error> {
     // Opening creates the blob durably; its name is all there is to it.
     context.open(&format!("{partition}{SUFFIX}"), &key.0).await.map(drop)
 }
 
 /// Waits until the journal of `epoch` is there, and notes that. The epoch before stays noted, since a restart may begin
 /// in it again; earlier ones do not.
-pub(super) async fn note_journal<E: Runtime>(context: E, partition: String, key: PublicKey, epoch: u64) {
+pub(super) async fn note_journal<E: KeepsJournals>(context: E, partition: String, key: PublicKey, epoch: u64) {
     loop {
         context.sleep(LOOK_EVERY).await;
         let noted = match exists(&context, &journal(&partition, epoch)).await {
@@ -177,7 +187,7 @@ pub(super) async fn note_journal<E: Runtime>(context: E, partition: String, key:
     }
 }
 
-async fn note<E: Runtime>(context: &E, partition: &str, key: &PublicKey, epoch: u64) -> Result<(), Error> {
+async fn note<E: KeepsJournals>(context: &E, partition: &str, key: &PublicKey, epoch: u64) -> Result<(), Error> {
     let voters = format!("{partition}{SUFFIX}");
     context.open(&voters, &[key.0.as_slice(), &epoch.to_be_bytes()].concat()).await?;
     for name in names(context, &voters).await? {
@@ -193,11 +203,11 @@ fn noted_epoch(name: &[u8], key: &PublicKey) -> Option<u64> {
 }
 
 /// Whether a journal is there. Its parts are never opened: the engine holds them, and alone.
-async fn exists<E: Runtime>(context: &E, partition: &str) -> Result<bool, Error> {
+async fn exists<E: KeepsJournals>(context: &E, partition: &str) -> Result<bool, Error> {
     Ok(!names(context, partition).await?.is_empty())
 }
 
-async fn names<E: Runtime>(context: &E, partition: &str) -> Result<Vec<Vec<u8>>, Error> {
+async fn names<E: KeepsJournals>(context: &E, partition: &str) -> Result<Vec<Vec<u8>>, Error> {
     match context.scan(partition).await {
         Err(Error::PartitionMissing(_)) => Ok(Vec::new()),
         scanned => scanned,
@@ -207,24 +217,38 @@ async fn names<E: Runtime>(context: &E, partition: &str) -> Result<Vec<Vec<u8>>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use commonware_runtime::{Clock as _, Runner as _, Storage as _, Supervisor as _, deterministic};
+    use crate::consensus::Journaled;
+    use commonware_runtime::{Blob as _, Clock as _, Runner as _, Storage as _, Supervisor as _, deterministic};
+
+    type Context = Journaled<deterministic::Context>;
 
     const ME: PublicKey = PublicKey([1; 32]);
 
     /// A part of a journal, held open as the engine holds it.
-    async fn make_journal(context: &deterministic::Context, epoch: u64) -> impl Sized {
-        context.open(&journal("engine", epoch), &1u64.to_be_bytes()).await.expect("a journal")
+    async fn make_journal(context: &Context, epoch: u64) -> impl Sized {
+        make_part(context, epoch, 1).await
+    }
+
+    async fn make_part(context: &Context, epoch: u64, view: u64) -> impl Sized {
+        let (part, _) = context.open(&journal("engine", epoch), &view.to_be_bytes()).await.expect("a part");
+        part.sync().await.expect("synced");
+        part
+    }
+
+    fn start<F: Future>(run: impl FnOnce(Context) -> F) -> F::Output {
+        deterministic::Runner::default().start(|context| run(Journaled::new(context, "engine")))
     }
 
     #[test]
     fn a_key_votes_where_it_was_once_allowed_to() {
         let other = PublicKey([2; 32]);
         let (_, checkpoint) = deterministic::Runner::default().start_and_recover(|context| async move {
+            let context = Journaled::new(context, "engine");
             assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::Unrecorded));
             allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
         });
         deterministic::Runner::from(checkpoint).start(|context| async move {
-            let context = context.child("again");
+            let context = Journaled::new(context.child("again"), "engine");
             assert_eq!(standing(&context, "engine", &ME).await.ok(), Some(Standing::Votes));
             assert_eq!(standing(&context, "engine", &other).await.ok(), Some(Standing::OfAnother(ME)));
             allow_first_vote(&context, "engine", &ME).await.expect("allowed once more changes nothing");
@@ -234,7 +258,7 @@ mod tests {
     /// Lost for good: what a silent engine writes afterwards is no journal of the votes.
     #[test]
     fn a_key_whose_noted_journal_is_lost_does_not_vote_again() {
-        deterministic::Runner::default().start(|context| async move {
+        start(|context| async move {
             allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
             let held = make_journal(&context, 3).await;
             note_journal(context.child("note"), "engine".to_owned(), ME, 3).await;
@@ -250,11 +274,11 @@ mod tests {
     /// An older copy of the directory has fewer parts, or a part less: either way the end is missing.
     #[test]
     fn a_journal_without_its_end_is_found_and_stays_lost() {
-        deterministic::Runner::default().start(|context| async move {
+        start(|context| async move {
             allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
             assert_eq!(reached(&context, "engine", &ME).await.ok(), Some(None));
             for view in [7u64, 8] {
-                drop(context.open(&journal("engine", 3), &view.to_be_bytes()).await.expect("a part"));
+                drop(make_part(&context, 3, view).await);
             }
             note_journal(context.child("note"), "engine".to_owned(), ME, 3).await;
             let known = Reached { epoch: 3, view: 8 };
@@ -271,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_key_votes_from_the_oldest_noted_epoch_on() {
-        deterministic::Runner::default().start(|context| async move {
+        start(|context| async move {
             allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
             assert_eq!(votes_from(&context, "engine", &ME).await.ok(), Some(0));
             for epoch in [4, 5] {
@@ -284,7 +308,7 @@ mod tests {
 
     #[test]
     fn an_epoch_is_noted_once_its_journal_is_there_and_the_last_two_stay_noted() {
-        deterministic::Runner::default().start(|context| async move {
+        start(|context| async move {
             allow_first_vote(&context, "engine", &ME).await.expect("a fresh directory");
             let context = &context;
             let noted = || async move {

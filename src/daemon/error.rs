@@ -106,11 +106,23 @@ pub enum DaemonError {
         /// The configuration's.
         configured: PublicKey,
     },
+    /// A journal of the key's votes has lost something.
+    #[error(
+        "the journal of this key's votes in {} cannot be read: {why}; `causeway rebuild --without-vote` has the node begin anew from \
+         its peers; it then cannot vote until its key is replaced",
+        place.display()
+    )]
+    Votes {
+        /// The engine's directory.
+        place: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The engine's directory cannot be used.
     #[error(
         "the engine's directory cannot be used: {0}; check that the data directory is writable and the disk not full"
     )]
-    Engine(#[from] commonware_runtime::Error),
+    Engine(commonware_runtime::Error),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(getrandom::Error),

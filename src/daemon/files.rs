@@ -1,11 +1,12 @@
-//! How many files the process may have open: each connection is one, and so is each journal that consensus begins.
+//! How many files the process may have open: each connection is one, and so is each file of blocks that consensus begins.
 //!
 //! # Invariants
 //! * Clients never have so many connections that the store or consensus could not open its next file, which ends the node.
 
 use thiserror::Error;
 
-/// What the node opens besides its clients' connections: the store's tables (256) and logs, journals of views, peers, scrapes (128).
+/// What the node opens besides its clients' connections: the store's tables (256) and logs, the engine's logs and blocks, peers, scrapes
+/// (128).
 const RESERVED: u64 = 640;
 /// Besides the connections that are configured there are an eighth as many whose handshake is not over, and so many at least.
 const CONNECTIONS_PER_HANDSHAKE: u64 = 8;

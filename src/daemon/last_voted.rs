@@ -5,17 +5,18 @@
 //!
 //! # Invariants
 //! * The mark is written after what it names is durable, never before: a directory that falls short of it has lost something.
-//! * It is written over in place, within one sector, and not synced after its making. A power cut may leave an earlier mark,
-//!   which tells no lie. So a mark that does not parse is damage, and refused.
+//! * It is made whole and synced, its name too. From then on it is written over in place, within one sector, and not synced: a power
+//!   cut may leave an earlier mark, which tells no lie. So a mark that does not parse is damage, and refused.
 //!
 //! # Deliberately absent
 //! The last second, and a copy of the whole machine with this file in it: against that only a key of one's own helps that
 //! never runs in two places.
 
 use super::{DaemonError, PARTITION};
+use crate::consensus::KeepsJournals;
 use crate::consensus::voting::{self, Reached};
 use crate::primitives::PublicKey;
-use commonware_runtime::{Clock as _, tokio as runtime};
+use crate::storage::durable;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -63,11 +64,11 @@ fn write(path: &Path, line: &str) -> io::Result<()> {
     let mut file = File::create(&partial)?;
     file.write_all(line.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(&partial, path)
+    durable::replace(&partial, path)
 }
 
 /// Keeps the mark up to date as long as the node runs.
-pub(super) async fn keep(context: runtime::Context, path: PathBuf, key: PublicKey) {
+pub(super) async fn keep<E: KeepsJournals>(context: E, path: PathBuf, key: PublicKey) {
     let (mut written, mut complained) = (None, false);
     loop {
         context.sleep(EVERY).await;

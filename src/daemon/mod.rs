@@ -29,14 +29,16 @@ use crate::api;
 use crate::client::{KeyPair, PassphraseSource};
 use crate::consensus::network::{Connections, connect};
 use crate::consensus::voting::{self, Standing};
-use crate::consensus::{PeerAddress, Signer, private_key};
+use crate::consensus::{Journaled, KeepsJournals, PeerAddress, Signer, private_key};
 use crate::execution::genesis::Genesis;
 use crate::node::config::{Config, Limits};
 use crate::node::{self, Chain, NodeSettings};
 use crate::primitives::PublicKey;
-use crate::storage::RocksStore;
+use crate::storage::{RocksStore, durable};
 use bytes::Bytes;
-use commonware_runtime::{Runner as _, Spawner as _, Strategizer as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{
+    Error as EngineError, Runner as _, Spawner as _, Strategizer as _, Supervisor as _, tokio as runtime,
+};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -147,19 +149,20 @@ fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, DaemonErr
 }
 
 /// How the key takes part, by what the engine's directory and the one-time mark say.
-async fn signer(
-    context: &runtime::Context,
+async fn signer<E: KeepsJournals>(
+    context: &E,
     config: &Config,
     prepared: &Prepared,
     is_validator: bool,
     has_signed: bool,
 ) -> Result<Signer, DaemonError> {
     let public_key = prepared.key.public_key();
+    let unusable = |cause| unusable_engine(config, cause);
     let falls_short = match last_voted::read(&config.key.last_voted, &public_key)? {
-        Some(known) => voting::falls_short(context, PARTITION, &public_key, known).await?,
+        Some(known) => voting::falls_short(context, PARTITION, &public_key, known).await.map_err(unusable)?,
         None => false,
     };
-    let lost = match voting::standing(context, PARTITION, &public_key).await? {
+    let lost = match voting::standing(context, PARTITION, &public_key).await.map_err(unusable)? {
         Standing::OfAnother(found) => {
             let place = engine_directory(config);
             return Err(DaemonError::ForeignJournals { place, found, configured: public_key });
@@ -176,7 +179,7 @@ async fn signer(
             "blocks in the data directory bear this key's signature: the mark that it never voted is an older copy"
         }
         Standing::Unrecorded if config.key.never_voted.exists() => {
-            voting::allow_first_vote(context, PARTITION, &public_key).await?;
+            voting::allow_first_vote(context, PARTITION, &public_key).await.map_err(unusable)?;
             remove_mark(&config.key.never_voted)?;
             if !is_validator {
                 info!(key = %public_key, "the node follows, and votes as soon as its key is a validator's");
@@ -198,21 +201,26 @@ async fn signer(
     Ok(Signer::Silent(public_key))
 }
 
+/// Why the engine's directory cannot be used. A disk that fails is another matter than journals that lost something.
+fn unusable_engine(config: &Config, cause: EngineError) -> DaemonError {
+    match cause {
+        EngineError::PartitionCorrupt(why) => DaemonError::Votes { place: engine_directory(config), why },
+        cause => DaemonError::Engine(cause),
+    }
+}
+
 /// Where the engine keeps its journals.
 fn engine_directory(config: &Config) -> PathBuf {
     config.data_dir.join("engine")
 }
 
+/// A power cut does not bring it back: the key could then vote once more from an empty directory.
 fn remove_mark(path: &Path) -> Result<(), DaemonError> {
-    match std::fs::remove_file(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(DaemonError::Mark { path: path.to_path_buf(), cause })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+    durable::remove(path).map_err(|cause| DaemonError::Mark { path: path.to_path_buf(), cause })
 }
 
 async fn serve(context: runtime::Context, config: Config, prepared: Prepared) -> Result<(), DaemonError> {
+    let journaled = Journaled::new(context.child("journaled"), PARTITION);
     // The chain is opened before the network, so that a store that cannot be used is the first thing said; and what the
     // ledger says of the peers is held to the configuration before the mark that the key never voted is used up.
     let chain = Chain::open(prepared.store.clone(), &prepared.genesis).await?;
@@ -221,7 +229,7 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     // Only who would begin to vote has to be sure that it never did.
     let has_signed = config.key.never_voted.exists() && node::has_signed(&chain, &prepared.key.public_key())?;
     drop(chain);
-    let signer = signer(&context, &config, &prepared, found.is_validator, has_signed).await?;
+    let signer = signer(&journaled, &config, &prepared, found.is_validator, has_signed).await?;
     let peers = config.peers.iter().map(|peer| peer.address.ip()).chain([config.listen.p2p.ip()]);
     let connections = Connections {
         key: private_key(&prepared.key.seed()),
@@ -252,11 +260,11 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
     let (store, chain_id, operator) =
         (prepared.store.clone(), settings.genesis.chain_id(), snapshots::operator::listen(&config.data_dir)?);
     let (network, peers) = connect(context.child("network"), connections);
-    let mut running = node::start(context.child("node"), settings, network, prepared.store, strategy).await?;
+    let mut running = node::start(journaled.child("node"), settings, network, prepared.store, strategy).await?;
     let handle = running.handle.clone();
     if let Some(key) = votes {
         let mark = config.key.last_voted.clone();
-        context.child("last_voted").spawn(move |context| last_voted::keep(context, mark, key));
+        journaled.child("last_voted").spawn(move |context| last_voted::keep(context, mark, key));
     }
 
     if let Some(listener) = prepared.metrics {

@@ -126,7 +126,9 @@ pub fn committee<S: Store>(
     let PeerList { changed_at } = list.ok_or(NodeError::MissingRecord("the list of peers"))?;
     let mut dialled = configured.clone();
     let mut admitted = BTreeSet::new();
+    let mut unlisted: BTreeSet<PublicKey> = configured.keys().copied().collect();
     for (key, Peer { address, .. }) in listed {
+        unlisted.remove(&key);
         match address {
             _ if dialled.contains_key(&key) => {}
             Some(address) => drop(dialled.insert(key, address)),
@@ -136,7 +138,7 @@ pub fn committee<S: Store>(
     for key in validators.keys().iter().filter(|key| admitted.contains(key)) {
         warn!(validator = %key, "nothing says where this validator listens: it has to dial this node");
     }
-    Ok(Committee { validators, peers: Peers { as_of: changed_at, dialled, admitted } })
+    Ok(Committee { validators, peers: Peers { as_of: changed_at, dialled, admitted, unlisted } })
 }
 
 /// What a node finds of itself in the ledger before it starts.

@@ -24,8 +24,8 @@ use super::upgrades::Upgrades;
 use crate::admission::PoolLimits;
 use crate::consensus::network::Network;
 use crate::consensus::{
-    Attended, Config as ConsensusConfig, ForwardedBatches, Hearing, Pace, PeerAddress, Runtime, Scheme, SealedBlock,
-    Signer, StartingBlock, StopReason, Stores, engine,
+    Attended, Config as ConsensusConfig, ForwardedBatches, Hearing, KeepsJournals, Pace, PeerAddress, Runtime, Scheme,
+    SealedBlock, Signer, StartingBlock, StopReason, Stores, engine,
 };
 use crate::execution::genesis::Genesis;
 use crate::ledger::validators::VALIDATORS_MAX;
@@ -96,7 +96,7 @@ pub async fn start<E, S, T, Tx, Rx, M, B>(
     strategy: T,
 ) -> Result<RunningNode<E, S, T>, NodeError>
 where
-    E: Runtime,
+    E: KeepsJournals,
     S: Store,
     T: Strategy,
     Tx: Sender<PublicKey = ed25519::PublicKey>,

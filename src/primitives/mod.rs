@@ -9,6 +9,7 @@ pub mod currency;
 pub mod digest;
 pub mod ids;
 pub mod merkle;
+pub mod printable;
 pub mod time;
 
 pub use amount::Amount;
@@ -16,4 +17,5 @@ pub use codec::{CodecError, Decode, Encode, Reader};
 pub use crypto::{PublicKey, Signature};
 pub use currency::Currency;
 pub use ids::{AccountId, ChainId, Hash, ObjectId, RequestId, TokenId, TransactionId};
+pub use printable::{printable, printable_json};
 pub use time::{BlockTime, Day};

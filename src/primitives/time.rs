@@ -75,6 +75,9 @@ pub struct Day(pub u32);
 const DAY_MAX: u32 = 2_932_896;
 
 impl Day {
+    /// The last one that is a date.
+    pub const LAST: Self = Self(DAY_MAX);
+
     /// The day of a date; none before 1970 or after 9999.
     pub fn of(date: jiff::civil::Date) -> Option<Self> {
         let days = date.since(EPOCH).ok()?.get_days();

@@ -3,7 +3,7 @@
 use crate::client::json::body_to_json;
 use crate::client::{SigningPurpose, read_statement};
 use crate::execution::{Envelope, Operation};
-use crate::primitives::{AccountId, BlockTime, ChainId};
+use crate::primitives::{AccountId, BlockTime, ChainId, printable_json};
 use crate::wire::pb::FILE_DESCRIPTOR_SET;
 use crate::wire::{BodyError, decode_body};
 use bytes::Bytes;
@@ -128,7 +128,7 @@ impl fmt::Display for Meaning {
                 }
                 let operations = body["operations"].as_array().map(Vec::as_slice).unwrap_or_default();
                 for (name, fields) in operations.iter().filter_map(Value::as_object).flatten() {
-                    write!(f, "; {name} {fields}")?;
+                    write!(f, "; {name} {}", printable_json(&fields.to_string()))?;
                 }
                 Ok(())
             }

@@ -7,13 +7,15 @@
 //!
 //! Checksums are left to RocksDB, which verifies those of the records that it sees.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::StorageError;
 
 /// The file that names the current manifest: where it is, there is a database.
 pub(super) const CURRENT: &str = "CURRENT";
+const CURRENT_BYTES_MAX: u64 = 64;
 
 // RocksDB's log format: blocks of 32 KiB; a record never begins in a block's last bytes where its header would not fit.
 const BLOCK_SIZE: usize = 32 << 10;
@@ -22,18 +24,37 @@ const HEADER_SIZE: usize = 7;
 
 /// Checks that the current manifest in `place` ends where its last record does.
 pub(super) fn check(place: &Path) -> Result<(), StorageError> {
-    let current = fs::read(place.join(CURRENT)).map_err(|error| StorageError::from_io(place, &error))?;
-    let name = String::from_utf8_lossy(&current);
-    let manifest = fs::read(place.join(name.trim_end())).map_err(|error| {
-        StorageError::corrupt("at opening", format!("CURRENT names a manifest that cannot be read: {error}"))
+    let damaged = |cause: String| StorageError::corrupt("at opening", cause);
+    // A link or a pipe may have no end, whatever it says: a store may be somebody else's, as a snapshot.
+    let read = |name: &str, bytes_max: u64| -> io::Result<Vec<u8>> {
+        let path = place.join(name);
+        if !fs::symlink_metadata(&path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let current = read(CURRENT, CURRENT_BYTES_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => damaged(format!("CURRENT: {error}")),
+        _ => StorageError::from_io(place, &error),
     })?;
+    let name = manifest_name(&current).ok_or_else(|| damaged("CURRENT does not name a manifest".to_owned()))?;
+    let manifest = read(name, u64::MAX)
+        .map_err(|error| damaged(format!("CURRENT names a manifest that cannot be read: {error}")))?;
     match torn_at(&manifest) {
         None => Ok(()),
         Some(offset) => {
-            let cause = format!("the manifest's record at byte {offset} of {} does not end", manifest.len());
-            Err(StorageError::corrupt("at opening", cause))
+            Err(damaged(format!("the manifest's record at byte {offset} of {} does not end", manifest.len())))
         }
     }
+}
+
+/// The manifest's name in the one line of CURRENT.
+fn manifest_name(current: &[u8]) -> Option<&str> {
+    let name = str::from_utf8(current).ok()?.strip_suffix('\n')?;
+    let number = name.strip_prefix("MANIFEST-")?;
+    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
 /// Where the record begins that ends outside of its block or of the file, if there is one.
@@ -65,6 +86,29 @@ mod tests {
         let mut record = vec![0, 0, 0, 0, low, high, 1];
         record.resize(HEADER_SIZE + usize::from(length), 0xaa);
         record
+    }
+
+    #[test]
+    fn a_manifest_is_named_by_its_number_alone() {
+        assert_eq!(manifest_name(b"MANIFEST-000012\n"), Some("MANIFEST-000012"));
+        for other in ["", "MANIFEST-000012", "MANIFEST-\n", "/dev/zero\n", "../MANIFEST-1\n", "MANIFEST-1/..\n"] {
+            assert_eq!(manifest_name(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        for (name, link) in [("CURRENT", "/dev/zero"), ("MANIFEST-000001", "/dev/zero")] {
+            std::fs::write(directory.path().join("CURRENT"), "MANIFEST-000001\n").expect("written");
+            let place = directory.path().join(name);
+            let _ = std::fs::remove_file(&place);
+            std::os::unix::fs::symlink(link, &place).expect("a link");
+            let refused = check(directory.path()).expect_err("a link").to_string();
+            assert!(refused.contains("it is no file"), "{refused}");
+            std::fs::remove_file(&place).expect("removed");
+        }
     }
 
     #[test]

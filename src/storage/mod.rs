@@ -21,6 +21,7 @@
 //! node rebuilds from its peers or its backup; a store that mends itself cannot be audited.
 
 mod column;
+pub mod durable;
 mod error;
 mod height_ranges;
 mod holder;

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use commonware_utils::sync::Mutex;
 
-use super::StorageError;
+use super::{StorageError, durable};
 
 const FILE_NAME: &str = "ACKNOWLEDGED";
 const CHECKSUM_SIZE: usize = 8;
@@ -73,8 +73,7 @@ fn create(place: &Path, sequence: u64) -> io::Result<()> {
     let file = File::create(&partial)?;
     file.write_all_at(&encode(sequence), 0)?;
     file.sync_all()?;
-    fs::rename(&partial, place.join(FILE_NAME))?;
-    File::open(place)?.sync_all()
+    durable::replace(&partial, &place.join(FILE_NAME))
 }
 
 fn encode(sequence: u64) -> Vec<u8> {

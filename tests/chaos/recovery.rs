@@ -21,9 +21,6 @@ use std::time::{Duration, Instant};
 const DECIDED_WITHIN: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Parts of a journal that it takes more than a second to write: the mark of how far it reached is that old at most.
-const PARTS: usize = 10;
-
 /// How a node is brought back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WayOut {
@@ -63,6 +60,8 @@ fn engine(node: &Node, partition: &str) -> std::path::PathBuf {
 
 /// A snapshot that was taken before anything was damaged, in the network's directory.
 const SNAPSHOT: &str = "snapshot";
+/// The first node's data of a while ago, in the network's directory.
+const OLDER: &str = "older";
 
 const DAMAGED: &str = "the store is damaged";
 const ANEW: &str = "`causeway rebuild`";
@@ -83,19 +82,20 @@ const CASES: &[Case] = {
             true,
         ),
         case(
+            "a bit of the engine's certificates",
+            |node| damage::flip_all(&engine(node, "engine-marshal-log"), "", 1_000),
+            ANEW,
+            Rebuild,
+            true,
+        ),
+        case(
             "a bit of the journal of votes",
-            |node| damage::flip(&engine(node, "engine-votes-0"), "", 2),
+            |node| damage::flip_all(&engine(node, "engine-votes-0"), "", 1_000),
             "--without-vote",
             RebuildWithoutVote,
             false,
         ),
-        case(
-            "the journal's end is gone",
-            |node| (0..PARTS).for_each(|_| damage::remove(&engine(node, "engine-votes-0"), "")),
-            "an older copy, or lost a part",
-            Serves,
-            false,
-        ),
+        case("the journal is an older one", put_back_older_journal, "an older copy, or lost a part", Serves, false),
         case("the mark that it never voted is back", put_back_never_voted, "bear this key's signature", Serves, false),
         case("all its data is gone", |node| damage::empty(&node.data()), "cannot vote", Serves, false),
     ]
@@ -103,7 +103,7 @@ const CASES: &[Case] = {
 
 /// The other ones, which come with `make chaos`.
 const MORE_CASES: &[Case] = {
-    use WayOut::{PutBack, Rebuild, Serves};
+    use WayOut::{PutBack, Rebuild, RebuildWithoutVote, Serves};
     &[
         case("a bit of each table", |node| damage::flip_all(&store(node), ".sst", 100), DAMAGED, Rebuild, true),
         case("the list of tables is gone", |node| damage::remove(&store(node), "MANIFEST"), DAMAGED, Rebuild, true),
@@ -118,6 +118,13 @@ const MORE_CASES: &[Case] = {
             "passphrase",
             PutBack,
             true,
+        ),
+        case(
+            "a file of the journal is gone",
+            |node| damage::remove(&engine(node, "engine-votes-0"), ""),
+            "--without-vote",
+            RebuildWithoutVote,
+            false,
         ),
         case(
             "the journal is gone",
@@ -135,6 +142,14 @@ const MORE_CASES: &[Case] = {
         ),
     ]
 };
+
+/// The journal is put back as it was when [`a_while_ago`] copied it.
+fn put_back_older_journal(node: &Node) {
+    let journal = engine(node, "engine-votes-0");
+    damage::empty(&journal);
+    let network = node.directory.ancestors().find(|place| place.join(OLDER).exists()).expect("an older copy");
+    copy_all(&network.join(OLDER).join("engine/engine-votes-0"), &journal);
+}
 
 /// The key's files are restored from a backup of before its first vote, and the journals are not there.
 fn put_back_never_voted(node: &Node) {
@@ -257,7 +272,7 @@ async fn befall(case: &Case, network: &mut Network, everyone: &[Client]) -> Resu
 async fn a_while_ago(network: &mut Network, everyone: &[Client]) -> Result<String, String> {
     let node = &mut network.nodes[0];
     node.stop();
-    let (older, newer) = (network.directory.join("older"), network.directory.join("newer"));
+    let (older, newer) = (network.directory.join(OLDER), network.directory.join("newer"));
     copy_all(&node.data(), &older);
     node.start();
     let height = run::highest(&everyone[1..]).await + 5;

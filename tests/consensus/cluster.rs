@@ -6,8 +6,8 @@ use super::wire::{Place, Traffic, Uplink, wired};
 use crate::links::{Distances, Links, attach};
 use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::{
-    Config, Finalization, ForwardedBatches, Forwarder, Leaders, Pace, PrivateKey, SealedBlock, Signer, StopReason,
-    Stores, engine,
+    Config, Finalization, ForwardedBatches, Forwarder, Journaled, Leaders, Pace, PrivateKey, SealedBlock, Signer,
+    StopReason, Stores, engine,
 };
 use causeway::ledger::SignedTransaction;
 use causeway::primitives::PublicKey;
@@ -207,10 +207,9 @@ impl Cluster {
             let Network { channels, manager, blocker, peers_max } = attach(&oracle, key, shape.peers_max()).await;
             let channels = wired(&context, channels, &place);
             let network = Network { channels, manager, blocker, peers_max };
+            let journaled = Journaled::new(context.child("consensus"), &config.partition);
             let consensus =
-                engine::start(context.child("consensus"), config, network, stores, Arc::new(ledger), Sequential)
-                    .await
-                    .unwrap();
+                engine::start(journaled, config, network, stores, Arc::new(ledger), Sequential).await.unwrap();
             let (leaders, forwarder, forwarded, _, handle) = consensus.split();
             let mut views = leaders.clone();
             context.child("views").spawn(move |context| async move {

@@ -206,6 +206,7 @@ impl Ledger for PlainBlocks {
                     as_of: decided_by,
                     dialled: validators.iter().map(|key| (*key, anywhere.clone())).collect(),
                     admitted: observers.copied().collect(),
+                    unlisted: Default::default(),
                 },
             }
         }

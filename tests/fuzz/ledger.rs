@@ -6,8 +6,8 @@ use super::mutate::Form;
 use super::run::{Target, USUAL, Verdict};
 use bytes::Bytes;
 use causeway::client::{json, lineage, receipt_file};
-use causeway::consensus::SealedBlock;
 use causeway::consensus::forwarding::read_batch;
+use causeway::consensus::{Journaled, SealedBlock, journals};
 use causeway::daemon::snapshots::manifest::{Listed, Manifest};
 use causeway::execution::genesis::Genesis;
 use causeway::ledger::{
@@ -22,6 +22,7 @@ use causeway::primitives::{ChainId, Decode, Encode, Hash};
 use causeway::wire::pb::ledger as pb;
 use causeway::wire::{decode_body, receipt_from_pb, receipt_to_pb, senders_of};
 use commonware_codec::{DecodeExt as _, Encode as _};
+use commonware_runtime::{Blob as _, ReadOptions, Runner as _, Storage as _, Supervisor as _, WriteOptions};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -122,6 +123,43 @@ pub fn store_records() -> Target {
         Verdict::Read => Verdict::Read,
         Verdict::Refused(_) => canonical::<StoredRecord>(bytes),
     })
+}
+
+/// The two files of a journal's log: the first's length, the first, and the second.
+pub fn journal_logs() -> Target {
+    let runner = commonware_runtime::deterministic::Runner::default();
+    let halves = runner.start(|context| async move {
+        let (mut logs, partition) = (Vec::new(), "engine-votes-0");
+        for generations in 1..=3 {
+            let journal = Journaled::new(context.child("journal"), "engine");
+            let (file, size) = journal.open(partition, &[generations]).await.expect("a file");
+            file.write_at(size, vec![generations; 100], WriteOptions::SYNC).await.expect("written");
+            file.resize(7).await.expect("resized");
+            file.sync().await.expect("synced");
+            drop((file, journal));
+            logs.push([half(&context, partition, b"0").await, half(&context, partition, b"1").await]);
+        }
+        logs
+    });
+    let corpus = halves
+        .iter()
+        .map(|[first, second]| [&(first.len() as u32).to_be_bytes(), first.as_slice(), second.as_slice()].concat());
+    target(4_000, corpus.collect(), |bytes| {
+        let Some((count, rest)) = bytes.split_first_chunk() else { return Verdict::Refused("no count".to_owned()) };
+        let split = rest.split_at_checked(u32::from_be_bytes(*count) as usize);
+        let Some((first, second)) = split else { return Verdict::Refused("too large a count".to_owned()) };
+        let read = journals::recover([Some(first), Some(second)]);
+        if let Ok(recovered) = &read {
+            let other = journals::recover([Some(second), Some(first)]).expect("the same, the other way round");
+            assert_eq!((&other.files, other.generation), (&recovered.files, recovered.generation));
+        }
+        Verdict::of(&read)
+    })
+}
+
+async fn half(context: &commonware_runtime::deterministic::Context, partition: &str, name: &[u8]) -> Vec<u8> {
+    let (blob, size) = context.open(partition, name).await.expect("a half");
+    blob.read_at(0, size as usize, ReadOptions::default()).await.expect("its bytes").coalesce().as_ref().to_vec()
 }
 
 /// What vouches for a snapshot's state, and the text that carries it.

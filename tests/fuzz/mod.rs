@@ -57,6 +57,7 @@ fuzzed! {
     ledger::receipt_files,
     ledger::lineage_files,
     ledger::store_records,
+    ledger::journal_logs,
     ledger::certified_headers,
     ledger::snapshot_manifests,
     ledger::transaction_bodies,

@@ -11,7 +11,7 @@ use causeway::admission::PoolLimits;
 use causeway::client::KeyPair;
 use causeway::consensus::network::{Network, TRACKED_PEER_SETS, message_bytes_max};
 use causeway::consensus::voting::Standing;
-use causeway::consensus::{Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
+use causeway::consensus::{Journaled, Pace, PeerAddress, PrivateKey, Signer, StopReason, voting};
 use causeway::ledger::Column;
 use causeway::ledger::protocol::PROTOCOL_VERSION_MAX;
 use causeway::node::pruning::Keep;
@@ -536,7 +536,7 @@ where
     M: commonware_p2p::AddressableManager<PublicKey = ed25519::PublicKey>,
     B: commonware_p2p::Blocker<PublicKey = ed25519::PublicKey>,
 {
-    let machine = Machine::new(context, disk.syncs.clone());
+    let machine = Journaled::new(Machine::new(context, disk.syncs.clone()), &disk.partition);
     let signer = signer(&machine, &disk).await;
     let store = format!("{}{STORE}", disk.partition);
     let store = SimulatedStore::open(&machine, &store, &cast.chain_id()).await.unwrap();
@@ -551,7 +551,7 @@ where
 }
 
 /// How the key takes part, by the rule of the product's own start.
-async fn signer(machine: &Machine, disk: &Disk) -> Signer {
+async fn signer(machine: &Journaled<Machine>, disk: &Disk) -> Signer {
     let key = public(&disk.key);
     if disk.never_voted {
         voting::allow_first_vote(machine, &disk.partition, &key).await.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::flags::{Common, genesis_in};
-use crate::cli::output::{Format, bar_of_blocks, print_many};
+use crate::cli::output::{Format, bar_of_blocks, print_many, say};
 use crate::daemon::Randomness;
 use crate::execution::genesis::Genesis;
 use crate::node::audit::{self, AuditError, AuditReport, ProvenReport};
@@ -87,7 +87,7 @@ impl AuditCommand {
         }
         for row in rows.iter().filter(|_| self.accept_missing_mark) {
             if let (Some(warning), Some(store)) = (row["warning"].as_str(), row["store"].as_str()) {
-                println!("Warning: {store}: {warning}");
+                say(&format!("Warning: {store}: {warning}"));
             }
         }
         let total = |field: &str| rows.iter().filter_map(|row| row[field].as_f64()).sum::<f64>();

@@ -3,7 +3,7 @@
 
 use super::finance::citations;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, money, print_many, print_one};
+use crate::cli::output::{Format, money, print_many, print_one, say};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
 use crate::ledger::Reason;
@@ -177,9 +177,10 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
             println!();
         }
         first = false;
-        println!("receivable {}: {owed}, due {}", text(receivable, "receivable_id"), BlockTime(due).day());
+        let due = BlockTime(due).day();
+        say(&format!("receivable {}: {owed}, due {due}", text(receivable, "receivable_id")));
         if !text(receivable, "reason").is_empty() {
-            println!("not now: {}", explained(text(receivable, "reason")));
+            say(&format!("not now: {}", explained(text(receivable, "reason"))));
             continue;
         }
         if list(receivable, "offers").is_empty() {
@@ -189,7 +190,7 @@ async fn show_financeable(session: &Session, pages: &[Value]) -> Result<(), Fail
         for offer in list(receivable, "offers") {
             println!();
             print_one(Format::Text, &offer_row(&unit, offer));
-            against(offer).iter().for_each(|line| println!("  against it: {line}"));
+            against(offer).iter().for_each(|line| say(&format!("  against it: {line}")));
         }
         if receivable.get("more_programmes") == Some(&Value::Bool(true)) {
             println!("There are more programmes for its parties than these.");
@@ -256,7 +257,7 @@ pub(super) async fn show_assessment(session: &Session, value: &Value) -> Result<
             "all_in_cost": percent(value.get("all_in_cost_bps").and_then(Value::as_u64).unwrap_or_default()),
         }),
     );
-    against.iter().for_each(|line| println!("  against it: {line}"));
+    against.iter().for_each(|line| say(&format!("  against it: {line}")));
     Ok(())
 }
 
@@ -389,7 +390,7 @@ async fn show_supervision(session: &Session, pages: &[Value]) -> Result<(), Fail
         let bad = percent(total.get("non_performing_bps").and_then(Value::as_u64).unwrap_or_default());
         totals.push(json!({ "class": format!("all but written off, {bad} non-performing"), "outstanding": unit.money(total, "outstanding") }));
     }
-    println!("All lenders, as of block {}", first["height"]);
+    say(&format!("All lenders, as of block {}", first["height"]));
     print_many(Format::Text, &totals, &["class", "outstanding"]);
     let mut rows = Vec::new();
     for book in pages.iter().flat_map(|page| list(page, "books")) {

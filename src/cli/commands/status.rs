@@ -1,7 +1,7 @@
 //! `causeway status`: how the nodes are, and whether the network lives.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_many, print_one};
+use crate::cli::output::{Format, json, print_many, print_one, say};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
     }
     match (session.format(), answers.as_slice()) {
         (_, [only]) => print_one(session.format(), only),
-        (Format::Json, all) => println!("{:#}", Value::Array(all.to_vec())),
+        (Format::Json, all) => println!("{}", json(&Value::Array(all.to_vec()))),
         (Format::Text, all) => {
             let rows: Vec<Value> = all.iter().map(row).collect();
             // A table has to fit a terminal. Where a node's blocks begin is of interest where it is not at the beginning.
@@ -34,7 +34,7 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
         }
     }
     if session.format() == Format::Text {
-        answers.iter().filter_map(standstill).for_each(|sentence| println!("{sentence}"));
+        answers.iter().filter_map(standstill).for_each(|sentence| say(&sentence));
     }
     match ledger_lives(&answers) {
         true => Ok(()),

@@ -1,7 +1,7 @@
 //! `causeway upgrade`: which version of the protocol the ledger follows, and from when on another.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_many};
+use crate::cli::output::{Format, print_many, say};
 use crate::cli::session::Session;
 use crate::client::operations;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ async fn show(session: &Session) -> Result<(), Failure> {
     let told: Vec<&str> = columns.into_iter().filter(|column| rows.iter().any(|row| !row[*column].is_null())).collect();
     print_many(session.format(), &rows, &told);
     if session.format() == Format::Text {
-        rows.iter().filter_map(behind).for_each(|sentence| println!("{sentence}"));
+        rows.iter().filter_map(behind).for_each(|sentence| say(&sentence));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `causeway validators` and `causeway observers`: who validates from the next epoch on, and who follows.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Format, print_many};
+use crate::cli::output::{Format, json, print_many};
 use crate::cli::session::Session;
 use crate::client::json::to_json;
 use crate::client::operations;
@@ -119,7 +119,7 @@ impl ObserversCommand {
 async fn list(session: &Session) -> Result<(), Failure> {
     let listed = to_json(&session.client.peers().await?);
     match session.format() {
-        Format::Json => println!("{listed:#}"),
+        Format::Json => println!("{}", json(&listed)),
         Format::Text => {
             let peers: Vec<Value> = listed["peers"].as_array().cloned().unwrap_or_default();
             print_many(Format::Text, &peers, &["name", "standing", "in_force_epoch", "address", "public_key"]);

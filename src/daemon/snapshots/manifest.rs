@@ -18,9 +18,9 @@
 use super::SnapshotError;
 use crate::ledger::CertifiedHeader;
 use crate::primitives::{ChainId, Decode as _, Encode as _, Hash};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -32,6 +32,8 @@ pub const STORE: &str = "store";
 const VERSION: u32 = 1;
 /// Larger than any: 4,096 handovers and a few thousand files stay below.
 const BYTES_MAX: u64 = 64 << 20;
+/// Of files that a manifest does not know, so many are looked at for the first by name.
+const UNKNOWN_MAX: usize = 1_000;
 /// How much of a file is read and hashed at once.
 const HASHED_AT_ONCE: usize = 1 << 20;
 
@@ -186,16 +188,17 @@ pub fn list(folder: &Path) -> Result<BTreeMap<String, Listed>, SnapshotError> {
     for entry in fs::read_dir(folder).map_err(SnapshotError::file(folder))? {
         let path = entry.map_err(SnapshotError::file(folder))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-        let listed = hash(&path).map_err(SnapshotError::file(&path))?;
+        let listed = hash(&path, u64::MAX).map_err(SnapshotError::file(&path))?;
         let why = || SnapshotError::Damaged { path: path.clone(), why: "its name is no text".to_owned() };
         files.insert(name.ok_or_else(why)?, listed);
     }
     Ok(files)
 }
 
-fn hash(path: &Path) -> io::Result<Listed> {
+fn hash(path: &Path, bytes_max: u64) -> io::Result<Listed> {
     let mut hasher = blake3::Hasher::new();
-    let size = io::copy(&mut BufReader::with_capacity(HASHED_AT_ONCE, File::open(path)?), &mut hasher)?;
+    let file = File::open(path)?.take(bytes_max);
+    let size = io::copy(&mut BufReader::with_capacity(HASHED_AT_ONCE, file), &mut hasher)?;
     Ok(Listed { hash: hasher.finalize(), size })
 }
 
@@ -204,25 +207,48 @@ fn hash(path: &Path) -> io::Result<Listed> {
 /// # Errors
 /// The first by name that is missing, another, or too many.
 pub fn check(listed: &BTreeMap<String, Listed>, folder: &Path) -> Result<(), SnapshotError> {
+    let damaged = |path: PathBuf, why: &str| Err(SnapshotError::Damaged { path, why: why.to_owned() });
+    // By their names alone: what nobody listed is not opened, since it may be anything.
+    let mut unknown = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(SnapshotError::file(folder))? {
+        let path = entry.map_err(SnapshotError::file(folder))?.path();
+        let is_listed = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| listed.contains_key(name));
+        if !is_listed && unknown.len() < UNKNOWN_MAX {
+            unknown.insert(path);
+        }
+    }
     for (name, expected) in listed {
         require_file(&folder.join(name), expected.size)?;
     }
-    let found = list(folder)?;
-    let damaged = |name: &String, why: &str| {
-        let path: PathBuf = folder.join(name);
-        Err(SnapshotError::Damaged { path, why: why.to_owned() })
-    };
+    if let Some(first) = unknown.pop_first() {
+        return damaged(first, "the manifest does not know it");
+    }
     for (name, expected) in listed {
-        match found.get(name) {
-            None => return damaged(name, "it is missing"),
-            Some(other) if other.hash != expected.hash => {
-                return damaged(name, "its bytes are not those of the manifest");
-            }
-            Some(_) => {}
+        let path = folder.join(name);
+        if hash(&path, expected.size).map_err(SnapshotError::file(&path))?.hash != expected.hash {
+            return damaged(path, "its bytes are not those of the manifest");
         }
     }
-    match found.keys().find(|name| !listed.contains_key(*name)) {
-        None => Ok(()),
-        Some(name) => damaged(name, "the manifest does not know it"),
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// What somebody hands over as a snapshot may hold anything.
+    #[test]
+    fn what_the_manifest_does_not_know_is_named_and_not_opened() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let folder = directory.path();
+        fs::write(folder.join("000001.sst"), "table").expect("written");
+        let listed = list(folder).expect("one file");
+        check(&listed, folder).expect("as it is listed");
+        std::os::unix::fs::symlink("/dev/zero", folder.join("more")).expect("a link");
+        let refused = check(&listed, folder).expect_err("a stranger").to_string();
+        assert!(refused.contains("more") && refused.contains("does not know it"), "{refused}");
+        fs::remove_file(folder.join("more")).expect("removed");
+        fs::write(folder.join("000001.sst"), "tablf").expect("written");
+        assert!(check(&listed, folder).expect_err("other bytes").to_string().contains("bytes are not those"));
     }
 }

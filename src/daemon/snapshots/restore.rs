@@ -15,7 +15,7 @@ use crate::execution::genesis::Genesis;
 use crate::node::audit::ProvenReport;
 use crate::node::config::Config;
 use crate::node::snapshot;
-use crate::storage::{RocksStore, private};
+use crate::storage::{RocksStore, durable, private};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -117,9 +117,6 @@ fn rename(partial: &Path, store: &Path) -> io::Result<()> {
         // It is empty.
         fs::remove_dir(store)?;
     }
-    fs::rename(partial.join(STORE), store)?;
-    if let Some(parent) = store.parent() {
-        File::open(parent)?.sync_all()?;
-    }
+    durable::replace(&partial.join(STORE), store)?;
     fs::remove_dir_all(partial)
 }

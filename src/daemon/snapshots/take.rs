@@ -8,7 +8,7 @@ use super::manifest::{self, Manifest, STORE};
 use crate::ledger::{CertifiedHeader, Header};
 use crate::node::{NodeError, snapshot};
 use crate::primitives::{ChainId, Hash};
-use crate::storage::{RocksStore, StoreColumn, private};
+use crate::storage::{RocksStore, StoreColumn, durable, private};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -120,10 +120,7 @@ fn make(
             return Err(error);
         }
     };
-    fs::rename(&partial, place).map_err(SnapshotError::file(place))?;
-    if let Some(parent) = place.parent() {
-        File::open(parent).and_then(|directory| directory.sync_all()).map_err(SnapshotError::file(parent))?;
-    }
+    durable::replace(&partial, place).map_err(SnapshotError::file(place))?;
     let Manifest { height, head, files, .. } = bytes;
     let bytes = files.values().map(|file| file.size).sum();
     Ok(Taken { place: place.clone(), height, head: head.to_string(), bytes, took_ms: 0 })

@@ -48,7 +48,7 @@ impl DeclareDefault {
         found.catch_up(id, today, &calendar, changes);
         let state_before = found.state();
         found.default_on(id, today)?;
-        let owed = found.owed(today).ok_or(Reason::AmountOverflow { token: found.terms.token })?;
+        let owed = found.owed(today);
         found.keep(id, changes)?;
         changes.record(
             Effect::new("financing.loan_defaulted")

@@ -31,7 +31,7 @@ impl IssueCreditNote {
         if let Some((loan_id, mut found)) = secures.filter(|(_, found)| found.state().is_open()) {
             let claims = loan(changes, loan_id)?;
             let today = calendar_of(changes, &claims.terms)?.day_of(context.now);
-            found.set_secured(claim_on(&claims, today)?.min(found.outstanding()))?;
+            found.set_secured(claim_on(&claims, today).min(found.outstanding()))?;
             found.keep(id, changes);
         }
         self.0.plan(context, changes)

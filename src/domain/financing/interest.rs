@@ -11,6 +11,10 @@
 //! Simple interest is one division, rounded half up to the minor unit. Where interest compounds, what is capitalised is
 //! carried to 2^-32 of a minor unit, rounded down each time, and the sum is rounded half up to the minor unit.
 //!
+//! # Where it ends
+//! What an offer would cost beyond the largest amount, or beyond [`INTEREST_DAYS_MAX`], is no offer ([`Rate::interest`]). What was lent accrues
+//! up to that and stands still there ([`Rate::accrued`]): a loan is paid, declared in default and written off however long nobody did.
+//!
 //! # Invariants
 //! * The same days give the same interest on every machine: integers only, and an overflow is no result.
 //! * No days, no principal or no rate: no interest. A later last day never costs less.
@@ -113,6 +117,12 @@ pub struct Rate {
 }
 crate::codec_struct!(Rate { bps, day_count, compounding });
 
+/// Until when interest runs from a day on: [`INTEREST_DAYS_MAX`] at most, and no longer than the calendar.
+pub fn runs_until(start: Day, end: Day) -> Day {
+    let last = start.checked_add(INTEREST_DAYS_MAX).unwrap_or(Day::LAST);
+    end.min(last).min(Day::LAST)
+}
+
 /// Bits of a minor unit that compounding carries.
 const CARRIED_BITS: u32 = 32;
 
@@ -131,6 +141,13 @@ impl Rate {
                 self.compound(principal, start, end, |start, count| start.checked_add_months(count))
             }
         }
+    }
+
+    /// The interest that has accrued on a principal from `start` to `end`, exclusively: as [`Self::interest`] has it, and where that has
+    /// no number, what it came to last. It stands still after [`INTEREST_DAYS_MAX`], and at the largest amount.
+    pub fn accrued(self, principal: Amount, start: Day, end: Day) -> Amount {
+        // Of days within the calendar and the bound, only an amount that is too large is no number.
+        self.interest(principal, start, runs_until(start, end)).unwrap_or(Amount::MAX)
     }
 
     fn simple(self, principal: Amount, start: Day, end: Day) -> Option<Amount> {
@@ -153,7 +170,8 @@ impl Rate {
         let (mut balance, mut from, mut count) = (principal, start, 0);
         while from < end {
             count += 1;
-            let to = nth(start, count)?.min(end);
+            // Past the calendar there is no next one, and the last period ends with the days.
+            let to = nth(start, count).map_or(end, |to| to.min(end));
             let earned = u128::from(self.bps) * u128::from(self.day_count.days(from, to)?);
             balance = balance.checked_add(balance.checked_mul(earned)? / year)?;
             from = to;
@@ -254,6 +272,41 @@ mod tests {
         let daily = Rate { compounding: Compounding::Daily, ..simple };
         assert_eq!(daily.interest(Amount::new(u64::MAX / 2), start, Day(3_650)), None);
         assert_eq!(daily.interest(Amount::MAX, start, start), Some(Amount::ZERO));
+    }
+
+    #[test]
+    fn what_accrues_stands_still_at_its_bounds() {
+        let (start, past) = (Day(20_000), Day(20_000 + INTEREST_DAYS_MAX));
+        for (day_count, compounding) in
+            DayCount::ALL.iter().flat_map(|count| Compounding::ALL.iter().map(move |how| (*count, *how)))
+        {
+            let plain = rate(800, day_count, compounding);
+            let principal = Amount::new(1_000_000);
+            assert_eq!(Some(plain.accrued(principal, start, past)), plain.interest(principal, start, past));
+            for later in [1, 10, 1_000_000, 4_000_000_000] {
+                let on = Day(past.0 + later);
+                assert_eq!(
+                    plain.accrued(principal, start, on),
+                    plain.accrued(principal, start, past),
+                    "{later} days later"
+                );
+            }
+            // The last unit that fits, and everything beyond.
+            let worst = rate(RATE_BPS_MAX, day_count, compounding);
+            let accrued: Vec<_> = (0..120)
+                .map(|years| worst.accrued(Amount::new(u64::MAX / 100), start, Day(start.0 + 365 * years)))
+                .collect();
+            assert!(
+                accrued.is_sorted() && accrued.last() == Some(&Amount::MAX),
+                "{day_count:?} {compounding:?}: {accrued:?}"
+            );
+            // Up to the calendar's last day, and past it.
+            let late = Day(Day::LAST.0 - 40);
+            let last = plain.accrued(principal, late, Day::LAST);
+            assert_eq!(plain.interest(principal, late, Day::LAST), Some(last));
+            assert!(!last.is_zero() && plain.accrued(principal, late, Day(u32::MAX)) == last);
+            assert!(plain.accrued(principal, Day(Day::LAST.0 + 1), Day(u32::MAX)).is_zero());
+        }
     }
 
     fn any_rate() -> impl Strategy<Value = Rate> {

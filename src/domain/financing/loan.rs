@@ -15,6 +15,11 @@
 //! exclusively. It is due on the day on which its receivable is, or on the business day that follows. It is late from the next
 //! day on; within the days of grace that costs no more than before.
 //!
+//! # Where interest ends
+//! It runs for 30 years ([`super::interest::INTEREST_DAYS_MAX`]) from the day on which the principal was last what it is, and until the advance and all that
+//! the loan ever cost come to the largest amount. There it stands still. So what is owed on a day is always an amount, and a loan of whatever
+//! terms and age is repaid, declared in default and written off.
+//!
 //! # Invariants
 //! * What is paid is divided exactly, and never exceeds what is owed.
 //! * Ageing goes one way; only repayment ends it.
@@ -22,7 +27,7 @@
 
 use super::ageing::{Bucket, DEFAULT_DAYS_MIN, LoanClass};
 use super::book::BookLine;
-use super::interest::Rate;
+use super::interest::{Rate, runs_until};
 use super::programme::{Pricing, Programme};
 use super::shares::{self, Leg};
 use crate::ledger::{Changes, Column, Due, DueKey, DueKind, Effect, Entry, OpenItem, Reason};
@@ -130,9 +135,14 @@ pub struct Owed {
 }
 
 impl Owed {
-    /// All of it; `None` if it does not fit an amount.
-    pub fn total(&self) -> Option<Amount> {
-        self.fee.checked_add(self.interest)?.checked_add(self.principal)
+    /// What of it is no principal. Interest ends where it would not fit an amount.
+    pub fn charges(&self) -> Amount {
+        self.fee.checked_add(self.interest).unwrap_or(Amount::MAX)
+    }
+
+    /// All of it, which fits an amount likewise.
+    pub fn total(&self) -> Amount {
+        self.charges().checked_add(self.principal).unwrap_or(Amount::MAX)
     }
 }
 
@@ -319,35 +329,45 @@ impl Loan {
         on.days_since(self.terms.due_on)
     }
 
-    /// What is owed if it is paid on a day; `None` if that does not fit an amount. A loan that was written off no longer accrues.
-    pub fn owed(&self, on: Day) -> Option<Owed> {
-        let principal = self.principal();
+    /// What is owed if it is paid on a day. A loan that was written off no longer accrues.
+    pub fn owed(&self, on: Day) -> Owed {
+        let (principal, fee) = (self.principal(), self.fee_owed);
         match self.state {
             LoanState::Performing | LoanState::Overdue | LoanState::Defaulted => {
-                let interest = self.accrued(principal, on)?.excess_over(self.interest_paid);
-                Some(Owed { fee: self.fee_owed, interest, principal })
+                let accrued = self.accrued(principal, on).excess_over(self.interest_paid);
+                Owed { fee, interest: accrued.min(self.room_for_interest()), principal }
             }
-            LoanState::WrittenOff => Some(Owed { fee: self.fee_owed, interest: self.interest_written_off, principal }),
-            LoanState::Repaid | LoanState::Recovered => Some(Owed::default()),
+            LoanState::WrittenOff => Owed { fee, interest: self.interest_written_off, principal },
+            LoanState::Repaid | LoanState::Recovered => Owed::default(),
         }
+    }
+
+    /// How much interest may still be owed, so that the advance and all that the loan ever cost fit an amount. What is paid of
+    /// it is owed no more, and takes as much of the room.
+    fn room_for_interest(&self) -> Amount {
+        let paid = self.legs.iter().map(|leg| leg.charges_received);
+        let taken = paid.chain([self.terms.advance, self.fee_owed]);
+        taken.fold(Amount::MAX, |room, part| room.excess_over(part))
     }
 
     /// Interest since the principal was last what it is. Once the days of grace are over, the late rate runs from the due day on, on
     /// the principal alone: what of it was paid within grace was not late, and the rest is as late as if nothing had been paid.
-    fn accrued(&self, principal: Amount, on: Day) -> Option<Amount> {
+    fn accrued(&self, principal: Amount, on: Day) -> Amount {
         let (LoanTerms { pricing, due_on, .. }, from) = (&self.terms, self.accrues_from);
+        let on = runs_until(from, on);
         if self.days_late(on) <= pricing.grace_days {
-            return pricing.rate.interest(principal, from, on);
+            return pricing.rate.accrued(principal, from, on);
         }
+        let sum = |one: Amount, other| one.checked_add(other).unwrap_or(Amount::MAX);
         let turns = from.max(*due_on);
         let late = Rate { bps: pricing.late_rate_bps, ..pricing.rate };
-        let since = pricing.rate.interest(principal, from, turns)?.checked_add(late.interest(principal, turns, on)?)?;
+        let since = sum(pricing.rate.accrued(principal, from, turns), late.accrued(principal, turns, on));
         if self.days_late(from) > pricing.grace_days {
-            return Some(since);
+            return since;
         }
         // Of the days of grace before the principal was paid down, the rate is paid and the rest of the late rate is not.
-        let (late, paid) = (late.interest(principal, *due_on, from)?, pricing.rate.interest(principal, *due_on, from)?);
-        since.checked_add(late.excess_over(paid))
+        let (late, paid) = (late.accrued(principal, *due_on, from), pricing.rate.accrued(principal, *due_on, from));
+        sum(since, late.excess_over(paid))
     }
 
     /// Takes a payment and says for what it was and who receives it. The last of what is owed repays or recovers the loan.
@@ -358,8 +378,8 @@ impl Loan {
         let overflow = Reason::AmountOverflow { token: self.terms.token };
         let last = if self.state == LoanState::WrittenOff { LoanStep::Recover } else { LoanStep::Repay };
         let ended = self.state.after(last).ok_or(self.not_open(id))?;
-        let owed = self.owed(on).ok_or(overflow.clone())?;
-        let total = owed.total().ok_or(overflow.clone())?;
+        let owed = self.owed(on);
+        let total = owed.total();
         if amount > total {
             return Err(Reason::AmountExceedsOwed { loan: id, owed: total, amount });
         }
@@ -386,8 +406,7 @@ impl Loan {
     }
 
     fn book(&mut self, paid: Owed, on: Day) -> Option<Received> {
-        let charges = paid.fee.checked_add(paid.interest)?;
-        let mut parts = shares::divide(&mut self.legs, shares::Account::Charges, charges)?;
+        let mut parts = shares::divide(&mut self.legs, shares::Account::Charges, paid.charges())?;
         for ((_, part), (_, principal)) in
             parts.iter_mut().zip(shares::divide(&mut self.legs, shares::Account::Principal, paid.principal)?)
         {
@@ -397,7 +416,7 @@ impl Loan {
         match self.state {
             LoanState::WrittenOff => {
                 self.interest_written_off = self.interest_written_off.checked_sub(paid.interest)?;
-                self.recovered = self.recovered.checked_add(paid.total()?)?;
+                self.recovered = self.recovered.checked_add(paid.total())?;
             }
             // Principal is paid only when no interest is owed, so the next begins from nothing.
             _ if !paid.principal.is_zero() => (self.accrues_from, self.interest_paid) = (on, Amount::ZERO),
@@ -461,12 +480,11 @@ impl Loan {
     /// Writes off what is owed on a day, and says how much.
     ///
     /// # Errors
-    /// `LOAN_NOT_OPEN`, `AMOUNT_OVERFLOW`.
+    /// `LOAN_NOT_OPEN`.
     pub(super) fn write_off(&mut self, id: ObjectId, on: Day) -> Result<Owed, Reason> {
-        let overflow = Reason::AmountOverflow { token: self.terms.token };
         let next = self.state.after(LoanStep::WriteOff).ok_or(self.not_open(id))?;
-        let owed = self.owed(on).ok_or(overflow.clone())?;
-        self.written_off = owed.total().ok_or(overflow)?;
+        let owed = self.owed(on);
+        self.written_off = owed.total();
         self.interest_written_off = owed.interest;
         (self.state, self.ages_at) = (next, None);
         Ok(owed)

@@ -93,9 +93,7 @@ fn repay_from(
 ) -> Result<Amount, Reason> {
     let loan = loan(changes, id)?;
     let today = calendar_of(changes, &loan.terms)?.day_of(now);
-    let overflow = Reason::AmountOverflow { token: loan.terms.token };
-    let owed = loan.owed(today).and_then(|owed| owed.total()).ok_or(overflow)?;
-    let to_lenders = amount.min(owed);
+    let to_lenders = amount.min(loan.owed(today).total());
     if !to_lenders.is_zero() {
         repay((id, loan), (payer, to_lenders), (receivable_id, found), now, changes)?;
     }
@@ -132,7 +130,7 @@ pub(super) fn repay(
     }
     if found.loan() == Some(id) {
         // What the loan claims of a receivable is at most what is owed on that.
-        found.set_secured(claim_on(&loan, today)?.min(found.outstanding()))?;
+        found.set_secured(claim_on(&loan, today).min(found.outstanding()))?;
         if !loan.state().is_open() && !found.outstanding().is_zero() {
             found.release(receivable_id)?;
         }
@@ -157,12 +155,8 @@ pub(super) fn repay(
 }
 
 /// What a loan claims of what secures it: what will be owed on its due day, or, once that has passed, what is owed today.
-///
-/// # Errors
-/// `AMOUNT_OVERFLOW`.
-pub(super) fn claim_on(loan: &Loan, today: Day) -> Result<Amount, Reason> {
-    let owed = loan.owed(today.max(loan.terms.due_on)).and_then(|owed| owed.total());
-    owed.ok_or(Reason::AmountOverflow { token: loan.terms.token })
+pub(super) fn claim_on(loan: &Loan, today: Day) -> Amount {
+    loan.owed(today.max(loan.terms.due_on)).total()
 }
 
 /// Pays a loan back, in whole or in part, early or by recourse. The sender is its borrower.

@@ -209,8 +209,7 @@ impl LoanTally {
 
 /// What a lender would receive of the fees and the interest of a loan, were they paid today.
 fn charges_of(lender: AccountId, loan: &Loan, today: Day) -> Amount {
-    let owed = loan.owed(today).and_then(|owed| owed.fee.checked_add(owed.interest));
     let mut legs = loan.legs().to_vec();
-    let parts = owed.and_then(|owed| shares::divide(&mut legs, Account::Charges, owed)).unwrap_or_default();
+    let parts = shares::divide(&mut legs, Account::Charges, loan.owed(today).charges()).unwrap_or_default();
     parts.iter().find(|(whose, _)| *whose == lender).map_or(Amount::ZERO, |(_, part)| *part)
 }

@@ -36,8 +36,18 @@
 //! declared wrong contradicts nothing.
 //!
 //! # As evidence
-//! A lender that asks for a step finances an invoice on an event that no other invoice was financed on, and the event is that
-//! invoice's from then on, its parts' included: the goods of one shipment are delivered once, whatever is invoiced under the order.
+//! A lender that asks for a step finances an invoice on an event, and the goods that it tells of are that invoice's from then on, its
+//! parts' included: the goods of one shipment are delivered once, whatever is invoiced under the order. So for every other
+//! invoice of the order these events are spent:
+//! * the event itself, whoever recorded it;
+//! * every event about the same objects, of whatever step, action and time. An action gives no goods back: `DELETE` says that the
+//!   objects' lives ended, or that they left a pallet, and neither delivers them once more;
+//! * those declared wrong: a declaration of error (EPCIS 2.0, section 7.4.1.4) leaves the event's content as it was, and takes the money
+//!   of no loan back. What says the event right tells of its goods too, recorded before it or after: that is spent with it,
+//!   and so is what is about the objects of that, though it may state others.
+//!
+//! Whoever takes the hash of another carrier's event, or names it as what says an own one right, spends nothing of that one's by
+//! it: such a word counts for its own carrier's records, unless the record is the very one that a lender relied on.
 //!
 //! # Deliberately absent
 //! The objects: the ledger cannot see that two events are about things that overlap, only that they are about the same.
@@ -47,7 +57,7 @@ use crate::ledger::limits::EVENTS_PER_ORDER_MAX;
 use crate::ledger::{Changes, Column, Entry, View};
 use crate::primitives::{AccountId, BlockTime, Decode as _, Encode as _, Hash, ObjectId};
 use crate::{codec_struct, codec_tag};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What kind of event, by EPCIS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,7 +209,7 @@ pub struct ShipmentEvent {
     pub recorded_at: BlockTime,
     /// That it was declared wrong, if it was.
     pub error: Option<EventError>,
-    /// The invoice that was financed on it: an event is evidence of one, and of its parts.
+    /// The invoice that was financed on it. What it tells of is evidence of that one, and of its parts.
     pub serves: Option<ObjectId>,
 }
 codec_struct!(ShipmentEvent {
@@ -293,8 +303,8 @@ pub(super) fn record_by_another(view: &dyn View, order: ObjectId, event_hash: Ha
     read.map_err(|_| view.note_corruption(ShipmentEvent::COLUMN, &key)).ok()
 }
 
-/// The last event of a step on an order that an invoice can be financed on: that counts, and serves no other invoice, by whoever
-/// recorded it. The flag is whether one counts that does.
+/// The last event of a step on an order that an invoice can be financed on: that counts, and is not spent on another invoice. The
+/// flag is whether one counts that is.
 pub fn evidence(
     view: &dyn View,
     order: ObjectId,
@@ -302,11 +312,36 @@ pub fn evidence(
     invoice: ObjectId,
 ) -> (Option<ShipmentEvent>, bool) {
     let events = recorded_events(view, order);
-    let for_another = |event: &&ShipmentEvent| event.serves.is_some_and(|of| of != invoice);
-    let spent: BTreeSet<Hash> = events.iter().filter(for_another).map(|event| event.event_hash).collect();
+    let spent = spent_on_others(&events, invoice);
     let of_step = in_their_order(events).into_iter().filter(|event| event.step == step);
-    let (others, free): (Vec<_>, Vec<_>) = of_step.partition(|event| spent.contains(&event.event_hash));
+    let (others, free): (Vec<_>, Vec<_>) =
+        of_step.partition(|event| spent.contains(&(event.event_hash, event.carrier)));
     (free.into_iter().next_back(), !others.is_empty())
+}
+
+/// Those of an order's events, by their keys, that tell of goods on which another invoice was financed.
+fn spent_on_others(events: &[ShipmentEvent], invoice: ObjectId) -> BTreeSet<(Hash, AccountId)> {
+    let relied_on = |event: &ShipmentEvent| event.serves.is_some_and(|of| of != invoice);
+    let mut by_objects: BTreeMap<Hash, Vec<&ShipmentEvent>> = BTreeMap::new();
+    let mut by_hash: BTreeMap<Hash, Vec<&ShipmentEvent>> = BTreeMap::new();
+    for event in events {
+        by_objects.entry(event.objects_hash).or_default().push(event);
+        by_hash.entry(event.event_hash).or_default().push(event);
+    }
+    let mut spent = BTreeSet::new();
+    let mut found: Vec<&ShipmentEvent> = events.iter().filter(|event| relied_on(event)).collect();
+    while let Some(event) = found.pop() {
+        if !spent.insert((event.event_hash, event.carrier)) {
+            continue;
+        }
+        // Each list of objects is taken up once, and one of a hash is as long as an order has carriers: so few steps for each event.
+        found.extend(by_objects.remove(&event.objects_hash).into_iter().flatten());
+        let corrective = event.error.and_then(|error| error.corrective_event);
+        let named = [Some(event.event_hash), corrective].into_iter().flatten().filter_map(|hash| by_hash.get(&hash));
+        let bound = named.flatten().filter(|other| other.carrier == event.carrier || relied_on(event));
+        found.extend(bound.copied());
+    }
+    spent
 }
 
 /// The events of an order that count, in the order in which they happened.

@@ -7,6 +7,7 @@ mod ledger;
 mod newest;
 mod pruning;
 mod relay;
+mod seats;
 mod waiting;
 
 pub(in crate::node) use bodies::write_body;

@@ -69,9 +69,10 @@ financier's. Lists are asked for whole.
 | sign | UNAUTHENTICATED: the call is to say who asks ([wire.md](wire.md#reading-who-asks)) |
 
 `nobody` does not say who it is; the `stranger` has an account and no part in the trade; `its bank` is above the accounts of supplier,
-financier and carrier, `its maker` under the issuer's. An operator gets what an observer does. Writes have no rows: they are
-authorised by the signatures of the accounts that they bind. The peer port lets in validators and listed observers
-([security.md](security.md)).
+financier and carrier, `its maker` under the issuer's, in that role: an issuer that is
+a bank too has customers under it, who get of its token what any bank's customers get. An operator gets what an
+observer does. Writes have no rows: they are authorised by the signatures of the accounts that they bind. The peer port lets in
+validators and listed observers ([security.md](security.md)).
 
 `every_read_answers_each_role_as_the_table_says` in `tests/sandbox/readers/` asks, and holds this page to the answers: a read that
 is new has no row, and fails it. It holds besides, whatever stands here, that what is not public is

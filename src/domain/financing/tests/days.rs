@@ -68,7 +68,7 @@ fn what_is_due_on_a_holiday_is_late_after_the_next_business_day() {
         let loan = desk.loan(id);
         assert_eq!(loan.terms.due_on, day(moved_to), "due on {due_on}, {holidays:?}");
         let interest = u64::from(day(moved_to).days_since(day("2027-02-05"))) * 3;
-        assert_eq!(loan.owed(day(moved_to)).map(|owed| owed.interest), Some(amount(interest)));
+        assert_eq!(loan.owed(day(moved_to)).interest, amount(interest));
         for (after, bucket, state) in
             [(0, Bucket::Current, LoanState::Performing), (1, Bucket::Days1To30, LoanState::Overdue)]
         {
@@ -102,7 +102,7 @@ fn the_leap_day_is_a_day() {
         let loan = desk.loan(id);
         assert_eq!(loan.terms.due_on, day(due_on));
         let owed = Owed { interest: amount(3 * days), principal: amount(10_000), ..Owed::default() };
-        assert_eq!(loan.owed(day(due_on)), Some(owed), "from {asked_on} to {due_on}");
+        assert_eq!(loan.owed(day(due_on)), owed, "from {asked_on} to {due_on}");
         let next = day(due_on).checked_add(1).expect("a day");
         assert_eq!((loan.days_late(day(due_on)), loan.days_late(next)), (0, 1));
     }
@@ -134,7 +134,7 @@ fn what_is_due_today_is_lent_for_no_days() {
     assert_eq!((cost_bps, limit_bps, law.as_str()), (COST_BPS_MAX.into(), 2_400, "a law"));
     let id = ask(&mut dear, receivable, "2027-02-15").expect("no cap is set").object;
     let owed = Owed { fee: amount(100), interest: amount(0), principal: amount(10_000) };
-    assert_eq!(dear.loan(id).owed(day("2027-02-15")), Some(owed));
+    assert_eq!(dear.loan(id).owed(day("2027-02-15")), owed);
 
     let mut desk = Desk::open_with(|terms| terms.tenor_days_min = 1);
     let receivable = due(&mut desk, "2027-02-15");
@@ -175,7 +175,7 @@ fn rates_hold_to_their_bounds() {
         });
         let receivable = due(&mut desk, "2027-02-15");
         let id = ask(&mut desk, receivable, "2027-02-05").expect("no cap is set").object;
-        let owed = desk.loan(id).owed(day("2027-02-15")).expect("it fits");
+        let owed = desk.loan(id).owed(day("2027-02-15"));
         assert_eq!(owed.interest, amount(interest), "{bps} basis points");
         assert_eq!(desk.loan(id).terms.all_in_cost_bps == 0, bps == 0);
     }

@@ -9,8 +9,8 @@ use crate::domain::financing::{
 use crate::domain::market::OPENING;
 use crate::domain::rehearsal::Performed;
 use crate::domain::trade::{
-    AppointCarrier, AssignReceivable, BusinessStep, EventAction, EventKind, Part, RecordShipmentEvent, RegisterInvoice,
-    RegisterReadPoint, SplitReceivable, part_id,
+    AppointCarrier, AssignReceivable, BusinessStep, DeclareEventError, ErrorGround, EventAction, EventKind, Part,
+    RecordShipmentEvent, RegisterInvoice, RegisterReadPoint, SplitReceivable, part_id,
 };
 use crate::ledger::{Account, Reason, Role};
 use crate::primitives::time::DAY_MS;
@@ -163,15 +163,15 @@ fn a_unit_in_grace_forgives_nothing() {
         if trick {
             desk.days_after_due(60);
             let loan = desk.loan(id);
-            let owed = loan.owed(on(&loan, 60)).expect("it fits");
+            let owed = loan.owed(on(&loan, 60));
             paid = owed.fee.minor_units() + owed.interest.minor_units() + 1;
             let supplier = desk.market.supplier;
             desk.repay_as(supplier, id, paid).expect("it was advanced more");
             let none = crate::domain::financing::Owed { principal: amount(9_999), ..Default::default() };
-            assert_eq!(desk.loan(id).owed(on(&loan, 60)), Some(none));
+            assert_eq!(desk.loan(id).owed(on(&loan, 60)), none);
         }
         let loan = desk.loan(id);
-        paid + loan.owed(on(&loan, 61)).and_then(|owed| owed.total()).expect("it fits").minor_units()
+        paid + loan.owed(on(&loan, 61)).total().minor_units()
     };
     let (straight, tricked) = (owed_in_all(false), owed_in_all(true));
     assert!(straight.abs_diff(tricked) <= 1, "{straight}, and {tricked} with a unit paid in grace");
@@ -187,8 +187,8 @@ fn a_credit_note_leaves_what_is_owed_today() {
     let (receivable, id) = desk.lent();
     desk.days_after_due(89);
     let loan = desk.loan(id);
-    let owed = loan.owed(loan.terms.due_on.checked_add(89).expect("a day")).and_then(|owed| owed.total());
-    let owed = owed.expect("it fits").minor_units();
+    let owed = loan.owed(loan.terms.due_on.checked_add(89).expect("a day")).total();
+    let owed = owed.minor_units();
     let (supplier, written) = (desk.market.supplier, desk.receivable(receivable).secured().minor_units());
     assert!(written < owed, "it was written when the loan was made");
     let mut credit = |units: u64| {
@@ -345,6 +345,119 @@ fn evidence_is_a_carriers_and_of_one_invoice() {
     ask_as(&mut desk, supplier, receivables[0], 10_000).expect("its own event");
     record(&mut desk, 2);
     ask_as(&mut desk, supplier, receivables[1], 10_000).expect("an event of its own");
+}
+
+/// An order with two confirmed invoices under it, and the carrier of its goods. The desk's programme asks for a step of their way.
+struct Road {
+    desk: Desk,
+    order: ObjectId,
+    carrier: AccountId,
+    step: BusinessStep,
+    invoices: [ObjectId; 2],
+}
+
+impl Road {
+    fn open(step: BusinessStep) -> Self {
+        let mut desk = Desk::open();
+        let (supplier, buyer, financier) = (desk.market.supplier, desk.market.buyer, desk.market.financiers[0]);
+        let mut terms = terms(&desk.market);
+        terms.evidence = Default::default();
+        terms.evidence.shipment_step = Some(step);
+        desk.programme = publish(&mut desk.market, financier, terms).expect("a financier publishes");
+        let order = desk.market.ordered(9, 60_000);
+        let carrier = desk.market.stage.open(8, None, &[Role::Carrier]);
+        let (appoint, dock) = (AppointCarrier { order, carrier }, RegisterReadPoint { read_point: Hash([3; 32]) });
+        desk.market.stage.perform(&[supplier], |context, changes| appoint.plan(context, changes)).expect("a party");
+        desk.market.stage.perform(&[carrier], |context, changes| dock.plan(context, changes)).expect("a new reader");
+        let invoices = [1, 2].map(|number| {
+            let invoice = RegisterInvoice { order: Some(order), ..desk.market.invoice(number, 20_000) };
+            let receivable = desk.market.register(invoice).expect("within the order");
+            desk.market.confirm_as(buyer, receivable).expect("it was registered");
+            receivable
+        });
+        Self { desk, order, carrier, step, invoices }
+    }
+
+    /// An event of the goods, so many milliseconds after now, of a hash of its own.
+    fn event(&self, hash: u8, after_ms: u64) -> RecordShipmentEvent {
+        RecordShipmentEvent {
+            order: self.order,
+            event_hash: Hash([hash; 32]),
+            document_commitment: Hash([4; 32]),
+            kind: EventKind::Object,
+            action: EventAction::Observe,
+            step: self.step,
+            event_time: BlockTime(self.desk.market.stage.now.0 + after_ms),
+            utc_offset_minutes_plus_720: 720,
+            read_point: Hash([3; 32]),
+            objects_hash: Hash([5; 32]),
+        }
+    }
+
+    fn record(&mut self, event: RecordShipmentEvent) {
+        let recorded = self.desk.market.stage.perform(&[self.carrier], |context, changes| event.plan(context, changes));
+        recorded.expect("it contradicts nothing");
+    }
+
+    fn declare_wrong(&mut self, event: RecordShipmentEvent, corrective_event: Option<Hash>) {
+        let (order, event_hash, declared_at) = (self.order, event.event_hash, self.desk.market.stage.now);
+        let ground = ErrorGround::IncorrectData;
+        let wrong = DeclareEventError { order, event_hash, ground, declared_at, corrective_event };
+        let declared = self.desk.market.stage.perform(&[self.carrier], |context, changes| wrong.plan(context, changes));
+        declared.expect("its own event");
+    }
+
+    fn ask(&mut self, invoice: usize) -> Result<Performed, Reason> {
+        let supplier = self.desk.market.supplier;
+        ask_as(&mut self.desk, supplier, self.invoices[invoice], 10_000)
+    }
+}
+
+/// The goods of a shipment are delivered once: neither another leg, nor the same step told in another action, nor an event that says
+/// the first one right is evidence of a second invoice.
+#[test]
+fn goods_are_evidence_of_one_invoice_whatever_is_recorded_of_them() {
+    use BusinessStep::{Departing, Shipping};
+    type Telling = fn(&mut Road);
+    let twice: Telling = |road| [road.event(1, 0), road.event(2, 1)].into_iter().for_each(|event| road.record(event));
+    let and_deleted: Telling = |road| {
+        let deleted = RecordShipmentEvent { action: EventAction::Delete, ..road.event(2, 1) };
+        [road.event(1, 0), deleted].into_iter().for_each(|event| road.record(event));
+    };
+    let once: Telling = |road| road.record(road.event(1, 0));
+    let corrected: Telling = |road| {
+        let right = road.event(2, 1);
+        road.declare_wrong(road.event(1, 0), Some(right.event_hash));
+        road.record(right);
+    };
+    let corrected_to_others: Telling = |road| {
+        let right = RecordShipmentEvent { objects_hash: Hash([6; 32]), ..road.event(2, 1) };
+        road.declare_wrong(road.event(1, 0), Some(right.event_hash));
+        road.record(right);
+    };
+    let declared_and_told_again: Telling = |road| {
+        road.declare_wrong(road.event(1, 0), None);
+        road.record(road.event(2, 1));
+    };
+    let rows: [(&str, BusinessStep, Telling, Telling); 5] = [
+        ("two legs", Departing, twice, |_| ()),
+        ("seen, and its life ended", Shipping, and_deleted, |_| ()),
+        ("set right", Shipping, once, corrected),
+        ("set right with other objects", Shipping, once, corrected_to_others),
+        ("declared wrong, and told again", Shipping, once, declared_and_told_again),
+    ];
+    for (what, step, before, after) in rows {
+        let mut road = Road::open(step);
+        before(&mut road);
+        road.ask(0).unwrap_or_else(|reason| panic!("{what}: {reason:?}"));
+        after(&mut road);
+        let must_be =
+            format!("shipment_step: recorded, and another invoice was financed on it, must be {}", step.name());
+        assert_eq!(conditions_of(road.ask(1)), must_be, "{what}");
+        let others = RecordShipmentEvent { objects_hash: Hash([7; 32]), ..road.event(3, 2) };
+        road.record(others);
+        road.ask(1).unwrap_or_else(|reason| panic!("{what}: other goods are another matter: {reason:?}"));
+    }
 }
 
 /// What is lent between the time that an attestation is as of and the attestation itself weighs on top of it.

@@ -1,13 +1,14 @@
 //! Loans from their disbursement to their end: what is owed on a day, who receives it, and how they age.
 
 use super::desk::{Desk, amount, name_of};
+use crate::domain::financing::interest::{Compounding, INTEREST_DAYS_MAX, RATE_BPS_MAX};
 use crate::domain::financing::{
     BookLine, Bucket, DeclareDefault, LoanClass, LoanState, Owed, RecordRecovery, WriteOffLoan,
 };
 use crate::domain::rehearsal::Performed;
 use crate::domain::trade::ReceivableState;
 use crate::ledger::{Reason, Value};
-use crate::primitives::{AccountId, ObjectId};
+use crate::primitives::{AccountId, Amount, Day, ObjectId};
 use std::collections::BTreeMap;
 
 fn owed(fee: u64, interest: u64, principal: u64) -> Owed {
@@ -45,9 +46,9 @@ fn interest_runs_by_days_and_late_interest_after_grace() {
         (91, owed(100, 548, 10_000)),
     ] {
         let on = due.checked_add(days).expect("a day");
-        assert_eq!(loan.owed(on), Some(expected), "{days} days after the due day");
+        assert_eq!(loan.owed(on), expected, "{days} days after the due day");
     }
-    assert_eq!(loan.owed(loan.terms.started_on), Some(owed(100, 0, 10_000)));
+    assert_eq!(loan.owed(loan.terms.started_on), owed(100, 0, 10_000));
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn an_invoice_pays_the_loan_first_and_its_owner_the_rest() {
     // Fee, interest, a little principal.
     desk.pay(receivable, 1_193).expect("the buyer has the funds");
     assert_eq!((desk.available(financier) - start.0, desk.available(supplier) - start.1), (1_193, 0));
-    assert_eq!(desk.loan(id).owed(desk.loan(id).terms.due_on), Some(owed(0, 0, 9_000)));
+    assert_eq!(desk.loan(id).owed(desk.loan(id).terms.due_on), owed(0, 0, 9_000));
     assert_eq!(desk.receivable(receivable).secured(), amount(9_000));
     // Half a day's interest is none on the same day; the rest is the owner's, and the receivable is free.
     let performed = desk.pay(receivable, 9_500).expect("the buyer has the funds");
@@ -171,7 +172,7 @@ fn default_write_off_and_recovery_are_recorded_with_their_amounts() {
     let loan = desk.loan(id);
     let written_off = loan.written_off().minor_units();
     assert_eq!(written_off, 100 + 93 + 5 * 95 + 10_000);
-    assert_eq!(loan.owed(loan.terms.due_on), Some(owed(100, 93 + 5 * 95, 10_000)), "each stays what it was");
+    assert_eq!(loan.owed(loan.terms.due_on), owed(100, 93 + 5 * 95, 10_000), "each stays what it was");
     let class = BookLine::LenderClass(lender, LoanClass::WrittenOff);
     assert_eq!(loan.lines(), BTreeMap::from([(class, amount(10_000))]), "no asset any more");
     // What the buyer pays after all reaches the lender first; what comes in beside the ledger is recorded.
@@ -180,7 +181,7 @@ fn default_write_off_and_recovery_are_recorded_with_their_amounts() {
     assert_eq!(name_of(recover(&mut desk, lender, id, written_off - 3_999)), "AMOUNT_EXCEEDS_OWED");
     // Principal, then the fee, then interest.
     recover(&mut desk, lender, id, 6_060).expect("a part of it");
-    assert_eq!(desk.loan(id).owed(loan.terms.due_on), Some(owed(40, 93 + 5 * 95, 0)));
+    assert_eq!(desk.loan(id).owed(loan.terms.due_on), owed(40, 93 + 5 * 95, 0));
     recover(&mut desk, lender, id, written_off - 10_060).expect("all of it");
     assert_eq!(desk.loan(id).state(), LoanState::Recovered);
     assert_eq!(desk.receivable(receivable).state(), ReceivableState::Confirmed);
@@ -248,8 +249,98 @@ fn what_is_recovered_is_held_to_what_is_still_owed() {
     assert_eq!(desk.available(other) - before, 1_999 + 7);
     let loan = desk.loan(id);
     assert!(loan.legs().iter().all(|leg| leg.principal_received == leg.lent), "{:?}", loan.legs());
-    assert_eq!((loan.state(), loan.owed(loan.terms.due_on)), (LoanState::WrittenOff, Some(owed(0, 10, 0))));
+    assert_eq!((loan.state(), loan.owed(loan.terms.due_on)), (LoanState::WrittenOff, owed(0, 10, 0)));
     assert_eq!(name_of(recover(&mut desk, lender, id, 11)), "AMOUNT_EXCEEDS_OWED");
     recover(&mut desk, lender, id, 10).expect("the last of it");
     assert_eq!(desk.loan(id).state(), LoanState::Recovered);
+}
+
+/// A loan of the highest rates, compounding by the day or not at all, so many days after its due day, when its interest stands still.
+fn long_forgotten(bps: u32, compounding: Compounding, days: u64) -> (Desk, ObjectId, ObjectId, Day) {
+    let mut desk = Desk::open_with(|terms| {
+        (terms.pricing.rate.bps, terms.pricing.late_rate_bps) = (bps, bps);
+        terms.pricing.rate.compounding = compounding;
+    });
+    let receivable = desk.market.confirmed(1, 20_000);
+    let operation = desk.asking(receivable, 5_000);
+    let id = desk.request(&operation).expect("the claim is below its worth").object;
+    desk.days_after_due(days);
+    let loan = desk.loan(id);
+    let today = loan.terms.due_on.checked_add(days as u32).expect("a day");
+    (desk, receivable, id, today)
+}
+
+/// Interest stands still after 30 years, and before it would not fit an amount; and whatever its terms and its age, a loan is repaid, by its
+/// invoice and by its borrower, in part and in whole.
+#[test]
+fn a_loan_past_every_bound_is_repaid() {
+    let years = |years: u64| 365 * years;
+    for (bps, compounding, days) in [
+        (RATE_BPS_MAX, Compounding::Daily, years(5)),
+        (RATE_BPS_MAX, Compounding::Daily, years(300)),
+        (RATE_BPS_MAX, Compounding::Simple, years(31)),
+        (1_095, Compounding::Monthly, years(7_000)),
+    ] {
+        let (mut desk, receivable, id, today) = long_forgotten(bps, compounding, days);
+        let (supplier, financier, token) = (desk.market.supplier, desk.market.financiers[0], desk.market.token);
+        let owed = desk.loan(id).owed(today);
+        let tomorrow = today.checked_add(1).expect("a day");
+        assert_eq!(desk.loan(id).owed(tomorrow), owed, "it stands still");
+        let is_largest = bps == RATE_BPS_MAX && compounding == Compounding::Daily;
+        assert_eq!(owed.total() == Amount::MAX, is_largest, "{owed:?}");
+        desk.pay(receivable, 1_000).expect("the buyer pays of its invoice");
+        let left = owed.total().excess_over(amount(1_000));
+        assert_eq!(desk.loan(id).owed(today).total(), left, "each unit that is paid is owed no more");
+        // All there can be, as often as it takes: it comes back to the borrower in between.
+        desk.market.stage.edit(|changes| {
+            let rest = Amount::MAX.excess_over(changes.circulation(token));
+            changes.mint(token, supplier, rest).expect("no more than there can be");
+        });
+        for _ in 0..3 {
+            let left = desk.loan(id).owed(today).total();
+            let paid = desk.available(supplier).min(left.minor_units());
+            desk.repay_as(supplier, id, paid).expect("at most what is owed");
+            if paid == left.minor_units() {
+                break;
+            }
+            desk.market.stage.edit(|changes| {
+                changes.transfer(token, financier, supplier, amount(paid)).expect("it was just paid");
+            });
+        }
+        assert_eq!(desk.loan(id).state(), LoanState::Repaid, "{bps} {compounding:?} after {days} days");
+    }
+}
+
+#[test]
+fn a_loan_past_every_bound_is_written_off_and_recovered() {
+    for (compounding, days) in [(Compounding::Daily, 365 * 5), (Compounding::Simple, u64::from(INTEREST_DAYS_MAX) * 3)]
+    {
+        let (mut desk, _, id, today) = long_forgotten(RATE_BPS_MAX, compounding, days);
+        let financier = desk.market.financiers[0];
+        let owed = desk.loan(id).owed(today);
+        default(&mut desk, financier, id).expect("late enough");
+        write_off(&mut desk, financier, id).expect("it is in default");
+        assert_eq!(desk.loan(id).written_off(), owed.total());
+        // The lender keeps what is its own, so a recovery of whatever amount needs no funds.
+        recover(&mut desk, financier, id, 1).expect("a first part");
+        recover(&mut desk, financier, id, owed.total().minor_units() - 1).expect("and the rest");
+        assert_eq!(desk.loan(id).state(), LoanState::Recovered);
+    }
+}
+
+/// A unit of principal that is paid after the bound has the rest of it bear interest again, from then on.
+#[test]
+fn interest_runs_anew_on_what_is_left_after_its_bound() {
+    let (mut desk, _, id, today) = long_forgotten(1_095, Compounding::Simple, 365 * 40);
+    let supplier = desk.market.supplier;
+    let owed = desk.loan(id).owed(today);
+    desk.market.stage.mint(desk.market.token, supplier, 1_000_000);
+    let charges_and_some = owed.charges().minor_units() + 1_000;
+    desk.repay_as(supplier, id, charges_and_some).expect("charges, and 1,000 of the principal");
+    let loan = desk.loan(id);
+    assert_eq!(loan.owed(today).total(), amount(4_000));
+    let interest = |days| loan.owed(today.checked_add(days).expect("a day")).interest.minor_units();
+    // 10.95 % of 4,000 over 365 days.
+    assert_eq!((interest(365), interest(INTEREST_DAYS_MAX)), (438, 13_150));
+    assert_eq!(interest(INTEREST_DAYS_MAX + 1), 13_150);
 }

@@ -58,8 +58,37 @@ impl Road {
         perform!(self.market, [carrier], event).map(|_| ())
     }
 
+    /// Has an invoice financed on what the carrier recorded.
+    fn serve(&mut self, event: RecordShipmentEvent, invoice: ObjectId) {
+        let (order, key) = (self.order, (event.event_hash, self.carrier));
+        let recorded: ShipmentEvent = self.market.stage.read(&(order, key)).expect("it was recorded");
+        self.market.stage.edit(|changes| recorded.serve(order, invoice, changes));
+    }
+
+    /// The carrier declares its event wrong.
+    fn declare(&mut self, wrong: RecordShipmentEvent, right: Option<RecordShipmentEvent>) {
+        let (carrier, declare) = (self.carrier, declaring(self, wrong, right));
+        perform!(self.market, [carrier], declare).expect("it is the carrier's own");
+    }
+
+    /// What an invoice can be financed on, by its hash, and whether there is what is spent.
+    fn evidence(&self, step: BusinessStep, invoice: ObjectId) -> (Option<Hash>, bool) {
+        let (found, spent) = evidence(&self.market.stage.view, self.order, step, invoice);
+        (found.map(|event| event.event_hash), spent)
+    }
+
     fn counted(&self) -> Vec<BusinessStep> {
         events_of_order(&self.market.stage.view, self.order).iter().map(|event| event.step).collect()
+    }
+}
+
+fn declaring(road: &Road, wrong: RecordShipmentEvent, right: Option<RecordShipmentEvent>) -> DeclareEventError {
+    DeclareEventError {
+        order: road.order,
+        event_hash: wrong.event_hash,
+        ground: ErrorGround::IncorrectData,
+        declared_at: road.market.stage.now,
+        corrective_event: right.map(|right| right.event_hash),
     }
 }
 
@@ -159,6 +188,68 @@ fn an_event_that_two_recorded_is_evidence_of_one_invoice() {
     road.market.stage.edit(|changes| shown.expect("it counts").serve(order, first, changes));
     assert_eq!(of(&road, second), (None, true));
     assert!(of(&road, first).0.is_some_and(|event| event.serves.is_none_or(|of| of == first)));
+}
+
+/// What happens to goods that an invoice was financed on tells of them: other events about the same objects, what says an event right
+/// that was declared wrong, whatever objects that states, and what is about those.
+#[test]
+fn what_tells_of_spent_goods_is_spent() {
+    use BusinessStep::{Departing, Shipping};
+    let mut road = Road::open();
+    let [first, second] = [ObjectId([1; 32]), ObjectId([2; 32])];
+    let wrong = road.event(Shipping, 5, DOCK);
+    let right = RecordShipmentEvent { objects_hash: Hash([0x0c; 32]), ..road.event(Shipping, 4, DOCK) };
+    let righter = RecordShipmentEvent { objects_hash: Hash([0x0d; 32]), ..road.event(Shipping, 3, DOCK) };
+    road.record(wrong).expect("nothing stands against it");
+    road.serve(wrong, first);
+    road.declare(wrong, Some(right));
+    assert_eq!(road.evidence(Shipping, second), (None, false), "what is wrong is no evidence");
+    // Recorded after the error was declared; then another leg; then what sets that right in turn, recorded before.
+    road.record(right).expect("it is about other objects");
+    assert_eq!(road.evidence(Shipping, second), (None, true));
+    assert_eq!(road.evidence(Shipping, first), (Some(right.event_hash), false), "it is that invoice's own");
+    let leg = RecordShipmentEvent { objects_hash: right.objects_hash, ..road.event(Departing, 6, GATE) };
+    road.record(leg).expect("legs repeat");
+    assert_eq!(road.evidence(Departing, second), (None, true));
+    road.record(righter).expect("it is about other objects");
+    assert_eq!(road.evidence(Shipping, second), (Some(righter.event_hash), true), "nothing ties it to them yet");
+    road.declare(right, Some(righter));
+    assert_eq!(road.evidence(Shipping, second), (None, true));
+    // An event that says nothing of those goods is free, and so is what repeats none of them.
+    let others = RecordShipmentEvent { objects_hash: Hash([0x0e; 32]), ..road.event(Shipping, 2, DOCK) };
+    road.record(others).expect("it is about other objects");
+    assert_eq!(road.evidence(Shipping, second), (Some(others.event_hash), true));
+}
+
+/// Another carrier's word about a hash is its own, unless a lender relied on the very record.
+#[test]
+fn nobody_spends_another_carriers_event_by_naming_it() {
+    use BusinessStep::{Departing, Shipping, Storing};
+    let mut road = Road::open();
+    let (other, order, supplier) = (road.other, road.order, road.market.supplier);
+    let [first, second] = [ObjectId([1; 32]), ObjectId([2; 32])];
+    perform!(road.market, [supplier], AppointCarrier { order, carrier: other }).expect("a party appoints");
+    let sold = road.event(Shipping, 3, DOCK);
+    let rightful = RecordShipmentEvent { objects_hash: Hash([0x0c; 32]), ..road.event(Shipping, 4, DOCK) };
+    for event in [sold, rightful] {
+        road.record(event).expect("nothing stands against it");
+    }
+    road.serve(sold, first);
+    // Of the goods that are spent, under the rightful event's hash; and of an event of those that the rightful one were to set right.
+    let squatted = RecordShipmentEvent { step: Storing, objects_hash: sold.objects_hash, ..rightful };
+    let named = road.event(Departing, 5, DOCK);
+    for event in [squatted, named] {
+        perform!(road.market, [other], event).expect("it says so");
+    }
+    let declare = declaring(&road, named, Some(rightful));
+    perform!(road.market, [other], declare).expect("it is its own");
+    assert_eq!(road.evidence(Shipping, second), (Some(rightful.event_hash), true));
+    // The record that was relied on spends what it names, whoever recorded that.
+    let corrected = RecordShipmentEvent { objects_hash: Hash([0x0d; 32]), ..road.event(Shipping, 6, DOCK) };
+    perform!(road.market, [other], corrected).expect("it is about other objects");
+    assert_eq!(road.evidence(Shipping, second), (Some(corrected.event_hash), true));
+    road.declare(sold, Some(corrected));
+    assert_eq!(road.evidence(Shipping, second), (Some(rightful.event_hash), true));
 }
 
 #[test]
