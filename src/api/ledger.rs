@@ -40,6 +40,8 @@ pub const STREAM_BATCH_MAX: usize = 1_024;
 pub const STREAM_IN_FLIGHT_MAX: usize = 4_096;
 
 type Answer<T> = Result<Response<T>, Status>;
+/// The transactions of a message, and what is kept of them until they are handed over.
+type Taken = (Vec<pb::SignedTransaction>, Option<KeptBytes>);
 
 /// Transactions of a stream that take as much of a budget as a call.
 const TRANSACTIONS_PER_WEIGHT: usize = 8;
@@ -328,7 +330,7 @@ fn weight_of_message(transactions: usize) -> Option<NonZeroU32> {
 fn paid_before_read(
     messages: impl Stream<Item = Result<pb::SubmitStreamRequest, Status>> + Unpin + Send + 'static,
     client: Option<CallingClient>,
-) -> BoxStream<'static, Result<(Vec<pb::SignedTransaction>, Option<KeptBytes>), Status>> {
+) -> BoxStream<'static, Result<Taken, Status>> {
     futures::stream::unfold((messages, client), async |(mut messages, client)| {
         if let Some(client) = &client {
             client.take(NonZeroU32::MIN).await;
