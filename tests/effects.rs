@@ -109,6 +109,8 @@ fn is_name(text: &str) -> bool {
 /// What one file records.
 fn recorded_in(source: &Source) -> Effects {
     let code: String = source.product().iter().map(|(_, line)| format!("{line}\n")).collect();
+    // A quote that is a character begins no text.
+    let code = code.replace("'\"'", "'_'");
     let mut effects = Effects::new();
     let mut add = |name: &str, fields: Vec<String>| {
         let before = effects.insert(name.to_owned(), fields);

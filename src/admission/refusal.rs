@@ -1,4 +1,4 @@
-//! Why a transaction is refused: it never reaches a block, and nothing happened.
+//! Why a transaction is refused: it is not taken, and does not reach a block from here.
 
 use crate::execution::Ineligible;
 use crate::ledger::Reason;

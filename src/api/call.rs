@@ -3,17 +3,21 @@
 //! A call takes of its client's budget and holds a place until its answer is out (see `clients`). One that is no stream has its request in
 //! within half a minute and its answer out within five, however slowly its client writes and reads. A message of a stream is in
 //! within half a minute of its first byte, not counting the time in which the node did not read on. What a client has begun to
-//! send and not ended, or not handed over, is held for it, and bounded for each client and for all (`request`).
+//! send and not ended, or not handed over, is held for it, and bounded for each client and for all (`request`); so is the answer of a call that is no
+//! stream, from when it is found until its client has read it: it is encoded at once, whether the client reads or not, and one past
+//! the bound gives way to a status.
 //!
 //! A call whose `grpc-timeout` runs out is answered with DEADLINE_EXCEEDED, before its first message and in the middle of
 //! a stream alike. (tonic's own timer answers CANCELLED, and leaves streams alone.)
 
-use super::clients::{CallPlace, Clients, weight_of};
+use super::clients::{CallPlace, CallingClient, Clients, weight_of};
 use super::processor::{spent_since, thread_cpu_time, timed};
 use super::request::{Incoming, Kind};
+use super::shares::{Kept, Share};
+use super::status::{outcome_unknown, reader_too_slow};
 use bytes::Bytes;
-use http_body::Frame;
-use std::future::Future;
+use http_body::{Body as _, Frame};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -85,7 +89,7 @@ where
             // A timeout past the end of time is none.
             let asked = timeout.and_then(|timeout| now.checked_add(timeout.saturating_sub(MARGIN)));
             let deadline = if kind != Kind::Unary { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
-            let request = request.map(|body| Body::new(Incoming::new(body, kind, client)));
+            let request = request.map(|body| Body::new(Incoming::new(body, kind, client.clone())));
             let found = inner.call(request);
             let answer = async {
                 match is_read {
@@ -93,18 +97,23 @@ where
                     false => found.await,
                 }
             };
-            let answered = match deadline {
-                Some(deadline) => timeout_at(deadline, answer).await,
-                None => Ok(answer.await),
-            };
-            place.found();
-            match answered {
-                Ok(Ok(response)) => {
-                    Ok(response.map(|body| Body::new(BoundedBody::new(body, deadline, place, is_read))))
+            let (head, body) = {
+                let answered = match deadline {
+                    Some(deadline) => timeout_at(deadline, answer).await,
+                    None => Ok(answer.await),
+                };
+                place.found();
+                match answered {
+                    Ok(Ok(response)) => response.into_parts(),
+                    Ok(Err(error)) => return Err(error),
+                    Err(_) => return Ok(exceeded().into_http()),
                 }
-                Ok(Err(error)) => Err(error),
-                Err(_) => Ok(exceeded().into_http()),
+            };
+            let mut body = BoundedBody::new(body, deadline, place, is_read);
+            if kind == Kind::Unary && !body.read_ahead(&client).await {
+                return Ok(unread(is_read).into_http());
             }
+            Ok(Response::from_parts(head, Body::new(body)))
         })
     }
 }
@@ -121,6 +130,16 @@ fn kind_of(method_path: &str) -> Kind {
 fn exceeded() -> Status {
     let message = "the call's deadline passed. What was submitted goes on: look it up, or send the same bytes again";
     super::status::status(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
+}
+
+/// What a client hears that leaves too many answers unread. Of a submission it may have happened all the same.
+fn unread(is_read: bool) -> Status {
+    match is_read {
+        true => reader_too_slow(
+            "this client leaves more answers unread than a node keeps for one: read them, and ask again",
+        ),
+        false => outcome_unknown(),
+    }
 }
 
 /// Whether a call only reads, and ends: its work is its own. A submission's is the ledger's, and a stream's goes on beside it.
@@ -156,12 +175,38 @@ struct BoundedBody {
     /// Whether the work of encoding it is counted.
     is_read: bool,
     ended: bool,
+    /// What was read of it before its client took it.
+    ahead: Option<Result<Frame<Bytes>, Status>>,
+    /// What is kept of it until its client has read it.
+    unread: Option<Share>,
 }
 
 impl BoundedBody {
     fn new(inner: Body, deadline: Option<Instant>, place: CallPlace, is_read: bool) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
-        Self { inner, deadline, place: Some(place), is_read, ended: false }
+        Self { inner, deadline, place: Some(place), is_read, ended: false, ahead: None, unread: None }
+    }
+
+    /// Has the answer's message encoded, and keeps it. Tells whether the client's bounds allow that.
+    async fn read_ahead(&mut self, client: &CallingClient) -> bool {
+        if self.inner.is_end_stream() {
+            return true;
+        }
+        self.ahead = poll_fn(|context| self.poll_inner(context)).await;
+        self.ended = self.ahead.is_none();
+        let message = self.ahead.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref);
+        let bytes = message.map_or(0, Bytes::len);
+        self.unread.insert(client.share(Kept::Unread)).set(bytes)
+    }
+
+    /// Polls what is answered, and counts the work of encoding it.
+    fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let began = self.is_read.then(thread_cpu_time).flatten();
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Some(place) = &mut self.place {
+            place.worked(spent_since(began));
+        }
+        polled
     }
 }
 
@@ -173,15 +218,13 @@ impl http_body::Body for BoundedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if let Some(frame) = self.ahead.take() {
+            return Poll::Ready(Some(frame));
+        }
         if self.ended {
             return Poll::Ready(None);
         }
-        let began = self.is_read.then(thread_cpu_time).flatten();
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        if let Some(place) = &mut self.place {
-            place.worked(spent_since(began));
-        }
-        if let Poll::Ready(frame) = polled {
+        if let Poll::Ready(frame) = self.poll_inner(context) {
             if frame.is_none() {
                 self.place = None;
             }
@@ -197,13 +240,44 @@ impl http_body::Body for BoundedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.inner.is_end_stream()
+        self.ahead.is_none() && (self.ended || self.inner.is_end_stream())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::clients::ClientLimits;
+    use crate::api::shares::CLIENT_BYTES_MAX;
+    use crate::node::NodeMetrics;
+    use http_body_util::{BodyExt as _, Full};
+    use std::num::NonZeroU32;
+    use tonic::codegen::http::Extensions;
+
+    /// Its window shut, a client would have thousands of the largest answers kept for it.
+    #[tokio::test]
+    async fn answers_that_a_client_leaves_unread_are_bounded() {
+        let clients = Clients::new(ClientLimits::DEFAULT, NodeMetrics::default());
+        let client = clients.calling(&Extensions::new());
+        let answer = async || {
+            let place = client.admit(NonZeroU32::MIN, true).await.expect("a place");
+            let message = Full::new(Bytes::from(vec![7; CLIENT_BYTES_MAX / 4]));
+            let message = message.map_err(|never: std::convert::Infallible| match never {});
+            let mut body = BoundedBody::new(Body::new(message), None, place, true);
+            body.read_ahead(&client).await.then_some(body)
+        };
+        let mut kept = Vec::new();
+        while let Some(body) = answer().await {
+            kept.push(body);
+            assert!(kept.len() <= 4, "a client has four of the largest answers unread");
+            // What is worked on is done once it is found.
+            kept.last_mut().and_then(|body| body.place.as_mut()).expect("it has its place").found();
+        }
+        assert_eq!(kept.len(), 4);
+        let read = kept.pop().expect("one").collect().await.expect("no error").to_bytes();
+        assert_eq!(read.len(), CLIENT_BYTES_MAX / 4, "all of it is read, though it was read ahead");
+        assert!(answer().await.is_some(), "what was read is not kept");
+    }
 
     #[test]
     fn timeouts_are_read_as_the_protocol_writes_them() {

@@ -15,10 +15,9 @@
 //! Limits by account: what waits of a client and of a sender is bounded and verified in turns, and streams have places by account.
 
 use super::budget::Budgets;
-use super::kept::{Kept, KeptBytes};
 use super::places::first_bits;
-use super::request::{ALL_BYTES_MAX, CLIENT_BYTES_MAX};
-use super::status::{over_budget, too_many_streams};
+use super::shares::{Kept, Share, Shares};
+use super::status::over_budget;
 use crate::admission::Refusal;
 use crate::node::NodeMetrics;
 use crate::node::service::Source;
@@ -43,8 +42,6 @@ pub const BAD_SIGNATURE_WEIGHT: u32 = 20;
 /// How long the node may work on a read for one of its weight. With the usual budget a client's reads take half a core, whatever
 /// they read.
 const WORK_PER_WEIGHT: Duration = Duration::from_micros(100);
-/// Most streams of submissions of one client.
-pub const SUBMISSION_STREAMS_PER_CLIENT_MAX: usize = 256;
 /// How often clients that ask for nothing are forgotten.
 pub(super) const FORGET_EVERY: Duration = Duration::from_secs(60);
 
@@ -55,6 +52,8 @@ pub struct ClientLimits {
     pub calls_per_second: NonZeroU32,
     /// Most calls of a client that are open at once.
     pub calls_at_once: usize,
+    /// Most transactions that a client has the node wait for at once: as many as four full streams.
+    pub waits_at_once: usize,
     /// Most connections; and an eighth of that, or 16, whose handshake is not over.
     pub connections: usize,
     /// Most of them from one address, or the first 48 bits of one of IPv6.
@@ -66,6 +65,7 @@ impl ClientLimits {
     pub const DEFAULT: Self = Self {
         calls_per_second: NonZeroU32::new(5_000).unwrap(),
         calls_at_once: 8_192,
+        waits_at_once: 16_384,
         connections: 4_096,
         connections_per_address: 1_024,
     };
@@ -101,10 +101,7 @@ struct Shared {
     calls: Mutex<BTreeMap<ClientId, OpenCalls>>,
     /// Reads of a client that are worked on at once: half of the cores.
     reads_at_once: usize,
-    /// Of messages that have begun and are not handed over.
-    messages: Kept,
-    /// Streams of submissions that a client has open.
-    submitting: Mutex<BTreeMap<ClientId, usize>>,
+    shares: Shares,
     metrics: NodeMetrics,
 }
 
@@ -117,11 +114,10 @@ struct OpenCalls {
 impl Clients {
     pub fn new(limits: ClientLimits, metrics: NodeMetrics) -> Self {
         let budgets = Budgets::new(limits.calls_per_second);
-        let (calls, submitting) = Default::default();
-        let messages = Kept::new(CLIENT_BYTES_MAX, ALL_BYTES_MAX);
+        let (calls, shares) = (Mutex::default(), Shares::new(limits.waits_at_once));
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let reads_at_once = (cores / 2).max(1);
-        Self(Arc::new(Shared { limits, budgets, calls, reads_at_once, messages, submitting, metrics }))
+        Self(Arc::new(Shared { limits, budgets, calls, reads_at_once, shares, metrics }))
     }
 
     /// Who makes a call.
@@ -136,6 +132,11 @@ impl Clients {
                 ClientId::Address(client_address(address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))))
             }
         };
+        self.calling_from(id)
+    }
+
+    /// This client, as one that makes a call.
+    pub fn calling_from(&self, id: ClientId) -> CallingClient {
         CallingClient { clients: self.clone(), id }
     }
 
@@ -231,38 +232,9 @@ impl CallingClient {
         }
     }
 
-    /// What is kept of the client's messages for one of its calls: nothing yet.
-    pub fn keeps(&self) -> KeptBytes {
-        self.clients.0.messages.nothing_for(self.id)
-    }
-
-    /// So many bytes of what the client sent, kept until they are let go.
-    ///
-    /// # Errors
-    /// `CLIENT_RATE_EXCEEDED` if that is more than is kept for one, or for all.
-    pub fn keep(&self, bytes: usize) -> Result<KeptBytes, Status> {
-        let mut kept = self.keeps();
-        match kept.set(bytes) {
-            true => Ok(kept),
-            false => {
-                self.clients.0.metrics.refused_calls.inc();
-                Err(over_budget(BUDGET_PATIENCE))
-            }
-        }
-    }
-
-    /// A place for a stream of submissions.
-    ///
-    /// # Errors
-    /// `TOO_MANY_STREAMS`.
-    pub fn submitting(&self) -> Result<SubmissionPlace, Status> {
-        let mut submitting = self.clients.0.submitting.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = submitting.entry(self.id).or_default();
-        if *open >= SUBMISSION_STREAMS_PER_CLIENT_MAX {
-            return Err(too_many_streams());
-        }
-        *open += 1;
-        Ok(SubmissionPlace(self.clone()))
+    /// What is kept of a kind for a call of the client: nothing yet.
+    pub fn share(&self, kind: Kept) -> Share {
+        self.clients.0.shares.of(self.id, kind)
     }
 
     /// Pays for work of a stream that goes on, and waits until it is paid for.
@@ -282,16 +254,6 @@ impl CallingClient {
                 Err(wait) => tokio::time::sleep(wait.saturating_sub(MESSAGE_PATIENCE)).await,
             }
         }
-    }
-}
-
-/// The place of a client's stream of submissions. It is given back when dropped.
-pub(super) struct SubmissionPlace(CallingClient);
-
-impl Drop for SubmissionPlace {
-    fn drop(&mut self) {
-        let CallingClient { clients, id } = &self.0;
-        give_back(&mut clients.0.submitting.lock().unwrap_or_else(PoisonError::into_inner), id);
     }
 }
 
@@ -469,21 +431,6 @@ mod tests {
         one.admit(NonZeroU32::MIN, false).await.expect("a place");
         drop(_second);
         assert!(clients.0.calls.lock().unwrap().is_empty(), "nobody is remembered for nothing");
-    }
-
-    #[test]
-    fn streams_of_submissions_are_bounded_by_client_and_their_places_come_back() {
-        let clients = clients(ClientLimits::DEFAULT);
-        let one = client(&clients, 1);
-        let mut open: Vec<_> = (0..SUBMISSION_STREAMS_PER_CLIENT_MAX).map(|_| one.submitting().ok()).collect();
-        assert!(open.iter().all(Option::is_some));
-        let refused = one.submitting().err().expect("no place is left");
-        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
-        client(&clients, 2).submitting().expect("another's places");
-        open.pop();
-        one.submitting().expect("it was given back");
-        open.clear();
-        assert!(clients.0.submitting.lock().unwrap().is_empty(), "nobody is remembered for nothing");
     }
 
     #[test]

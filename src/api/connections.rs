@@ -17,6 +17,7 @@
 use super::budget::Budgets;
 use super::clients::ClientLimits;
 use super::places::{Network, Place, Places};
+use super::streams::STREAM_PATIENCE;
 use crate::node::NodeMetrics;
 use futures::{Stream, StreamExt as _};
 use std::io;
@@ -43,13 +44,15 @@ const CONNECTION_WEIGHT: u32 = 25;
 const CONNECTIONS_PER_HANDSHAKE: usize = 8;
 const HANDSHAKES_LEAST: usize = 16;
 
-/// How long a connection keeps its place without a word from its client.
+/// How long a connection keeps its place without a word from its client, and a stream its queue without being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// Until its first byte; and for the whole of a TLS handshake.
     pub handshake: Duration,
     /// From any byte to the next. Longer than it takes until a ping and its answer.
     pub silence: Duration,
+    /// How long a stream's reader may leave its queue full.
+    pub reader: Duration,
 }
 
 impl Patience {
@@ -57,6 +60,7 @@ impl Patience {
     pub const DEFAULT: Self = Self {
         handshake: Duration::from_secs(5),
         silence: KEEPALIVE_INTERVAL.saturating_add(KEEPALIVE_TIMEOUT).saturating_add(Duration::from_secs(10)),
+        reader: STREAM_PATIENCE,
     };
 }
 
@@ -378,7 +382,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_without_a_first_byte_is_ended_and_so_is_one_that_falls_silent() {
-        let patience = Patience { handshake: Duration::from_millis(50), silence: Duration::from_millis(300) };
+        let patience =
+            Patience { handshake: Duration::from_millis(50), silence: Duration::from_millis(300), ..Patience::DEFAULT };
         for (heard, waits) in [(0, patience.handshake), (1, patience.silence)] {
             let (mut client, ours) = tokio::io::duplex(64);
             // What comes is there before the first look, however slow this machine is.

@@ -83,6 +83,7 @@ pub(super) async fn financeable(
         })?;
     let (signers, entries) = (BTreeSet::new(), WorkingSet::new(snapshot.view.clone()));
     let mut desk = Desk {
+        sight: Sight::new(caller, view),
         context: in_the_next_block(chain_id, snapshot, owner, &signers),
         changes: Changes::new(&entries),
         citations,
@@ -111,6 +112,7 @@ pub(super) async fn financeable(
 
 /// Where a page's receivables are looked at, one after another.
 struct Desk<'a> {
+    sight: Sight<'a>,
     context: Context<'a>,
     changes: Changes<'a>,
     citations: Vec<Citation>,
@@ -193,7 +195,7 @@ impl Desk<'_> {
             Ok(found) => found,
             Err(reason) => return pb::FinancingOffer { reason: reason.name().to_owned(), ..shown },
         };
-        let failing = against.into_iter().map(condition_to_pb).collect();
+        let failing = against.into_iter().map(|condition| condition_to_pb(condition, self.sight)).collect();
         let due_on = offer.terms.due_on.to_string();
         // What one minor unit costs, where there is room for none, is nobody's price.
         if advance.is_zero() {

@@ -1,7 +1,7 @@
 //! `FinancingService`: programmes, which are published; loans, for their parties and those who oversee or supervise; and what a
 //! request would come to.
 
-use super::caller::{Caller, identify};
+use super::caller::identify;
 use super::financeable::financeable;
 use super::loans::{loan_to_pb, offer_to_pb, programme_to_pb};
 use super::page::{Cursor, OF_ENTRIES, PageRequest, page, page_under};
@@ -106,7 +106,8 @@ impl FinancingService for Financing {
         request: Request<pb::AssessFinancingRequest>,
     ) -> Result<Response<pb::AssessFinancingResponse>, Status> {
         let (caller, snapshot) = identify(&*self.0, &request)?;
-        let sender = caller.required().map(Caller::account)?.ok_or_else(|| not_found("caller"))?;
+        let caller = caller.required()?;
+        let sender = caller.account().ok_or_else(|| not_found("caller"))?;
         let message = request.into_inner().request.unwrap_or_default();
         let operation = request_financing_from_pb(message).map_err(|error| malformed(error.within("request")))?;
         let signers = BTreeSet::new();
@@ -114,7 +115,7 @@ impl FinancingService for Financing {
         let offer = operation.offer(&context, &Changes::new(&*snapshot.view));
         // As the transaction would be declined, with the same name.
         let offer = offer.map_err(|reason| declined_beforehand(&reason))?;
-        Ok(Response::new(offer_to_pb(&offer)))
+        Ok(Response::new(offer_to_pb(&offer, Sight::new(caller, &*snapshot.view))))
     }
 
     async fn list_financeable(

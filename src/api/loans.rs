@@ -1,5 +1,6 @@
 //! Programmes, loans and offers as the wire shows them.
 
+use super::visibility::Sight;
 use crate::domain::financing::interest::{Compounding, DayCount};
 use crate::domain::financing::{
     BookLine, Bucket, Condition, Leg, Loan, LoanState, Offer, Pricing, Programme, ProgrammeState, ProgrammeTerms,
@@ -20,8 +21,10 @@ fn accounts(ids: &[AccountId]) -> Vec<Bytes> {
     ids.iter().map(|id| id_bytes(&id.0)).collect()
 }
 
-pub(super) fn condition_to_pb(condition: Condition) -> pb::FailingCondition {
-    let Condition { name, found, required, law, amounts } = condition;
+/// A condition as the caller is told it.
+pub(super) fn condition_to_pb(condition: Condition, sight: Sight<'_>) -> pb::FailingCondition {
+    let told = condition.told_to(|lender| sight.of_lender(lender));
+    let Condition { name, found, required, law, amounts, withheld: _ } = told;
     pb::FailingCondition {
         name: name.to_owned(),
         found,
@@ -33,9 +36,9 @@ pub(super) fn condition_to_pb(condition: Condition) -> pb::FailingCondition {
     }
 }
 
-pub(super) fn offer_to_pb(offer: &Offer) -> pb::AssessFinancingResponse {
+pub(super) fn offer_to_pb(offer: &Offer, sight: Sight<'_>) -> pb::AssessFinancingResponse {
     pb::AssessFinancingResponse {
-        failing: offer.against().into_iter().map(condition_to_pb).collect(),
+        failing: offer.against().into_iter().map(|condition| condition_to_pb(condition, sight)).collect(),
         fee: offer.terms.fee.minor_units(),
         interest: offer.interest.unwrap_or_default().minor_units(),
         due_on: offer.terms.due_on.to_string(),

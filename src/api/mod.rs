@@ -20,7 +20,6 @@ mod connections;
 mod financeable;
 mod financing;
 mod governance;
-mod kept;
 mod ledger;
 mod lending;
 mod lineage;
@@ -33,8 +32,10 @@ pub mod processor;
 mod queue;
 mod request;
 mod server;
+mod shares;
 mod status;
 mod streams;
+mod submissions;
 mod tokens;
 mod trade;
 mod visibility;
@@ -42,7 +43,6 @@ mod visibility;
 pub use caller::{READ_AUTHORISATION_AHEAD_MS_MAX, read_message};
 pub use clients::{BAD_SIGNATURE_WEIGHT, BUDGET_PATIENCE, ClientLimits};
 pub use connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, Placed, Standing};
-pub use ledger::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use server::{
     CALL_WINDOW, CONNECTION_WINDOW, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES, STREAMS_PER_CONNECTION_MAX,
@@ -50,3 +50,4 @@ pub use server::{
 };
 pub use status::ERROR_DOMAIN;
 pub use streams::STREAM_PATIENCE;
+pub use submissions::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};

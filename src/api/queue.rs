@@ -1,21 +1,22 @@
 //! What waits for the reader of a stream, bounded by its bytes.
 //!
-//! A feed puts messages in for as long as there is room, and waits when there is none. How much room there is depends on what the
-//! client's other streams hold and on what everybody's hold.
+//! A feed runs in a task of its own. It puts messages in for as long as there is room, and waits when there is none. How much room there is depends on what the
+//! client's other streams hold and on what everybody's hold ([`super::shares`]).
 //!
 //! # Invariants
-//! * A queue holds at most [`STREAM_BYTES`], those of one client [`CLIENT_BYTES`], all together [`ALL_BYTES`], and of that nobody more
-//!   than a quarter of what is left over: readers that do not read leave others room.
+//! * A queue holds at most [`STREAM_BYTES`], and no more than its client's share allows.
 //! * Past these bounds a queue still takes [`SURE_BYTES`], and if it is empty one message, however long: no reader who reads is kept
 //!   from going on by those who do not.
 //! * What a queue holds is let go as soon as its reader has left or was too slow.
-//!
-//! Bytes are counted as they go over the wire. In memory, until they are sent, messages of many fields take some three times as much.
 
-use super::clients::ClientId;
-use super::kept::Kept;
-use futures::Stream;
+use super::shares::Share;
+use super::status::unavailable;
+use crate::node::service::{BlockRecord, Unavailable};
+use futures::FutureExt as _;
+use futures::stream::{BoxStream, Stream, StreamExt as _};
+use prost::Message;
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -25,23 +26,13 @@ use tonic::Status;
 
 /// Most that waits for the reader of one stream.
 pub const STREAM_BYTES: usize = 1024 * 1024;
-/// Most that waits for the readers of one client.
-const CLIENT_BYTES: usize = 16 * 1024 * 1024;
-/// Most that waits for all readers.
-const ALL_BYTES: usize = 128 * 1024 * 1024;
 /// What may wait for a reader in any case.
 const SURE_BYTES: usize = 16 * 1024;
 
-/// What all queues hold: nothing yet.
-pub(super) fn queued_bytes() -> Kept {
-    Kept::new(CLIENT_BYTES, ALL_BYTES)
-}
-
-/// A queue, for a stream of this client's: where a feed puts messages in, and the stream that its reader has of them.
-pub(super) fn queue<T>(queued: &Kept, client: Option<ClientId>) -> (Sender<T>, Receiver<T>) {
-    let state = State { messages: VecDeque::new(), bytes: 0, go_on_at: 0, end: None, reader: None, left: false };
-    let shared = Shared { state: Mutex::new(state), progress: Notify::new(), queued: queued.clone(), client };
-    let shared = Arc::new(shared);
+/// A queue, counted in this share: where a feed puts messages in, and the stream that its reader has of them.
+pub(super) fn queue<T>(share: Option<Share>) -> (Sender<T>, Receiver<T>) {
+    let state = State { messages: VecDeque::new(), bytes: 0, share, go_on_at: 0, end: None, reader: None, left: false };
+    let shared = Arc::new(Shared { state: Mutex::new(state), progress: Notify::new() });
     (Sender(shared.clone()), Receiver(shared))
 }
 
@@ -49,13 +40,13 @@ struct Shared<T> {
     state: Mutex<State<T>>,
     /// Told whenever the reader takes a message, or leaves.
     progress: Notify,
-    queued: Kept,
-    client: Option<ClientId>,
 }
 
 struct State<T> {
     messages: VecDeque<(usize, T)>,
     bytes: usize,
+    /// What its client is counted for it.
+    share: Option<Share>,
     /// With how little in it a queue that was full takes more. Not with a little less than full: who puts in may have to begin
     /// anew for each time.
     go_on_at: usize,
@@ -71,6 +62,18 @@ impl<T> State<T> {
         self.wake_reader();
     }
 
+    /// It holds so many bytes from now on. Tells whether the client's share allows it.
+    fn holds(&mut self, bytes: usize) -> bool {
+        self.bytes = bytes;
+        self.share.as_mut().is_none_or(|share| share.set(bytes))
+    }
+
+    /// Lets go of all that is queued.
+    fn clear(&mut self) {
+        self.messages = VecDeque::new();
+        self.holds(0);
+    }
+
     fn wake_reader(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
@@ -81,12 +84,6 @@ impl<T> State<T> {
 impl<T> Shared<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets go of all that is queued.
-    fn clear(&self, state: &mut State<T>) {
-        self.queued.change(self.client, state.bytes, 0, true);
-        (state.messages, state.bytes) = (VecDeque::new(), 0);
     }
 }
 
@@ -103,23 +100,26 @@ pub(super) enum Unread {
 pub(super) struct Sender<T>(Arc<Shared<T>>);
 
 impl<T> Sender<T> {
-    /// Puts in a message of so many bytes, if there is room. Tells whether there was.
-    pub fn put(&self, message: T, bytes: usize) -> bool {
+    /// Puts in a message of so many bytes.
+    ///
+    /// # Errors
+    /// The message, if there is no room.
+    pub fn put(&self, message: T, bytes: usize) -> Result<(), T> {
         let mut state = self.0.state();
-        let after = state.bytes + bytes;
+        let (before, after) = (state.bytes, state.bytes + bytes);
         let surely = state.messages.is_empty() || after <= SURE_BYTES;
         if after > STREAM_BYTES && !surely {
             state.go_on_at = STREAM_BYTES / 2;
-            return false;
+            return Err(message);
         }
-        if !self.0.queued.change(self.0.client, 0, bytes, surely) {
+        if !state.holds(after) && !surely {
+            state.holds(before);
             state.go_on_at = SURE_BYTES / 2;
-            return false;
+            return Err(message);
         }
-        state.bytes = after;
         state.messages.push_back((bytes, message));
         state.wake_reader();
-        true
+        Ok(())
     }
 
     /// Waits until there is room again after there was none.
@@ -162,7 +162,7 @@ impl<T> Sender<T> {
     /// Nothing more comes but this, and what is queued is let go.
     pub fn cut_off(&self, last: Option<Result<T, Status>>) {
         let mut state = self.0.state();
-        self.0.clear(&mut state);
+        state.clear();
         state.ends(last);
     }
 }
@@ -186,9 +186,9 @@ impl<T> Stream for Receiver<T> {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut state = self.0.state();
         if let Some((bytes, message)) = state.messages.pop_front() {
-            state.bytes -= bytes;
+            let left = state.bytes - bytes;
+            state.holds(left);
             drop(state);
-            self.0.queued.change(self.0.client, bytes, 0, true);
             self.0.progress.notify_waiters();
             return Poll::Ready(Some(Ok(message)));
         }
@@ -206,101 +206,180 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.left = true;
-        self.0.clear(&mut state);
+        state.clear();
         drop(state);
         self.0.progress.notify_waiters();
     }
 }
 
+/// How long a block is kept for a reader whose queue is full. One that reads has room again by then.
+const BLOCK_KEPT_FOR: Duration = Duration::from_millis(100);
+
+/// Where a feed puts its messages, and how it ends for a reader that does not read.
+pub(super) struct Feed<T> {
+    pub queue: Arc<Sender<T>>,
+    pub patience: Duration,
+}
+
+/// Why a feed stopped.
+pub(super) enum Stopped {
+    /// There is no more to say.
+    Ended,
+    /// The reader is gone.
+    Left,
+    /// The reader took nothing from a full queue for too long.
+    TooSlow,
+    /// The node stops, or a block is gone.
+    Failed(Status),
+}
+
+impl From<Unread> for Stopped {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Left => Self::Left,
+            Unread::TooSlow => Self::TooSlow,
+        }
+    }
+}
+
+impl<T: Message> Feed<T> {
+    /// Puts a message in, if there is room.
+    pub fn put(&self, message: T) -> bool {
+        let bytes = message.encoded_len();
+        self.queue.put(message, bytes).is_ok()
+    }
+
+    /// Puts a message in once there is room.
+    pub async fn send(&self, mut message: T) -> Result<(), Stopped> {
+        let bytes = message.encoded_len();
+        while let Err(left) = self.queue.put(message, bytes) {
+            message = left;
+            self.queue.room(self.patience).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for room after there was none, first for a moment in which the block is kept.
+    pub async fn room(&self, block: &mut Option<BlockRecord>) -> Result<(), Stopped> {
+        let mut waited = self.queue.room(BLOCK_KEPT_FOR.min(self.patience)).await;
+        if waited == Err(Unread::TooSlow) {
+            *block = None;
+            waited = self.queue.room(self.patience).await;
+        }
+        Ok(waited?)
+    }
+}
+
+/// Runs a feed in its own task; what `parting` says of its end comes last: after all that is queued, or in its place for a reader
+/// that was too slow.
+pub(super) fn fed<T: Message + 'static, F>(
+    place: impl Send + 'static,
+    share: Option<Share>,
+    patience: Duration,
+    feed: impl FnOnce(Feed<T>) -> F,
+    parting: impl FnOnce(Stopped) -> Option<Result<T, Status>> + Send + 'static,
+) -> BoxStream<'static, Result<T, Status>>
+where
+    F: Future<Output = Stopped> + Send + 'static,
+{
+    let (sender, receiver) = queue(share);
+    let sender = Arc::new(sender);
+    let feeding = AssertUnwindSafe(feed(Feed { queue: sender.clone(), patience })).catch_unwind();
+    tokio::spawn(async move {
+        // A feed that has nothing to send would not notice that its reader is gone.
+        let stopped = tokio::select! {
+            stopped = feeding => stopped,
+            () = sender.left() => Ok(Stopped::Left),
+        };
+        match stopped {
+            Ok(Stopped::TooSlow) => sender.cut_off(parting(Stopped::TooSlow)),
+            Ok(stopped) => sender.end(parting(stopped)),
+            // It broke: that is no end that a reader may take for one.
+            Err(_) => sender.end(parting(Stopped::Failed(unavailable(Unavailable)))),
+        }
+    });
+    // A place is its reader's until it drops the stream.
+    receiver.inspect(move |_| _ = &place).boxed()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::clients::ClientId;
+    use super::super::shares::{ALL_QUEUES_MAX, Kept, Shares};
     use super::*;
-    use futures::{FutureExt as _, StreamExt as _};
 
     const MESSAGE: usize = 40 * 1024;
 
-    fn client(number: u8) -> Option<ClientId> {
-        Some(ClientId::Certificate([number; 32]))
+    fn share(shares: &Shares, client: u8) -> Share {
+        shares.of(ClientId::Certificate([client; 32]), Kept::Queued)
     }
 
     /// Puts messages in until there is no room, and tells how many there was room for.
     fn fill(sender: &Sender<u32>, bytes: usize) -> usize {
-        (0..10_000).take_while(|number| sender.put(*number, bytes)).count()
+        (0..10_000).take_while(|number| sender.put(*number, bytes).is_ok()).count()
+    }
+
+    /// Queues of so many clients, so many of each, which nobody reads.
+    fn unread(shares: &Shares, clients: u8, of_each: usize, bytes: usize) -> Vec<(Sender<u32>, Receiver<u32>)> {
+        let queues = (0..clients).flat_map(|client| std::iter::repeat_n(client, of_each));
+        let filled = queues.map(|client| {
+            let (sender, receiver) = queue(Some(share(shares, client)));
+            fill(&sender, bytes);
+            (sender, receiver)
+        });
+        filled.collect()
     }
 
     #[tokio::test]
     async fn a_queue_is_bounded_by_bytes_and_not_by_messages() {
-        let queued = queued_bytes();
-        let (sender, mut receiver) = queue(&queued, client(1));
+        let shares = Shares::new(1);
+        let (sender, mut receiver) = queue(Some(share(&shares, 1)));
         assert_eq!(fill(&sender, MESSAGE), STREAM_BYTES / MESSAGE);
-        let short = Duration::from_millis(10);
-        assert_eq!(sender.room(short).await, Err(Unread::TooSlow));
+        assert_eq!(sender.room(Duration::from_millis(10)).await, Err(Unread::TooSlow));
         while sender.room(Duration::ZERO).now_or_never() != Some(Ok(())) {
             receiver.next().await.expect("a message").expect("no error");
         }
-        assert_eq!(queued.counted(None).0 / MESSAGE, STREAM_BYTES / 2 / MESSAGE, "it went on at half");
-        let (sender, _receiver) = queue(&queued, client(2));
-        assert!(sender.put(0, 2 * STREAM_BYTES), "one message in any case");
-        assert!(!sender.put(0, 1));
+        assert_eq!(share(&shares, 1).of_all() / MESSAGE, STREAM_BYTES / 2 / MESSAGE, "it went on at half");
+        let (sender, _receiver) = queue(Some(share(&shares, 2)));
+        assert_eq!(sender.put(0, 2 * STREAM_BYTES), Ok(()), "one message in any case");
+        assert_eq!(sender.put(0, 1), Err(0));
     }
 
     #[test]
     fn unread_streams_hold_little_and_leave_others_room() {
-        let queued = queued_bytes();
-        let mut unread = Vec::new();
-        for number in 0..20 {
-            for _ in 0..40 {
-                let (sender, receiver) = queue(&queued, client(number));
-                fill(&sender, MESSAGE);
-                unread.push((sender, receiver));
-            }
-        }
-        let surely = unread.len() * MESSAGE;
-        let (of_all, of_one) = queued.counted(client(0));
-        assert!(of_all <= ALL_BYTES + surely, "{of_all}");
-        let (of_one, another) = (of_one.expect("it is counted"), queue(&queued, client(100)));
-        assert!(of_one <= CLIENT_BYTES + 40 * MESSAGE, "{of_one}");
+        let shares = Shares::new(1);
+        let unread = unread(&shares, 20, 40, MESSAGE);
+        let (of_all, surely) = (share(&shares, 100).of_all(), unread.len() * MESSAGE);
+        assert!(of_all <= ALL_QUEUES_MAX + surely, "{of_all}");
+        let another = queue(Some(share(&shares, 100)));
         assert!(fill(&another.0, 100) * 100 >= SURE_BYTES - 100, "who reads goes on, whoever does not");
         drop((unread, another));
-        assert_eq!(queued.counted(client(0)), (0, None));
+        assert_eq!(share(&shares, 100).of_all(), 0);
     }
 
     #[test]
     fn a_few_clients_that_do_not_read_leave_the_next_one_its_room() {
-        let queued = queued_bytes();
-        let mut unread = Vec::new();
-        for number in 0..16 {
-            for _ in 0..16 {
-                let (sender, receiver) = queue(&queued, client(number));
-                fill(&sender, 1024);
-                unread.push((sender, receiver));
-            }
-        }
-        let (next, _receiver) = queue(&queued, client(100));
-        let room = fill(&next, 1024) * 1024;
-        assert!(room >= STREAM_BYTES / 2, "{room}");
+        let shares = Shares::new(1);
+        let _unread = unread(&shares, 14, 16, 1024);
+        let (next, _receiver) = queue(Some(share(&shares, 100)));
+        assert_eq!(fill(&next, 1024), STREAM_BYTES / 1024);
     }
 
     #[tokio::test]
     async fn what_is_cut_off_is_let_go_and_what_ends_is_read() {
-        let queued = queued_bytes();
-        let (sender, receiver) = queue(&queued, client(1));
+        let shares = Shares::new(1);
+        let (sender, receiver) = queue(Some(share(&shares, 1)));
         fill(&sender, MESSAGE);
         sender.cut_off(Some(Ok(u32::MAX)));
-        drop(sender);
-        assert_eq!(queued.counted(None).0, 0, "while its reader is still there");
+        assert_eq!(share(&shares, 1).of_all(), 0, "while its reader is still there");
         let read: Vec<u32> = receiver.map(|item| item.expect("no error")).collect().await;
         assert_eq!(read, [u32::MAX]);
-        let (sender, receiver) = queue(&queued, client(1));
-        assert!(sender.put(1, MESSAGE) && sender.put(2, MESSAGE));
+        let (sender, receiver) = queue(None);
+        assert!(sender.put(1, MESSAGE).is_ok() && sender.put(2, MESSAGE).is_ok());
         sender.end(Some(Ok(3)));
-        drop(sender);
         let read: Vec<u32> = receiver.map(|item| item.expect("no error")).collect().await;
         assert_eq!(read, [1, 2, 3]);
-        let (sender, receiver) = queue::<u32>(&queued, client(1));
-        drop(sender);
-        assert_eq!(receiver.collect::<Vec<_>>().await.len(), 0, "a feed that broke off ends its stream");
-        let (sender, receiver) = queue::<u32>(&queued, client(1));
+        let (sender, receiver) = queue::<u32>(None);
         drop(receiver);
         sender.left().await;
         assert_eq!(sender.room(Duration::ZERO).await, Err(Unread::Left));

@@ -6,13 +6,13 @@
 //! # Invariants
 //! * A message is in within [`MESSAGE_TIME_MAX`] of waiting for it, or its call ends. Only the time counts in which the node waits: a
 //!   client that is made to wait for room is not late.
-//! * Of one client at most [`CLIENT_BYTES_MAX`] are kept, of all together at most [`ALL_BYTES_MAX`], and of that nobody's are more than
-//!   a quarter of what is left over. A message that is whole counts on, until it is handed over (`ledger`).
+//! * What is kept of messages is bounded, of one client and of all together ([`super::shares`]).
 //! * A call that is no stream sends at most [`UNARY_BYTES_MAX`], and its client's budget pays for more than a little.
 //! * What one call asks in many messages is paid for by the message, before the next are read.
 
 use super::clients::CallingClient;
-use super::kept::KeptBytes;
+use super::shares::{Kept, Share};
+use super::status::too_much_begun;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -30,10 +30,6 @@ use tonic::body::Body;
 const MESSAGE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Largest request of a call that is no stream: the largest transaction with all its signatures, and half as much again.
 pub(super) const UNARY_BYTES_MAX: usize = 128 * 1024;
-/// Most that is kept of messages that one client has begun, and of those that wait to be handed over: sixteen of the largest.
-pub(super) const CLIENT_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// The same of all clients.
-pub(super) const ALL_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Bytes of a request that weigh as much as a call.
 const BYTES_PER_WEIGHT: usize = 4_096;
 
@@ -60,7 +56,7 @@ pub(super) struct Incoming {
     kind: Kind,
     client: CallingClient,
     messages: Messages,
-    held: KeptBytes,
+    held: Share,
     received: usize,
     /// When the wait for the message that has begun is too long, if one has and it is waited for.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -77,7 +73,7 @@ impl Incoming {
     }
 
     fn within(inner: Body, kind: Kind, client: CallingClient, message_time_max: Duration) -> Self {
-        let held = client.keeps();
+        let held = client.share(Kept::Begun);
         let (messages, received, deadline, waiting_since, waited, paying) = Default::default();
         Self {
             inner,
@@ -112,9 +108,7 @@ impl Incoming {
             self.paying = Some(async move { client.take(NonZeroU32::MIN).await }.boxed());
         }
         if !self.held.set(self.messages.kept()) {
-            let message =
-                "too much of what clients have begun to send is kept: end a message before the next one is begun";
-            return Err(Status::resource_exhausted(message));
+            return Err(too_much_begun());
         }
         Ok(())
     }

@@ -73,7 +73,7 @@ pub struct ServerConfig {
     pub tls: Option<ServerTlsConfig>,
     /// What a client may ask for.
     pub clients: ClientLimits,
-    /// How long a connection may be silent.
+    /// How long a connection may be silent, and a stream unread.
     pub patience: Patience,
     /// Where it is counted what was refused.
     pub metrics: NodeMetrics,
@@ -126,7 +126,11 @@ pub async fn serve(
     }
     let served = server
         .layer(CallLayer(clients))
-        .add_service(limited!(LedgerServiceServer(Ledger { node: ledger.clone(), streams: StreamPlaces::default() })))
+        .add_service(limited!(LedgerServiceServer(Ledger {
+            node: ledger.clone(),
+            streams: StreamPlaces::default(),
+            patience: config.patience.reader,
+        })))
         .add_service(limited!(AccountsServiceServer(Accounts(ledger.clone()))))
         .add_service(limited!(TokensServiceServer(Tokens(ledger.clone()))))
         .add_service(limited!(TradeServiceServer(Trade(ledger.clone()))))

@@ -22,6 +22,20 @@ const RETRY_WHEN_FULL: Duration = Duration::from_millis(500);
 /// When to try again where the node starts, catches up or stops.
 const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(2);
 
+/// Why there is no room to wait for one more transaction, and what to do.
+pub(super) const TOO_MANY_WAITS: (&str, &str) = (
+    "TOO_MANY_WAITS",
+    "nothing was taken: the node waits for as many of this client's transactions as it waits for of one client. Send on as they \
+     become final, or submit without waiting and ask",
+);
+
+/// What is said of a transaction that was taken, where the node cannot tell what becomes of it.
+pub(super) const OUTCOME_UNKNOWN: (&str, &str) = (
+    "OUTCOME_UNKNOWN",
+    "the transaction was taken, and this node cannot tell what becomes of it: it may be final, or become so until it expires. Ask \
+     for it by its id, or send the same bytes to another node, before you sign a new one",
+);
+
 /// A status with its reason.
 pub(super) fn status(code: Code, reason: &str, message: impl Into<String>) -> Status {
     Status::with_error_details(code, message, error_info(reason, []))
@@ -123,6 +137,46 @@ pub(super) fn too_many_streams() -> Status {
 /// A malformed field of a request.
 pub(super) fn malformed(malformed: Malformed) -> Status {
     refused(&Refusal::from(malformed))
+}
+
+/// No room to wait for a transaction, which was not taken.
+pub(super) fn too_many_waits() -> Status {
+    let (reason, message) = TOO_MANY_WAITS;
+    let mut details = error_info(reason, []);
+    details.set_retry_info(Some(RETRY_WHEN_FULL));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// A transaction that was taken, or may have been, and what became of it is not told.
+pub(super) fn outcome_unknown() -> Status {
+    let (reason, message) = OUTCOME_UNKNOWN;
+    let mut details = error_info(reason, []);
+    details.set_retry_info(Some(RETRY_WHEN_FULL));
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// A transaction that is final, sent with other signatures than it has.
+pub(super) fn signed_otherwise(height: u64, applied: bool) -> Status {
+    let became = if applied { "APPLIED" } else { "DECLINED" };
+    let details = error_info("SIGNED_OTHERWISE", [("height", height.to_string()), ("status", became.to_owned())]);
+    let message = format!(
+        "the transaction is final, {became} at height {height}, and not with these signatures: its receipt is GetReceipt's, to those \
+         whom it names"
+    );
+    Status::with_error_details(Code::AlreadyExists, message, details)
+}
+
+/// A reader that leaves too much unread, or for too long.
+pub(super) fn reader_too_slow(message: &str) -> Status {
+    let mut details = error_info("READER_TOO_SLOW", []);
+    details.set_retry_info(Some(RETRY_WHEN_FULL));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// A client that has more messages begun, or waiting for room, than is kept of one.
+pub(super) fn too_much_begun() -> Status {
+    let message = "too much of what clients have begun to send is kept: end a message before the next one is begun";
+    Status::resource_exhausted(message)
 }
 
 /// The node stops or its store failed.

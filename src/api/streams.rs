@@ -15,11 +15,11 @@
 
 use super::caller::Caller;
 use super::clients::{CallingClient, ClientId, give_back};
-use super::kept::Kept;
 use super::ledger::visible_block;
 use super::processor::timed;
-use super::queue::{Sender, Unread, queue, queued_bytes};
-use super::status::{malformed, no_block, status, too_many_streams, unavailable};
+use super::queue::{Feed, Stopped, fed};
+use super::shares::{Kept, Share};
+use super::status::{malformed, no_block, reader_too_slow, status, too_many_streams, unavailable};
 use super::visibility::Sight;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::{Account, SignedTransaction, Status as OutcomeStatus};
@@ -30,8 +30,8 @@ use crate::wire::pb::ledger::{self as pb, TransactionStatus};
 use crate::wire::pb::payments::Transfer;
 use crate::wire::{decline_to_pb, effect_to_pb, movement_to_pb, status_to_pb};
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt as _};
-use prost::Message;
+use futures::stream::BoxStream;
+use prost::Message as _;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,14 +39,14 @@ use tonic::{Code, Status};
 
 /// How long a reader may take nothing from a full queue.
 pub const STREAM_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a block is kept for a reader whose queue is full. One that reads has room again by then.
-const BLOCK_KEPT_FOR: Duration = Duration::from_millis(100);
 
 /// Most streams of blocks and events at once at a node. What their queues hold is bounded in all, see `queue`.
 pub const STREAMS_MAX: usize = 1_024;
 
 /// Most of them for callers who did not say who they are, so that these cannot take the places of those who did.
 pub const ANONYMOUS_STREAMS_MAX: usize = 64;
+/// Most of those for one client, so that it cannot take the places of the others.
+pub const ANONYMOUS_STREAMS_PER_CLIENT_MAX: usize = 8;
 /// Most of them for one account.
 pub const STREAMS_PER_ACCOUNT_MAX: usize = 32;
 /// Most of them for the accounts of one institution.
@@ -69,6 +69,7 @@ pub(super) struct StreamReader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Holder {
     Anyone,
+    AnyoneFrom(ClientId),
     Account(AccountId),
     Institution(AccountId),
     Client(ClientId),
@@ -79,6 +80,7 @@ impl Holder {
     const fn most(self) -> usize {
         match self {
             Self::Anyone => ANONYMOUS_STREAMS_MAX,
+            Self::AnyoneFrom(_) => ANONYMOUS_STREAMS_PER_CLIENT_MAX,
             Self::Account(_) => STREAMS_PER_ACCOUNT_MAX,
             Self::Institution(_) => STREAMS_PER_INSTITUTION_MAX,
             Self::Client(_) => STREAMS_PER_CLIENT_MAX,
@@ -88,10 +90,16 @@ impl Holder {
 
 impl StreamReader {
     fn holders(&self) -> Vec<Holder> {
-        let account = self.caller.account().map_or(Holder::Anyone, Holder::Account);
+        let (account, client) = (self.caller.account(), self.client.as_ref().map(CallingClient::id));
+        let nameless = client.filter(|_| account.is_none()).map(Holder::AnyoneFrom);
+        let account = account.map_or(Holder::Anyone, Holder::Account);
         let institution = self.institution.map(Holder::Institution);
-        let client = self.client.as_ref().map(|client| Holder::Client(client.id()));
-        [Some(account), institution, client].into_iter().flatten().collect()
+        [Some(account), nameless, institution, client.map(Holder::Client)].into_iter().flatten().collect()
+    }
+
+    /// What waits for the reader, of its client's.
+    fn share(&self) -> Option<Share> {
+        self.client.as_ref().map(|client| client.share(Kept::Queued))
     }
 
     /// Waits until the work on a block is paid for, and lets others' calls come first.
@@ -104,18 +112,8 @@ impl StreamReader {
 }
 
 /// The places for streams, of which each takes one until its reader has left.
-#[derive(Clone)]
-pub(super) struct StreamPlaces {
-    taken: Arc<Mutex<Taken>>,
-    /// What waits for the readers of all of them.
-    queued: Kept,
-}
-
-impl Default for StreamPlaces {
-    fn default() -> Self {
-        Self { taken: Arc::default(), queued: queued_bytes() }
-    }
-}
+#[derive(Clone, Default)]
+pub(super) struct StreamPlaces(Arc<Mutex<Taken>>);
 
 #[derive(Default)]
 struct Taken {
@@ -146,7 +144,7 @@ impl StreamPlaces {
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,78 +180,12 @@ impl Cursor {
     }
 }
 
-/// Where a feed puts its messages, and how it ends for a reader that does not read.
-struct Feed<T> {
-    queue: Arc<Sender<T>>,
-    patience: Duration,
-}
-
-/// Why a feed stopped.
-enum Stopped {
-    /// The reader is gone.
-    Left,
-    /// The reader took nothing from a full queue for too long.
-    TooSlow,
-    /// The node stops, or a block is gone.
-    Failed(Status),
-}
-
-impl<T: Message> Feed<T> {
-    /// Puts a message in, if there is room.
-    fn put(&self, message: T) -> bool {
-        let bytes = message.encoded_len();
-        self.queue.put(message, bytes)
-    }
-
-    /// Waits for room after there was none, first for a moment in which the block is kept.
-    async fn room(&self, block: &mut Option<BlockRecord>) -> Result<(), Stopped> {
-        let mut waited = self.queue.room(BLOCK_KEPT_FOR.min(self.patience)).await;
-        if waited == Err(Unread::TooSlow) {
-            *block = None;
-            waited = self.queue.room(self.patience).await;
-        }
-        waited.map_err(|unread| match unread {
-            Unread::Left => Stopped::Left,
-            Unread::TooSlow => Stopped::TooSlow,
-        })
-    }
-}
-
-/// Runs a feed in its own task; what `parting` says of its end comes last: after all that is queued, or in its place for a reader
-/// that was too slow.
-fn fed<T: Message + 'static, F>(
-    place: StreamPlace,
-    client: Option<ClientId>,
-    patience: Duration,
-    feed: impl FnOnce(Feed<T>) -> F,
-    parting: impl FnOnce(Stopped) -> Option<Result<T, Status>> + Send + 'static,
-) -> BoxStream<'static, Result<T, Status>>
-where
-    F: Future<Output = Stopped> + Send + 'static,
-{
-    let (sender, receiver) = queue(&place.places.queued, client);
-    let sender = Arc::new(sender);
-    let feeding = feed(Feed { queue: sender.clone(), patience });
-    tokio::spawn(async move {
-        // A feed that has nothing to send would not notice that its reader is gone.
-        let stopped = tokio::select! {
-            stopped = feeding => stopped,
-            () = sender.left() => Stopped::Left,
-        };
-        match stopped {
-            Stopped::TooSlow => sender.cut_off(parting(stopped)),
-            stopped => sender.end(parting(stopped)),
-        }
-    });
-    // A place is its reader's until it drops the stream.
-    receiver.inspect(move |_| _ = &place).boxed()
-}
-
 /// Blocks from a height on.
 pub(super) async fn blocks(
     ledger: Arc<dyn LedgerHandle>,
     places: &StreamPlaces,
     reader: StreamReader,
+    patience: Duration,
     from_height: u64,
 ) -> Result<BoxStream<'static, Result<pb::StreamBlocksResponse, Status>>, Status> {
     let place = places.take(reader.holders())?;
@@ -262,7 +194,7 @@ pub(super) async fn blocks(
     if from_height > applied.saturating_add(1) {
         return Err(no_block(BlockError::NotReached { height: from_height, applied }));
     }
-    let client = reader.client.as_ref().map(CallingClient::id);
+    let share = reader.share();
     let feed = move |feed: Feed<pb::StreamBlocksResponse>| async move {
         let (mut height, mut kept) = (from_height, None);
         loop {
@@ -282,12 +214,11 @@ pub(super) async fn blocks(
             }
         }
     };
-    Ok(fed(place, client, STREAM_PATIENCE, feed, |stopped| match stopped {
-        Stopped::Left => None,
+    Ok(fed(place, share, patience, feed, |stopped| match stopped {
+        Stopped::Left | Stopped::Ended => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
-            let message = "the reader was too slow: resume from the height after the last one seen";
-            Some(Err(status(Code::ResourceExhausted, "READER_TOO_SLOW", message)))
+            Some(Err(reader_too_slow("the reader was too slow: resume from the height after the last one seen")))
         }
     }))
 }
@@ -297,6 +228,7 @@ pub(super) async fn events(
     ledger: Arc<dyn LedgerHandle>,
     places: &StreamPlaces,
     reader: StreamReader,
+    patience: Duration,
     cursor: &str,
 ) -> Result<BoxStream<'static, Result<pb::StreamEventsResponse, Status>>, Status> {
     let place = places.take(reader.holders())?;
@@ -308,7 +240,7 @@ pub(super) async fn events(
     };
     require_kept(&*ledger, at.height).await?;
     let reached = ledger.clone();
-    let client = reader.client.as_ref().map(CallingClient::id);
+    let share = reader.share();
     let feed = move |feed: Feed<pb::StreamEventsResponse>| async move {
         let mut kept = None;
         loop {
@@ -329,8 +261,8 @@ pub(super) async fn events(
             }
         }
     };
-    Ok(fed(place, client, STREAM_PATIENCE, feed, move |stopped| match stopped {
-        Stopped::Left => None,
+    Ok(fed(place, share, patience, feed, move |stopped| match stopped {
+        Stopped::Left | Stopped::Ended => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
             let gap = pb::Gap { height: reached.status().height, detail: None };
@@ -464,8 +396,11 @@ fn transfers_of(transaction: &SignedTransaction) -> Vec<Transfer> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::queue::STREAM_BYTES;
+    use super::super::queue::{STREAM_BYTES, queue};
     use super::*;
+    use crate::api::clients::{ClientLimits, Clients};
+    use crate::node::NodeMetrics;
+    use futures::StreamExt as _;
     use tokio::sync::oneshot;
 
     #[test]
@@ -508,6 +443,24 @@ mod tests {
         assert!(is_full(&[account(200)]), "the node has no more places");
     }
 
+    #[test]
+    fn who_does_not_sign_has_few_places_from_one_client() {
+        let places = StreamPlaces::default();
+        let clients = Clients::new(ClientLimits::DEFAULT, NodeMetrics::default());
+        let nameless = |number: u8| {
+            let client = Some(clients.calling_from(ClientId::Certificate([number; 32])));
+            StreamReader { caller: Caller::Anyone, key: None, institution: None, client }.holders()
+        };
+        let taken: Vec<_> =
+            (0..ANONYMOUS_STREAMS_PER_CLIENT_MAX).map_while(|_| places.take(nameless(1)).ok()).collect();
+        assert_eq!(taken.len(), ANONYMOUS_STREAMS_PER_CLIENT_MAX);
+        let full = places.take(nameless(1)).err().map(|full| full.code());
+        assert_eq!(full, Some(Code::ResourceExhausted), "one client has not all the places of those who do not sign");
+        assert!(places.take(nameless(2)).is_ok(), "another has its own");
+        drop(taken);
+        assert!(places.take(nameless(1)).is_ok());
+    }
+
     /// What it did not read is not kept for it, whether it takes its leave or not.
     #[tokio::test]
     async fn a_reader_that_does_not_read_is_told_so_and_nothing_is_kept_for_it() {
@@ -534,7 +487,7 @@ mod tests {
     /// A block with more events than there is room for is gone through once, in parts.
     #[tokio::test]
     async fn events_for_which_there_is_no_room_come_next_and_none_is_left_out() {
-        let (sender, mut receiver) = queue(&queued_bytes(), None);
+        let (sender, mut receiver) = queue(None);
         let feed = Feed { queue: Arc::new(sender), patience: STREAM_PATIENCE };
         let event = |index: usize| pb::Event { cursor: index.to_string(), ..large() };
         let (mut from, mut parts, mut read) = (0, 0, Vec::new());

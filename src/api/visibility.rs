@@ -32,6 +32,11 @@ impl<'a> Sight<'a> {
         matches!(self.caller, Caller::Supervisor(_) | Caller::Overseer(_))
     }
 
+    /// Whether the caller sees a lender's figures: its own, those of a lender under it, or whoever's it supervises.
+    pub(super) fn of_lender(self, lender: AccountId) -> bool {
+        self.of_account(lender) || self.supervises()
+    }
+
     /// Whether the account is the caller's own or stands under it.
     pub(super) fn of_account(self, account: AccountId) -> bool {
         let own = match self.caller {

@@ -163,7 +163,8 @@ impl Chain {
                     verdict.contradicted += u64::from(!as_said);
                 }
                 (Fate::Expired | Fate::Refused { .. }, Some(_)) => verdict.taken_though_refused += 1,
-                (Fate::Expired | Fate::Refused { .. }, None) => {}
+                // What nobody said of may be either.
+                (Fate::Expired | Fate::Refused { .. }, None) | (Fate::Unknown { .. }, _) => {}
             }
         }
         verdict

@@ -41,7 +41,7 @@ pub struct Report {
     pub declined: u64,
     /// For what reason, of one of them.
     pub declined_for: Option<String>,
-    /// Transactions that a node refused, or that expired: nothing happened.
+    /// Transactions that a node refused, or that expired, or of which it could not tell.
     pub refused: u64,
     /// By which rule, of one of them.
     pub refused_for: Option<String>,

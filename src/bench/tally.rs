@@ -61,6 +61,7 @@ impl Tally {
         match fate {
             Fate::Expired => return self.refuse("TRANSACTION_EXPIRED"),
             Fate::Refused { reason, .. } => return self.refuse(reason),
+            Fate::Unknown { .. } => return self.refuse("OUTCOME_UNKNOWN"),
             Fate::Declined { reason, .. } => {
                 self.declined += 1;
                 self.declined_for.get_or_insert_with(|| reason.clone());

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-/// A node's refusal: nothing happened.
+/// A node's refusal: this call did nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// gRPC's code.
@@ -237,6 +237,11 @@ fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'st
 /// Whether a refusal is of the transaction, and not of one call: a final block is past its expiry, and none holds it.
 pub(super) fn never_happened(status: &Status) -> bool {
     status.get_details_error_info().is_some_and(|info| info.reason == "TRANSACTION_EXPIRED")
+}
+
+/// Whether a submission is final already, with other signatures than it was sent with.
+pub(super) fn final_otherwise(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.reason == "SIGNED_OTHERWISE")
 }
 
 /// Whether the connection failed, and no node or signer answered.

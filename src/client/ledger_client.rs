@@ -4,7 +4,7 @@
 //! safe, because its identity is its body's hash: it cannot be applied twice, whoever receives it.
 
 use super::connection::{Connection, Reader};
-use super::error::{ClientError, cause_of, is_worth_another_node, never_happened, was_never_taken};
+use super::error::{ClientError, cause_of, final_otherwise, is_worth_another_node, never_happened, was_never_taken};
 use super::tls::Tls;
 use super::transaction::now_ms;
 use crate::ledger::receipt::Receipt;
@@ -186,7 +186,7 @@ impl Client {
     /// A transaction that the ledger declines is settled too: its receipt says why.
     ///
     /// # Errors
-    /// A refusal (nothing happened), that nobody answers (nothing was sent), or that the outcome is unknown: once a node may have
+    /// A refusal (no node took it), that nobody answers (nothing was sent), or that the outcome is unknown: once a node may have
     /// taken it, another's refusal speaks of its own call alone, unless it says that the transaction never happened.
     pub async fn submit_and_wait(&self, transaction: &SignedTransaction) -> Result<Settled, ClientError> {
         let mut sent = Sent::now(transaction.id());
@@ -282,7 +282,11 @@ impl Sent {
     ///
     /// # Errors
     /// A refusal, unless a node that was asked before may have taken it: then the outcome is open, save of what never happened.
+    /// It is not told here either of what is final with other signatures.
     fn not_taken(&mut self, status: Status, endpoint: &str) -> Result<Status, ClientError> {
+        if final_otherwise(&status) {
+            return Err(self.unknown(cause_of(&status)));
+        }
         if is_worth_another_node(&status) {
             self.may_be_taken |= !was_never_taken(&status);
             return Ok(status);

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! # Invariants
-//! * Sending never hides answers: the two halves are driven side by side, and who only sends would wait for ever on a node
-//!   that waits for its answers to be read.
+//! * Sending never hides answers: the two halves are driven side by side, and who only sends is cut off by a node whose answers
+//!   are not read.
 //!
 //! # Deliberately absent
 //! Another node where this one fails, as [`Client::submit_and_wait`] asks one: what was sent and not answered is the
@@ -52,6 +52,11 @@ pub enum Fate {
         /// What was wrong and what to do.
         message: String,
     },
+    /// The node took it, and cannot tell what becomes of it: it may be final, or become so until it expires.
+    Unknown {
+        /// What to do.
+        message: String,
+    },
 }
 
 impl Fate {
@@ -59,7 +64,7 @@ impl Fate {
     pub fn height(&self) -> Option<u64> {
         match self {
             Self::Applied { height } | Self::Declined { height, .. } => Some(*height),
-            Self::Expired | Self::Refused { .. } => None,
+            Self::Expired | Self::Refused { .. } | Self::Unknown { .. } => None,
         }
     }
 }
@@ -71,6 +76,7 @@ impl fmt::Display for Fate {
             Self::Declined { height, reason } => write!(f, "declined at height {height} ({reason})"),
             Self::Expired => f.write_str("expired before a block took it"),
             Self::Refused { reason, message } => write!(f, "refused: {message} ({reason})"),
+            Self::Unknown { message } => write!(f, "unknown: {message}"),
         }
     }
 }
@@ -166,7 +172,8 @@ fn result_of(result: pb::SubmissionResult) -> Result<SubmissionResult, ClientErr
         Ok(TransactionStatus::Declined) => Fate::Declined { height, reason: result.reason },
         Ok(TransactionStatus::Expired) => Fate::Expired,
         Ok(TransactionStatus::Unspecified) => Fate::Refused { reason: result.reason, message: result.message },
-        Ok(TransactionStatus::Pending) | Err(_) => {
+        Ok(TransactionStatus::Pending) => Fate::Unknown { message: result.message },
+        Err(_) => {
             let why = format!("status {} is no end of a transaction", result.status);
             return Err(ClientError::Malformed(why));
         }
@@ -192,8 +199,9 @@ mod tests {
         assert_eq!(fate(TransactionStatus::Applied), Some(Fate::Applied { height: 9 }));
         assert_eq!(fate(TransactionStatus::Declined), Some(Fate::Declined { height: 9, reason: reason.clone() }));
         assert_eq!(fate(TransactionStatus::Expired), Some(Fate::Expired));
-        assert_eq!(fate(TransactionStatus::Unspecified), Some(Fate::Refused { reason, message }));
-        assert_eq!(fate(TransactionStatus::Pending), None);
+        assert_eq!(fate(TransactionStatus::Unspecified), Some(Fate::Refused { reason, message: message.clone() }));
+        assert_eq!(fate(TransactionStatus::Pending), Some(Fate::Unknown { message }), "which is no refusal");
+        assert!(result_of(pb::SubmissionResult { status: 99, ..result(TransactionStatus::Applied) }).is_err());
         let nameless = pb::SubmissionResult { transaction_id: vec![7; 31].into(), ..Default::default() };
         assert!(result_of(nameless).is_err());
     }

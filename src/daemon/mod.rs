@@ -34,8 +34,9 @@ use crate::execution::genesis::Genesis;
 use crate::node::config::{Config, Limits};
 use crate::node::{self, Chain, NodeSettings};
 use crate::primitives::PublicKey;
-use crate::storage::{RocksStore, durable};
+use crate::storage::{RocksStore, Store, durable};
 use bytes::Bytes;
+use commonware_parallel::Strategy;
 use commonware_runtime::{
     Error as EngineError, Runner as _, Spawner as _, Strategizer as _, Supervisor as _, tokio as runtime,
 };
@@ -271,7 +272,9 @@ async fn serve(context: runtime::Context, config: Config, prepared: Prepared) ->
         metrics::serve(context.child("metrics"), listener, running.metrics.clone(), Arc::new(handle.clone()))?;
     }
     running.metrics.pool_transactions_max.set(i64::from(config.limits.pool_transactions));
-    tokio::spawn(watch_disk(config.data_dir.clone(), running.metrics.clone()));
+    let disk = Disk { handle: handle.clone(), metrics: running.metrics.clone(), config: config.clone() };
+    disk.look();
+    tokio::spawn(disk.watch());
     if let Some(listening) = operator {
         tokio::spawn(snapshots::operator::serve(listening, store, chain_id));
     }
@@ -321,18 +324,42 @@ fn client_limits(config: &Config) -> api::ClientLimits {
     api::ClientLimits {
         calls_per_second: NonZeroU32::new(limits.client_calls_per_second).unwrap_or(NonZeroU32::MIN),
         calls_at_once: limits.client_calls_at_once as usize,
+        waits_at_once: api::ClientLimits::DEFAULT.waits_at_once,
         connections: limits.connections as usize,
         connections_per_address: limits.connections_per_address as usize,
     }
 }
 
-/// Keeps the figure of the room that is left.
-async fn watch_disk(data_dir: PathBuf, metrics: node::NodeMetrics) {
-    loop {
-        if let Ok(free) = fs2::available_space(&data_dir) {
-            metrics.disk_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+/// The room that is left on the disk of a node's data.
+struct Disk<E, S, T: Strategy> {
+    handle: node::NodeHandle<E, S, T>,
+    metrics: node::NodeMetrics,
+    config: Config,
+}
+
+impl<E: KeepsJournals, S: Store, T: Strategy> Disk<E, S, T> {
+    /// Keeps the figure, and whether it is enough for more transactions.
+    fn look(&self) {
+        let Ok(free) = fs2::available_space(&self.config.data_dir) else { return };
+        self.metrics.disk_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+        let is_short = self.config.limits.is_short_of_room(free);
+        if self.handle.set_short_of_room(is_short) != is_short {
+            let (place, left, least) = (self.config.data_dir.display(), free >> 20, self.config.limits.disk_free_mib);
+            match is_short {
+                true => warn!(
+                    "the disk of {place} has {left} MiB left, less than limits.disk_free_mib = {least}: the node takes no clients' transactions \
+                     until there is more"
+                ),
+                false => info!("the disk of {place} has {left} MiB left: the node takes transactions again"),
+            }
         }
-        tokio::time::sleep(LOOK_AT_DISK_EVERY).await;
+    }
+
+    async fn watch(self) {
+        loop {
+            tokio::time::sleep(LOOK_AT_DISK_EVERY).await;
+            self.look();
+        }
     }
 }
 

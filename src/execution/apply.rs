@@ -23,7 +23,6 @@ use crate::ledger::{
 };
 use crate::primitives::digest::StateAccumulator;
 use crate::primitives::{AccountId, BlockTime, ChainId, Encode, Hash, ObjectId, PublicKey, RequestId, TransactionId};
-use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use thiserror::Error;
@@ -394,14 +393,14 @@ impl BlockExecutor {
         let size = history.size();
         self.put(&size, &HistoryRoot(history.root()));
         if let Some(forgotten) = size.checked_sub(HISTORY_ROOTS_KEPT) {
-            self.state.write(HistoryRoot::COLUMN, Bytes::from(forgotten.to_bytes()), None);
+            self.state.write(HistoryRoot::COLUMN, &forgotten.to_bytes(), None);
         }
         let tip = Tip { height: header.height, time: header.time, hash: header.hash(), history };
         self.put(&TIP_KEY, &tip);
     }
 
     fn put<E: Entry>(&self, key: &E::Key, entry: &E) {
-        self.state.write(E::COLUMN, Bytes::from(key.to_bytes()), Some(Bytes::from(entry.to_bytes())));
+        self.state.write(E::COLUMN, &key.to_bytes(), Some(entry.to_kept()));
     }
 }
 

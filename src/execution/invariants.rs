@@ -233,6 +233,27 @@ impl Ledger {
         }
     }
 
+    /// Takes in the sums over other entries, counted after these.
+    pub fn join(&mut self, other: Self) {
+        let Self { totals, items, deadlines, programmes, books, oversecured } = other;
+        for (token, Totals { balances, locked, locks, circulation }) in totals {
+            let sum = self.totals.entry(token).or_default();
+            sum.balances += balances;
+            sum.locked += locked;
+            sum.locks += locks;
+            sum.circulation += circulation;
+        }
+        join_listed(&mut self.items, items);
+        join_listed(&mut self.deadlines, deadlines);
+        join_listed(&mut self.programmes, programmes);
+        for (key, Book { kept, lent }) in books {
+            let sum = self.books.entry(key).or_default();
+            sum.kept += kept;
+            sum.lent += lent;
+        }
+        self.oversecured = oversecured.or(self.oversecured);
+    }
+
     /// Whether the sums agree, token by token and account by account.
     ///
     /// # Errors
@@ -268,6 +289,14 @@ impl Ledger {
             let (line, token) = (Box::new(line.clone()), *token);
             Err(BrokenInvariant::Books { line, token, kept: *kept, lent: *lent })
         })
+    }
+}
+
+fn join_listed<K: Ord>(sums: &mut BTreeMap<K, Listed>, others: BTreeMap<K, Listed>) {
+    for (key, Listed { listed, open }) in others {
+        let sum = sums.entry(key).or_default();
+        sum.listed += listed;
+        sum.open += open;
     }
 }
 
@@ -391,6 +420,14 @@ mod tests {
         let asked = market.stage.perform(&[buyer], |context, changes| asked.plan(context, changes));
         let id = asked.expect("the buyer has some").object;
         assert_eq!(check_all(market.stage.view.entries()), Ok(()));
+        let mut parts = [Ledger::default(), Ledger::default()];
+        for (n, (column, key, value)) in market.stage.view.entries().enumerate() {
+            parts[n % 2].count(column, key, value, 1).expect("it decodes");
+        }
+        let [mut joined, other] = parts;
+        assert!(joined.agree().is_err() && other.agree().is_err(), "what one part tells of, the other lists");
+        joined.join(other);
+        assert_eq!(joined.agree(), Ok(()));
         let redemption: Redemption = market.stage.read(&id).expect("it was asked for");
         let key = redemption.deadline_due(id).expect("it is open");
         market.stage.edit(|changes| changes.delete::<Due>(&key));

@@ -12,7 +12,7 @@ use super::balance::{Balance, Circulation, Lock, LockPurpose};
 use super::blinding::Touched;
 use super::outcome::{Effect, Movement, MovementKind};
 use super::reason::Reason;
-use super::view::{Column, Entry, View, Writes, entry_place, layered_get, layered_scan, written_from};
+use super::view::{Column, Entry, View, Writes, entry_place, held, layered_get, layered_scan, written_from};
 use crate::primitives::{AccountId, Amount, Encode, ObjectId, TokenId};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -53,12 +53,14 @@ impl<'v> Changes<'v> {
 
     /// Whether there is an entry under a key, without decoding it.
     pub fn has<E: Entry>(&self, key: &E::Key) -> bool {
-        self.get(E::COLUMN, &key.to_bytes()).is_some()
+        let mut is_there = false;
+        self.look(E::COLUMN, &key.to_bytes(), &mut |entry| is_there = entry.is_some());
+        is_there
     }
 
     /// Writes an entry.
     pub fn put<E: Entry>(&mut self, key: &E::Key, entry: &E) {
-        self.writes.insert(entry_place::<E>(key), Some(Bytes::from(entry.to_bytes())));
+        self.writes.insert(entry_place::<E>(key), Some(entry.to_kept()));
     }
 
     /// Removes an entry.
@@ -220,6 +222,13 @@ impl<'v> Changes<'v> {
 impl View for Changes<'_> {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
         layered_get(&self.writes, self.base, column, key)
+    }
+
+    fn look(&self, column: Column, key: &[u8], seen: &mut dyn FnMut(Option<&[u8]>)) {
+        match held(&self.writes, column, key) {
+            Some(written) => seen(written.as_deref()),
+            None => self.base.look(column, key, seen),
+        }
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {

@@ -73,10 +73,12 @@ pub const ORDER_LINES_MAX: u16 = u16::MAX;
 pub const CONFIRMATION_DAYS_MAX: u16 = 180;
 /// Most days after which an order has its invoices due.
 pub const PAYMENT_DAYS_MAX: u16 = 366;
-/// Most carriers and warehouses that record for one order.
-pub const CARRIERS_PER_ORDER_MAX: usize = 8;
+/// Most carriers and warehouses that one party appoints for an order: neither takes the other's places.
+pub const CARRIERS_PER_PARTY_MAX: usize = 4;
+/// Most events of one order that one carrier records, so that none takes another's room. One event tells of many objects.
+pub const EVENTS_PER_CARRIER_MAX: usize = 32;
 /// Most events of one order: each that is recorded is held against all of them.
-pub const EVENTS_PER_ORDER_MAX: usize = 256;
+pub const EVENTS_PER_ORDER_MAX: usize = 2 * CARRIERS_PER_PARTY_MAX * EVENTS_PER_CARRIER_MAX;
 /// Farthest that an event's time may lie ahead of the block's: what a reader's clock may be wrong by.
 pub const EVENT_AHEAD_MS_MAX: u64 = 2 * 60 * 1000;
 /// How many days apart two invoices of one amount may be and still look like one that is registered twice: terms of weekly
@@ -107,6 +109,8 @@ pub const FORBIDDEN_PURPOSES_MAX: usize = 64;
 pub const PARAMETER_VALUES_MAX: usize = 64;
 /// Most tokens on one ledger: each block carries a reserve line for each.
 pub const TOKENS_MAX: usize = 256;
+/// Most tokens of one issuer: none takes the room of the others, and eight have as many as they may.
+pub const TOKENS_PER_ISSUER_MAX: usize = 32;
 /// How many history roots state keeps, so how many blocks a citation's path stays usable.
 pub const HISTORY_ROOTS_KEPT: u64 = 65_536;
 /// Most validators and observers together: a node keeps queues for all of them.

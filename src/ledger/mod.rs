@@ -28,6 +28,7 @@ pub mod open_items;
 pub mod outcome;
 pub mod peer_address;
 pub mod place;
+mod place_index;
 pub(crate) mod point_map;
 pub mod protocol;
 pub mod reason;

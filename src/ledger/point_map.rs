@@ -34,9 +34,4 @@ impl<T> PointMap<T> {
     pub(crate) fn insert(&mut self, place: Place, value: T) {
         self.0.insert(place, value);
     }
-
-    /// Makes room for so many keys more at once.
-    pub(crate) fn reserve(&mut self, more: usize) {
-        self.0.reserve(more);
-    }
 }

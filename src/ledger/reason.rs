@@ -1,5 +1,11 @@
 //! The catalogue of reasons for which an operation is declined.
 //!
+//! # What a reason does not tell
+//! Whoever sends an operation reads why it was declined, and may name in it whatever it likes. So a rule asks first whether the sender may
+//! do this at all, and then how things stand; and a reason that says no to somebody names nobody else: not the buyer, the borrower or
+//! the carrier in its place. Whether there is such a thing it does tell. Ids are hashes that nobody guesses, of 16 random bytes of
+//! whoever made the thing, so who has one was shown it.
+//!
 //! Reasons stand in receipts for ever, so the catalogue is append-only: a code, once given, keeps its name and its
 //! fields. `docs/reasons.md` is made from it and a test holds the two together.
 //!
@@ -101,7 +107,7 @@ reasons! {
 
     300 "TOKEN_EXISTS" TokenExists { token: TokenId }
         "A token with this id exists already.";
-    301 "NOT_THE_ISSUER" NotTheIssuer { token: TokenId, issuer: AccountId }
+    301 "NOT_THE_ISSUER" NotTheIssuer {}
         "Only the token's issuer, or the makers and checkers under it, may do this.";
     302 "NOT_THE_CUSTODIAN" NotTheCustodian { token: TokenId, custodian: AccountId }
         "Only the token's custodian attests its reserves.";
@@ -131,14 +137,16 @@ reasons! {
         "The ledger carries no more tokens than this.";
     315 "TIME_OUT_OF_RANGE" TimeOutOfRange { time: BlockTime }
         "The time lies beyond what the ledger can reckon with.";
+    316 "TOO_MANY_TOKENS_OF_ISSUER" TooManyTokensOfIssuer { issuer: AccountId, tokens_max: u64 }
+        "The issuer has created as many tokens as one may, so that there is room for others'. A token stays on the ledger for good.";
 
     500 "UNKNOWN_RECEIVABLE" UnknownReceivable { receivable: ObjectId }
         "There is no receivable with this id.";
     501 "INVOICE_ALREADY_REGISTERED" InvoiceAlreadyRegistered { fingerprint: Hash, receivable: ObjectId }
         "This invoice is on the ledger already, as the receivable named. An invoice becomes a receivable once.";
-    502 "NOT_THE_BUYER" NotTheBuyer { receivable: ObjectId, buyer: AccountId }
+    502 "NOT_THE_BUYER" NotTheBuyer { receivable: ObjectId }
         "Only the invoice's buyer may confirm, reject or pay it.";
-    503 "NOT_THE_SUPPLIER" NotTheSupplier { receivable: ObjectId, supplier: AccountId }
+    503 "NOT_THE_SUPPLIER" NotTheSupplier { receivable: ObjectId }
         "Only the invoice's supplier may do this.";
     504 "RECEIVABLE_NOT_OPEN" ReceivableNotOpen { receivable: ObjectId, state: &'static str }
         "The receivable is in the state named, in which this cannot be done. One that is settled, split, withdrawn or rejected has ended.";
@@ -203,7 +211,7 @@ reasons! {
     534 "CARRIER_NOT_APPOINTED" CarrierNotAppointed { order: ObjectId, carrier: AccountId }
         "Only carriers whom a party to the order has appointed record its events.";
     535 "TOO_MANY_CARRIERS" TooManyCarriers { order: ObjectId, carriers_max: u64 }
-        "So many carriers record for the order already.";
+        "The party has appointed so many carriers for the order already. The other party's places are its own.";
     536 "READ_POINT_EXISTS" ReadPointExists { read_point: Hash }
         "The carrier has registered this read point before. A retired one stays retired.";
     537 "UNKNOWN_READ_POINT" UnknownReadPoint { read_point: Hash }
@@ -219,15 +227,15 @@ reasons! {
     542 "EVENT_CONTRADICTED" EventContradicted { event_hash: Hash, rule: &'static str }
         "The event and the one named cannot both be true, by the rule named. If the other is wrong, its carrier declares it so.";
     543 "TOO_MANY_EVENTS" TooManyEvents { order: ObjectId, events_max: u64 }
-        "So many events of the order are recorded already.";
+        "The carrier has recorded so many events of the order already. One event tells of many objects, and another carrier has room of its own.";
     544 "UNKNOWN_EVENT" UnknownEvent { order: ObjectId, event_hash: Hash }
         "No such event of the order is recorded.";
-    545 "NOT_THE_CARRIER" NotTheCarrier { event_hash: Hash, carrier: AccountId }
-        "Only the carrier that recorded an event declares it wrong. The one named recorded it, and the sender did not.";
+    545 "NOT_THE_CARRIER" NotTheCarrier { event_hash: Hash }
+        "Only the carrier that recorded an event declares it wrong. Another recorded this one, and the sender did not.";
     546 "EVENT_DECLARED_WRONG" EventDeclaredWrong { event_hash: Hash }
         "The event was declared wrong before.";
     547 "FINGERPRINT_KEY_MISMATCH" FingerprintKeyMismatch { key_commitment: Hash }
-        "The commitment is to another key than the pair's, under which every invoice is absent. Ask the pair for its key.";
+        "The commitment is not to the pair's fingerprint key: it committed another, or none. Under any other key every invoice is absent. Ask the pair for its key.";
     548 "CARRIER_IS_A_PARTY" CarrierIsAParty { order: ObjectId, carrier: AccountId }
         "The carrier is the order's buyer or supplier, or of the same legal entity as one of them: what it records would be their own word.";
     549 "TOO_MANY_FINGERPRINT_KEYS" TooManyFingerprintKeys { keys_max: u64 }
@@ -258,12 +266,12 @@ reasons! {
     618 "PARTICIPATION_EXCEEDED" ParticipationExceeded { programme: ObjectId, participation_bps_max: u64 }
         "The other lenders' shares would come to more than the programme allows, or there would be more than 8 of them.";
     619 "PROGRAMME_CONDITIONS_NOT_MET" ProgrammeConditionsNotMet { programme: ObjectId, count: u64, conditions: String }
-        "The request fails conditions of the programme. Each is named, with what was found and what it must be.";
+        "The request fails conditions of the programme. Each is named, with what it must be and what was found, unless others' loans are in that.";
     620 "UNKNOWN_LOAN" UnknownLoan { loan: ObjectId }
         "There is no loan with this id.";
-    621 "NOT_THE_BORROWER" NotTheBorrower { loan: ObjectId, borrower: AccountId }
+    621 "NOT_THE_BORROWER" NotTheBorrower { loan: ObjectId }
         "Only the loan's borrower may do this.";
-    622 "NOT_THE_ORIGINATOR" NotTheOriginator { loan: ObjectId, originator: AccountId }
+    622 "NOT_THE_ORIGINATOR" NotTheOriginator { loan: ObjectId }
         "Only the financier that made the loan may do this.";
     623 "LOAN_NOT_OPEN" LoanNotOpen { loan: ObjectId, state: &'static str }
         "The loan is in a state in which this cannot be done.";
@@ -288,16 +296,16 @@ reasons! {
         "The rule has as many values as it can hold.";
     704 "LENDER_CAPITAL_NOT_ATTESTED" LenderCapitalNotAttested { lender: AccountId, age_days_max: u64, law: String }
         "The lender's capital is not attested in the loan's token, or the attestation is too old.";
-    705 "FUNDING_ABOVE_LIMIT" FundingAboveLimit { lender: AccountId, funding: &'static str, figure_bps: u64, limit_bps: u64, law: String }
-        "What the lender owes, by its kind, is a higher part of its net assets than the law in force allows.";
-    706 "BORROWER_SHARE_ABOVE_LIMIT" BorrowerShareAboveLimit { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
-        "What the lender would have lent to this borrower is a higher part of its net assets than the law in force allows.";
-    707 "OBLIGOR_SHARE_ABOVE_LIMIT" ObligorShareAboveLimit { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
-        "What the lender would have lent on this buyer's debts is a higher part of its net assets than the law in force allows.";
-    708 "CAPITAL_ADEQUACY_BELOW_MINIMUM" CapitalAdequacyBelowMinimum { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
-        "With the loan, the lender's capital would be a lower part of its risk-weighted assets than the law in force asks for.";
-    709 "LEVERAGE_RATIO_BELOW_MINIMUM" LeverageRatioBelowMinimum { lender: AccountId, figure_bps: u64, limit_bps: u64, law: String }
-        "With the loan, the lender's capital would be a lower part of its exposures than the law in force asks for.";
+    705 "FUNDING_ABOVE_LIMIT" FundingAboveLimit { lender: AccountId, funding: &'static str, limit_bps: u64, law: String }
+        "What the lender owes, by its kind, is a higher part of its net assets than the law in force allows. The figure is the lender's, which reads it in its book.";
+    706 "BORROWER_SHARE_ABOVE_LIMIT" BorrowerShareAboveLimit { lender: AccountId, limit_bps: u64, law: String }
+        "What the lender would have lent to this borrower is a higher part of its net assets than the law in force allows. The figure is the lender's, which reads it in its book.";
+    707 "OBLIGOR_SHARE_ABOVE_LIMIT" ObligorShareAboveLimit { lender: AccountId, limit_bps: u64, law: String }
+        "What the lender would have lent on this buyer's debts is a higher part of its net assets than the law in force allows. The figure is the lender's, which reads it in its book.";
+    708 "CAPITAL_ADEQUACY_BELOW_MINIMUM" CapitalAdequacyBelowMinimum { lender: AccountId, limit_bps: u64, law: String }
+        "With the loan, the lender's capital would be a lower part of its risk-weighted assets than the law in force asks for. The figure is the lender's, which reads it in its book.";
+    709 "LEVERAGE_RATIO_BELOW_MINIMUM" LeverageRatioBelowMinimum { lender: AccountId, limit_bps: u64, law: String }
+        "With the loan, the lender's capital would be a lower part of its exposures than the law in force asks for. The figure is the lender's, which reads it in its book.";
     710 "PURPOSE_FORBIDDEN" PurposeForbidden { purpose: String, law: String }
         "The law in force forbids a loan for this purpose.";
     711 "PURPOSE_NOT_STATED" PurposeNotStated { law: String }
@@ -381,5 +389,32 @@ mod tests {
         let names: std::collections::BTreeSet<_> = Reason::CATALOGUE.iter().map(|entry| entry.name).collect();
         assert_eq!(names.len(), Reason::CATALOGUE.len());
         assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')));
+    }
+
+    /// Who is told that it may not do something is not told who may: it could be anybody that has the thing's id. What names somebody is
+    /// about what everybody may read (a token's custodian, a programme's financier) or what the sender named itself.
+    #[test]
+    fn a_no_to_the_wrong_sender_names_nobody_else() {
+        let public = ["NOT_THE_CUSTODIAN", "NOT_THE_FINANCIER", "NOT_THE_PARENT"];
+        let parties = [
+            "buyer",
+            "supplier",
+            "owner",
+            "holder",
+            "borrower",
+            "originator",
+            "lender",
+            "issuer",
+            "carrier",
+            "account",
+        ];
+        let noes = Reason::CATALOGUE.iter().filter(|entry| entry.name.starts_with("NOT_THE_"));
+        let mut looked_at = 0;
+        for entry in noes.filter(|entry| !public.contains(&entry.name)) {
+            looked_at += 1;
+            let naming: Vec<_> = entry.fields.iter().filter(|field| parties.contains(field)).collect();
+            assert!(naming.is_empty(), "{} tells {naming:?}", entry.name);
+        }
+        assert!(looked_at > 5, "{looked_at}");
     }
 }

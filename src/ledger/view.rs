@@ -135,13 +135,19 @@ pub trait Entry: Encode + Decode {
 
 /// Where an entry is kept: its column and its encoded key.
 pub fn entry_place<E: Entry>(key: &E::Key) -> (Column, Bytes) {
-    (E::COLUMN, Bytes::from(key.to_bytes()))
+    (E::COLUMN, key.to_kept())
 }
 
 /// Read-only state.
 pub trait View: Send + Sync {
     /// The entry under a key.
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes>;
+
+    /// Shows the entry under a key where it stands, so that who only looks at it needs no hold of it. `seen` asks the view for
+    /// nothing.
+    fn look(&self, column: Column, key: &[u8], seen: &mut dyn FnMut(Option<&[u8]>)) {
+        seen(self.get(column, key).as_deref());
+    }
 
     /// The entries under many keys, in the order asked. Where a store stands behind the view, it walks it once for all.
     fn get_many(&self, places: &[&Place]) -> Vec<Option<Bytes>> {
@@ -158,9 +164,9 @@ pub trait View: Send + Sync {
 impl dyn View + '_ {
     /// The typed entry under a key.
     pub fn read<E: Entry>(&self, key: &E::Key) -> Option<E> {
-        let key = key.to_bytes();
-        let bytes = self.get(E::COLUMN, &key)?;
-        let entry = E::from_bytes(&bytes).ok();
+        let (key, mut decoded) = (key.to_bytes(), None);
+        self.look(E::COLUMN, &key, &mut |bytes| decoded = bytes.map(E::from_bytes));
+        let entry = decoded?.ok();
         if entry.is_none() {
             self.note_corruption(E::COLUMN, &key);
         }

@@ -9,7 +9,7 @@
 //! * What comes out of it does not depend on what was read, in which order, or ahead.
 
 use super::place::Place;
-use super::point_map::PointMap;
+use super::place_index::{PlaceHash, PlaceIndex};
 use super::view::{Column, View, Writes, layered_scan};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct WorkingSet {
 #[derive(Debug, Default)]
 pub struct Touched {
     slots: Vec<Slot>,
-    by_place: PointMap<u32>,
+    index: PlaceIndex,
     /// Of the columns that were scanned: what is written, by key.
     ordered: BTreeMap<Column, BTreeMap<Bytes, Option<Bytes>>>,
 }
@@ -35,7 +35,7 @@ struct Slot {
     place: Place,
     before: Before,
     /// None: not written.
-    written: Option<Written>,
+    written: Option<Option<Bytes>>,
 }
 
 #[derive(Debug)]
@@ -43,12 +43,6 @@ enum Before {
     /// Written, and not asked for until now.
     Unread,
     Read(Option<Bytes>),
-}
-
-#[derive(Debug)]
-struct Written {
-    key: Bytes,
-    value: Option<Bytes>,
 }
 
 /// An entry that a block wrote.
@@ -66,30 +60,38 @@ pub struct Change {
 impl Touched {
     /// The entry after the block, if the block read or wrote it.
     pub(crate) fn after(&self, place: &Place) -> Option<Option<Bytes>> {
-        let slot = self.slots.get(*self.by_place.get(place)? as usize)?;
-        match (&slot.written, &slot.before) {
-            (Some(written), _) => Some(written.value.clone()),
-            (None, Before::Read(value)) => Some(value.clone()),
-            (None, Before::Unread) => None,
+        self.slots[self.find(self.index.hash(place), place)?].after().cloned()
+    }
+
+    fn find(&self, hash: PlaceHash, place: &Place) -> Option<usize> {
+        self.index.find(hash, |at| self.slots[at].place == *place)
+    }
+
+    /// The slot of a place, unread and unwritten if there was none.
+    fn slot(&mut self, place: Place) -> &mut Slot {
+        let hash = self.index.hash(&place);
+        let at = self.find(hash, &place).unwrap_or_else(|| {
+            self.index.insert(hash, self.slots.len());
+            self.slots.push(Slot { place, before: Before::Unread, written: None });
+            self.slots.len() - 1
+        });
+        &mut self.slots[at]
+    }
+
+    /// The entry as it stands, asked of the state below if it was not yet.
+    fn read(&mut self, column: Column, key: &[u8], below: &dyn View) -> Option<&Bytes> {
+        let slot = self.slot(Place::new(column, key));
+        if slot.after().is_none() {
+            slot.before = Before::Read(below.get(column, key));
         }
+        slot.after()?.as_ref()
     }
 
-    fn add(&mut self, slot: Slot) {
-        // A block reads and writes far fewer entries than there are numbers.
-        self.by_place.insert(slot.place.clone(), self.slots.len() as u32);
-        self.slots.push(slot);
-    }
-
-    fn write(&mut self, column: Column, key: Bytes, value: Option<Bytes>) {
+    fn write(&mut self, column: Column, key: &[u8], value: Option<Bytes>) {
         if let Some(ordered) = self.ordered.get_mut(&column) {
-            ordered.insert(key.clone(), value.clone());
+            ordered.insert(Bytes::copy_from_slice(key), value.clone());
         }
-        let place = Place::new(column, &key);
-        let written = Some(Written { key, value });
-        match self.by_place.get(&place) {
-            Some(at) => self.slots[*at as usize].written = written,
-            None => self.add(Slot { place, before: Before::Unread, written }),
-        }
+        self.slot(Place::new(column, key)).written = Some(value);
     }
 
     /// What is written of a column, in order: from the first scan on it is kept so.
@@ -97,8 +99,8 @@ impl Touched {
         let slots = &self.slots;
         self.ordered.entry(column).or_insert_with(|| {
             let of_column = slots.iter().filter(|slot| slot.place.column() == column);
-            let written = of_column.filter_map(|slot| slot.written.as_ref());
-            written.map(|written| (written.key.clone(), written.value.clone())).collect()
+            let written = of_column.filter_map(|slot| Some((slot.key(), slot.written.clone()?)));
+            written.collect()
         })
     }
 }
@@ -112,13 +114,11 @@ impl WorkingSet {
     /// Reads what will be asked for, which is about so much.
     pub fn read_ahead(&self, places: impl Iterator<Item = Place>, about: usize) {
         let mut touched = self.lock();
-        touched.by_place.reserve(about);
+        touched.index.reserve(about);
         touched.slots.reserve(about);
         let first = touched.slots.len();
         for place in places {
-            if touched.by_place.get(&place).is_none() {
-                touched.add(Slot { place, before: Before::Unread, written: None });
-            }
+            touched.slot(place);
         }
         let unread: Vec<&Place> = touched.slots[first..].iter().map(|slot| &slot.place).collect();
         let values = self.below.get_many(&unread);
@@ -128,14 +128,14 @@ impl WorkingSet {
     }
 
     /// Writes an entry; `None` removes it.
-    pub fn write(&self, column: Column, key: Bytes, value: Option<Bytes>) {
+    pub fn write(&self, column: Column, key: &[u8], value: Option<Bytes>) {
         self.lock().write(column, key, value);
     }
 
     /// Writes entries.
     pub fn take_over(&self, writes: Writes) {
         let mut touched = self.lock();
-        writes.into_iter().for_each(|((column, key), value)| touched.write(column, key, value));
+        writes.into_iter().for_each(|((column, key), value)| touched.write(column, &key, value));
     }
 
     /// What changed, ascending by column and key, and what was touched.
@@ -159,28 +159,40 @@ impl WorkingSet {
 }
 
 impl Slot {
+    fn key(&self) -> Bytes {
+        Bytes::copy_from_slice(self.place.key())
+    }
+
+    /// The entry after the block. None: it was not written, and nobody asked what stood there.
+    fn after(&self) -> Option<&Option<Bytes>> {
+        match (&self.written, &self.before) {
+            (Some(written), _) => Some(written),
+            (None, Before::Read(value)) => Some(value),
+            (None, Before::Unread) => None,
+        }
+    }
+
     /// What the block made of the entry, if that is another than before.
     fn change(&self) -> Option<Change> {
-        let Written { key, value } = self.written.as_ref()?;
+        let new = self.written.as_ref()?;
         let old = match &self.before {
             Before::Read(value) => value,
             Before::Unread => &None,
         };
-        let (column, key) = (self.place.column(), key.clone());
-        (old != value).then(|| Change { column, key, old: old.clone(), new: value.clone() })
+        let change = || Change { column: self.place.column(), key: self.key(), old: old.clone(), new: new.clone() };
+        (old != new).then(change)
     }
 }
 
 impl View for WorkingSet {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
         let mut touched = self.lock();
-        let place = Place::new(column, key);
-        if let Some(value) = touched.after(&place) {
-            return value;
-        }
-        let value = self.below.get(column, key);
-        touched.add(Slot { place, before: Before::Read(value.clone()), written: None });
-        value
+        touched.read(column, key, &*self.below).cloned()
+    }
+
+    fn look(&self, column: Column, key: &[u8], seen: &mut dyn FnMut(Option<&[u8]>)) {
+        let mut touched = self.lock();
+        seen(touched.read(column, key, &*self.below).map(|entry| &entry[..]));
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
@@ -236,6 +248,11 @@ mod tests {
         set.read_ahead([1, 3, 1].map(|key| Place::new(Column::Due, &[key])).into_iter(), 3);
         for _ in 0..3 {
             let got = [1u8, 2, 3].map(|key| set.get(Column::Due, &[key]));
+            let mut seen = Vec::new();
+            [1u8, 2, 3].iter().for_each(|key| {
+                set.look(Column::Due, &[*key], &mut |entry| seen.push(entry.map(Bytes::copy_from_slice)));
+            });
+            assert_eq!(seen, got);
             assert_eq!(got, [Some(Bytes::from_static(&[1])), Some(Bytes::from_static(&[2])), None]);
         }
         set.take_over(writes(&[(1, None), (2, Some(2))]));
@@ -279,13 +296,18 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Ahead(keys) => set.read_ahead(keys.iter().map(|key| Place::new(Column::Due, &[*key])), 2),
-                    Step::Get(key) => prop_assert_eq!(set.get(Column::Due, &[key]), model.get(Column::Due, &[key])),
+                    Step::Get(key) => {
+                        let mut seen = None;
+                        set.look(Column::Due, &[key], &mut |entry| seen = entry.map(Bytes::copy_from_slice));
+                        prop_assert_eq!(&seen, &model.get(Column::Due, &[key]));
+                        prop_assert_eq!(set.get(Column::Due, &[key]), seen);
+                    }
                     Step::Scan(from, limit) => {
                         prop_assert_eq!(set.scan(Column::Due, &[from], limit), model.scan(Column::Due, &[from], limit));
                     }
                     Step::Write(key, value) => {
                         let ((column, key), value) = entry(key, value);
-                        set.write(column, key.clone(), value.clone());
+                        set.write(column, &key, value.clone());
                         model.apply(&Writes::from([((column, key), value)]));
                     }
                 }

@@ -11,7 +11,9 @@
 //!
 //! # How
 //! In windows of blocks, three of which are under way at once: one is read and its signatures are verified (`reading`), one
-//! is executed, and one is compared with what is stored of it (`comparing`). Only execution has to go block by block.
+//! is executed, and one is compared with what is stored of it (`comparing`). Only execution has to go block by block, so one
+//! core does nothing else, and what is left to do beside it is whoever's hands are free. The state is compared last, by a walk
+//! that all cores have a part in (`walk`).
 //!
 //! # Invariants
 //! * The audit believes the genesis file and nothing else. It writes nothing.
@@ -26,7 +28,7 @@ use super::error::NodeError;
 use super::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord};
 use crate::admission::Refusal;
 use crate::execution::genesis::Genesis;
-use crate::execution::invariants::{self, BrokenInvariant};
+use crate::execution::invariants::BrokenInvariant;
 use crate::execution::{InvalidBlock, ParentState, apply_block};
 use crate::ledger::protocol::{PROTOCOL_VERSION_FIRST, PROTOCOL_VERSION_MAX, protocol_of};
 use crate::ledger::receipt::ReceiptError;
@@ -39,16 +41,18 @@ use bytes::Bytes;
 use commonware_parallel::Strategy;
 use comparing::{Comparing, Counted, Replayed};
 use rand_core::CryptoRng;
-use reading::{Authentic, Reading, Stored};
+use reading::{Authentic, Reading};
 use rebuilt::Rebuilt;
 use std::sync::Arc;
 use thiserror::Error;
+use walk::{check_counts, check_look_ups, sum_of_state};
 
 mod comparing;
 mod entries;
 mod proven;
 mod reading;
 mod rebuilt;
+mod walk;
 
 pub use proven::{ProvenReport, verify};
 
@@ -248,6 +252,18 @@ pub fn audit<R: Reader, S: Strategy, G: CryptoRng + Send>(
     genesis: &Genesis,
     strategy: &S,
     rng: &mut G,
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<AuditReport, AuditError> {
+    audit_in_windows(WINDOW_BLOCKS_MAX, store, genesis, strategy, rng, progress)
+}
+
+/// The audit in windows of so many blocks at most.
+fn audit_in_windows<R: Reader, S: Strategy, G: CryptoRng + Send>(
+    blocks_max: usize,
+    store: &R,
+    genesis: &Genesis,
+    strategy: &S,
+    rng: &mut G,
     mut progress: impl FnMut(u64, u64) + Send,
 ) -> Result<AuditReport, AuditError> {
     let claimed = applied_header(store)?;
@@ -256,20 +272,21 @@ pub fn audit<R: Reader, S: Strategy, G: CryptoRng + Send>(
     let mut auditor = Auditor::begin(store, genesis)?;
     auditor.check_genesis(&reading, &comparing).map_err(|failure| failure.at(0))?;
 
-    let mut read = reading.window(claimed.height, rng);
+    let mut read = reading.window(claimed.height, blocks_max, rng);
     let mut executed = Window::default();
     while !(read.is_empty() && executed.blocks.is_empty()) {
-        let (next, (counted, window)) = strategy.join(
-            || reading.window(claimed.height, rng),
+        let (next, (window, counted)) = strategy.join(
+            || reading.window(claimed.height, blocks_max, rng),
             || {
+                // Whoever comes to a join begins with its first half and leaves the other to who has nothing to do.
                 let execute = || auditor.execute(read, |height| progress(height, claimed.height));
-                strategy.join(|| comparing.compare(&executed.blocks), execute)
+                strategy.join(execute, || comparing.compare(executed.blocks))
             },
         );
         auditor.counted.join(&counted?);
         if let Some(fault) = window.fault {
             // What was executed before it comes first, if there is anything wrong with that.
-            comparing.compare(&window.blocks)?;
+            comparing.compare(window.blocks)?;
             return Err(fault);
         }
         (read, executed) = (next, window);
@@ -281,7 +298,7 @@ pub fn audit<R: Reader, S: Strategy, G: CryptoRng + Send>(
     };
     let (indexed, ended) = strategy.join(
         || comparing.check_indexes(&auditor.counted, claimed.height),
-        || auditor.check_ends(claimed.height).and_then(|()| auditor.check_state()),
+        || auditor.check_ends(claimed.height, strategy).and_then(|()| auditor.check_state(strategy)),
     );
     indexed?;
     ended.map_err(at_end)?;
@@ -322,6 +339,9 @@ struct Window {
     fault: Option<AuditError>,
 }
 
+/// Most blocks in a window, however small.
+const WINDOW_BLOCKS_MAX: usize = 2_048;
+
 /// Entries that are compared at a time.
 const PAGE: usize = 1_024;
 
@@ -346,7 +366,7 @@ impl<'a, R: Reader> Auditor<'a, R> {
     fn begin(store: &'a R, genesis: &Genesis) -> Result<Self, AuditError> {
         let built = genesis.build().map_err(NodeError::from)?;
         let state = Rebuilt::default();
-        state.apply(&built.writes);
+        state.apply(built.writes);
         Ok(Self {
             store,
             reserve_lines: Arc::new(built.reserve_lines),
@@ -416,22 +436,23 @@ impl<'a, R: Reader> Auditor<'a, R> {
             accumulator: self.accumulator.clone(),
         };
         let executed = apply_block(parent, header, &transactions).map_err(Fault::Invalid)?;
-        self.count_stored(stored)?;
-        self.state.apply(&executed.writes);
-        self.accumulator = executed.accumulator.clone();
-        self.header = executed.header.clone();
-        self.transactions += executed.transactions.len() as u64;
+        let record = BlockRecord::of(&executed);
+        self.count_stored(header.height, stored.certificate)?;
+        self.state.apply(Arc::unwrap_or_clone(executed.writes));
+        self.accumulator = executed.accumulator;
+        self.header = executed.header;
+        self.transactions += transactions.len() as u64;
         let nodes = self.push_history();
-        Ok(Replayed { executed, nodes })
+        Ok(Replayed { height: self.header.height, record, nodes, spent: (stored.block, executed.transactions) })
     }
 
     /// Counts a stored block with its certificate, which must hold.
-    fn count_stored(&mut self, stored: Stored) -> Result<(), Fault> {
+    fn count_stored(&mut self, height: u64, certificate: Option<Result<(), Fault>>) -> Result<(), Fault> {
         self.blocks += 1;
-        if let Some(certificate) = stored.certificate {
+        if let Some(certificate) = certificate {
             certificate?;
             self.certificates += 1;
-            self.certified_height = stored.block.header().height;
+            self.certified_height = height;
         }
         Ok(())
     }
@@ -451,7 +472,7 @@ impl<'a, R: Reader> Auditor<'a, R> {
             let Some(stored) = reading.at(height)? else { break };
             check_parent(stored.block.header(), parent)?;
             parent = stored.block.hash();
-            self.count_stored(stored)?;
+            self.count_stored(height, stored.certificate)?;
         }
         if applied > 0 && self.certified_height < applied {
             return Err(Fault::Uncertified.into());
@@ -460,10 +481,10 @@ impl<'a, R: Reader> Auditor<'a, R> {
     }
 
     /// Nothing is left that was not looked at.
-    fn check_ends(&self, applied: u64) -> Result<(), Failure> {
+    fn check_ends<S: Strategy>(&self, applied: u64, strategy: &S) -> Result<(), Failure> {
         check_entry(self.store, StoreColumn::Meta, APPLIED_KEY, &self.header.to_bytes())?;
         check_entry(self.store, StoreColumn::Accumulator, ACCUMULATOR_KEY, &self.accumulator.to_bytes())?;
-        for (column, expected) in [
+        let columns = [
             (StoreColumn::Outcomes, applied + 1),
             (StoreColumn::HistoryNodes, self.history_nodes),
             (StoreColumn::Accumulator, 1),
@@ -472,19 +493,33 @@ impl<'a, R: Reader> Auditor<'a, R> {
             (StoreColumn::Certificates, self.certificates),
             // Where bodies are gone nothing is executed again (`verify`).
             (StoreColumn::PrunedBlocks, 0),
-        ] {
-            let found = count(self.store, column)?;
-            if found != expected {
-                return Err(Fault::Surplus { column, found, expected }.into());
-            }
-        }
+        ];
+        check_counts(self.store, strategy, &columns)?;
         stores::check_ranges(self.store)?;
         Ok(())
     }
 
     /// Every entry of the state, both ways, and what must hold over all of them.
-    fn check_state(&self) -> Result<(), Failure> {
-        let mut from_scratch = StateAccumulator::default();
+    fn check_state<S: Strategy>(&self, strategy: &S) -> Result<(), Failure> {
+        let summed = sum_of_state(self.store, strategy, |column, page| match self.state.first_unlike(column, page) {
+            None => Ok(()),
+            Some(key) => Err(Fault::Differs { column: StoreColumn::State(column), key: hex::encode(key) }),
+        });
+        // All that is there was rebuilt, and as many were rebuilt as are there. Otherwise the first that differs may as well be
+        // one that is missing.
+        if !summed.as_ref().is_ok_and(|summed| summed.entries == self.state.len() as u64) {
+            self.compare_in_order()?;
+        }
+        let summed = summed?;
+        if summed.accumulator.digest() != self.accumulator.digest() {
+            let (column, key) = (StoreColumn::Accumulator, hex::encode(ACCUMULATOR_KEY));
+            return Err(Fault::Differs { column, key }.into());
+        }
+        Ok(summed.standing.agree().map_err(Fault::Invariant)?)
+    }
+
+    /// The state's entries one by one, up to the first that is not as it should be.
+    fn compare_in_order(&self) -> Result<(), Failure> {
         for column in Column::ALL {
             let stored = StoreColumn::State(*column);
             let mut from = Vec::new();
@@ -494,18 +529,11 @@ impl<'a, R: Reader> Auditor<'a, R> {
                     return Err(first_difference(stored, &found, &expected).into());
                 }
                 check_look_ups(self.store, stored, &found)?;
-                found.iter().for_each(|(key, value)| from_scratch.add(column.tag(), key, value));
                 let Some((last, _)) = found.last().filter(|_| found.len() == PAGE) else { break };
                 from = after(last);
             }
         }
-        if from_scratch.digest() != self.accumulator.digest() {
-            let (column, key) = (StoreColumn::Accumulator, hex::encode(ACCUMULATOR_KEY));
-            return Err(Fault::Differs { column, key }.into());
-        }
-        let entries = self.state.entries();
-        let entries = entries.iter().map(|(column, key, value)| (*column, key, value));
-        Ok(invariants::check_all(entries).map_err(Fault::Invariant)?)
+        Ok(())
     }
 
     fn report(&self) -> AuditReport {
@@ -521,17 +549,6 @@ impl<'a, R: Reader> Auditor<'a, R> {
     }
 }
 
-/// How many entries a column has.
-fn count<R: Reader>(store: &R, column: StoreColumn) -> Result<u64, StorageError> {
-    let (mut count, mut from) = (0, Vec::new());
-    loop {
-        let page = store.scan(column, &from, PAGE)?;
-        count += page.len() as u64;
-        let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else { return Ok(count) };
-        from = after(last);
-    }
-}
-
 fn check_parent(header: &Header, expected: Hash) -> Result<(), Fault> {
     match header.parent == expected {
         true => Ok(()),
@@ -544,17 +561,6 @@ fn check_entry<R: Reader>(store: &R, column: StoreColumn, key: &[u8], expected: 
         Some(found) if found == expected => Ok(()),
         Some(_) => Err(Fault::Differs { column, key: hex::encode(key) }.into()),
         None => Err(Fault::Missing(column).into()),
-    }
-}
-
-/// Whether whoever looks entries up finds what whoever walks over them does: a table says by its filters where not to look, and
-/// execution looks up.
-fn check_look_ups<R: Reader>(store: &R, column: StoreColumn, page: &[(Bytes, Bytes)]) -> Result<(), Failure> {
-    let places: Vec<(StoreColumn, &[u8])> = page.iter().map(|(key, _)| (column, &key[..])).collect();
-    let found = store.multi_get(&places)?;
-    match page.iter().zip(&found).find(|((_, value), found)| found.as_ref() != Some(value)) {
-        None => Ok(()),
-        Some(((key, _), _)) => Err(Fault::Hidden { column, key: hex::encode(key) }.into()),
     }
 }
 

@@ -122,6 +122,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("limits.client_calls_at_once", Kind::Number),
     ("limits.connections", Kind::Number),
     ("limits.connections_per_address", Kind::Number),
+    ("limits.disk_free_mib", Kind::Number),
     ("limits.shutdown_ms", Kind::Number),
     ("pruning.keep_heights", Kind::Number),
     ("pruning.keep_days", Kind::Number),

@@ -81,9 +81,6 @@ pub enum NodeError {
     /// A task ended that runs as long as the node.
     #[error("the node's {0} ended by itself: start the node again, and report what its log says before this line")]
     TaskEnded(&'static str),
-    /// More callers wait for finality than a node keeps track of.
-    #[error("too many callers wait for finality: look the transaction up instead")]
-    TooManyWaiters,
     /// A block was to be committed that does not follow the head.
     #[error("block {height} does not follow the applied block {head}")]
     NotTheNextBlock {
@@ -99,10 +96,32 @@ impl NodeError {
     pub(super) fn record(what: &'static str, cause: CodecError) -> Self {
         Self::Record { what, cause }
     }
+
+    /// Whether the store failed, or does not hold what was written to it: whatever it answers is worth nothing then.
+    pub(super) fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Storage(_) | Self::Record { .. } | Self::MissingRecord(_) | Self::MissingBlock(_))
+    }
 }
 
 impl From<GenesisError> for NodeError {
     fn from(error: GenesisError) -> Self {
         Self::Genesis(Arc::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each of them tells its operator not to start the node again on this store: then it does not go on with it either.
+    #[test]
+    fn what_tells_of_a_damaged_store_is_of_the_store() {
+        let damaged = [
+            NodeError::record("a block", CodecError::Trailing { count: 1 }),
+            NodeError::MissingRecord("a block's outcomes"),
+            NodeError::MissingBlock(7),
+        ];
+        assert!(damaged.iter().all(NodeError::is_of_the_store));
+        assert!(!NodeError::TaskEnded("relay").is_of_the_store());
     }
 }

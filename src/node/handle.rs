@@ -19,7 +19,7 @@ use super::service::{
 use super::transactions::TransactionDesk;
 use super::upgrades::Upgrades;
 use crate::admission::Refusal;
-use crate::consensus::{Runtime, StopReason};
+use crate::consensus::Runtime;
 use crate::domain::financing::Citation;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::{Request, SignedTransaction, View};
@@ -88,13 +88,18 @@ impl<E: Runtime, S: Store, T: Strategy> NodeHandle<E, S, T> {
     pub fn stop_admitting(&self) {
         self.parts.intake.close();
     }
+
+    /// Refuses clients' transactions for as long as there is too little room on its disk. Answers whether there was before.
+    pub fn set_short_of_room(&self, is_short: bool) -> bool {
+        self.parts.intake.set_short_of_room(is_short)
+    }
 }
 
 impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
-    /// A failed read of the store ends the node: what it would answer next is worth nothing.
+    /// A store that fails a query, or lacks what it must hold, ends the node: what it would answer next is worth nothing.
     fn unavailable(&self, cause: NodeError) -> Unavailable {
         error!(%cause, "a query failed");
-        if matches!(cause, NodeError::Storage(_)) {
+        if cause.is_of_the_store() {
             self.halt.stop_now(cause);
         }
         Unavailable
@@ -123,35 +128,61 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         }
         // Read first: what is announced later is not missed by whoever waits.
         let announced = self.finality.announced();
-        let ids: Vec<TransactionId> = signed.iter().map(SignedTransaction::id).collect();
-        let found = match self.found_all(&ids) {
+        let found = match self.submitted_before(&signed) {
             Ok(found) => found,
             Err(error) => {
                 let _ = self.unavailable(error);
                 return all(FAILED);
             }
         };
-        let news = signed.into_iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(signed, _)| signed);
+        let news = signed.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(signed, _)| signed.clone());
         let entered = self.intake.submit_all(source, news.collect(), self.intake.now(&self.context)).await;
         let mut entered = entered.into_iter();
-        let answers = found.into_iter().zip(ids).map(|(found, id)| match found {
-            Some(found) => Ok(Submission::Final(found)),
+        let answers = found.into_iter().zip(signed).map(|(found, signed)| match found {
+            Some(found) => Ok(found),
             None => match entered.next().unwrap_or(Err(Rejected::Closed)) {
                 Ok(pending) => Ok(Submission::Pending(PendingTransaction { not_final_at: Some(announced), ..pending })),
                 Err(Rejected::Closed) => Err(STOPPING),
                 Err(Rejected::Failed) => Err(FAILED),
                 // It may have become final since it was looked up, and is then taken for its own reuse, or for expired.
-                Err(Rejected::Refused(refusal)) => match self.found(&id).map_err(|error| self.unavailable(error)) {
-                    Ok(Some(found)) => Ok(Submission::Final(found)),
-                    Ok(None) => {
-                        self.metrics.refused_transactions.inc();
-                        Err(refusal)
+                Err(Rejected::Refused(refusal)) => match self.submitted_before(&[signed]) {
+                    Ok(found) => found.into_iter().flatten().next().map_or_else(
+                        || {
+                            self.metrics.refused_transactions.inc();
+                            Err(refusal)
+                        },
+                        Ok,
+                    ),
+                    Err(error) => {
+                        let _ = self.unavailable(error);
+                        Err(FAILED)
                     }
-                    Err(Unavailable) => Err(FAILED),
                 },
             },
         });
         answers.collect()
+    }
+
+    /// What is answered of those that are final.
+    fn submitted_before(&self, signed: &[SignedTransaction]) -> Result<Vec<Option<Submission>>, NodeError> {
+        let ids: Vec<TransactionId> = signed.iter().map(SignedTransaction::id).collect();
+        let places = transaction_places(self.chain.store(), &ids)?;
+        let answer = |(signed, place): (_, Option<_>)| place.map(|place| self.sent_again(signed, place)).transpose();
+        signed.iter().zip(places).map(answer).collect()
+    }
+
+    /// What is answered of a final transaction: all of it to whoever sends the very signatures that it has. Its id is its body's
+    /// hash alone, so anyone who was shown a draft can send the rest as garbage.
+    fn sent_again(&self, signed: &SignedTransaction, place: TransactionPlace) -> Result<Submission, NodeError> {
+        let block = self.newest.block(self.chain.store(), place.height)?;
+        let (record, index) = (&block.record, place.index as usize);
+        let done = FinalTransaction::of(place.height, &record.outcomes, &record.openings, index);
+        let done = done.ok_or(NodeError::MissingRecord("a transaction's outcome"))?;
+        match block.kept.transactions().get(index) {
+            // There may be a thousand in a message, each in a block of its own.
+            Some(stored) if stored.leaf() == signed.leaf() => Ok(Submission::Final(done.alone())),
+            _ => Ok(Submission::SignedOtherwise { height: place.height, applied: done.outcome().is_applied() }),
+        }
     }
 
     fn found(&self, id: &TransactionId) -> Result<Option<FinalTransaction>, NodeError> {
@@ -159,11 +190,6 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
             Some(place) => self.at(place).map(Some),
             None => Ok(None),
         }
-    }
-
-    fn found_all(&self, ids: &[TransactionId]) -> Result<Vec<Option<FinalTransaction>>, NodeError> {
-        let places = transaction_places(self.chain.store(), ids)?;
-        places.into_iter().map(|place| place.map(|place| self.at(place)).transpose()).collect()
     }
 
     fn object_history(
@@ -194,10 +220,10 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
         // The time first, so that it says nothing of blocks that the look-up may have missed.
         let ledger_time = self.chain.head().header.time;
         // Registered first and looked up after, so that nothing falls between the two.
-        let (waiter, announced) = self.finality.wait(pending);
+        let (wait, announced) = self.finality.wait(pending);
         if pending.not_final_at != Some(announced) {
             if let Some(found) = self.found(&id)? {
-                return Ok(Ending::Final(found));
+                return Ok(Ending::Final(found.finished()));
             }
             if let Some(by) = self.request_holder(pending.sender, pending.request_id)? {
                 return self.taken(id, by);
@@ -206,25 +232,25 @@ impl<E: Runtime, S: Store, T: Strategy> Parts<E, S, T> {
                 return Ok(Ending::Expired);
             }
         }
-        let waiter = waiter.ok_or(NodeError::TooManyWaiters)?;
-        match waiter.await {
-            Ok(Notice::Expired) => Ok(Ending::Expired),
-            Ok(Notice::RequestTaken { by }) => Ok(Ending::RequestTaken { by }),
-            Ok(Notice::Refused(refusal)) => Ok(Ending::Refused(refusal)),
-            Ok(Notice::Final(done)) => {
+        let Some(wait) = wait else { return Ok(Ending::Untold) };
+        Ok(match wait.await {
+            Some(Notice::Expired) => Ending::Expired,
+            Some(Notice::RequestTaken { by }) => Ending::RequestTaken { by },
+            Some(Notice::Refused(refusal)) => Ending::Refused(refusal),
+            Some(Notice::Final(done)) => {
                 let waited = self.context.current().duration_since(started).unwrap_or_default();
                 self.metrics.finality_seconds.observe(waited.as_secs_f64());
-                Ok(Ending::Final(done))
+                Ending::Final(done)
             }
             // The node is being dismantled.
-            Err(_) => Err(NodeError::Consensus(StopReason::Shutdown)),
-        }
+            None => Ending::Untold,
+        })
     }
 
     /// A request id is held by a final transaction, which by now may be the one that asks.
     fn taken(&self, id: TransactionId, by: TransactionId) -> Result<Ending, NodeError> {
         match self.found(&id)? {
-            Some(found) => Ok(Ending::Final(found)),
+            Some(found) => Ok(Ending::Final(found.finished())),
             None => Ok(Ending::RequestTaken { by }),
         }
     }

@@ -31,6 +31,7 @@ use bytes::Bytes;
 use commonware_parallel::Strategy;
 use commonware_runtime::{Clock, Error as RuntimeError};
 use commonware_utils::channel::{oneshot, watch};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
@@ -129,6 +130,17 @@ impl Party {
     }
 }
 
+impl Drop for Party {
+    /// Nobody is left who would answer the rest: the node stops. What got in by then did get in, and its sender is told so.
+    fn drop(&mut self) {
+        let answers = self.answers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(caller) = answers.caller.take() {
+            let let_go = |entered: Option<Entered>| entered.unwrap_or(Err(Rejected::Closed));
+            let _ = caller.send(std::mem::take(&mut answers.so_far).into_iter().map(let_go).collect());
+        }
+    }
+}
+
 /// A plausible transaction, and who wants to hear of it.
 struct Waiting {
     plausible: Plausible,
@@ -187,6 +199,7 @@ pub struct Intake<S, T: Strategy> {
     clock: LedgerClock,
     queue: Mutex<Queue>,
     arrivals: watch::Sender<u64>,
+    is_short_of_room: AtomicBool,
 }
 
 impl<S: Store, T: Strategy> Intake<S, T> {
@@ -198,7 +211,8 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         limits: WaitingLimits,
         clock: LedgerClock,
     ) -> Self {
-        Self { chain, desk, halt, limits, clock, queue: Mutex::default(), arrivals: watch::channel(0).0 }
+        let (queue, arrivals) = (Mutex::default(), watch::channel(0).0);
+        Self { chain, desk, halt, limits, clock, queue, arrivals, is_short_of_room: AtomicBool::new(false) }
     }
 
     /// Now, as expiries are judged.
@@ -210,6 +224,11 @@ impl<S: Store, T: Strategy> Intake<S, T> {
     pub fn close(&self) {
         let mut queue = self.queue();
         *queue = Queue { closed: true, ..Queue::default() };
+    }
+
+    /// Says whether there is too little room for more blocks than it takes to keep up. Answers whether there was before.
+    pub fn set_short_of_room(&self, is_short: bool) -> bool {
+        self.is_short_of_room.swap(is_short, Ordering::Relaxed)
     }
 
     /// Whether it was closed.
@@ -236,7 +255,12 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         signed: Vec<SignedTransaction>,
         clock: BlockTime,
     ) -> Vec<Result<PendingTransaction, Rejected>> {
-        let mut answers: Vec<_> = signed.iter().map(|each| self.desk.sent_again(&each.id()).map(Ok)).collect();
+        let mut answers: Vec<_> = signed.iter().map(|each| self.desk.sent_again(each).map(Ok)).collect();
+        if self.is_short_of_room.load(Ordering::Relaxed) {
+            const FULL: Refusal =
+                Refusal::NotServing { why: "its disk is nearly full; send the same bytes to another node" };
+            return answers.into_iter().map(|known| known.unwrap_or(Err(FULL.into()))).collect();
+        }
         let news = signed.into_iter().zip(&answers).filter(|(_, known)| known.is_none()).map(|(signed, _)| signed);
         // Read first: judged on no earlier state.
         let judged_at = self.chain.head().header.height;
@@ -350,7 +374,11 @@ impl<S: Store, T: Strategy> Intake<S, T> {
             let now = self.judged_at(decoded.envelope().expires_at, clock);
             Ok(self.desk.plausible(decoded, now, &view)?)
         });
-        self.believed(&probe, judged.collect())
+        let judged: Vec<_> = judged.collect();
+        match self.believes(&probe) {
+            true => judged,
+            false => judged.iter().map(|_| Err(Rejected::Failed)).collect(),
+        }
     }
 
     /// Verifies and admits, in order, what was found plausible on the state of a height: on the state as it is by now, if
@@ -379,10 +407,14 @@ impl<S: Store, T: Strategy> Intake<S, T> {
             authentic?;
             Ok(admitted.next().unwrap_or(Err(Refusal::PoolFull))?)
         });
-        let entered = entered.collect();
+        let entered: Vec<Entered> = entered.collect();
         match probe {
-            Some(probe) => self.believed(&probe, entered),
-            None => entered,
+            // What is in the pool by then may have gone out to a peer.
+            Some(probe) if !self.believes(&probe) => {
+                let entered = entered.into_iter();
+                entered.map(|entered: Entered| entered.map_err(|_| Rejected::Failed)).collect()
+            }
+            _ => entered,
         }
     }
 
@@ -395,15 +427,12 @@ impl<S: Store, T: Strategy> Intake<S, T> {
         (probe, view)
     }
 
-    /// A failed read ends the node: what it would answer next is worth nothing.
-    fn believed<V>(&self, probe: &StoreView<S>, judged: Vec<Result<V, Rejected>>) -> Vec<Result<V, Rejected>> {
-        match probe.check() {
-            Ok(()) => judged,
-            Err(error) => {
-                self.halt.stop_now(NodeError::from(error));
-                judged.iter().map(|_| Err(Rejected::Failed)).collect()
-            }
-        }
+    /// Whether what was judged by a view holds. A failed read ends the node: what it would answer next is worth nothing.
+    fn believes(&self, probe: &StoreView<S>) -> bool {
+        let failed = probe.check().err();
+        let believed = failed.is_none();
+        failed.into_iter().for_each(|error| self.halt.stop_now(NodeError::from(error)));
+        believed
     }
 
     /// The time by which an expiry is judged. Only the ledger's own says that it is too late: a block may hold the
@@ -425,5 +454,22 @@ struct Closing<'a, S: Store, T: Strategy>(&'a Intake<S, T>);
 impl<S: Store, T: Strategy> Drop for Closing<'_, S, T> {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt as _;
+
+    /// The node may stop between two batches: what got in by then is in the pool, or at a peer, and goes on from there.
+    #[test]
+    fn what_got_in_before_the_node_stopped_is_told_so_and_only_the_rest_is_not() {
+        let (party, answered) = Party::of(3);
+        party.answer(1, Ok(Pooled::Added));
+        drop(party);
+        let closed = Err(Rejected::Closed);
+        let heard = answered.now_or_never().expect("nobody is left who would answer").expect("it is told");
+        assert_eq!(heard, [closed.clone(), Ok(Pooled::Added), closed]);
     }
 }

@@ -11,13 +11,16 @@
 //! # Deliberately absent
 //! Protobuf, statuses, and who may see what.
 
+pub use super::finality::WAITERS_MAX;
 use super::records::TransactionPlace;
 pub use super::shared_queue::Source;
 use crate::admission::Refusal;
 use crate::domain::financing::Citation;
 use crate::execution::Envelope;
 use crate::ledger::receipt::Receipt;
-use crate::ledger::{BalanceAfter, Block, Openings, Outcome, ReserveLine, SignedTransaction, View};
+use crate::ledger::{
+    BalanceAfter, Block, Openings, Outcome, ReserveLine, SignedTransaction, Status as OutcomeStatus, View,
+};
 use crate::primitives::{AccountId, BlockTime, ChainId, Hash, ObjectId, PublicKey, RequestId, TransactionId};
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -173,8 +176,25 @@ impl PendingTransaction {
 pub enum Submission {
     /// It waits for a block.
     Pending(PendingTransaction),
-    /// The same body was final before.
+    /// The same body was final before, with the same signatures.
     Final(FinalTransaction),
+    /// The same body was final before, with other signatures, or with such as are not kept any more: whoever sends it may have
+    /// seen no more of it than a draft.
+    SignedOtherwise {
+        /// The block's height.
+        height: u64,
+        /// Whether it was applied.
+        applied: bool,
+    },
+}
+
+/// How a transaction is final, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The block's height.
+    pub height: u64,
+    /// Whether it was applied, and why not.
+    pub status: OutcomeStatus,
 }
 
 /// A final transaction. It shares what it tells with the others of its block.
@@ -214,6 +234,11 @@ impl FinalTransaction {
     pub fn balances(&self) -> Vec<BalanceAfter> {
         self.openings.of(self.index, self.outcome())
     }
+
+    /// The same in short.
+    pub fn finished(&self) -> Finished {
+        Finished { height: self.height, status: self.outcome().status.clone() }
+    }
 }
 
 impl fmt::Debug for FinalTransaction {
@@ -246,7 +271,7 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub enum Ending {
     /// It is in a final block.
-    Final(FinalTransaction),
+    Final(Finished),
     /// It never happened: a final block is past its expiry.
     Expired,
     /// It did not happen: a final block holds another transaction of its sender under its request id.
@@ -257,6 +282,8 @@ pub enum Ending {
     /// It was dropped: final blocks since its admission made it one that no block takes, such as by replacing its
     /// sender's keys.
     Refused(Refusal),
+    /// Nobody here tells: too many wait, or the node is dismantled. It may be final, or become so.
+    Untold,
 }
 
 /// A transaction as this node knows it, or what fell due.
@@ -295,7 +322,7 @@ pub trait LedgerHandle: Send + Sync + 'static {
     fn snapshot(&self) -> Result<Snapshot, Unavailable>;
 
     /// Authenticates and admits transactions, each by itself, and answers them in their order. The same body again is no
-    /// error: it answers what became of it.
+    /// error: it answers what became of it, and all of that to whoever sends the same signatures.
     fn submit_all(&self, transactions: Vec<SignedTransaction>) -> BoxFuture<'static, Vec<Result<Submission, Refusal>>>;
 
     /// Does so for a caller that is told apart from others, so that none of them has the others wait for it.

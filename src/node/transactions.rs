@@ -98,11 +98,15 @@ impl<T: Strategy> TransactionDesk<T> {
         pooled
     }
 
-    /// The transaction that a client sent again, if it waits here: it needs no second check.
-    pub fn sent_again(&self, id: &TransactionId) -> Option<PendingTransaction> {
-        let waiting = self.pool().claim(id).map(|transaction| transaction.envelope().clone())?;
+    /// The transaction that a client sent again, if it waits here with the same signatures: it needs no second check. One with
+    /// others does, since its id says nothing of who sends it.
+    pub fn sent_again(&self, signed: &SignedTransaction) -> Option<PendingTransaction> {
+        let (mut pool, id) = (self.pool(), signed.id());
+        pool.get(&id).filter(|waiting| waiting.signed().leaf() == signed.leaf())?;
+        let waiting = PendingTransaction::new(id, pool.claim(&id)?.envelope());
+        drop(pool);
         self.clients_arrivals.send_modify(|count| *count += 1);
-        Some(PendingTransaction::new(*id, &waiting))
+        Some(waiting)
     }
 
     /// Holds a transaction to every rule that needs no signature, the pool's room included.

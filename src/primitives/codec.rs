@@ -4,6 +4,7 @@
 //! byte strings, texts and lists carry a `u32` count first; an option is one byte, 0 or 1, then the value. Decoding
 //! refuses what encoding would not have produced, trailing bytes included, so a decoded value re-encodes to its input.
 
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
@@ -67,6 +68,11 @@ pub trait Encode {
         let mut out = Vec::with_capacity(128);
         self.encode(&mut out);
         out
+    }
+
+    /// The encoding in as much memory as it takes, for who keeps it among many.
+    fn to_kept(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.to_bytes())
     }
 }
 
@@ -253,17 +259,17 @@ impl<T: Decode> Decode for Vec<T> {
     }
 }
 
-impl Encode for bytes::Bytes {
+impl Encode for Bytes {
     fn encode(&self, out: &mut Vec<u8>) {
         encode_count(self.len(), out);
         out.extend_from_slice(self);
     }
 }
 
-impl Decode for bytes::Bytes {
+impl Decode for Bytes {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let count = reader.count("byte string", COUNT_MAX)?;
-        reader.take(count).map(bytes::Bytes::copy_from_slice)
+        reader.take(count).map(Bytes::copy_from_slice)
     }
 }
 

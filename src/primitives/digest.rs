@@ -46,6 +46,11 @@ impl StateAccumulator {
         self.each_lane(&element(column, key, value), u16::wrapping_sub);
     }
 
+    /// Takes in all entries of another sum, none of which is in this one.
+    pub fn join(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, lane)| *sum = sum.wrapping_add(lane));
+    }
+
     /// The digest of all entries: the hash of the sum.
     pub fn digest(&self) -> Hash {
         hash(Domain::STATE, &self.to_bytes())
@@ -107,6 +112,18 @@ mod tests {
         detour.add(1, b"b", b"2");
         assert_eq!(forward.digest(), detour.digest());
         assert_eq!(StateAccumulator::from_bytes(&forward.to_bytes()).map(|read| read.digest()), Ok(forward.digest()));
+    }
+
+    #[test]
+    fn a_sum_of_parts_is_that_of_the_whole() {
+        let sum = |entries: &[&[u8]]| {
+            let mut sum = StateAccumulator::default();
+            entries.iter().for_each(|key| sum.add(1, key, b"value"));
+            sum
+        };
+        let mut joined = sum(&[b"c", b"a"]);
+        joined.join(&sum(&[b"b"]));
+        assert_eq!(joined, sum(&[b"a", b"b", b"c"]));
     }
 
     /// The keystream of RFC 8439's block function, with 12 rounds for 20: written out here, not taken from the library.

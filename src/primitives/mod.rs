@@ -11,6 +11,7 @@ pub mod ids;
 pub mod merkle;
 pub mod printable;
 pub mod time;
+pub mod unseen;
 
 pub use amount::Amount;
 pub use codec::{CodecError, Decode, Encode, Reader};

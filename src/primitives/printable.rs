@@ -23,7 +23,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// What a text in a program's source has an escape for, and is shown as itself.
 fn is_escaped_in_code(character: char) -> bool {
-    matches!(character, '"' | '\'' | '\\')
+    "\"'\\".contains(character)
 }
 
 /// JSON that says the same with such characters escaped as JSON does it.

@@ -122,6 +122,8 @@ impl Network {
 fn move_to_links(node: &Path, ports: &Ports, links: &Links) {
     let path = node.join("node.toml");
     let mut text = std::fs::read_to_string(&path).unwrap().replace("allow_plaintext = false", "allow_plaintext = true");
+    // The small disk of a node that is to fill it.
+    text = text.replace("disk_free_mib = 500", "disk_free_mib = 0");
     for listening in [&ports.grpc, &ports.p2p, &ports.metrics] {
         for (place, port) in listening.iter().enumerate() {
             text = text.replace(&format!("127.0.0.1:{port}\""), &format!("{}:{port}\"", links.address(place)));

@@ -6,7 +6,7 @@ use super::cluster::Handles;
 use causeway::admission::Refusal;
 use causeway::ledger::receipt::Receipt;
 use causeway::ledger::{SignedTransaction, Status};
-use causeway::node::service::{Ending, FinalTransaction, LedgerHandle, PendingTransaction, Submission};
+use causeway::node::service::{Ending, Finished, LedgerHandle, PendingTransaction, Submission};
 use causeway::primitives::TransactionId;
 use causeway::wire::decode_body;
 use commonware_macros::select;
@@ -90,19 +90,20 @@ impl Client {
             self.context.sleep(Duration::from_millis(100)).await;
             return None;
         };
-        let settled: FinalTransaction = match handle.submit(transaction.clone()).await {
-            Ok(Submission::Final(settled)) => settled,
+        let settled: Finished = match handle.submit(transaction.clone()).await {
+            Ok(Submission::Final(settled)) => settled.finished(),
             Ok(Submission::Pending(pending)) => match handle.wait_final(pending).await.ok()? {
                 Ending::Final(settled) => settled,
                 ending => panic!("transaction {}: {ending:?}", pending.transaction_id),
             },
+            Ok(otherwise @ Submission::SignedOtherwise { .. }) => panic!("node {node} tells it apart: {otherwise:?}"),
             Err(Refusal::NotServing { .. }) => return None,
             Err(refusal) => panic!("node {node} refused: {refusal}"),
         };
         let receipt = self.receipt(&*handle, transaction.id()).await;
-        assert_eq!(receipt.outcome, *settled.outcome());
-        assert_eq!(receipt.header.height, settled.height());
-        Some((settled.height(), receipt))
+        assert_eq!(receipt.outcome.status, settled.status);
+        assert_eq!(receipt.header.height, settled.height);
+        Some((settled.height, receipt))
     }
 
     /// A final transaction's receipt from one node, verified offline.

@@ -5,7 +5,7 @@ use super::cluster::{Cluster, Shape};
 use super::simulate;
 use causeway::admission::{PoolLimits, Refusal};
 use causeway::ledger::SignedTransaction;
-use causeway::node::service::{Ending, Submission};
+use causeway::node::service::Ending;
 use causeway::primitives::TransactionId;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,7 +65,7 @@ async fn offer(cluster: &Cluster, payments: &[(usize, SignedTransaction)]) -> Ve
         assert!(waiting <= ROOM, "{waiting} wait where {ROOM} may");
         for (payment, answer) in own.into_iter().zip(answers) {
             match answer {
-                Ok(Submission::Pending(_) | Submission::Final(_)) => {}
+                Ok(_) => {}
                 Err(Refusal::PoolFull | Refusal::SenderQueueFull { .. } | Refusal::InstitutionQueueFull { .. }) => {
                     refused.push((node, payment))
                 }

@@ -6,7 +6,7 @@ use super::simulate;
 use crate::links::Distances;
 use causeway::ledger::SignedTransaction;
 use causeway::ledger::receipt::{Checkpoint, ReceiptError, TrustRoot};
-use causeway::node::service::{Ending, Fate};
+use causeway::node::service::{Ending, Fate, Submission};
 use causeway::primitives::Hash;
 use commonware_macros::select;
 use futures::future::join_all;
@@ -102,6 +102,25 @@ fn a_lone_validator_settles() {
         assert!(settled.receipt.header.time.0 > GENESIS_TIME_MS);
         assert_eq!(cluster.available(0, "supplier"), 1_000);
         cluster.agree(&[0]).await;
+    });
+}
+
+/// A transaction's id is its body's hash: whoever was shown a draft of it can send it with garbage for signatures.
+#[test]
+fn who_sends_a_final_transaction_with_other_signatures_hears_no_more_than_that_it_is_final() {
+    simulate(134, |context| async move {
+        let cluster = Cluster::started(context, Shape { distances: Distances::Alike(CLEAN), ..Shape::default() }).await;
+        let client = cluster.client();
+        client.fund(1_000).await;
+        let payment = cluster.cast.payment(1, client.now_ms(), 10);
+        let height = client.settle_as_it_may(0, &payment).await.height;
+        let again = client.submit(0, &payment).await.expect("it is final");
+        assert!(matches!(again, Submission::Final(done) if done.height() == height));
+        let mut signatures = payment.signatures().to_vec();
+        signatures.iter_mut().for_each(|each| each.signature.0[40] ^= 1);
+        let forged = SignedTransaction::new(payment.body().clone(), signatures).expect("it was within its limits");
+        let told = client.submit(0, &forged).await.expect("it is final");
+        assert!(matches!(told, Submission::SignedOtherwise { height: at, applied: true } if at == height), "{told:?}");
     });
 }
 

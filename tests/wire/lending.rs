@@ -9,7 +9,7 @@ use causeway::client::operations::{
 use causeway::client::queries::LoanQuery;
 use causeway::client::{Client, ClientError, Reader, TransactionBuilder};
 use causeway::domain::financing::{CapitalFigures, LenderKind, Parameter, ParameterValue, RegisterNetwork, TokenPair};
-use causeway::ledger::ValidatorSet;
+use causeway::ledger::{Status, ValidatorSet};
 use causeway::node::service::{Ending, LedgerHandle as _, Submission};
 use causeway::primitives::time::DAY_MS;
 use causeway::primitives::{Amount, BlockTime, ChainId, Hash, ObjectId, RequestId, TokenId, TransactionId};
@@ -141,7 +141,7 @@ impl Desk {
         let submitted = self.ledger.submit(signed).await.expect("it is admitted");
         let Submission::Pending(pending) = submitted else { panic!("the request id was used") };
         let Ok(Ending::Final(done)) = self.ledger.wait_final(pending).await else { panic!("it is not final") };
-        assert!(done.outcome().is_applied(), "{:?}", done.outcome());
+        assert_eq!(done.status, Status::Applied);
         (id, made)
     }
 
@@ -281,6 +281,47 @@ async fn an_owner_sees_what_its_receivables_could_bring() {
     }
     let none = desk.as_who("stranger").financeable(None, "", Vec::new()).await.expect("its own");
     assert_eq!(none[0].receivables, []);
+}
+
+/// Whoever asks is told which limit does not hold and what it is. By how much, which tells of others' loans and of the lender's capital,
+/// is for the lender and those who supervise it.
+#[tokio::test]
+async fn a_lenders_figures_stay_with_the_lender_and_its_supervisors() {
+    let mut desk = Desk::open().await;
+    let programme = desk.publish("NARROW", "lender", |terms| terms.limit = Amount::new(50_000)).await;
+    desk.attest("lender", 80_000).await;
+    let (first, second) = (desk.invoice(1, 60_000, true).await, desk.invoice(2, 60_000, true).await);
+    desk.lend(first, programme, 40_000).await;
+    let asking = |units| {
+        let (receivable, advance, purpose, citations) = (second, Amount::new(units), String::new(), Vec::new());
+        NewFinancingRequest { receivable, programme, advance, purpose, citations, foreign_receipts: Vec::new() }
+    };
+    let supplier = desk.as_who("supplier");
+    let mut told = Vec::new();
+    for units in [20_000, 30_000] {
+        let answer = supplier.assess_financing(asking(units)).await.expect("its own receivable");
+        told.push(answer.failing);
+    }
+    let names: Vec<&str> = told[0].iter().map(|one| one.name.as_str()).collect();
+    assert!(names.contains(&"per_obligor") && names.contains(&"borrower-share-bps-max"), "{names:?}");
+    assert_eq!(told[0], told[1], "two advances, and no figure that differs");
+    let capital = told[0].iter().find(|one| one.name == "borrower-share-bps-max").expect("it is named");
+    let found = format!("{} has more", account("lender"));
+    assert_eq!((&capital.found, capital.required.as_str()), (&found, "50.00 % at most"));
+    assert!(told[0].iter().all(|one| one.found_amount.is_none()), "{:?}", told[0]);
+
+    // Of what could be financed, too: its owner and the bank above that are not told, and whoever oversees is.
+    let lender = account("lender");
+    for (name, found) in [
+        ("supplier", format!("{lender} has more")),
+        ("bank", format!("{lender} has more")),
+        ("watcher", format!("50.01 % of {lender}")),
+    ] {
+        let pages = desk.as_who(name).financeable(Some(account("supplier")), "", Vec::new()).await.expect(name);
+        let of_second = pages[0].receivables.iter().find(|one| one.receivable_id[..] == second.0).expect("it is open");
+        let failing: Vec<_> = of_second.offers[0].failing.iter().map(|one| (one.name.as_str(), &one.found)).collect();
+        assert_eq!(failing, [("borrower-share-bps-max", &found)], "{name}");
+    }
 }
 
 #[tokio::test]

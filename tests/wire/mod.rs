@@ -12,3 +12,4 @@ mod submission;
 mod tls;
 mod trade;
 mod vectors;
+mod waits;

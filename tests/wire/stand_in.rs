@@ -6,7 +6,7 @@ use causeway::admission::{Admissible, Authenticator, Decoded, Plausible, Refusal
 use causeway::client::KeyPair;
 use causeway::domain::financing::Citation;
 use causeway::execution::genesis::{Genesis, genesis_account_id};
-use causeway::execution::{BlockExecutor, Executed, ParentState, Place};
+use causeway::execution::{BlockExecutor, Executed, ParentState, Place, Transaction};
 use causeway::ledger::block::outcome_leaf;
 use causeway::ledger::receipt::{PlacedTransaction, Receipt};
 use causeway::ledger::view::MemoryView;
@@ -88,6 +88,13 @@ pub struct StandIn {
     pub gives_receipts: Arc<AtomicBool>,
     /// How many submissions it has no room for, before it has.
     pub full_for: Arc<AtomicUsize>,
+    /// Whether what it admits waits until it is released.
+    pub holds_back: Arc<AtomicBool>,
+    held_back: Arc<Mutex<Vec<Arc<Transaction>>>>,
+    /// Whether it cannot tell any more what becomes of what it admitted.
+    pub falls_silent: Arc<AtomicBool>,
+    /// How often it was asked to wait for a transaction.
+    pub waits: Arc<AtomicUsize>,
 }
 
 impl StandIn {
@@ -130,6 +137,10 @@ impl StandIn {
             stands_still: Arc::default(),
             gives_receipts: Arc::default(),
             full_for: Arc::default(),
+            holds_back: Arc::default(),
+            held_back: Arc::default(),
+            falls_silent: Arc::default(),
+            waits: Arc::default(),
         }
     }
 
@@ -153,26 +164,55 @@ impl StandIn {
     fn take(&self, signed: SignedTransaction) -> Result<Submission, Refusal> {
         let id = signed.id();
         if let Some(KnownTransaction { fate: Fate::Final(done), .. }) = self.find(|known| known.transaction_id == id) {
-            return Ok(Submission::Final(done));
+            let stored = self.chain().records[done.height() as usize].0.block.transactions()[0].leaf();
+            let applied = done.outcome().is_applied();
+            return Ok(match stored == signed.leaf() {
+                true => Submission::Final(done),
+                false => Submission::SignedOtherwise { height: done.height(), applied },
+            });
         }
         let fuller = |left: usize| left.checked_sub(1);
         if self.full_for.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fuller).is_ok() {
             return Err(Refusal::PoolFull);
         }
-        let mut chain = self.chain();
-        let (chain_id, now) = (self.identity.chain_id, chain.parent.header.time);
-        let plausible = Plausible::check(Decoded::read(signed)?, chain_id, now, &chain.state)?;
+        let (chain_id, state, now) = {
+            let chain = self.chain();
+            (self.identity.chain_id, chain.state.clone(), chain.parent.header.time)
+        };
+        let plausible = Plausible::check(Decoded::read(signed)?, chain_id, now, &state)?;
         let transaction = self.authenticator.authenticate_each(&mut test_rng(), vec![plausible]).remove(0)?;
-        let admissible = Admissible::check(transaction.clone(), chain_id, now, &chain.state)?;
+        Admissible::check(transaction.clone(), chain_id, now, &state)?;
+        let pending = PendingTransaction::new(id, transaction.envelope());
+        match self.holds_back.load(Ordering::Relaxed) {
+            true => {
+                let mut held_back = self.held_back.lock().expect("not poisoned");
+                if held_back.iter().all(|held| held.id() != id) {
+                    held_back.push(transaction);
+                }
+            }
+            false => self.execute(transaction),
+        }
+        Ok(Submission::Pending(pending))
+    }
+
+    /// Makes a block of each transaction that it held back.
+    pub fn release(&self) {
+        self.holds_back.store(false, Ordering::Relaxed);
+        let held_back = std::mem::take(&mut *self.held_back.lock().expect("not poisoned"));
+        held_back.into_iter().for_each(|transaction| self.execute(transaction));
+    }
+
+    fn execute(&self, transaction: Arc<Transaction>) {
+        let mut chain = self.chain();
+        let now = chain.parent.header.time;
         let place = Place { time: BlockTime(now.0 + 1), proposer: key(99).public_key() };
         let mut executor = BlockExecutor::open(chain.parent.clone(), place).expect("the block opens");
-        executor.push(admissible.transaction().clone()).expect("it is admissible");
+        executor.push(transaction).expect("it is admissible");
         let executed = executor.close().expect("invariants hold");
         chain.append(executed);
         let height = chain.parent.header.height;
         drop(chain);
         self.applied.send_replace(height);
-        Ok(Submission::Pending(PendingTransaction::new(id, transaction.envelope())))
     }
 }
 
@@ -272,11 +312,22 @@ impl LedgerHandle for StandIn {
     }
 
     fn wait_final(&self, pending: PendingTransaction) -> BoxFuture<'static, Result<Ending, Unavailable>> {
-        match self.find(|known| known.transaction_id == pending.transaction_id).map(|known| known.fate) {
-            Some(Fate::Final(done)) => futures::future::ready(Ok(Ending::Final(done))).boxed(),
-            // What is not final here never will be: such a wait lasts until its call's deadline.
-            Some(Fate::Pending) | None => futures::future::pending().boxed(),
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        if self.falls_silent.load(Ordering::Relaxed) {
+            return futures::future::ready(Err(Unavailable)).boxed();
         }
+        // What never becomes final is waited for until its call's deadline.
+        let (ledger, mut applied) = (self.clone(), self.applied.subscribe());
+        async move {
+            loop {
+                let found = ledger.find(|known| known.transaction_id == pending.transaction_id);
+                if let Some(Fate::Final(done)) = found.map(|known| known.fate) {
+                    return Ok(Ending::Final(done.finished()));
+                }
+                applied.changed().await.map_err(|_| Unavailable)?;
+            }
+        }
+        .boxed()
     }
 
     fn transaction(&self, id: TransactionId) -> BoxFuture<'static, Result<Option<KnownTransaction>, Unavailable>> {

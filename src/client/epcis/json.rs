@@ -2,6 +2,7 @@
 //! refused.
 
 use super::{DEPTH_MAX, EpcisError, LIST_MAX, TEXT_BYTES_MAX};
+use crate::primitives::unseen::unseen_in_text;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -194,8 +195,8 @@ impl<'a> Place<'a> {
     /// The text, without whitespace at its ends; never empty.
     pub(super) fn text(&self) -> Result<&'a str, EpcisError> {
         let Node::Text(text) = self.node else { return Err(self.invalid("a text")) };
-        if text.chars().any(char::is_control) {
-            return Err(self.invalid("free of control characters"));
+        if unseen_in_text(text).is_some() {
+            return Err(self.invalid("free of characters that do not show"));
         }
         match text.trim() {
             "" => Err(EpcisError::Missing { path: self.path.clone() }),

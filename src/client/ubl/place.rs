@@ -3,6 +3,7 @@
 use super::element::Element;
 use super::{Decimal, UblError};
 use crate::primitives::Currency;
+use crate::primitives::unseen::{unseen_in_reference, unseen_in_text};
 use jiff::civil::Date;
 
 /// An element and where it is, as an XPath would say it.
@@ -128,9 +129,11 @@ impl<'a> Place<'a> {
 }
 
 fn clean(path: &str, text: String) -> Result<Option<String>, UblError> {
-    if text.chars().any(char::is_control) {
-        let value = text.escape_debug().to_string();
-        return Err(UblError::Invalid { path: path.to_owned(), value, expected: "free of control characters" });
+    // What looks like another document's number would be another document to the ledger, and the same to people.
+    let unseen = if path.ends_with("cbc:ID") { unseen_in_reference(&text) } else { unseen_in_text(&text) };
+    if unseen.is_some() {
+        let (path, value) = (path.to_owned(), text.escape_debug().to_string());
+        return Err(UblError::Invalid { path, value, expected: "free of characters that do not show" });
     }
     Ok((!text.is_empty()).then_some(text))
 }

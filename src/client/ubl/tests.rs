@@ -152,7 +152,9 @@ fn broken_xml_says_where() {
         (with("<cbc:ID>", "<cbc:ID a=\"1\" a=\"2\">"), "not well-formed"),
         (with("INV-2026-0042", "INV & SONS"), "not well-formed"),
         (with("UTF-8", "ISO-8859-1"), "not in UTF-8 (ISO-8859-1)"),
-        (with("INV-2026-0042", "INV\u{1}"), "free of control characters"),
+        (with("INV-2026-0042", "INV\u{1}"), "free of characters that do not show"),
+        (with("INV-2026-0042", "INV-2026\u{200b}-0042"), "free of characters that do not show"),
+        (with("INV-2026-0042", "INV-2026\u{a0}0042"), "free of characters that do not show"),
     ];
     for (document, expected) in rows {
         let message = refused(&document);

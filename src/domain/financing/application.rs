@@ -9,6 +9,8 @@
 //! # Deliberately absent
 //! How much lenders have: that is nobody's to find out by asking. The advance is not bounded by it, and of an advance that the
 //! caller chooses it is not told at all, or a few dozen questions would come to the figure. A request is declined for it.
+//!
+//! How much room is left under a limit beyond what the receivable could bring: an advance above that is weighed as that.
 
 use super::all_in_cost::{AllInCost, Flow, all_in_cost};
 use super::assessment::{Condition, Exposure, Proposal, Unit, assess};
@@ -200,8 +202,9 @@ impl Application {
         let overflow = || Reason::AmountOverflow { token: self.receivable.token };
         let terms = self.loan_terms(advance).ok_or_else(overflow)?;
         let legs = self.legs(advance).ok_or_else(overflow)?;
+        let weighed = self.legs(self.weighed(advance)).ok_or_else(overflow)?;
         let mut standings = self.of_the_loan(&terms, changes);
-        standings.extend(self.of_lenders(&legs, changes));
+        standings.extend(self.of_lenders(&weighed, changes));
         let failing = assess(&self.programme.terms, &self.proposal(advance, self.claim(advance)));
         Ok(Offer { failing, standings, interest: self.interest(advance), terms, legs })
     }
@@ -244,6 +247,12 @@ impl Application {
         Ok(DryRun { advance, offer, against })
     }
 
+    /// What of an advance is held to the limits that others' loans count in, and to the lender's rules: at most what the receivable could
+    /// bring. More is declined by its own conditions, and would only try how much room a lender has left.
+    fn weighed(&self, advance: Amount) -> Amount {
+        self.programme.terms.advance_max(self.receivable.outstanding()).min(advance)
+    }
+
     /// Advance, fee and interest to the due day; none if they do not fit an amount, and nothing where no programme lends so long.
     fn claim(&self, advance: Amount) -> Option<Amount> {
         match self.is_priced() {
@@ -257,6 +266,7 @@ impl Application {
     fn proposal(&self, advance: Amount, claim: Option<Amount>) -> Proposal {
         let (found, (started_on, due_on)) = (&self.receivable, self.days);
         Proposal {
+            originator: self.programme.financier,
             supplier: found.supplier,
             borrower: self.borrower,
             buyer: found.buyer,
@@ -273,7 +283,7 @@ impl Application {
             shipment_spent: self.shipment.spent,
             purpose: self.purpose.clone(),
             record: self.record,
-            exposure: self.exposure(advance),
+            exposure: self.exposure(self.weighed(advance)),
         }
     }
 

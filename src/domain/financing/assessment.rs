@@ -2,9 +2,14 @@
 //! first only, so that whoever is declined knows all that is missing.
 //!
 //! It is a function of its arguments alone: the same answers a question beforehand as decides in a block.
+//!
+//! # Whose the figures are
+//! What the borrower brings it is told to the unit. What depends on others' loans, or on what a lender has, is the lender's: whoever
+//! asks is told which limit does not hold and what the limit is, and the figure stays with the lender and those who supervise it. A
+//! decline stands in an outcome, so it tells what everybody is told ([`Condition`]'s `Display`).
 
 use super::citation::SettlementRecord;
-use super::programme::{ProgrammeTerms, WHOLE_BPS};
+use super::programme::ProgrammeTerms;
 use crate::domain::tokens;
 use crate::ledger::{Changes, Reason};
 use crate::primitives::{AccountId, Amount, TokenId};
@@ -36,6 +41,8 @@ impl Unit {
 /// What is asked for, and what is known about it.
 #[derive(Clone, Debug)]
 pub struct Proposal {
+    /// Who published the programme, whose loans its limits count.
+    pub originator: AccountId,
     /// Who delivered.
     pub supplier: AccountId,
     /// Who asks: another than who delivered, if the receivable was passed on.
@@ -100,6 +107,17 @@ pub struct Condition {
     pub law: String,
     /// What was found and must be, where both are amounts.
     pub amounts: Option<Figures>,
+    /// Whose figure was found, where it is not the borrower's to know.
+    pub withheld: Option<Withheld>,
+}
+
+/// That a figure is a lender's: it and those who supervise it are told, and nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The lender.
+    pub lender: AccountId,
+    /// What everybody else is told was found.
+    pub told: String,
 }
 
 /// The amounts of a condition.
@@ -123,7 +141,20 @@ impl Condition {
             required: format!("{} at least", unit.money(part)),
             law: String::new(),
             amounts: Some(Figures { token: unit.token, found: None, required: part }),
+            withheld: None,
         }
+    }
+
+    /// The condition as somebody is told it who sees the figures of some lenders, or of none.
+    #[must_use]
+    pub fn told_to(mut self, sees: impl FnOnce(AccountId) -> bool) -> Self {
+        if let Some(Withheld { lender, told }) = self.withheld.take()
+            && !sees(lender)
+        {
+            self.found = told;
+            self.amounts = self.amounts.map(|amounts| Figures { found: None, ..amounts });
+        }
+        self
     }
 
     /// Whether a smaller advance might meet it.
@@ -143,9 +174,11 @@ const TOTAL: &str = "total";
 const PARTICIPANT: &str = "participant";
 const LENDER_FUNDS: &str = "lender_funds";
 
+/// As everybody is told it.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}, must be {}", self.name, self.found, self.required)
+        let found = self.withheld.as_ref().map_or(&self.found, |withheld| &withheld.told);
+        write!(f, "{}: {found}, must be {}", self.name, self.required)
     }
 }
 
@@ -158,16 +191,22 @@ pub fn assess(terms: &ProgrammeTerms, proposal: &Proposal) -> Vec<Condition> {
     failing.unless(terms.admits_supplier(proposal.supplier), "supplier", proposal.supplier, "one of the programme's");
     let asks_itself = proposal.borrower == proposal.supplier || terms.admits_supplier(proposal.borrower);
     failing.unless(asks_itself, "borrower", proposal.borrower, "one of the programme's suppliers");
-    let advance_max = proposal.outstanding.scale_down(terms.advance_rate_bps.into(), WHOLE_BPS.into());
-    failing.at_most(ADVANCE, Some(proposal.advance), advance_max.unwrap_or_default(), unit);
+    failing.at_most(ADVANCE, Some(proposal.advance), terms.advance_max(proposal.outstanding), unit);
     failing.at_most(CLAIM, proposal.claim, proposal.outstanding, unit);
     tenor(&mut failing, terms, proposal);
     let limits = &terms.limits;
-    failing.at_most(PER_INVOICE, proposal.exposure.invoice, limits.per_invoice, limits_unit);
-    failing.at_most(PER_SUPPLIER, proposal.exposure.supplier, limits.per_supplier, limits_unit);
-    failing.at_most(PER_OBLIGOR, proposal.exposure.obligor, limits.per_obligor, limits_unit);
-    failing.at_most(TOTAL, proposal.exposure.total, limits.total, limits_unit);
-    for (lender, exposure, limit) in &proposal.exposure.participants {
+    let exposure = &proposal.exposure;
+    for (name, found, limit) in [
+        (PER_INVOICE, exposure.invoice, limits.per_invoice),
+        (PER_SUPPLIER, exposure.supplier, limits.per_supplier),
+        (PER_OBLIGOR, exposure.obligor, limits.per_obligor),
+        (TOTAL, exposure.total, limits.total),
+    ] {
+        failing.of = Some(proposal.originator);
+        failing.at_most(name, found, limit, limits_unit);
+    }
+    failing.of = None;
+    for (lender, exposure, limit) in &exposure.participants {
         let within = exposure.is_some_and(|exposure| exposure <= *limit);
         let required = format!("within its limit of {}", limits_unit.money(*limit));
         failing.unless(within, PARTICIPANT, lender, required);
@@ -175,7 +214,7 @@ pub fn assess(terms: &ProgrammeTerms, proposal: &Proposal) -> Vec<Condition> {
     evidence(&mut failing, terms, proposal);
     let permitted = terms.purposes.is_empty() || terms.purposes.contains(&proposal.purpose);
     failing.unless(permitted, "purpose", format_args!("'{}'", proposal.purpose), "one of the programme's");
-    failing.0
+    failing.conditions
 }
 
 fn tenor(failing: &mut Failing, terms: &ProgrammeTerms, proposal: &Proposal) {
@@ -226,13 +265,17 @@ fn evidence(failing: &mut Failing, terms: &ProgrammeTerms, proposal: &Proposal) 
 }
 
 #[derive(Default)]
-struct Failing(Vec<Condition>);
+struct Failing {
+    conditions: Vec<Condition>,
+    /// Whose the figures are that are held to a limit now, if not the borrower's own.
+    of: Option<AccountId>,
+}
 
 impl Failing {
     fn unless(&mut self, holds: bool, name: &'static str, found: impl fmt::Display, required: impl fmt::Display) {
         if !holds {
             let (found, required, law) = (found.to_string(), required.to_string(), String::new());
-            self.0.push(Condition { name, found, required, law, amounts: None });
+            self.conditions.push(Condition { name, found, required, law, amounts: None, withheld: None });
         }
     }
 
@@ -258,6 +301,7 @@ impl Failing {
         unit: Unit,
     ) {
         let figures = Figures { token: unit.token, found: found_amount, required: required_amount };
-        self.0.push(Condition { name, found, required, law: String::new(), amounts: Some(figures) });
+        let withheld = self.of.map(|lender| Withheld { lender, told: "more".to_owned() });
+        self.conditions.push(Condition { name, found, required, law: String::new(), amounts: Some(figures), withheld });
     }
 }

@@ -13,7 +13,7 @@ fn originated(id: ObjectId, context: &Context<'_>, changes: &Changes<'_>) -> Res
     let found = loan(changes, id)?;
     let originator = found.originator();
     if context.sender != originator {
-        return Err(Reason::NotTheOriginator { loan: id, originator });
+        return Err(Reason::NotTheOriginator { loan: id });
     }
     context.signed_by(changes, originator)?;
     Ok(found)

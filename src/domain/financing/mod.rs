@@ -45,7 +45,7 @@ mod tests;
 
 pub use ageing::{Bucket, LoanClass};
 pub use application::{Application, DryRun, Offer, financeable};
-pub use assessment::{Condition, Exposure, Proposal, assess};
+pub use assessment::{Condition, Exposure, Proposal, Withheld, assess};
 pub use book::{BookLine, Outstanding, outstanding};
 pub use capital::{AttestLenderCapital, CapitalFigures, LenderCapital, LenderKind};
 pub use citation::{Citation, Evidence, Settlement, SettlementRecord, Shown, settlement_record};

@@ -23,7 +23,7 @@
 
 use crate::domain::tokens;
 use crate::ledger::limits::{FOREIGN_RECEIPT_BYTES_MAX, NETWORK_TOKENS_MAX, REFERENCE_BYTES_MAX};
-use crate::ledger::malformed::{Malformed, require, require_text};
+use crate::ledger::malformed::{Malformed, require, require_reference};
 use crate::ledger::receipt::{Receipt, ReceiptError, TrustRoot};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Outcome, Reason, Role, ValidatorSet, Value};
 use crate::primitives::{AccountId, ChainId, Decode as _, Hash, PublicKey, TokenId};
@@ -133,7 +133,7 @@ impl RegisterNetwork {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), Malformed> {
-        require_text("name", &self.name, 1, REFERENCE_BYTES_MAX)?;
+        require_reference("name", &self.name, 1, REFERENCE_BYTES_MAX)?;
         for (index, key) in self.validators.keys().iter().enumerate() {
             let registrable = PublicKey::registrable(&key.0);
             registrable.map_err(|error| Malformed::new(format!("validators[{index}]"), error.to_string()))?;

@@ -43,7 +43,7 @@ impl PayInvoice {
         let mut found = receivable(changes, id)?;
         let (buyer, owner, token) = (found.buyer, found.owner(), found.token);
         if context.sender != buyer {
-            return Err(Reason::NotTheBuyer { receivable: id, buyer });
+            return Err(Reason::NotTheBuyer { receivable: id });
         }
         context.signed_by(changes, buyer)?;
         let (state_before, outstanding_before, holder) = (found.state(), found.outstanding(), found.holder());
@@ -186,7 +186,7 @@ impl RepayLoan {
         let found = loan(changes, self.loan)?;
         let (borrower, receivable_id) = (found.terms.borrower, found.terms.receivable);
         if context.sender != borrower {
-            return Err(Reason::NotTheBorrower { loan: self.loan, borrower });
+            return Err(Reason::NotTheBorrower { loan: self.loan });
         }
         context.signed_by(changes, borrower)?;
         let mut secures = receivable(changes, receivable_id)?;

@@ -31,7 +31,7 @@ use crate::ledger::limits::{
     PROGRAMME_DAYS_MAX, PROGRAMME_NETWORKS_MAX, PROGRAMME_PARTICIPANTS_MAX, PROGRAMME_PARTIES_MAX,
     PROGRAMME_PURPOSES_MAX, REFERENCE_BYTES_MAX,
 };
-use crate::ledger::malformed::{Malformed, require, require_text};
+use crate::ledger::malformed::{Malformed, require, require_reference};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, View};
 use crate::primitives::ids::ObjectKind;
 use crate::primitives::time::BusinessCalendar;
@@ -184,6 +184,11 @@ impl ProgrammeTerms {
         self.admits_supplier(supplier) && self.admits_supplier(owner) && self.admits_buyer(buyer)
     }
 
+    /// The highest advance on so much that is owed, by the advance rate.
+    pub(super) fn advance_max(&self, outstanding: Amount) -> Amount {
+        outstanding.scale_down(self.advance_rate_bps.into(), WHOLE_BPS.into()).unwrap_or_default()
+    }
+
     pub(super) fn admits_supplier(&self, supplier: AccountId) -> bool {
         self.suppliers.is_empty() || self.suppliers.binary_search(&supplier).is_ok()
     }
@@ -197,7 +202,7 @@ impl ProgrammeTerms {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), Malformed> {
-        require_text("name", &self.name, 1, REFERENCE_BYTES_MAX)?;
+        require_reference("name", &self.name, 1, REFERENCE_BYTES_MAX)?;
         for (field, parties) in [("buyer_account_ids", &self.buyers), ("supplier_account_ids", &self.suppliers)] {
             let ascending = parties.windows(2).all(|pair| pair[0] < pair[1]) && parties.len() <= PROGRAMME_PARTIES_MAX;
             require(ascending, field, format!("they must be at most {PROGRAMME_PARTIES_MAX}, ascending, each once"))?;

@@ -2,12 +2,13 @@
 //!
 //! A standing is a rule with its figure, its limit, its law, and what is left to the limit in money. One computation makes
 //! them all: with a loan it decides whether the loan is lawful, and without one it says where the lender stands. So what a
-//! lender or its supervisor reads is what the next loan is decided by.
+//! lender or its supervisor reads is what the next loan is decided by. To anybody else a figure is not told: a loan that would
+//! break a rule is declined with the rule, its limit and its law, since two figures for two advances would give a lender's capital.
 //!
 //! # Deliberately absent
 //! The figures of a loan by itself, its all-in cost and its originator's own share, which the loan's application knows.
 
-use super::assessment::Condition;
+use super::assessment::{Condition, Withheld};
 use super::book::{BookLine, outstanding};
 use super::capital::{LenderCapital, LenderKind};
 use super::interest::BPS;
@@ -61,14 +62,21 @@ impl Standing {
         if self.is_kept() {
             return None;
         }
-        let found = match (self.parameter, self.figure) {
-            (_, None) => format!("{} is not attested", self.lender),
-            (Parameter::AllInCostMax | Parameter::OwnShareMin, Some(figure)) => self.told(figure),
-            (_, Some(figure)) => format!("{} of {}", self.told(figure), self.lender),
+        let (bound, than_allowed) =
+            if self.parameter.is_minimum() { ("at least", "less") } else { ("at most", "more") };
+        let lender = self.lender;
+        let (found, withheld) = match (self.parameter, self.figure) {
+            (_, None) => (format!("{lender} is not attested"), None),
+            // The loan's own, and of shares that the programme publishes.
+            (Parameter::AllInCostMax | Parameter::OwnShareMin, Some(figure)) => (self.told(figure), None),
+            (_, Some(figure)) => {
+                let told = format!("{lender} has {than_allowed}");
+                (format!("{} of {lender}", self.told(figure)), Some(Withheld { lender, told }))
+            }
         };
-        let bound = if self.parameter.is_minimum() { "at least" } else { "at most" };
         let required = format!("{} {bound}", self.told(self.rule.value));
-        Some(Condition { name: self.parameter.name(), found, required, law: self.rule.law.clone(), amounts: None })
+        let law = self.rule.law.clone();
+        Some(Condition { name: self.parameter.name(), found, required, law, amounts: None, withheld })
     }
 
     /// A figure as people read it.
@@ -105,27 +113,23 @@ impl Standing {
         if self.is_kept() {
             return None;
         }
-        let (lender, figure_bps, limit_bps) = (self.lender, self.figure.unwrap_or_default(), self.rule.value);
+        let (lender, figure, limit_bps) = (self.lender, self.figure.unwrap_or_default(), self.rule.value);
         let law = self.rule.law.clone();
         if self.figure.is_none() && self.parameter != Parameter::CapitalAttestationAgeMax {
             return Some(Reason::LenderNotAttested { lender, rule: self.parameter.name(), law });
         }
         Some(match self.parameter {
-            Parameter::LoanFundingMax => {
-                Reason::FundingAboveLimit { lender, funding: "loans", figure_bps, limit_bps, law }
-            }
-            Parameter::BondFundingMax => {
-                Reason::FundingAboveLimit { lender, funding: "bonds", figure_bps, limit_bps, law }
-            }
-            Parameter::BorrowerShareMax => Reason::BorrowerShareAboveLimit { lender, figure_bps, limit_bps, law },
-            Parameter::ObligorShareMax => Reason::ObligorShareAboveLimit { lender, figure_bps, limit_bps, law },
-            Parameter::CapitalAdequacyMin => Reason::CapitalAdequacyBelowMinimum { lender, figure_bps, limit_bps, law },
-            Parameter::LeverageRatioMin => Reason::LeverageRatioBelowMinimum { lender, figure_bps, limit_bps, law },
+            Parameter::LoanFundingMax => Reason::FundingAboveLimit { lender, funding: "loans", limit_bps, law },
+            Parameter::BondFundingMax => Reason::FundingAboveLimit { lender, funding: "bonds", limit_bps, law },
+            Parameter::BorrowerShareMax => Reason::BorrowerShareAboveLimit { lender, limit_bps, law },
+            Parameter::ObligorShareMax => Reason::ObligorShareAboveLimit { lender, limit_bps, law },
+            Parameter::CapitalAdequacyMin => Reason::CapitalAdequacyBelowMinimum { lender, limit_bps, law },
+            Parameter::LeverageRatioMin => Reason::LeverageRatioBelowMinimum { lender, limit_bps, law },
             Parameter::CapitalAttestationAgeMax => {
                 Reason::LenderCapitalNotAttested { lender, age_days_max: limit_bps, law }
             }
-            Parameter::AllInCostMax => Reason::AllInCostAboveCap { cost_bps: figure_bps, limit_bps, law },
-            Parameter::OwnShareMin => Reason::OwnShareBelowFloor { share_bps: figure_bps, limit_bps, law },
+            Parameter::AllInCostMax => Reason::AllInCostAboveCap { cost_bps: figure, limit_bps, law },
+            Parameter::OwnShareMin => Reason::OwnShareBelowFloor { share_bps: figure, limit_bps, law },
         })
     }
 

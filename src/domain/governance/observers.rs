@@ -3,7 +3,7 @@
 use super::peer::{Peer, Standing};
 use super::roster::{relist, require_governance};
 use crate::ledger::limits::REFERENCE_BYTES_MAX;
-use crate::ledger::malformed::{Malformed, require_text};
+use crate::ledger::malformed::{Malformed, require_reference};
 use crate::ledger::{Changes, Context, Effect, Reason};
 use crate::primitives::PublicKey;
 
@@ -24,7 +24,7 @@ impl AddObserver {
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), Malformed> {
         check_key("public_key", &self.public_key)?;
-        require_text("name", &self.name, 1, REFERENCE_BYTES_MAX)
+        require_reference("name", &self.name, 1, REFERENCE_BYTES_MAX)
     }
 
     /// Plans the listing.

@@ -4,7 +4,7 @@ use super::observers::check_key;
 use super::peer::{Peer, Standing};
 use super::roster::{in_force_epoch, relist, require_free, require_governance, require_newcomer};
 use crate::ledger::limits::REFERENCE_BYTES_MAX;
-use crate::ledger::malformed::{Malformed, require, require_text};
+use crate::ledger::malformed::{Malformed, require, require_reference};
 use crate::ledger::{Changes, Context, Effect, PeerAddress, Reason};
 use crate::primitives::PublicKey;
 
@@ -26,7 +26,7 @@ impl AddValidator {
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), Malformed> {
         check_key("public_key", &self.public_key)?;
-        require_text("name", &self.name, 1, REFERENCE_BYTES_MAX)
+        require_reference("name", &self.name, 1, REFERENCE_BYTES_MAX)
     }
 
     /// Plans the addition.

@@ -168,14 +168,13 @@ impl ApproveIssuance {
     /// Plans the approval.
     ///
     /// # Errors
-    /// `UNKNOWN_ISSUANCE`, `ISSUANCE_DECIDED`, `ISSUANCE_EXPIRED`, `NOT_THE_ISSUER`, `ROLE_REQUIRED`, `SAME_PERSON`,
+    /// `UNKNOWN_ISSUANCE`, `NOT_THE_ISSUER`, `ROLE_REQUIRED`, `ISSUANCE_DECIDED`, `ISSUANCE_EXPIRED`, `SAME_PERSON`,
     /// `RESERVE_SHORTFALL`, `ACCOUNT_CLOSED` of a receiver, `AMOUNT_OVERFLOW`, and those of an unsigned or closed sender.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        let issuance = undecided(changes, self.issuance)?;
+        let (issuance, checker) = undecided_for_sender(context, changes, self.issuance)?;
         if context.now > issuance.expires_at {
             return Err(Reason::IssuanceExpired { issuance: self.issuance, expired_at: issuance.expires_at });
         }
-        let checker = sender_under_issuer(context, changes, issuance.token, Role::IssuanceChecker)?;
         require_another_person(context.sender, &checker, changes, &issuance)?;
         let reserves_counted = require_reserves(changes, &issuance, context.now)?;
         for allocation in &issuance.allocations {
@@ -208,10 +207,9 @@ impl RejectIssuance {
     /// Plans the rejection.
     ///
     /// # Errors
-    /// `UNKNOWN_ISSUANCE`, `ISSUANCE_DECIDED`, `NOT_THE_ISSUER`, `ROLE_REQUIRED`, and those of an unsigned or closed sender.
+    /// `UNKNOWN_ISSUANCE`, `NOT_THE_ISSUER`, `ROLE_REQUIRED`, `ISSUANCE_DECIDED`, and those of an unsigned or closed sender.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
-        let issuance = undecided(changes, self.issuance)?;
-        sender_under_issuer(context, changes, issuance.token, Role::IssuanceChecker)?;
+        let (issuance, _) = undecided_for_sender(context, changes, self.issuance)?;
         changes.record(
             Effect::new("tokens.issuance_rejected")
                 .with("issuance", self.issuance)
@@ -225,11 +223,17 @@ impl RejectIssuance {
     }
 }
 
-/// The issuance, if nobody decided it yet.
-fn undecided(changes: &Changes<'_>, id: ObjectId) -> Result<Issuance, Reason> {
+/// The issuance, if the sender is a checker under its token's issuer and nobody decided it yet, and the sender's account. How it stands is
+/// not for others to learn from a decline.
+fn undecided_for_sender(
+    context: &Context<'_>,
+    changes: &Changes<'_>,
+    id: ObjectId,
+) -> Result<(Issuance, Account), Reason> {
     let issuance: Issuance = changes.read(&id).ok_or(Reason::UnknownIssuance { issuance: id })?;
+    let checker = sender_under_issuer(context, changes, issuance.token, Role::IssuanceChecker)?;
     match issuance.state {
-        IssuanceState::Requested => Ok(issuance),
+        IssuanceState::Requested => Ok((issuance, checker)),
         IssuanceState::Issued | IssuanceState::Rejected => Err(Reason::IssuanceDecided { issuance: id }),
     }
 }
@@ -249,7 +253,7 @@ fn sender_under_issuer(
     let Token { issuer, .. } = known(changes, token)?;
     let sender = context.signed_by(changes, context.sender)?;
     if sender.parent != Some(issuer) {
-        return Err(Reason::NotTheIssuer { token, issuer });
+        return Err(Reason::NotTheIssuer {});
     }
     require_role(context.sender, &sender, role)?;
     Ok(sender)

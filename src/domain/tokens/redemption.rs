@@ -3,7 +3,7 @@
 use super::reserves::note_payout;
 use super::token::{Token, known};
 use crate::ledger::limits::{REFERENCE_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::ledger::malformed::{Malformed, require, require_text};
+use crate::ledger::malformed::{Malformed, require, require_reference, require_text};
 use crate::ledger::{Changes, Column, Context, Due, DueKey, DueKind, Effect, Entry, Lock, LockPurpose, Reason, View};
 use crate::primitives::crypto::sha256;
 use crate::primitives::ids::ObjectKind;
@@ -158,13 +158,13 @@ impl PayRedemption {
     /// # Errors
     /// A reference of no bytes or too many.
     pub fn check(&self) -> Result<(), Malformed> {
-        require_text("fiat_reference", &self.fiat_reference, 1, REFERENCE_BYTES_MAX)
+        require_reference("fiat_reference", &self.fiat_reference, 1, REFERENCE_BYTES_MAX)
     }
 
     /// Plans the settlement.
     ///
     /// # Errors
-    /// `UNKNOWN_REDEMPTION`, `REDEMPTION_SETTLED`, `NOT_THE_ISSUER`, and those of an unsigned or closed sender.
+    /// `UNKNOWN_REDEMPTION`, `NOT_THE_ISSUER`, those of an unsigned or closed sender, and `REDEMPTION_SETTLED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let mut redemption = to_be_settled_by_sender(context, changes, self.redemption)?;
         let burned = changes.burn_locked(self.redemption);
@@ -197,7 +197,7 @@ impl RejectRedemption {
     /// Plans the rejection.
     ///
     /// # Errors
-    /// `UNKNOWN_REDEMPTION`, `REDEMPTION_SETTLED`, `NOT_THE_ISSUER`, and those of an unsigned or closed sender.
+    /// `UNKNOWN_REDEMPTION`, `NOT_THE_ISSUER`, those of an unsigned or closed sender, and `REDEMPTION_SETTLED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let mut redemption = to_be_settled_by_sender(context, changes, self.redemption)?;
         let unlocked = changes.unlock(self.redemption);
@@ -270,18 +270,17 @@ pub fn redemptions_overdue(view: &dyn View) -> u64 {
     }
 }
 
-/// The redemption, if it is open and the sender is the issuer of its token.
+/// The redemption, if the sender is the issuer of its token and it is open: how it stands is not for others to learn from a decline.
 fn to_be_settled_by_sender(context: &Context<'_>, changes: &Changes<'_>, id: ObjectId) -> Result<Redemption, Reason> {
     let redemption: Redemption = changes.read(&id).ok_or(Reason::UnknownRedemption { redemption: id })?;
+    let Token { issuer, .. } = known(changes, redemption.token)?;
+    if context.sender != issuer {
+        return Err(Reason::NotTheIssuer {});
+    }
+    context.signed_by(changes, issuer)?;
     if redemption.state != RedemptionState::Requested {
         return Err(Reason::RedemptionSettled { redemption: id });
     }
-    let token = redemption.token;
-    let Token { issuer, .. } = known(changes, token)?;
-    if context.sender != issuer {
-        return Err(Reason::NotTheIssuer { token, issuer });
-    }
-    context.signed_by(changes, issuer)?;
     Ok(redemption)
 }
 

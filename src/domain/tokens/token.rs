@@ -3,11 +3,11 @@
 use super::reserve_policy::ReservePolicy;
 use crate::codec_struct;
 use crate::ledger::context::{open_account, require_role};
-use crate::ledger::limits::{REDEMPTION_BUSINESS_DAYS_MAX, TOKEN_SCALE_MAX, TOKENS_MAX};
+use crate::ledger::limits::{REDEMPTION_BUSINESS_DAYS_MAX, TOKEN_SCALE_MAX, TOKENS_MAX, TOKENS_PER_ISSUER_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{Changes, Column, Context, Effect, Entry, Reason, Role, View};
 use crate::primitives::time::BusinessCalendar;
-use crate::primitives::{AccountId, Currency, TokenId};
+use crate::primitives::{AccountId, Currency, Decode as _, Reader, TokenId};
 
 /// What a token promises. It never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,26 @@ pub fn require_known(changes: &Changes<'_>, token: TokenId) -> Result<(), Reason
     if changes.has::<Token>(&token) { Ok(()) } else { Err(Reason::UnknownToken { token }) }
 }
 
+/// Whether the issuer may have one more, and the ledger carry it.
+fn require_room(changes: &Changes<'_>, issuer: AccountId) -> Result<(), Reason> {
+    let tokens = changes.scan(Column::Tokens, &[], TOKENS_MAX);
+    let mut own = 0;
+    for (key, value) in &tokens {
+        // The issuer stands first in the entry: the calendar behind it, of up to 1,024 holidays, need not be read.
+        match AccountId::decode(&mut Reader::new(value)) {
+            Ok(of) => own += usize::from(of == issuer),
+            Err(_) => changes.note_corruption(Column::Tokens, key),
+        }
+    }
+    if own >= TOKENS_PER_ISSUER_MAX {
+        return Err(Reason::TooManyTokensOfIssuer { issuer, tokens_max: TOKENS_PER_ISSUER_MAX as u64 });
+    }
+    match tokens.len() < TOKENS_MAX {
+        true => Ok(()),
+        false => Err(Reason::TooManyTokens { tokens_max: TOKENS_MAX as u64 }),
+    }
+}
+
 /// Creates a token that the sender issues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateToken {
@@ -118,15 +138,14 @@ impl CreateToken {
 /// Puts a new token on the ledger: what creating one and the genesis have in common.
 ///
 /// # Errors
-/// `ROLE_REQUIRED`, `TOKEN_EXISTS`, `TOO_MANY_TOKENS`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`, `SAME_ACCOUNT`.
+/// `ROLE_REQUIRED`, `TOKEN_EXISTS`, `TOO_MANY_TOKENS_OF_ISSUER`, `TOO_MANY_TOKENS`, `UNKNOWN_ACCOUNT`, `ACCOUNT_CLOSED`,
+/// `SAME_ACCOUNT`.
 pub fn create(changes: &mut Changes<'_>, token: TokenId, issuer: AccountId, terms: &TokenTerms) -> Result<(), Reason> {
     require_role(issuer, &open_account(changes, issuer)?, Role::Issuer)?;
     if changes.has::<Token>(&token) {
         return Err(Reason::TokenExists { token });
     }
-    if changes.scan(Column::Tokens, &[], TOKENS_MAX).len() == TOKENS_MAX {
-        return Err(Reason::TooManyTokens { tokens_max: TOKENS_MAX as u64 });
-    }
+    require_room(changes, issuer)?;
     let custodian = open_account(changes, terms.custodian)?;
     if terms.custodian == issuer {
         return Err(Reason::SameAccount { account: issuer });

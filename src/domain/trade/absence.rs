@@ -3,6 +3,9 @@
 //! A fingerprint is of the key that it was made with, and any other key would make one that is absent. So whoever asks names the
 //! commitment to the key that it used, which must be the pair's, and the answer repeats it with the time since when it is.
 //!
+//! A pair that committed another key and one that committed none get one answer: anyone may ask, and who trades with whom is not anyone's
+//! to know.
+//!
 //! # Deliberately absent
 //! That the fingerprint was made with that key: who asks made it, or trusts whom it was given by.
 
@@ -41,17 +44,13 @@ impl CertifyAbsence {
     /// Plans the answer, which is an effect and no entry.
     ///
     /// # Errors
-    /// `UNKNOWN_ACCOUNT`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_KEY_NOT_COMMITTED`,
-    /// `FINGERPRINT_KEY_MISMATCH`, `FINGERPRINT_REGISTERED`.
+    /// `UNKNOWN_ACCOUNT`, `LEGAL_ENTITY_REQUIRED`, `SAME_LEGAL_ENTITY`, `FINGERPRINT_KEY_MISMATCH`, `FINGERPRINT_REGISTERED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let fingerprint = self.fingerprint;
         let pair = legal_entities_of(changes, self.supplier, self.buyer)?;
-        let key = changes.read::<FingerprintKey>(&pair);
-        let missing = Reason::FingerprintKeyNotCommitted { supplier: self.supplier, buyer: self.buyer };
-        let FingerprintKey { commitment: key_commitment, committed_at, .. } = key.ok_or(missing)?;
-        if key_commitment != self.key_commitment {
-            return Err(Reason::FingerprintKeyMismatch { key_commitment: self.key_commitment });
-        }
+        let key_commitment = self.key_commitment;
+        let key = changes.read::<FingerprintKey>(&pair).filter(|key| key.commitment == key_commitment);
+        let FingerprintKey { committed_at, .. } = key.ok_or(Reason::FingerprintKeyMismatch { key_commitment })?;
         let registered = (pair, (DocumentKind::Invoice, fingerprint));
         if let Some(RegisteredDocument { object }) = changes.read(&registered) {
             return Err(Reason::FingerprintRegistered { fingerprint, receivable: object });

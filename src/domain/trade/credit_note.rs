@@ -47,7 +47,7 @@ impl DisputeInvoice {
         let id = self.receivable;
         let mut found = receivable(changes, id)?;
         if context.sender != found.buyer {
-            return Err(Reason::NotTheBuyer { receivable: id, buyer: found.buyer });
+            return Err(Reason::NotTheBuyer { receivable: id });
         }
         context.signed_by(changes, context.sender)?;
         found.require_within_term(id, context.now)?;
@@ -101,7 +101,7 @@ impl IssueCreditNote {
         let (id, fingerprint) = (self.receivable, self.fingerprint);
         let mut found = receivable(changes, id)?;
         if context.sender != found.supplier {
-            return Err(Reason::NotTheSupplier { receivable: id, supplier: found.supplier });
+            return Err(Reason::NotTheSupplier { receivable: id });
         }
         context.signed_by(changes, found.supplier)?;
         context.signed_by(changes, found.owner())?;

@@ -155,7 +155,7 @@ impl ConfirmInvoice {
         let id = self.receivable;
         let mut found = receivable(changes, id)?;
         if context.sender != found.buyer {
-            return Err(Reason::NotTheBuyer { receivable: id, buyer: found.buyer });
+            return Err(Reason::NotTheBuyer { receivable: id });
         }
         context.signed_by(changes, context.sender)?;
         let before = found.state();

@@ -5,7 +5,7 @@
 //! confirms or disputes each is the order's.
 
 use super::life_cycle::{OrderState, OrderStep};
-use crate::ledger::limits::{CARRIERS_PER_ORDER_MAX, CONFIRMATION_DAYS_MAX, ORDER_LINES_MAX, PAYMENT_DAYS_MAX};
+use crate::ledger::limits::{CARRIERS_PER_PARTY_MAX, CONFIRMATION_DAYS_MAX, ORDER_LINES_MAX, PAYMENT_DAYS_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{Changes, Column, Context, Entry, Reason, View as _};
 use crate::primitives::time::DAY_MS;
@@ -117,6 +117,16 @@ pub struct OrderChange {
 }
 codec_struct!(OrderChange { number, proposer, terms });
 
+/// That a party appointed a carrier. A carrier that both appointed has two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appointment {
+    /// Who records.
+    pub carrier: AccountId,
+    /// The party.
+    pub by: AccountId,
+}
+codec_struct!(Appointment { carrier, by });
+
 /// An order on the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -138,7 +148,7 @@ pub struct Order {
     invoiced: Amount,
     proposals: u32,
     change: Option<OrderChange>,
-    carriers: Vec<AccountId>,
+    appointments: Vec<Appointment>,
 }
 codec_struct!(Order {
     buyer,
@@ -152,7 +162,7 @@ codec_struct!(Order {
     invoiced,
     proposals,
     change,
-    carriers,
+    appointments,
 });
 
 impl Entry for Order {
@@ -177,7 +187,7 @@ impl Order {
         placed_at: BlockTime,
     ) -> Self {
         let (state, invoiced) = (OrderState::Proposed, Amount::ZERO);
-        let (version, proposals, change, carriers) = (1, 0, None, Vec::new());
+        let (version, proposals, change, appointments) = (1, 0, None, Vec::new());
         Self {
             buyer,
             supplier,
@@ -190,7 +200,7 @@ impl Order {
             invoiced,
             proposals,
             change,
-            carriers,
+            appointments,
         }
     }
 
@@ -209,24 +219,38 @@ impl Order {
         self.change.as_ref()
     }
 
-    /// Who records what happens to its goods, in the order of their appointment.
-    pub fn carriers(&self) -> &[AccountId] {
-        &self.carriers
+    /// Who records what happens to its goods, each once, in the order of their appointment.
+    pub fn carriers(&self) -> Vec<AccountId> {
+        let mut carriers = Vec::new();
+        for Appointment { carrier, .. } in &self.appointments {
+            if !carriers.contains(carrier) {
+                carriers.push(*carrier);
+            }
+        }
+        carriers
     }
 
-    /// Takes a carrier among those who record.
+    /// Takes a carrier among those who record, on one of the party's own places.
     ///
     /// # Errors
     /// `TOO_MANY_CARRIERS`.
-    pub(super) fn appoint(&mut self, id: ObjectId, carrier: AccountId) -> Result<(), Reason> {
-        if self.carriers.contains(&carrier) {
+    pub(super) fn appoint(&mut self, id: ObjectId, appointment: Appointment) -> Result<(), Reason> {
+        if self.appointments.contains(&appointment) {
             return Ok(());
         }
-        if self.carriers.len() >= CARRIERS_PER_ORDER_MAX {
-            return Err(Reason::TooManyCarriers { order: id, carriers_max: CARRIERS_PER_ORDER_MAX as u64 });
+        let taken = self.appointments.iter().filter(|other| other.by == appointment.by).count();
+        if taken >= CARRIERS_PER_PARTY_MAX {
+            return Err(Reason::TooManyCarriers { order: id, carriers_max: CARRIERS_PER_PARTY_MAX as u64 });
         }
-        self.carriers.push(carrier);
+        self.appointments.push(appointment);
         Ok(())
+    }
+
+    /// Whether what another carrier recorded stands in a carrier's way: where whoever appointed the one appointed the other too. A party
+    /// takes the word of those whom it chose, and of nobody whom the other chose alone.
+    pub(super) fn stands_in_the_way(&self, of: AccountId, other: AccountId) -> bool {
+        let appointed = |carrier, by| self.appointments.contains(&Appointment { carrier, by });
+        [self.buyer, self.supplier].into_iter().all(|party| !appointed(of, party) || appointed(other, party))
     }
 
     /// Whether the carrier records for it.
@@ -234,7 +258,8 @@ impl Order {
     /// # Errors
     /// `CARRIER_NOT_APPOINTED`.
     pub(super) fn require_appointed(&self, id: ObjectId, carrier: AccountId) -> Result<(), Reason> {
-        if self.carriers.contains(&carrier) { Ok(()) } else { Err(Reason::CarrierNotAppointed { order: id, carrier }) }
+        let appointed = self.appointments.iter().any(|appointment| appointment.carrier == carrier);
+        if appointed { Ok(()) } else { Err(Reason::CarrierNotAppointed { order: id, carrier }) }
     }
 
     /// Whether it is agreed and stands.

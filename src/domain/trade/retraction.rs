@@ -39,7 +39,7 @@ impl WithdrawInvoice {
         let id = self.receivable;
         let found = receivable(changes, id)?;
         if context.sender != found.supplier {
-            return Err(Reason::NotTheSupplier { receivable: id, supplier: found.supplier });
+            return Err(Reason::NotTheSupplier { receivable: id });
         }
         retract((id, found), (Step::Withdraw, "trade.invoice_withdrawn"), context, changes)
     }
@@ -70,7 +70,7 @@ impl RejectInvoice {
         let id = self.receivable;
         let found = receivable(changes, id)?;
         if context.sender != found.buyer {
-            return Err(Reason::NotTheBuyer { receivable: id, buyer: found.buyer });
+            return Err(Reason::NotTheBuyer { receivable: id });
         }
         found.require_within_term(id, context.now)?;
         retract((id, found), (Step::Reject, "trade.invoice_rejected"), context, changes)

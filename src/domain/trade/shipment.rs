@@ -4,17 +4,20 @@
 //! that none takes another's event from it. That keeps strangers from contradicting an event before it arrives. Whether an event is true only its carrier knows, and signs for; whoever
 //! relies on one looks at whose it is.
 //!
+//! Neither party keeps the other's carriers out: each has half of the carriers' places, each carrier has room for events of its own,
+//! and an event is contradicted by those only that whoever appointed its carrier answers for.
+//!
 //! # Deliberately absent
 //! Taking an event back otherwise than by declaring it wrong, and declaring another's wrong. An event stands when its
 //! carrier's account is closed; then nobody corrects it.
 
-use super::order::order;
+use super::order::{Appointment, order};
 use super::read_point::read_point_of;
 use super::shipment_event::{
     BusinessStep, ErrorGround, EventAction, EventError, EventKind, ShipmentEvent, record_by_another, recorded_events,
 };
 use crate::ledger::context::{open_account, require_role};
-use crate::ledger::limits::{EVENT_AHEAD_MS_MAX, EVENTS_PER_ORDER_MAX};
+use crate::ledger::limits::{EVENT_AHEAD_MS_MAX, EVENTS_PER_CARRIER_MAX};
 use crate::ledger::malformed::{Malformed, require};
 use crate::ledger::{Account, Changes, Context, Effect, Reason, Role};
 use crate::primitives::{AccountId, BlockTime, Hash, ObjectId};
@@ -56,7 +59,7 @@ impl AppointCarrier {
             }
         }
         found.require_agreed(id)?;
-        found.appoint(id, carrier)?;
+        found.appoint(id, Appointment { carrier, by: party })?;
         changes.put(&id, &found);
         changes.record(
             Effect::new("trade.carrier_appointed").with("order", id).with("party", party).with("carrier", carrier),
@@ -103,15 +106,15 @@ impl RecordShipmentEvent {
     /// Plans the record.
     ///
     /// # Errors
-    /// Those of [`Context::signed_in_role`], `UNKNOWN_ORDER`, `ORDER_NOT_OPEN`, `CARRIER_NOT_APPOINTED`,
+    /// Those of [`Context::signed_in_role`], `UNKNOWN_ORDER`, `CARRIER_NOT_APPOINTED`, `ORDER_NOT_OPEN`,
     /// `UNKNOWN_READ_POINT`, `READ_POINT_RETIRED`, `EVENT_FROM_THE_FUTURE`, `EVENT_BEFORE_ORDER`, `EVENT_ALREADY_RECORDED`,
     /// `TOO_MANY_EVENTS`, `EVENT_CONTRADICTED`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (id, carrier, event_hash) = (self.order, context.sender, self.event_hash);
         context.signed_in_role(changes, carrier, Role::Carrier)?;
         let found = order(changes, id)?;
-        found.require_agreed(id)?;
         found.require_appointed(id, carrier)?;
+        found.require_agreed(id)?;
         let read_point = read_point_of(changes, carrier, self.read_point)?;
         if let Some(retired_at) = read_point.retired_at.filter(|retired_at| *retired_at <= self.event_time) {
             return Err(Reason::ReadPointRetired { read_point: self.read_point, retired_at });
@@ -126,10 +129,11 @@ impl RecordShipmentEvent {
         }
         let event = self.event(carrier, context.now);
         let others = recorded_events(changes, id);
-        if others.len() >= EVENTS_PER_ORDER_MAX {
-            return Err(Reason::TooManyEvents { order: id, events_max: EVENTS_PER_ORDER_MAX as u64 });
+        if others.iter().filter(|other| other.carrier == carrier).count() >= EVENTS_PER_CARRIER_MAX {
+            return Err(Reason::TooManyEvents { order: id, events_max: EVENTS_PER_CARRIER_MAX as u64 });
         }
-        for other in others.iter().filter(|other| other.counts()) {
+        let in_the_way = |other: &&ShipmentEvent| other.counts() && found.stands_in_the_way(carrier, other.carrier);
+        for other in others.iter().filter(in_the_way) {
             if let Some(rule) = event.contradicts(other) {
                 return Err(Reason::EventContradicted { event_hash: other.event_hash, rule });
             }
@@ -204,15 +208,16 @@ impl DeclareEventError {
     /// Plans the declaration: the event no longer counts.
     ///
     /// # Errors
-    /// Those of [`Context::signed_in_role`], `UNKNOWN_ORDER`, `UNKNOWN_EVENT`, `NOT_THE_CARRIER`, `EVENT_DECLARED_WRONG`,
-    /// `EVENT_FROM_THE_FUTURE`.
+    /// Those of [`Context::signed_in_role`], `UNKNOWN_ORDER`, `CARRIER_NOT_APPOINTED`, `UNKNOWN_EVENT`, `NOT_THE_CARRIER`,
+    /// `EVENT_DECLARED_WRONG`, `EVENT_FROM_THE_FUTURE`.
     pub fn plan(&self, context: &Context<'_>, changes: &mut Changes<'_>) -> Result<(), Reason> {
         let (id, carrier, event_hash) = (self.order, context.sender, self.event_hash);
         context.signed_in_role(changes, carrier, Role::Carrier)?;
         let found = order(changes, id)?;
+        found.require_appointed(id, carrier)?;
         let own: Option<ShipmentEvent> = changes.read(&(id, (event_hash, carrier)));
         let mut event = own.ok_or_else(|| match record_by_another(changes, id, event_hash) {
-            Some(ShipmentEvent { carrier, .. }) => Reason::NotTheCarrier { event_hash, carrier },
+            Some(_) => Reason::NotTheCarrier { event_hash },
             None => Reason::UnknownEvent { order: id, event_hash },
         })?;
         if !event.counts() {

@@ -11,7 +11,8 @@
 //!
 //! # Which events contradict each other
 //! Events arrive in any order, hours or days late; what counts is when they happened. Two events of one order that are about
-//! the same objects contradict each other if one of these holds, and the one that comes second is declined:
+//! the same objects contradict each other if one of these holds, and the one that comes second is declined, unless its carrier was
+//! appointed by a party that did not appoint the other's: neither party voids what the other's carriers saw.
 //!
 //! Events of one hash do not: they are the same, at read points that each carrier has salted for itself.
 //!
@@ -51,7 +52,8 @@
 //!
 //! # Deliberately absent
 //! The objects: the ledger cannot see that two events are about things that overlap, only that they are about the same.
-//! A judge between carriers: whoever a party appoints can contradict another's event by one of its own, and then signs for it.
+//! A judge between carriers: those of buyer and supplier can tell of the same objects what cannot both be true. Both records stand, each
+//! under its carrier's name, and whoever relies on one looks at whose it is.
 
 use crate::ledger::limits::EVENTS_PER_ORDER_MAX;
 use crate::ledger::{Changes, Column, Entry, View};

@@ -5,22 +5,29 @@
 //! the sets differ.
 
 use super::entries::{EntrySet, SetKey};
-use super::{AuditError, Failure, Fault, PAGE, after, check_entry};
-use crate::execution::Executed;
-use crate::ledger::{MovementKind, Outcome};
+use super::walk::walk;
+use super::{AuditError, Failure, Fault, check_entry};
+use crate::execution::Transaction;
+use crate::ledger::{Block, MovementKind, Outcome};
 use crate::node::records::{BlockRecord, node_key, object_key, objects_of, places};
 use crate::primitives::merkle::NodePlace;
 use crate::primitives::{Decode as _, Encode as _, Hash};
-use crate::storage::{Reader, StoreColumn, height_key};
+use crate::storage::{Reader, StorageError, StoreColumn, height_key};
+use bytes::Bytes;
 use commonware_parallel::Strategy;
 use rand_core::CryptoRng;
+use std::sync::Arc;
 
-/// A block that was executed, and the nodes of the history that it completed.
+/// A block that was executed.
 pub(super) struct Replayed {
-    /// Its effects.
-    pub executed: Executed,
-    /// The nodes.
+    /// Its height.
+    pub height: u64,
+    /// What came of it.
+    pub record: BlockRecord,
+    /// The nodes of the history that it completed.
     pub nodes: Vec<(NodePlace, Hash)>,
+    /// What it was executed from, which is of no use any more: given back here, since whoever executes has no time to.
+    pub spent: (Arc<Block>, Arc<Vec<Arc<Transaction>>>),
 }
 
 /// What was counted while blocks were compared.
@@ -57,9 +64,12 @@ impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
     }
 
     /// Compares blocks with what is stored of them.
-    pub fn compare(&self, blocks: &[Replayed]) -> Result<Counted, AuditError> {
-        let compare =
-            |block: &Replayed| self.compare_one(block).map_err(|failure| failure.at(block.executed.header.height));
+    pub fn compare(&self, blocks: Vec<Replayed>) -> Result<Counted, AuditError> {
+        let compare = |block: Replayed| {
+            let counted = self.compare_one(&block).map_err(|failure| failure.at(block.height));
+            drop(block.spent);
+            counted
+        };
         let mut counted = Counted::default();
         for of_block in self.strategy.map_collect_vec(blocks, compare) {
             counted.join(&of_block?);
@@ -68,10 +78,10 @@ impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
     }
 
     fn compare_one(&self, block: &Replayed) -> Result<Counted, Failure> {
-        let (record, height) = (BlockRecord::of(&block.executed), block.executed.header.height);
-        check_entry(self.store, StoreColumn::Outcomes, &height_key(height), &record.to_bytes())?;
-        self.check_nodes(&block.nodes)?;
-        Ok(self.count(height, &record.outcomes))
+        let Replayed { height, record, nodes, .. } = block;
+        check_entry(self.store, StoreColumn::Outcomes, &height_key(*height), &record.to_bytes())?;
+        self.check_nodes(nodes)?;
+        Ok(self.count(*height, &record.outcomes))
     }
 
     /// What the indexes have of a block that these are the outcomes of.
@@ -103,13 +113,12 @@ impl<'a, R: Reader, S: Strategy> Comparing<'a, R, S> {
     }
 
     fn check_index(&self, column: StoreColumn, expected: &EntrySet, height: u64) -> Result<(), AuditError> {
-        let (mut found, mut from) = (EntrySet::default(), Vec::new());
-        loop {
-            let page = self.store.scan(column, &from, PAGE)?;
-            page.iter().for_each(|(key, value)| found.insert(&self.set_key, key, value));
-            let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else { break };
-            from = after(last);
-        }
+        let take = |set: &mut EntrySet, _, page: &[(Bytes, Bytes)]| {
+            page.iter().for_each(|(key, value)| set.insert(&self.set_key, key, value));
+            Ok::<(), StorageError>(())
+        };
+        let mut found = EntrySet::default();
+        walk(self.store, self.strategy, &[column], take)?.iter().for_each(|part| found.join(part));
         if found == *expected {
             return Ok(());
         }

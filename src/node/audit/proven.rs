@@ -24,15 +24,14 @@
 
 use super::comparing::{Comparing, Counted};
 use super::reading::{Reading, Stored};
-use super::{AuditError, Failure, Fault, PAGE, after, check_entry, check_look_ups, check_parent};
+use super::walk::{SumOfState, check_counts, sum_of_state};
+use super::{AuditError, Failure, Fault, PAGE, check_entry, check_parent};
 use crate::execution::genesis::Genesis;
-use crate::execution::invariants;
 use crate::ledger::block::{outcomes_root, reserves_root};
 use crate::ledger::outcome::due_outcome_id;
-use crate::ledger::{CertifiedHeader, Column, Header, Openings, Outcome, SignedTransaction};
+use crate::ledger::{CertifiedHeader, Header, Openings, Outcome, SignedTransaction};
 use crate::node::NodeError;
 use crate::node::records::{ACCUMULATOR_KEY, APPLIED_KEY, BlockRecord, FLOOR_KEY, PrunedBlock};
-use crate::primitives::digest::StateAccumulator;
 use crate::primitives::merkle::Frontier;
 use crate::primitives::{Decode as _, Encode as _, Hash};
 use crate::storage::{Reader, StoreColumn, height_key, identity_keys, key_height, stores};
@@ -279,22 +278,7 @@ impl<R: Reader, S: Strategy> Held<'_, R, S> {
 
     /// One pass over every entry of the state.
     fn check_state(&self, next: Option<&CertifiedHeader>) -> Result<(u64, Hash), Failure> {
-        let (mut accumulator, mut standing) = (StateAccumulator::default(), invariants::Ledger::default());
-        let mut entries = 0;
-        for column in Column::ALL {
-            let mut from = Vec::new();
-            loop {
-                let page = self.store.scan(StoreColumn::State(*column), &from, PAGE)?;
-                check_look_ups(self.store, StoreColumn::State(*column), &page)?;
-                for (key, value) in &page {
-                    accumulator.add(column.tag(), key, value);
-                    standing.count(*column, key, value, 1).map_err(Fault::Invariant)?;
-                }
-                entries += page.len() as u64;
-                let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else { break };
-                from = after(last);
-            }
-        }
+        let SumOfState { entries, accumulator, standing } = sum_of_state(self.store, self.strategy, |_, _| Ok(()))?;
         let digest = accumulator.digest();
         if let Some(next) = next.filter(|next| next.header.parent_state_digest != digest) {
             return Err(Fault::Digest { found: digest, certified: next.header.parent_state_digest }.into());
@@ -315,12 +299,7 @@ impl<R: Reader, S: Strategy> Held<'_, R, S> {
             (StoreColumn::BlockIndex, history.indexed),
             (StoreColumn::Certificates, history.certificates),
         ];
-        for (column, expected) in counted {
-            let found = super::count(self.store, column)?;
-            if found != expected {
-                return Err(Fault::Surplus { column, found, expected }.into());
-            }
-        }
+        check_counts(self.store, self.strategy, &counted)?;
         let known = [&[APPLIED_KEY, FLOOR_KEY][..], &identity_keys(), &stores::META_KEYS].concat();
         for (key, _) in self.store.scan(StoreColumn::Meta, &[], PAGE)? {
             if !known.contains(&&key[..]) {

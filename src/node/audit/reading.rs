@@ -19,8 +19,6 @@ use std::sync::Arc;
 
 /// Bytes of blocks in a window: some 12,000 payments, a dozen batches of signatures.
 const WINDOW_BYTES: usize = 4 << 20;
-/// Most blocks in a window, however small.
-const WINDOW_BLOCKS_MAX: usize = 2_048;
 
 /// More sets of validators than there can be in a chain that fits a disk.
 const SETS_MAX: usize = 1 << 20;
@@ -70,10 +68,15 @@ impl<'a, R: Reader, S: Strategy> Reading<'a, R, S> {
         Ok(Self { store, genesis, namespace, sets, strategy, authenticator, next: 1 })
     }
 
-    /// The next blocks, up to the last height. None: there are no more.
-    pub fn window(&mut self, last: u64, rng: &mut impl CryptoRng) -> Vec<Result<Authentic, AuditError>> {
+    /// The next blocks, so many at most, up to the last height. None: there are no more.
+    pub fn window(
+        &mut self,
+        last: u64,
+        blocks_max: usize,
+        rng: &mut impl CryptoRng,
+    ) -> Vec<Result<Authentic, AuditError>> {
         let (first, mut found, mut size) = (self.next, Vec::new(), 0);
-        while self.next <= last && size < WINDOW_BYTES && found.len() < WINDOW_BLOCKS_MAX {
+        while self.next <= last && size < WINDOW_BYTES && found.len() < blocks_max {
             let bytes = self.bytes(self.next);
             size += bytes.as_ref().map_or(0, Bytes::len);
             found.push((self.next, bytes));

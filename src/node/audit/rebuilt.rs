@@ -1,7 +1,7 @@
 //! The state as it is rebuilt: read by execution, written between blocks.
 //!
-//! Execution asks for an entry at a time, ten times for each payment, and scans few columns. So entries are looked up by hash, and
-//! a column is put in order when it is first scanned.
+//! Execution asks for a block's entries at once, by their keys, and scans few columns. So entries are looked up by hash, and a
+//! column is put in order when it is first scanned.
 
 use crate::ledger::{Column, Place, View, Writes};
 use ahash::RandomState;
@@ -14,21 +14,19 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[derive(Clone, Default)]
 pub(super) struct Rebuilt(Arc<RwLock<State>>);
 
-/// Keys with their entries.
+/// Values by their places.
 #[derive(Default)]
 struct State {
-    entries: HashMap<Place, (Bytes, Bytes), RandomState>,
+    entries: HashMap<Place, Bytes, RandomState>,
     /// The columns that were scanned, in order.
     ordered: BTreeMap<Column, BTreeMap<Bytes, Bytes>>,
 }
 
 impl Rebuilt {
     /// Takes over what a block wrote.
-    pub fn apply(&self, writes: &Writes) {
+    pub fn apply(&self, writes: Writes) {
         let mut state = self.write();
-        for ((column, key), value) in writes {
-            state.put(*column, key, value.as_ref());
-        }
+        writes.into_iter().for_each(|((column, key), value)| state.put(column, &key, value));
     }
 
     /// How many entries there are.
@@ -36,13 +34,11 @@ impl Rebuilt {
         self.read().entries.len()
     }
 
-    /// Every entry, by column and key.
-    pub fn entries(&self) -> Vec<(Column, Bytes, Bytes)> {
+    /// The first key of a page of a column's entries that has another entry here, or none.
+    pub fn first_unlike<'p>(&self, column: Column, page: &'p [(Bytes, Bytes)]) -> Option<&'p Bytes> {
         let state = self.read();
-        let entry = |(place, (key, value)): (&Place, &(Bytes, Bytes))| (place.column(), key.clone(), value.clone());
-        let mut entries: Vec<_> = state.entries.iter().map(entry).collect();
-        entries.sort_unstable();
-        entries
+        let unlike = |(key, value): &&(Bytes, Bytes)| state.entries.get(&Place::new(column, key)) != Some(value);
+        page.iter().find(unlike).map(|(key, _)| key)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -55,40 +51,37 @@ impl Rebuilt {
 }
 
 impl State {
-    fn put(&mut self, column: Column, key: &Bytes, value: Option<&Bytes>) {
-        let place = Place::new(column, key);
-        match value {
-            Some(value) => self.entries.insert(place, (key.clone(), value.clone())),
-            None => self.entries.remove(&place),
-        };
+    fn put(&mut self, column: Column, key: &Bytes, value: Option<Bytes>) {
         if let Some(ordered) = self.ordered.get_mut(&column) {
-            match value {
+            match &value {
                 Some(value) => ordered.insert(key.clone(), value.clone()),
                 None => ordered.remove(key),
             };
         }
-    }
-
-    fn get(&self, place: &Place) -> Option<Bytes> {
-        self.entries.get(place).map(|(_, value)| value.clone())
+        let place = Place::new(column, key);
+        match value {
+            Some(value) => self.entries.insert(place, value),
+            None => self.entries.remove(&place),
+        };
     }
 
     fn order(&mut self, column: Column) {
         let entries = &self.entries;
         self.ordered.entry(column).or_insert_with(|| {
-            entries.iter().filter(|(place, _)| place.column() == column).map(|(_, entry)| entry.clone()).collect()
+            let of_column = entries.iter().filter(|(place, _)| place.column() == column);
+            of_column.map(|(place, value)| (Bytes::copy_from_slice(place.key()), value.clone())).collect()
         });
     }
 }
 
 impl View for Rebuilt {
     fn get(&self, column: Column, key: &[u8]) -> Option<Bytes> {
-        self.read().get(&Place::new(column, key))
+        self.read().entries.get(&Place::new(column, key)).cloned()
     }
 
     fn get_many(&self, places: &[&Place]) -> Vec<Option<Bytes>> {
         let state = self.read();
-        places.iter().map(|place| state.get(place)).collect()
+        places.iter().map(|place| state.entries.get(*place).cloned()).collect()
     }
 
     fn scan(&self, column: Column, from: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
@@ -130,8 +123,8 @@ mod tests {
                     .iter()
                     .map(|((due, key), value)| ((column(*due), bytes(*key)), value.map(bytes)))
                     .collect();
-                rebuilt.apply(&writes);
                 model.apply(&writes);
+                rebuilt.apply(writes);
                 if height >= scanned_after {
                     prop_assert_eq!(rebuilt.scan(Column::Due, &[from], limit), model.scan(Column::Due, &[from], limit));
                 }
@@ -140,10 +133,17 @@ mod tests {
                 let place = Place::new(Column::Tokens, &[key]);
                 prop_assert_eq!(rebuilt.get_many(&[&place]), [model.get(Column::Tokens, &[key])]);
             }
-            let expected: Vec<_> =
-                model.entries().map(|(column, key, value)| (column, key.clone(), value.clone())).collect();
-            prop_assert_eq!(rebuilt.len(), expected.len());
-            prop_assert_eq!(rebuilt.entries(), expected);
+            let mut entries = 0;
+            for (column, key, value) in model.entries() {
+                let mut page = vec![(key.clone(), value.clone())];
+                prop_assert_eq!(rebuilt.first_unlike(column, &page), None);
+                page.push((key.clone(), Bytes::from_static(b"another")));
+                prop_assert_eq!(rebuilt.first_unlike(column, &page), Some(key));
+                entries += 1;
+            }
+            prop_assert_eq!(rebuilt.len(), entries);
+            let unwritten = [(Bytes::from_static(b"never"), Bytes::new())];
+            prop_assert!(rebuilt.first_unlike(Column::Tokens, &unwritten).is_some());
         }
     }
 }

@@ -168,6 +168,41 @@ fn a_fault_is_told_with_its_block() {
     assert!(matches!(error, AuditError::Block { height: 6, fault: Fault::Certificate(_) }), "{error}");
 }
 
+/// Steps find faults out of order: block 6 is read before 4 is executed, and 4 executed before 2 is compared.
+#[test]
+fn the_first_fault_by_height_is_told_whichever_step_finds_it_and_when() {
+    let (chronicle, place) = (chronicle(), tempfile::tempdir().expect("a directory"));
+    let store = write(&chronicle, place.path());
+    let cores = Rayon::new(std::num::NonZero::new(3).expect("three")).expect("threads");
+    let told = |blocks_max: usize| {
+        let genesis = &chronicle.genesis;
+        let alone = audit_in_windows(blocks_max, &store, genesis, &Sequential, &mut Counting(1), |_, _| {});
+        let on_three = audit_in_windows(blocks_max, &store, genesis, &cores, &mut Counting(1), |_, _| {});
+        [alone, on_three].map(|audited| audited.expect_err("it is damaged").to_string())
+    };
+    let flip = |column: StoreColumn, height: u64| {
+        let mut bytes = store.get(column, &height_key(height)).expect("read").expect("it is there").to_vec();
+        *bytes.last_mut().expect("it is not empty") ^= 1;
+        put(&store, column, &height_key(height), Some(bytes.into()));
+    };
+    // Each before the one that was told so far, and found by another step.
+    let faults: [(&str, &dyn Fn()); 5] = [
+        ("after block 7", &|| put(&store, StoreColumn::State(Column::Balances), &[1; 36], Some(Bytes::new()))),
+        ("block 6", &|| put(&store, StoreColumn::Certificates, &height_key(6), Some(Bytes::from_static(b"none")))),
+        ("block 4: its bytes do not decode", &|| flip(StoreColumn::Blocks, 4)),
+        ("block 2", &|| flip(StoreColumn::Outcomes, 2)),
+        ("block 1: its entry in", &|| put(&store, StoreColumn::Blocks, &height_key(1), None)),
+    ];
+    for (expected, damage) in faults {
+        damage();
+        for blocks_max in [1, 2, 3, WINDOW_BLOCKS_MAX] {
+            for error in told(blocks_max) {
+                assert!(error.starts_with(expected), "{error}, and not {expected}, in windows of {blocks_max}");
+            }
+        }
+    }
+}
+
 /// Each certificate is held to the validators of its own epoch.
 #[test]
 fn certificates_are_of_their_epochs_validators() {

@@ -17,6 +17,8 @@ pub struct Limits {
     pub connections: u32,
     /// Most of them from one address; an IPv6 /48 is one.
     pub connections_per_address: u32,
+    /// With less room than that on the disk of its data, in MiB, the node takes no clients' transactions.
+    pub disk_free_mib: u32,
     /// How long a graceful shutdown may take, in ms.
     pub shutdown_ms: u64,
 }
@@ -29,12 +31,18 @@ impl Default for Limits {
             client_calls_at_once: 8_192,
             connections: 4_096,
             connections_per_address: 1_024,
+            disk_free_mib: 500,
             shutdown_ms: 5_000,
         }
     }
 }
 
 impl Limits {
+    /// Whether so many bytes are too little room for more transactions.
+    pub fn is_short_of_room(&self, free: u64) -> bool {
+        free >> 20 < u64::from(self.disk_free_mib)
+    }
+
     /// How long a graceful shutdown may take.
     pub fn shutdown(&self) -> Duration {
         Duration::from_millis(self.shutdown_ms)

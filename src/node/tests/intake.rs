@@ -50,8 +50,10 @@ fn what_needs_no_signature_is_refused_before_any_is_verified() {
         let payment = door.payment(2);
         let pending = door.intake.submit(payment.clone(), clock).await.expect("it is good");
         assert_eq!(pending.transaction_id, payment.id());
-        // What waits needs no second verification, whatever signatures it comes with.
-        assert_eq!(door.intake.submit(forged(&payment), clock).now_or_never(), Some(Ok(pending)));
+        // What waits needs no second verification. With other signatures it does: whoever has a draft has its id.
+        assert_eq!(door.intake.submit(payment.clone(), clock).now_or_never(), Some(Ok(pending)));
+        let invalid = Refusal::SignatureInvalid { public_key: public(&key("buyer")) };
+        assert_eq!(door.intake.submit(forged(&payment), clock).await, Err(Rejected::Refused(invalid)));
         assert_eq!(door.desk.waiting(), 1);
     });
 }
@@ -150,5 +152,24 @@ fn of_what_a_peer_forwards_the_good_comes_in() {
         door.intake.take_forwarded(&batch, door.intake.now(&context));
         let waits = |place: usize| door.desk.is_waiting(&payments[place].id());
         assert_eq!([waits(0), waits(1), waits(2)], [true, false, true]);
+    });
+}
+
+/// The disks of all nodes fill together. A node that takes nothing new in goes on, and answers for what it has.
+#[test]
+fn a_node_that_is_short_of_room_takes_nothing_new_in() {
+    simulate(|context| async move {
+        let mut door = Door::open(&context, WaitingLimits::default()).await;
+        let clock = door.intake.now(&context);
+        let intake = door.intake.clone();
+        context.child("verifier").spawn(move |context| intake.verify(context));
+        let (first, second) = (door.payment(1), door.payment(2));
+        let pending = door.intake.submit(first.clone(), clock).await.expect("there is room");
+        assert!(!door.intake.set_short_of_room(true));
+        let refused = door.intake.submit(second.clone(), clock).await.expect_err("there is none").to_string();
+        assert!(refused.contains("nearly full") && refused.contains("another node"), "{refused}");
+        assert_eq!(door.intake.submit(first, clock).await, Ok(pending), "what it has already it has");
+        assert!(door.intake.set_short_of_room(false));
+        door.intake.submit(second, clock).await.expect("there is room again");
     });
 }

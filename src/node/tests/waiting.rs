@@ -9,7 +9,7 @@ use crate::execution::chronicle::{Chronicle, HOUR_MS, id, key, public, transfer}
 use crate::ledger::account::KeySet;
 use crate::ledger::{Block, Status};
 use crate::node::error::NodeError;
-use crate::node::finality::{Finality, Notice};
+use crate::node::finality::{Finality, Notice, WAITERS_MAX};
 use crate::node::halt::halt;
 use crate::node::ledger::{LedgerParts, NodeLedger};
 use crate::node::service::PendingTransaction;
@@ -28,7 +28,7 @@ fn a_waiter_hears_of_its_own_end_and_no_other() {
     let mut namesake = chronicle.draft(id("financier"), vec![transfer("financier", "supplier", 3).into()]);
     namesake.envelope.request_id = draft.envelope.request_id;
     let signed = [draft, rival, namesake].map(|draft| chronicle.sign(&draft));
-    let finality = Finality::new(chronicle.tip().header.height);
+    let finality = Arc::new(Finality::new(chronicle.tip().header.height));
     let mut heard = signed.clone().map(|transaction| {
         finality.wait(PendingTransaction::new(transaction.id(), transaction.envelope())).0.expect("there is room")
     });
@@ -36,17 +36,36 @@ fn a_waiter_hears_of_its_own_end_and_no_other() {
     let block = chronicle.blocks.last().expect("a block");
     finality.announce(block);
     let by = signed[0].id();
-    let Ok(Notice::Final(done)) = heard[0].try_recv() else { panic!("it is final") };
-    assert_eq!((done.height(), done.outcome()), (block.header.height, &block.outcomes[0]));
-    let taken = heard[1].try_recv();
+    let Some(Some(Notice::Final(done))) = (&mut heard[0]).now_or_never() else { panic!("it is final") };
+    assert_eq!((done.height, done.status), (block.header.height, block.outcomes[0].status.clone()));
+    let taken = (&mut heard[1]).now_or_never().flatten();
     assert!(
-        matches!(taken, Ok(Notice::RequestTaken { by: taken }) if taken == by),
+        matches!(taken, Some(Notice::RequestTaken { by: taken }) if taken == by),
         "another body under its request id"
     );
-    assert!(heard[2].try_recv().is_err(), "another sender's request id is another one");
+    assert!((&mut heard[2]).now_or_never().is_none(), "another sender's request id is another one");
     chronicle.append(2 * HOUR_MS, &[]);
     finality.announce(chronicle.blocks.last().expect("a block"));
-    assert!(matches!(heard[2].try_recv(), Ok(Notice::Expired)));
+    assert!(matches!((&mut heard[2]).now_or_never(), Some(Some(Notice::Expired))));
+}
+
+/// Whoever waits and hangs up, over and over, takes nobody's room; and nobody has to look for those who did.
+#[test]
+fn who_waits_no_more_leaves_room_at_once() {
+    let mut chronicle = Chronicle::funded();
+    let mut pending = |units| {
+        let payment = chronicle.transaction("buyer", vec![transfer("buyer", "supplier", units).into()]);
+        PendingTransaction::new(payment.id(), payment.envelope())
+    };
+    let (crowded, other) = (pending(1), pending(2));
+    let finality = Arc::new(Finality::new(0));
+    let mut waits: Vec<_> = (0..WAITERS_MAX).map(|_| finality.wait(crowded).0.expect("there is room")).collect();
+    assert!(finality.wait(other).0.is_none(), "it is full");
+    waits.pop();
+    let wait = finality.wait(other).0.expect("its place came back");
+    assert!(finality.wait(other).0.is_none());
+    drop((waits, wait));
+    assert!(finality.wait(crowded).0.is_some());
 }
 
 /// Whoever holds the client's wait tells it, leader or not: every node judges what waits by what it commits.
@@ -81,9 +100,11 @@ fn who_waits_with_keys_that_are_no_longer_its_senders_hears_so() {
             ledger.finalized(FinalizedBlock { block, certificate: None, acknowledgement }).await;
         }
         let refusal = Refusal::SenderSignatureMissing { account: id("buyer") };
-        assert!(matches!(waits[0].try_recv(), Ok(Notice::Refused(why)) if why == refusal));
+        let heard = (&mut waits[0]).now_or_never().flatten();
+        assert!(matches!(heard, Some(Notice::Refused(why)) if why == refusal));
         assert!(!desk.is_waiting(&payments[0].id()));
-        assert!(waits[1].try_recv().is_err() && desk.is_waiting(&payments[1].id()), "another sender's goes on waiting");
+        assert!((&mut waits[1]).now_or_never().is_none(), "another sender's goes on waiting");
+        assert!(desk.is_waiting(&payments[1].id()));
     });
 }
 

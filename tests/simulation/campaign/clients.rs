@@ -152,6 +152,7 @@ async fn end_at(node: usize, handle: Arc<dyn LedgerHandle>, transaction: &Signed
     let pending = match handle.submit(transaction.clone()).await {
         Ok(Submission::Final(done)) => return Some(End::Final(done.height(), done.outcome().clone())),
         Ok(Submission::Pending(pending)) => pending,
+        Ok(otherwise @ Submission::SignedOtherwise { .. }) => panic!("node {node} tells {id} apart: {otherwise:?}"),
         Err(Refusal::RequestIdReused { transaction_id }) => {
             never_if_final(&*handle, transaction_id).await?;
             return Some(End::Never);
@@ -170,7 +171,11 @@ async fn end_at(node: usize, handle: Arc<dyn LedgerHandle>, transaction: &Signed
         Err(refusal) => panic!("node {node} refused {id}: {refusal}"),
     };
     Some(match handle.wait_final(pending).await.ok()? {
-        Ending::Final(done) => End::Final(done.height(), done.outcome().clone()),
+        Ending::Final(_) => match handle.transaction(id).await.ok()??.fate {
+            Fate::Final(done) => End::Final(done.height(), done.outcome().clone()),
+            Fate::Pending => panic!("node {node} says that {id} is final, and then that it waits"),
+        },
+        Ending::Untold => return None,
         Ending::Expired | Ending::RequestTaken { .. } => End::Never,
         Ending::Refused(refusal) => panic!("node {node} dropped {id}: {refusal}"),
     })

@@ -228,18 +228,12 @@ fn a_shell_does_not_borrow_past_the_suppliers_limit() {
     assert!(conditions_of(ask_as(&mut desk, shell, second, 1)).starts_with("borrower: "));
     with(&mut desk, Vec::new());
     ask_as(&mut desk, supplier, first, 10_000).expect("its limit");
-    assert_eq!(
-        conditions_of(ask_as(&mut desk, shell, second, 1)),
-        "per_supplier: 100.01 HKDX, must be 100.00 HKDX at most"
-    );
+    assert_eq!(conditions_of(ask_as(&mut desk, shell, second, 1)), "per_supplier: more, must be 100.00 HKDX at most");
     // And what the shell has is its own, whoever delivered.
     with(&mut desk, Vec::new());
     ask_as(&mut desk, shell, second, 10_000).expect("its limit");
     let third = desk.market.confirmed(3, 20_000);
-    assert_eq!(
-        conditions_of(ask_as(&mut desk, supplier, third, 1)),
-        "per_supplier: 100.01 HKDX, must be 100.00 HKDX at most"
-    );
+    assert_eq!(conditions_of(ask_as(&mut desk, supplier, third, 1)), "per_supplier: more, must be 100.00 HKDX at most");
 }
 
 /// All parts of an invoice count together.
@@ -261,7 +255,7 @@ fn parts_do_not_pass_the_limit_of_their_invoice() {
     let grandchild = part_id(part_id(receivable, 0), 1);
     ask_as(&mut desk, supplier, part_id(receivable, 1), 600).expect("600 of 1,000");
     let declined = conditions_of(ask_as(&mut desk, supplier, grandchild, 401));
-    assert_eq!(declined, "per_invoice: 10.01 HKDX, must be 10.00 HKDX at most");
+    assert_eq!(declined, "per_invoice: more, must be 10.00 HKDX at most");
     ask_as(&mut desk, supplier, grandchild, 400).expect("the last unit");
 }
 

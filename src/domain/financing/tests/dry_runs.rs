@@ -3,12 +3,12 @@
 use super::desk::{Desk, amount};
 use super::settlements::record;
 use crate::domain::financing::{
-    Application, AttestLenderCapital, CapitalFigures, DryRun, LenderKind, Parameter, ParameterValue, RequestFinancing,
-    Shown, set_parameter, settlement_record,
+    Application, AttestLenderCapital, CapitalFigures, Condition, DryRun, LenderKind, Parameter, ParameterValue,
+    RequestFinancing, Shown, set_parameter, settlement_record,
 };
 use crate::domain::market::OPENING;
 use crate::ledger::{Changes, Context, Reason, Role};
-use crate::primitives::{BlockTime, ChainId, ObjectId, RequestId};
+use crate::primitives::{Amount, BlockTime, ChainId, ObjectId, RequestId};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -136,7 +136,44 @@ fn no_room_is_told_by_what_leaves_none() {
     let found = dry_run(&mut desk, receivable, true).expect("it can be asked for");
     assert!(found.advance.is_zero());
     assert_eq!(found.against.iter().map(|one| one.name).collect::<Vec<_>>(), ["total"]);
-    assert_eq!(found.against[0].to_string(), "total: 100.01 HKDX, must be 100.00 HKDX at most");
+    assert_eq!(found.against[0].to_string(), "total: more, must be 100.00 HKDX at most");
+}
+
+/// What others' loans come to, and what a lender has, is told to that lender: to anybody else the limit, and that it does not hold.
+#[test]
+fn a_lenders_figures_are_told_to_the_lender_and_to_nobody_else() {
+    let mut desk = Desk::open_with(|terms| terms.limits.per_obligor = amount(10_000));
+    let financier = desk.market.financiers[0];
+    desk.lent();
+    attest(&mut desk, LenderKind::ConsumerFinance, 30_000);
+    rule(&mut desk, Parameter::CapitalAdequacyMin, 20_000);
+    let receivable = desk.market.confirmed(2, 20_000);
+    let found = dry_run(&mut desk, receivable, true).expect("it can be asked for");
+    let told = |sees: bool| -> Vec<_> {
+        let against = found.against.iter().cloned();
+        against.map(|one| one.told_to(|lender| sees && lender == financier)).collect()
+    };
+    let [own, others] = [true, false].map(told);
+    let figures = |told: &[Condition]| -> Vec<(&'static str, String, Option<u64>)> {
+        let amount = |one: &Condition| one.amounts?.found.map(Amount::minor_units);
+        told.iter().map(|one| (one.name, one.found.clone(), amount(one))).collect()
+    };
+    let capital = Parameter::CapitalAdequacyMin.name();
+    assert_eq!(
+        figures(&own),
+        [("per_obligor", "100.01 HKDX".to_owned(), Some(10_001)), (capital, format!("74.99 % of {financier}"), None),]
+    );
+    assert_eq!(
+        figures(&others),
+        [("per_obligor", "more".to_owned(), None), (capital, format!("{financier} has less"), None)]
+    );
+    let limits = |told: &[Condition]| -> Vec<(String, String)> {
+        told.iter().map(|one| (one.required.clone(), one.law.clone())).collect()
+    };
+    assert_eq!(limits(&own), limits(&others));
+    // As it stands in the outcome of a request that is declined.
+    let recorded = |told: &[Condition]| -> Vec<String> { told.iter().map(ToString::to_string).collect() };
+    assert_eq!(recorded(&found.against), recorded(&others));
 }
 
 /// A lender that has not got its part: said of the highest advance, with what the part is, and never how much there is.

@@ -86,8 +86,8 @@ fn every_condition_that_fails_is_named() {
     let mut desk = Desk::open_with(|terms| {
         terms.suppliers = vec![crate::primitives::AccountId([77; 32])];
         terms.tenor_days_max = 30;
-        terms.limits.per_invoice = amount(18_999);
-        terms.limits.total = amount(18_998);
+        terms.limits.per_invoice = amount(17_999);
+        terms.limits.total = amount(17_998);
         terms.purposes = vec!["GDDS".to_owned()];
         terms.evidence.record.count_min = 2;
         terms.evidence.record.sum_min = amount(101);
@@ -115,6 +115,28 @@ fn every_condition_that_fails_is_named() {
     );
     assert_eq!(count, names.len() as u64);
     assert!(conditions.contains("advance: 190.00 HKDX, must be 180.00 HKDX at most"), "{conditions}");
+    assert!(conditions.contains("per_invoice: more, must be 179.99 HKDX at most"), "{conditions}");
+}
+
+/// An advance far above what the receivable could bring is declined for that, and tries no lender's room: it weighs on the limits that
+/// others' loans count in as what the receivable could bring.
+#[test]
+fn an_advance_beyond_the_receivable_tries_nobodys_limits() {
+    let mut desk = Desk::open_with(|terms| terms.limits.per_obligor = amount(30_000));
+    desk.lent();
+    let receivable = desk.market.confirmed(2, 20_000);
+    for (units, named) in [(20_001, vec!["advance", "claim"]), (900_000, vec!["advance", "claim"])] {
+        let operation = desk.asking(receivable, units);
+        let conditions = conditions_of(desk.request(&operation));
+        let names: Vec<&str> = conditions.split("; ").filter_map(|each| each.split(':').next()).collect();
+        assert_eq!(names, named, "{units}: {conditions}");
+    }
+    // 10,000 are out, so 18,000 more keep 30,000; with 2,001 more they do not, and by how much stays with the lender.
+    let another = desk.market.confirmed(3, 2_500);
+    let operation = desk.asking(another, 2_001);
+    desk.request(&operation).expect("within every limit");
+    let operation = desk.asking(receivable, 18_000);
+    assert_eq!(conditions_of(desk.request(&operation)), "per_obligor: more, must be 300.00 HKDX at most");
 }
 
 /// Each condition by itself, just kept and just broken.

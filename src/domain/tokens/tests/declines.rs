@@ -1,7 +1,7 @@
 //! Each reason in a row: what is asked, and what it is declined with.
 
 use super::*;
-use crate::ledger::limits::TOKENS_MAX;
+use crate::ledger::limits::{TOKENS_MAX, TOKENS_PER_ISSUER_MAX};
 use crate::ledger::{Account, Changes, Context};
 use std::collections::BTreeSet;
 
@@ -33,11 +33,29 @@ fn tokens() {
     ] {
         assert_eq!(try_create(&mut stage, sender, id, custodian), expected);
     }
-    for n in 2..TOKENS_MAX {
-        try_create(&mut stage, issuer, &format!("T{n:04}"), custodian).expect("room");
+}
+
+/// An issuer that creates all it may leaves room for the others, and all together have as many as a block carries.
+#[test]
+fn an_issuer_has_so_many_tokens_and_the_ledger_so_many_in_all() {
+    let mut stage = Stage::new();
+    let (issuer, custodian) = (stage.issuer, stage.custodian);
+    let others: Vec<_> = (40..47).map(|name| stage.ledger.open(name, None, &[Role::Issuer])).collect();
+    let mut created = 1;
+    for issuer in [&[issuer][..], &others].concat() {
+        // The stage has one token of its issuer's.
+        let own = if issuer == stage.issuer { 1 } else { 0 };
+        for _ in own..TOKENS_PER_ISSUER_MAX {
+            try_create(&mut stage, issuer, &format!("T{created:04}"), custodian).expect("room");
+            created += 1;
+        }
+        let too_many = Err(Reason::TooManyTokensOfIssuer { issuer, tokens_max: 32 });
+        assert_eq!(try_create(&mut stage, issuer, "MORE", custodian), too_many);
     }
+    assert_eq!(created, TOKENS_MAX);
+    let another = stage.ledger.open(47, None, &[Role::Issuer]);
     let too_many = Err(Reason::TooManyTokens { tokens_max: 256 });
-    assert_eq!(try_create(&mut stage, issuer, "MORE", custodian), too_many);
+    assert_eq!(try_create(&mut stage, another, "MORE", custodian), too_many);
 }
 
 #[test]
@@ -85,7 +103,7 @@ fn issuance_requests() {
     let (issuer, maker, checker, holder, now) = (stage.issuer, stage.maker, stage.checker, stage.holder, MONDAY);
     let to = |account, units| vec![Allocation { account, amount: amount(units) }];
     let past = BlockTime(now.0 - 1);
-    let not_the_issuer = Reason::NotTheIssuer { token: hkdx(), issuer };
+    let not_the_issuer = Reason::NotTheIssuer {};
     for (sender, token, allocations, expires_at, expected) in [
         (foreign, hkdx(), to(holder, 1), now, not_the_issuer.clone()),
         (issuer, hkdx(), to(holder, 1), now, not_the_issuer),
@@ -133,13 +151,17 @@ fn issuance_decisions() {
     stage.reject_issuance(checker, rejected).expect("a checker may");
     let shortfall =
         Reason::ReserveShortfall { reserves_counted: amount(100), circulation: amount(60), requested: amount(50) };
-    let not_the_issuer = Reason::NotTheIssuer { token: hkdx(), issuer };
+    let not_the_issuer = Reason::NotTheIssuer {};
     for (sender, issuance, expected) in [
         (checker, NOTHING, Reason::UnknownIssuance { issuance: NOTHING }),
         (checker, issued, Reason::IssuanceDecided { issuance: issued }),
         (checker, rejected, Reason::IssuanceDecided { issuance: rejected }),
         (stage.holder, open, not_the_issuer.clone()),
-        (issuer, open, not_the_issuer),
+        (issuer, open, not_the_issuer.clone()),
+        // Whoever may not decide it is told the same however it stands.
+        (stage.holder, issued, not_the_issuer.clone()),
+        (issuer, rejected, not_the_issuer),
+        (maker, issued, Reason::RoleRequired { account: maker, role: "issuance-checker" }),
         (maker, open, Reason::RoleRequired { account: maker, role: "issuance-checker" }),
     ] {
         assert_eq!(stage.approve(sender, issuance).err(), Some(expected.clone()));
@@ -186,7 +208,10 @@ fn redemption_settlements() {
         (issuer, NOTHING, Reason::UnknownRedemption { redemption: NOTHING }),
         (issuer, paid, Reason::RedemptionSettled { redemption: paid }),
         (issuer, rejected, Reason::RedemptionSettled { redemption: rejected }),
-        (holder, open, Reason::NotTheIssuer { token: hkdx(), issuer }),
+        // Whoever may not settle it is told the same however it stands.
+        (holder, open, Reason::NotTheIssuer {}),
+        (holder, paid, Reason::NotTheIssuer {}),
+        (holder, rejected, Reason::NotTheIssuer {}),
     ] {
         let pay = PayRedemption { redemption, fiat_reference: "FPS-2".into() };
         let reject = RejectRedemption { redemption, narrative: "no".into() };

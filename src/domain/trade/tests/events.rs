@@ -5,7 +5,7 @@ use crate::domain::accounts::RotateKeys;
 use crate::domain::market::{Market, OPENING};
 use crate::domain::trade::*;
 use crate::ledger::account::KeySet;
-use crate::ledger::limits::{CARRIERS_PER_ORDER_MAX, EVENT_AHEAD_MS_MAX, EVENTS_PER_ORDER_MAX};
+use crate::ledger::limits::{CARRIERS_PER_PARTY_MAX, EVENT_AHEAD_MS_MAX, EVENTS_PER_CARRIER_MAX};
 use crate::ledger::{Reason, Role};
 use crate::primitives::{AccountId, BlockTime, Encode as _, Hash, ObjectId, PublicKey};
 
@@ -115,7 +115,8 @@ fn recording_declines_each_for_its_own_reason() {
     let ahead = BlockTime(road.market.stage.now.0 + EVENT_AHEAD_MS_MAX + 1);
     let rows = [
         ("UNKNOWN_ORDER", RecordShipmentEvent { order: ObjectId([0; 32]), ..good }),
-        ("ORDER_NOT_OPEN", RecordShipmentEvent { order: proposed, ..good }),
+        // How an order stands is told to those who carry it.
+        ("CARRIER_NOT_APPOINTED", RecordShipmentEvent { order: proposed, ..good }),
         ("UNKNOWN_READ_POINT", RecordShipmentEvent { read_point: Hash([0; 32]), ..good }),
         ("EVENT_FROM_THE_FUTURE", RecordShipmentEvent { event_time: ahead, ..good }),
         ("EVENT_BEFORE_ORDER", RecordShipmentEvent { event_time: BlockTime(OPENING.0 - 1), ..good }),
@@ -255,17 +256,61 @@ fn nobody_spends_another_carriers_event_by_naming_it() {
 #[test]
 fn parties_appoint_so_many_carriers() {
     let mut road = Road::open();
-    let (buyer, stranger, order) = (road.market.buyer, road.market.stranger, road.order);
+    let (buyer, supplier, stranger, order) =
+        (road.market.buyer, road.market.supplier, road.market.stranger, road.order);
     let appoint = |carrier| AppointCarrier { order, carrier };
     let (carrier, other) = (road.carrier, road.other);
     assert_eq!(name_of(perform!(road.market, [stranger], appoint(other))), "NOT_A_PARTY_TO_THE_ORDER");
     assert_eq!(name_of(perform!(road.market, [buyer], appoint(stranger))), "ROLE_REQUIRED");
-    perform!(road.market, [buyer], appoint(carrier)).expect("once more changes nothing");
-    for name in 0..CARRIERS_PER_ORDER_MAX as u8 - 1 {
-        let next = road.market.stage.open(100 + name, None, &[Role::Carrier]);
-        perform!(road.market, [buyer], appoint(next)).expect("there is room");
+    let buyers: [AccountId; CARRIERS_PER_PARTY_MAX] =
+        std::array::from_fn(|place| road.market.stage.open(100 + place as u8, None, &[Role::Carrier]));
+    for next in buyers {
+        for again in [false, true] {
+            let appointed = perform!(road.market, [buyer], appoint(next));
+            appointed.unwrap_or_else(|reason| panic!("{next} {again}: {reason:?}"));
+        }
     }
     assert_eq!(name_of(perform!(road.market, [buyer], appoint(other))), "TOO_MANY_CARRIERS");
+    // The other party's places are its own, and a carrier that both appointed is one.
+    perform!(road.market, [supplier], appoint(carrier)).expect("once more changes nothing");
+    let mut of_supplier = vec![other];
+    of_supplier.extend([200, 201].map(|name| road.market.stage.open(name, None, &[Role::Carrier])));
+    for next in of_supplier {
+        perform!(road.market, [supplier], appoint(next)).expect("there is room");
+    }
+    assert_eq!(name_of(perform!(road.market, [supplier], appoint(buyers[0]))), "TOO_MANY_CARRIERS");
+    let found: Order = road.market.stage.read(&order).expect("it was placed");
+    assert_eq!(found.carriers().len(), 2 * CARRIERS_PER_PARTY_MAX);
+}
+
+/// What a party's carrier records voids nothing that the other party's saw, whichever comes first; what both parties' carrier
+/// recorded stands against each of them.
+#[test]
+fn a_carrier_is_contradicted_by_those_whom_its_own_party_appointed() {
+    let contradicting = |buyers: &[bool], first_is_carrier: bool| {
+        let mut road = Road::open();
+        let (carrier, other, order, buyer) = (road.carrier, road.other, road.order, road.market.buyer);
+        // The supplier appointed `carrier`; the buyer appoints `other`, and `carrier` too where that is asked for.
+        for (appointed, asked) in [other, carrier].into_iter().zip(buyers) {
+            if *asked {
+                perform!(road.market, [buyer], AppointCarrier { order, carrier: appointed }).expect("a party appoints");
+            }
+        }
+        let (first, second) = if first_is_carrier { (carrier, other) } else { (other, carrier) };
+        let shipped = road.event(BusinessStep::Shipping, 3, DOCK);
+        perform!(road.market, [first], shipped).expect("nothing stands against it");
+        let again = road.event(BusinessStep::Shipping, 5, DOCK);
+        perform!(road.market, [second], again).err().map(|reason| reason.name())
+    };
+    for (buyers, first_is_carrier, declined) in [
+        ([true, false], true, None),
+        ([true, false], false, None),
+        // `carrier` is both parties', so its word stands against the buyer's own, and the buyer's own not against it.
+        ([true, true], true, Some("EVENT_CONTRADICTED")),
+        ([true, true], false, None),
+    ] {
+        assert_eq!(contradicting(&buyers, first_is_carrier), declined, "{buyers:?} {first_is_carrier}");
+    }
 }
 
 /// A row for each rule of the table, and one for each of its limits.
@@ -320,6 +365,9 @@ fn an_event_declared_wrong_counts_no_longer_and_contradicts_nothing() {
         corrective_event: Some(right.event_hash),
     };
     let ahead = BlockTime(now.0 + EVENT_AHEAD_MS_MAX + 1);
+    assert_eq!(name_of(perform!(road.market, [other], declare)), "CARRIER_NOT_APPOINTED");
+    let buyer = road.market.buyer;
+    perform!(road.market, [buyer], AppointCarrier { order, carrier: other }).expect("a party appoints");
     for (name, by, declare) in [
         ("NOT_THE_CARRIER", other, declare),
         ("UNKNOWN_ORDER", carrier, DeclareEventError { order: ObjectId([0; 32]), ..declare }),
@@ -381,8 +429,9 @@ fn events_outlive_the_keys_and_the_account_that_recorded_them() {
     assert_eq!(road.counted().len(), 2);
 }
 
+/// A carrier that records all it may takes no room from another.
 #[test]
-fn an_order_has_so_many_events() {
+fn a_carrier_records_so_many_events_of_an_order() {
     let mut road = Road::open();
     let order = road.order;
     let event = road.event(BusinessStep::Storing, 1, DOCK);
@@ -390,7 +439,7 @@ fn an_order_has_so_many_events() {
     let stored: ShipmentEvent =
         road.market.stage.read(&(order, (event.event_hash, road.carrier))).expect("it was recorded");
     road.market.stage.edit(|changes| {
-        for number in 1..EVENTS_PER_ORDER_MAX as u64 {
+        for number in 1..EVENTS_PER_CARRIER_MAX as u64 {
             let mut event_hash = Hash([0xff; 32]);
             event_hash.0[..8].copy_from_slice(&number.to_be_bytes());
             changes.put(&(order, (event_hash, stored.carrier)), &ShipmentEvent { event_hash, ..stored });
@@ -398,6 +447,9 @@ fn an_order_has_so_many_events() {
     });
     let next = road.event(BusinessStep::Storing, 2, DOCK);
     assert_eq!(name_of(road.record(next)), "TOO_MANY_EVENTS");
+    let (buyer, other) = (road.market.buyer, road.other);
+    perform!(road.market, [buyer], AppointCarrier { order, carrier: other }).expect("a party appoints");
+    perform!(road.market, [other], next).expect("its room is its own");
 }
 
 /// State and messages hold steps by number.

@@ -185,9 +185,10 @@ fn absence_is_certified_until_the_invoice_is_there() {
     let nobody = AccountId([99; 32]);
     for (expected, operation) in [
         ("FINGERPRINT_REGISTERED", operation),
-        // Under another key everything is absent, and where none is committed nothing can be registered.
+        // Under another key everything is absent, and where none is committed nothing can be registered. Anyone may ask, so whether a
+        // pair has a key, that is, trades, makes no difference.
         ("FINGERPRINT_KEY_MISMATCH", CertifyAbsence { key_commitment: Hash([8; 32]), ..operation }),
-        ("FINGERPRINT_KEY_NOT_COMMITTED", CertifyAbsence { buyer: market.stranger, ..operation }),
+        ("FINGERPRINT_KEY_MISMATCH", CertifyAbsence { buyer: market.stranger, ..operation }),
         ("UNKNOWN_ACCOUNT", CertifyAbsence { supplier: nobody, ..operation }),
         ("UNKNOWN_ACCOUNT", CertifyAbsence { buyer: nobody, ..operation }),
         ("SAME_LEGAL_ENTITY", CertifyAbsence { buyer: supplier, ..operation }),
