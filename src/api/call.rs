@@ -3,7 +3,7 @@
 //! A call takes of its client's budget and holds a place until its answer is out (see `clients`). One that is no stream has its request in
 //! within half a minute and its answer out within five, however slowly its client writes and reads. A message of a stream is in
 //! within half a minute of its first byte, not counting the time in which the node did not read on. What a client has begun to
-//! send and not ended is held for it, and bounded for each client and for all (`request`); so is the answer of a call that is no
+//! send and not ended, or not handed over, is held for it, and bounded for each client and for all (`request`); so is the answer of a call that is no
 //! stream, from when it is found until its client has read it: it is encoded at once, whether the client reads or not, and one past
 //! the bound gives way to a status.
 //!
@@ -72,7 +72,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = MethodPath(request.uri().path().to_owned());
-        let (weight, is_stream, is_read) = (weight_of(&path.0), is_stream(&path.0), is_read(&path.0));
+        let (weight, kind, is_read) = (weight_of(&path.0), kind_of(&path.0), is_read(&path.0));
         let timeout = request.headers().get("grpc-timeout").and_then(parse_timeout);
         let client = self.clients.calling(request.extensions());
         request.extensions_mut().insert(path);
@@ -88,8 +88,7 @@ where
             let now = Instant::now();
             // A timeout past the end of time is none.
             let asked = timeout.and_then(|timeout| now.checked_add(timeout.saturating_sub(MARGIN)));
-            let deadline = if is_stream { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
-            let kind = if is_stream { Kind::Stream } else { Kind::Unary };
+            let deadline = if kind != Kind::Unary { asked } else { Some(asked.unwrap_or(now + CALL_TIME_MAX)) };
             let request = request.map(|body| Body::new(Incoming::new(body, kind, client.clone())));
             let found = inner.call(request);
             let answer = async {
@@ -119,10 +118,13 @@ where
     }
 }
 
-/// Whether a method's request or answer is a stream.
-fn is_stream(method_path: &str) -> bool {
-    let method = method_path.rsplit('/').next().unwrap_or_default();
-    matches!(method, "SubmitStream" | "StreamBlocks" | "StreamEvents" | "Watch" | "ServerReflectionInfo")
+/// Whether a method's request or answer is a stream, and of what.
+fn kind_of(method_path: &str) -> Kind {
+    match method_path.rsplit('/').next().unwrap_or_default() {
+        "SubmitStream" | "StreamBlocks" | "StreamEvents" | "Watch" => Kind::Stream,
+        "ServerReflectionInfo" => Kind::Questions,
+        _ => Kind::Unary,
+    }
 }
 
 fn exceeded() -> Status {
@@ -143,7 +145,7 @@ fn unread(is_read: bool) -> Status {
 /// Whether a call only reads, and ends: its work is its own. A submission's is the ledger's, and a stream's goes on beside it.
 fn is_read(method_path: &str) -> bool {
     let method = method_path.rsplit('/').next().unwrap_or_default();
-    !is_stream(method_path) && !matches!(method, "Submit" | "SubmitAndWait")
+    kind_of(method_path) == Kind::Unary && !matches!(method, "Submit" | "SubmitAndWait")
 }
 
 /// Reads `grpc-timeout`: at most 8 digits and a unit.

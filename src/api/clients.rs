@@ -4,17 +4,18 @@
 //! has a budget that fills by the second ([`budget`](super::budget)). A call takes of it by what the answer costs the node at least; a read
 //! that took the node longer, and a signature that does not verify, are owed for. A call for which there is no budget waits for up to
 //! a second, which slows whoever sends call after call, and is then refused. A client's reads are worked on in turn, on half of the cores
-//! at most, and each is paid for before the next: thousands that are asked for at once cost no more than one after the other. Making connections has a budget of its own, and they and
-//! open calls are counted too.
+//! at most, and each is paid for before the next: thousands that are asked for at once cost no more than one after the other. Open calls are counted
+//! too, and so are connections (`connections`).
 //!
 //! # Invariants
 //! * What is kept of clients is bounded: a client with a full budget and nothing open is forgotten.
-//! * A place is given back when the answer's last byte is out, or the connection is closed.
+//! * A place is given back when the answer's last byte is out.
 //!
 //! # Deliberately absent
 //! Limits by account: what waits of a client and of a sender is bounded and verified in turns, and streams have places by account.
 
 use super::budget::Budgets;
+use super::places::first_bits;
 use super::shares::{Kept, Share, Shares};
 use super::status::over_budget;
 use crate::admission::Refusal;
@@ -38,8 +39,6 @@ pub const BUDGET_PATIENCE: Duration = Duration::from_secs(1);
 const MESSAGE_PATIENCE: Duration = Duration::from_secs(60);
 /// What a signature that does not verify takes of the budget of whoever sent it.
 pub const BAD_SIGNATURE_WEIGHT: u32 = 20;
-/// What a connection takes of a budget of its address, which is for connections alone and as large as that of calls.
-const CONNECTION_WEIGHT: u32 = 25;
 /// How long the node may work on a read for one of its weight. With the usual budget a client's reads take half a core, whatever
 /// they read.
 const WORK_PER_WEIGHT: Duration = Duration::from_micros(100);
@@ -55,9 +54,9 @@ pub struct ClientLimits {
     pub calls_at_once: usize,
     /// Most transactions that a client has the node wait for at once: as many as four full streams.
     pub waits_at_once: usize,
-    /// Most connections.
+    /// Most connections; and an eighth of that, or 16, whose handshake is not over.
     pub connections: usize,
-    /// Most of them from one address.
+    /// Most of them from one address, or the first 48 bits of one of IPv6.
     pub connections_per_address: usize,
 }
 
@@ -89,10 +88,7 @@ pub(super) enum ClientId {
 
 /// An address, or the network of an IPv6 address: whoever has one has 2^64 of them.
 fn client_address(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        address @ IpAddr::V4(_) => address,
-    }
+    first_bits(address, 64)
 }
 
 /// What is open, by client and by address. Everything here shares it.
@@ -102,13 +98,10 @@ pub(super) struct Clients(Arc<Shared>);
 struct Shared {
     limits: ClientLimits,
     budgets: Budgets<ClientId>,
-    /// Of connections, by address: whoever has asked for too much may still come back and be told so.
-    connecting: Budgets<IpAddr>,
     calls: Mutex<BTreeMap<ClientId, OpenCalls>>,
     /// Reads of a client that are worked on at once: half of the cores.
     reads_at_once: usize,
     shares: Shares,
-    connections: Mutex<Connections>,
     metrics: NodeMetrics,
 }
 
@@ -118,20 +111,13 @@ struct OpenCalls {
     reads: Arc<Semaphore>,
 }
 
-#[derive(Default)]
-struct Connections {
-    open: usize,
-    by_address: BTreeMap<IpAddr, usize>,
-}
-
 impl Clients {
     pub fn new(limits: ClientLimits, metrics: NodeMetrics) -> Self {
         let budgets = Budgets::new(limits.calls_per_second);
-        let connecting = Budgets::new(limits.calls_per_second);
-        let (calls, shares, connections) = (Mutex::default(), Shares::new(limits.waits_at_once), Mutex::default());
+        let (calls, shares) = (Mutex::default(), Shares::new(limits.waits_at_once));
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let reads_at_once = (cores / 2).max(1);
-        Self(Arc::new(Shared { limits, budgets, connecting, calls, reads_at_once, shares, connections, metrics }))
+        Self(Arc::new(Shared { limits, budgets, calls, reads_at_once, shares, metrics }))
     }
 
     /// Who makes a call.
@@ -154,45 +140,9 @@ impl Clients {
         CallingClient { clients: self.clone(), id }
     }
 
-    /// A place for a connection from an address, if there is one.
-    pub fn connection(&self, address: IpAddr) -> Option<ConnectionPlace> {
-        let address = client_address(address);
-        // Whoever makes one after the other, and drops them, never has many.
-        let weight = CONNECTION_WEIGHT.min(self.0.limits.calls_per_second.get());
-        if self.0.connecting.take(address, weight, Duration::ZERO, Instant::now()).is_err() {
-            self.0.metrics.refused_connections.inc();
-            return None;
-        }
-        let mut connections = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_address = connections.by_address.get(&address).copied().unwrap_or_default();
-        if connections.open >= self.0.limits.connections || of_address >= self.0.limits.connections_per_address {
-            self.0.metrics.refused_connections.inc();
-            return None;
-        }
-        connections.open += 1;
-        connections.by_address.insert(address, of_address + 1);
-        Some(ConnectionPlace { clients: self.clone(), address })
-    }
-
     /// Forgets those whose budget is full.
     pub fn forget_the_idle(&self) {
-        let now = Instant::now();
-        self.0.budgets.forget_the_full(now);
-        self.0.connecting.forget_the_full(now);
-    }
-}
-
-/// A connection's place. It is given back when dropped.
-pub(super) struct ConnectionPlace {
-    clients: Clients,
-    address: IpAddr,
-}
-
-impl Drop for ConnectionPlace {
-    fn drop(&mut self) {
-        let mut connections = self.clients.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.open -= 1;
-        give_back(&mut connections.by_address, &self.address);
+        self.0.budgets.forget_the_full(Instant::now());
     }
 }
 
@@ -448,18 +398,6 @@ mod tests {
         assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
     }
 
-    #[test]
-    fn connections_made_and_dropped_take_of_the_budget() {
-        let clients =
-            clients(ClientLimits { calls_per_second: NonZeroU32::new(100).unwrap(), ..ClientLimits::DEFAULT });
-        let (one, other) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
-        let made = (0..100).filter(|_| clients.connection(one).is_some()).count();
-        // Two seconds' worth; a slow machine gives a little more.
-        assert!((8..=12).contains(&made), "{made}");
-        assert_eq!(clients.0.metrics.refused_connections.get(), 100 - made as u64);
-        assert!(clients.connection(other).is_some());
-    }
-
     /// What a read costs is known once it is done. So many at once would all be let in for what the cheapest costs.
     #[tokio::test]
     async fn reads_of_a_client_take_turns_and_each_is_paid_for_before_the_next() {
@@ -493,19 +431,6 @@ mod tests {
         one.admit(NonZeroU32::MIN, false).await.expect("a place");
         drop(_second);
         assert!(clients.0.calls.lock().unwrap().is_empty(), "nobody is remembered for nothing");
-    }
-
-    #[test]
-    fn connections_are_bounded_in_all_and_by_address() {
-        let clients = clients(ClientLimits { connections: 3, connections_per_address: 2, ..ClientLimits::DEFAULT });
-        let from = |last| clients.connection(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
-        let (first, _second) = (from(1).expect("a place"), from(1).expect("a place"));
-        assert!(from(1).is_none());
-        let _third = from(2).expect("a place");
-        assert!(from(3).is_none());
-        assert_eq!(clients.0.metrics.refused_connections.get(), 2);
-        drop(first);
-        assert!(from(3).is_some());
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl LedgerService for Ledger {
         request: Request<Streaming<pb::SubmitStreamRequest>>,
     ) -> Answer<Self::SubmitStreamStream> {
         let client = CallingClient::of(&request);
-        Ok(Response::new(submissions::answered(self.node.clone(), client, request.into_inner(), self.patience)))
+        submissions::answered(self.node.clone(), client, request.into_inner(), self.patience).map(Response::new)
     }
 
     async fn get_transaction(&self, request: Request<pb::GetTransactionRequest>) -> Answer<pb::GetTransactionResponse> {

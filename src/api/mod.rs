@@ -27,7 +27,9 @@ mod loans;
 mod networks;
 mod node;
 mod page;
+pub mod places;
 pub mod processor;
+mod queue;
 mod request;
 mod server;
 mod shares;
@@ -40,11 +42,12 @@ mod visibility;
 
 pub use caller::{READ_AUTHORISATION_AHEAD_MS_MAX, read_message};
 pub use clients::{BAD_SIGNATURE_WEIGHT, BUDGET_PATIENCE, ClientLimits};
-pub use connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, Placed};
+pub use connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, Placed, Standing};
 pub use page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use server::{
-    REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES, STREAMS_PER_CONNECTION_MAX, ServeError, ServerConfig, serve,
+    CALL_WINDOW, CONNECTION_WINDOW, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, SERVICES, STREAMS_PER_CONNECTION_MAX,
+    ServeError, ServerConfig, serve,
 };
 pub use status::ERROR_DOMAIN;
-pub use streams::{STREAM_PATIENCE, STREAM_QUEUE};
+pub use streams::STREAM_PATIENCE;
 pub use submissions::{STREAM_BATCH_MAX, STREAM_IN_FLIGHT_MAX};

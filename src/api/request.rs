@@ -8,15 +8,19 @@
 //!   client that is made to wait for room is not late.
 //! * What is kept of messages is bounded, of one client and of all together ([`super::shares`]).
 //! * A call that is no stream sends at most [`UNARY_BYTES_MAX`], and its client's budget pays for more than a little.
+//! * What one call asks in many messages is paid for by the message, before the next are read.
 
 use super::clients::CallingClient;
 use super::shares::{Kept, Share};
 use super::status::too_much_begun;
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http_body::Frame;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
@@ -29,6 +33,9 @@ pub(super) const UNARY_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of a request that weigh as much as a call.
 const BYTES_PER_WEIGHT: usize = 4_096;
 
+/// What a question weighs that is one of many in a call.
+const QUESTION_WEIGHT: u32 = 5;
+
 /// Bytes before a message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 
@@ -39,6 +46,8 @@ pub(super) enum Kind {
     Unary,
     /// Messages one after the other.
     Stream,
+    /// The same, each of which asks for an answer.
+    Questions,
 }
 
 /// A request as it comes in. See the module.
@@ -54,6 +63,8 @@ pub(super) struct Incoming {
     waiting_since: Option<Instant>,
     waited: Duration,
     message_time_max: Duration,
+    /// Until the questions that came are paid for.
+    paying: Option<BoxFuture<'static, ()>>,
 }
 
 impl Incoming {
@@ -63,8 +74,20 @@ impl Incoming {
 
     fn within(inner: Body, kind: Kind, client: CallingClient, message_time_max: Duration) -> Self {
         let held = client.share(Kept::Begun);
-        let (messages, received, deadline, waiting_since, waited) = Default::default();
-        Self { inner, kind, client, messages, held, received, deadline, waiting_since, waited, message_time_max }
+        let (messages, received, deadline, waiting_since, waited, paying) = Default::default();
+        Self {
+            inner,
+            kind,
+            client,
+            messages,
+            held,
+            received,
+            deadline,
+            waiting_since,
+            waited,
+            message_time_max,
+            paying,
+        }
     }
 
     /// Takes note of bytes that came in.
@@ -75,8 +98,14 @@ impl Incoming {
                 format!("a request has at most {UNARY_BYTES_MAX} bytes: send many transactions by SubmitStream");
             return Err(Status::out_of_range(message));
         }
-        if self.messages.pass(data) {
+        let ended = self.messages.pass(data);
+        if ended > 0 {
             self.waited = Duration::ZERO;
+        }
+        if ended > 0 && self.kind == Kind::Questions {
+            let client = self.client.clone();
+            client.charge((ended * QUESTION_WEIGHT).saturating_sub(1));
+            self.paying = Some(async move { client.take(NonZeroU32::MIN).await }.boxed());
         }
         if !self.held.set(self.messages.kept()) {
             return Err(too_much_begun());
@@ -107,6 +136,10 @@ impl http_body::Body for Incoming {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if let Some(paying) = &mut self.paying {
+            ready!(paying.poll_unpin(context));
+            self.paying = None;
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
             self.deadline = None;
             if let Some(since) = self.waiting_since.take() {
@@ -145,9 +178,9 @@ struct Messages {
 }
 
 impl Messages {
-    /// Passes over bytes. Tells whether a message ended within them.
-    fn pass(&mut self, mut data: &[u8]) -> bool {
-        let mut ended = false;
+    /// Passes over bytes. Tells how many messages ended within them.
+    fn pass(&mut self, mut data: &[u8]) -> u32 {
+        let mut ended = 0;
         while !data.is_empty() {
             if self.prefix_len < PREFIX {
                 let (now, rest) = data.split_at(data.len().min(PREFIX - self.prefix_len));
@@ -163,7 +196,7 @@ impl Messages {
                 (self.came, self.to_come, data) = (self.came + now, self.to_come - now, &data[now..]);
             }
             if self.prefix_len == PREFIX && self.to_come == 0 {
-                (*self, ended) = (Self::default(), true);
+                (*self, ended) = (Self::default(), ended + 1);
             }
         }
         ended
@@ -250,6 +283,23 @@ mod tests {
         assert_eq!(code(ended(sends(vec![], Kind::Unary)).await), Some(Code::DeadlineExceeded));
         // Between messages a stream may rest as long as it likes.
         assert!(tokio::time::timeout(4 * soon, ended(sends(vec![message(50)], Kind::Stream))).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn questions_of_one_call_are_paid_for_before_more_are_read() {
+        let per_second = NonZeroU32::new(100).unwrap();
+        let limits = ClientLimits { calls_per_second: per_second, ..ClientLimits::DEFAULT };
+        let clients = Clients::new(limits, NodeMetrics::default());
+        let many = message(10).repeat(50);
+        let chunks = || vec![many.clone(), many.clone()];
+        // Two seconds' worth of the first's two and a half is there.
+        for (kind, least) in [(Kind::Stream, Duration::ZERO), (Kind::Questions, Duration::from_millis(450))] {
+            let mut incoming = Incoming::new(body(chunks(), true), kind, client(&clients));
+            incoming.frame().await.expect("a frame").expect("no error");
+            let began = Instant::now();
+            incoming.frame().await.expect("a frame").expect("no error");
+            assert!(began.elapsed() >= least, "{kind:?}: {:?}", began.elapsed());
+        }
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use super::accounts::Accounts;
 use super::call::CallLayer;
 use super::clients::{ClientLimits, Clients, FORGET_EVERY};
-use super::connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience, placed};
+use super::connections::{Connections, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Patience};
 use super::financing::Financing;
 use super::governance::Governance;
 use super::ledger::Ledger;
@@ -40,6 +40,11 @@ pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most calls at once on one connection.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
+
+/// What a connection may send before the node reads on: it is kept, and counted by nobody but HTTP/2.
+pub const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// The same of a call, so that one which the node does not read on leaves the connection's others room.
+pub const CALL_WINDOW: u32 = 128 * 1024;
 
 /// How often the health service looks whether the node serves.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
@@ -99,12 +104,15 @@ pub async fn serve(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (reporter, health) = tonic_health::server::health_reporter();
     let watch = tokio::spawn(report_health(reporter, ledger.clone()));
-    let clients = Clients::new(config.clients, config.metrics);
-    let incoming = placed(incoming, clients.clone(), config.patience);
-    let forgetting = tokio::spawn(forget_the_idle(clients.clone()));
+    let clients = Clients::new(config.clients, config.metrics.clone());
+    let connections = Connections::new(config.clients, config.metrics);
+    let forgetting = tokio::spawn(forget_the_idle(clients.clone(), connections.clone()));
+    let incoming = connections.placed(incoming, config.patience);
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(CALL_WINDOW)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
     if let Some(tls) = config.tls {
         server = server.tls_config(tls.timeout(config.patience.handshake))?;
@@ -140,10 +148,11 @@ pub async fn serve(
     Ok(served?)
 }
 
-async fn forget_the_idle(clients: Clients) {
+async fn forget_the_idle(clients: Clients, connections: Connections) {
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
         clients.forget_the_idle();
+        connections.forget_the_idle();
     }
 }
 

@@ -1,5 +1,5 @@
 //! What a node keeps for each client while a call goes on: bytes of messages that have begun, bytes of answers that are not read,
-//! and waits for transactions to become final.
+//! waits for transactions to become final, and streams of submissions.
 //!
 //! # Invariants
 //! * Of each kind one client has no more than its bound, and no more than is left for all others: whoever comes next finds half
@@ -16,16 +16,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) const CLIENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The same of all clients.
 const ALL_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Most that waits for the readers of one client's streams, as it goes over the wire: in memory, until it is sent, what has many fields
+/// takes some three times as much.
+const CLIENT_QUEUES_MAX: usize = 8 * 1024 * 1024;
+/// The same of all clients.
+pub(super) const ALL_QUEUES_MAX: usize = 128 * 1024 * 1024;
+/// Most streams of submissions of one client.
+const SUBMISSION_STREAMS_PER_CLIENT_MAX: usize = 256;
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kept {
-    /// Bytes of messages that a client has begun and not ended, or that wait for room.
+    /// Bytes of messages that a client has begun and not ended, or that are not handed over.
     Begun,
-    /// Bytes of answers that a client has not read.
+    /// Bytes of answers of calls that are no streams, which a client has not read.
     Unread,
+    /// Bytes that wait for the readers of a client's streams.
+    Queued,
     /// Transactions that a client has the node wait for.
     Waits,
+    /// Streams of submissions that a client has open.
+    Submitting,
 }
 
 /// What is kept of every kind, by client. Everything here shares it.
@@ -58,7 +69,10 @@ impl Shares {
     fn bounds(&self, kind: Kept) -> (usize, usize) {
         match kind {
             Kept::Begun | Kept::Unread => (CLIENT_BYTES_MAX, ALL_BYTES_MAX),
+            Kept::Queued => (CLIENT_QUEUES_MAX, ALL_QUEUES_MAX),
             Kept::Waits => (self.0.waits_per_client, WAITERS_MAX),
+            // They cost next to nothing, and what they hold is bounded by itself.
+            Kept::Submitting => (SUBMISSION_STREAMS_PER_CLIENT_MAX, usize::MAX),
         }
     }
 }
@@ -86,6 +100,13 @@ impl Share {
         };
         let (client_max, all_max) = self.shares.bounds(self.kind);
         !grows || of_client <= client_max.min(all_max.saturating_sub(taken.of_all))
+    }
+
+    /// How much of its kind all have.
+    #[cfg(test)]
+    pub fn of_all(&self) -> usize {
+        let taken = self.shares.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.get(&self.kind).map_or(0, |taken| taken.of_all)
     }
 
     /// Takes one out of it, which is kept by itself from now on.

@@ -128,6 +128,12 @@ pub(super) fn over_budget(wait: Duration) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
+/// The caller has as many streams as it may have.
+pub(super) fn too_many_streams() -> Status {
+    let message = "the node serves no more streams to this caller: end one, or ask another node";
+    status(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
+}
+
 /// A malformed field of a request.
 pub(super) fn malformed(malformed: Malformed) -> Status {
     refused(&Refusal::from(malformed))

@@ -1,8 +1,10 @@
 //! Streams of blocks and events: from any height or cursor on, then live, without a gap that is not spoken of.
 //!
-//! A stream reads final blocks in order and filters each for its caller. It is fed by a task of its own into a short queue.
-//! A reader that leaves the queue full for too long is told so (a `Gap`, or RESOURCE_EXHAUSTED for blocks) and the stream
-//! ends, instead of holding the node's memory. It resumes from the last cursor that it saw.
+//! A stream reads final blocks in order and filters each for its caller. It is fed by a task of its own into a queue that is
+//! bounded by bytes (`queue`). Of a block only as much is made into messages as there is room for, and a block is not kept for a
+//! reader that has to be waited for: it is read again. A reader that takes nothing from a full queue for too long is told so (a
+//! `Gap`, or RESOURCE_EXHAUSTED for blocks) and the stream ends, instead of holding the node's memory: what is queued is let go at
+//! once. It resumes from the last cursor that it saw.
 //!
 //! A feed works no more of the time than its client's budget pays for: one that reads a long history takes of it as reads do,
 //! and another's calls come between its blocks.
@@ -15,33 +17,30 @@ use super::caller::Caller;
 use super::clients::{CallingClient, ClientId, give_back};
 use super::ledger::visible_block;
 use super::processor::timed;
-use super::status::{malformed, no_block, reader_too_slow, status, unavailable};
+use super::queue::{Feed, Stopped, fed};
+use super::shares::{Kept, Share};
+use super::status::{malformed, no_block, reader_too_slow, status, too_many_streams, unavailable};
 use super::visibility::Sight;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::{Account, SignedTransaction, Status as OutcomeStatus};
-use crate::node::service::{BlockError, BlockRecord, LedgerHandle, Unavailable};
+use crate::node::service::{BlockError, BlockRecord, LedgerHandle};
 use crate::primitives::{AccountId, PublicKey};
 use crate::wire::pb::ledger::stream_events_response::Item;
 use crate::wire::pb::ledger::{self as pb, TransactionStatus};
 use crate::wire::pb::payments::Transfer;
 use crate::wire::{decline_to_pb, effect_to_pb, movement_to_pb, status_to_pb};
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt as _};
+use futures::stream::BoxStream;
 use prost::Message as _;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-/// How many messages wait for a slow reader.
-pub const STREAM_QUEUE: usize = 256;
-/// How long a reader may leave its queue full.
+/// How long a reader may take nothing from a full queue.
 pub const STREAM_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Most streams of blocks and events at once at a node: with full queues of a busy ledger's events they hold some hundreds
-/// of MiB.
+/// Most streams of blocks and events at once at a node. What their queues hold is bounded in all, see `queue`.
 pub const STREAMS_MAX: usize = 1_024;
 
 /// Most of them for callers who did not say who they are, so that these cannot take the places of those who did.
@@ -98,6 +97,11 @@ impl StreamReader {
         [Some(account), nameless, institution, client.map(Holder::Client)].into_iter().flatten().collect()
     }
 
+    /// What waits for the reader, of its client's.
+    fn share(&self) -> Option<Share> {
+        self.client.as_ref().map(|client| client.share(Kept::Queued))
+    }
+
     /// Waits until the work on a block is paid for, and lets others' calls come first.
     async fn pay(&self, worked: Duration) {
         if let Some(client) = &self.client {
@@ -132,8 +136,7 @@ impl StreamPlaces {
         let mut taken = self.taken();
         let has_room = |holder: &Holder| taken.by_holder.get(holder).is_none_or(|count| *count < holder.most());
         if taken.of_all >= STREAMS_MAX || !of.iter().all(has_room) {
-            let message = "the node serves no more streams to this caller: end one, or ask another node";
-            return Err(status(Code::ResourceExhausted, "TOO_MANY_STREAMS", message));
+            return Err(too_many_streams());
         }
         taken.of_all += 1;
         of.iter().for_each(|holder| *taken.by_holder.entry(*holder).or_default() += 1);
@@ -177,65 +180,6 @@ impl Cursor {
     }
 }
 
-/// Where a feed puts its messages, and how it ends for a reader that does not read.
-pub(super) struct Feed<T> {
-    queue: mpsc::Sender<Result<T, Status>>,
-    patience: Duration,
-}
-
-/// Why a feed stopped.
-pub(super) enum Stopped {
-    /// There is no more to say.
-    Ended,
-    /// The reader is gone.
-    Left,
-    /// The reader left the queue full for too long.
-    TooSlow,
-    /// The node stops, or a block is gone.
-    Failed(Status),
-}
-
-impl<T> Feed<T> {
-    pub async fn send(&self, message: T) -> Result<(), Stopped> {
-        self.queue.send_timeout(Ok(message), self.patience).await.map_err(|error| match error {
-            mpsc::error::SendTimeoutError::Timeout(_) => Stopped::TooSlow,
-            mpsc::error::SendTimeoutError::Closed(_) => Stopped::Left,
-        })
-    }
-}
-
-/// Runs a feed in its own task; what `parting` says of its end comes last, after all that is queued.
-pub(super) fn fed<T: Send + 'static, F>(
-    place: impl Send + 'static,
-    patience: Duration,
-    feed: impl FnOnce(Feed<T>) -> F,
-    parting: impl FnOnce(Stopped) -> Option<Result<T, Status>> + Send + 'static,
-) -> BoxStream<'static, Result<T, Status>>
-where
-    F: Future<Output = Stopped> + Send + 'static,
-{
-    let (queue, queued) = mpsc::channel(STREAM_QUEUE);
-    let reader = queue.clone();
-    let feeding = feed(Feed { queue, patience });
-    let feeding = tokio::spawn(async move {
-        // A feed that has nothing to send would not notice that its reader is gone.
-        tokio::select! {
-            stopped = feeding => stopped,
-            () = reader.closed() => Stopped::Left,
-        }
-    });
-    // Kept until the reader drops the stream: what it has not read stays in memory until then.
-    let last = async move {
-        let _place = place;
-        match feeding.await {
-            Ok(stopped) => parting(stopped),
-            // It broke: that is no end that a reader may take for one.
-            Err(_) => parting(Stopped::Failed(unavailable(Unavailable))),
-        }
-    };
-    ReceiverStream::new(queued).chain(futures::stream::once(last).filter_map(futures::future::ready)).boxed()
-}
-
 /// Blocks from a height on.
 pub(super) async fn blocks(
     ledger: Arc<dyn LedgerHandle>,
@@ -250,22 +194,27 @@ pub(super) async fn blocks(
     if from_height > applied.saturating_add(1) {
         return Err(no_block(BlockError::NotReached { height: from_height, applied }));
     }
+    let share = reader.share();
     let feed = move |feed: Feed<pb::StreamBlocksResponse>| async move {
-        let mut height = from_height;
+        let (mut height, mut kept) = (from_height, None);
         loop {
-            let (looked, worked) = looked_at(&*ledger, height, &reader, visible_block).await;
-            let block = match looked {
-                Ok(block) => block,
+            let look = |sight: Sight<'_>, record: &BlockRecord| {
+                feed.put(pb::StreamBlocksResponse { block: Some(visible_block(sight, record)) })
+            };
+            let (looked, worked) = looked_at(&*ledger, height, &mut kept, &reader, look).await;
+            let had_room = match looked {
+                Ok(had_room) => had_room,
                 Err(error) => return Stopped::Failed(error),
             };
-            if let Err(stopped) = feed.send(pb::StreamBlocksResponse { block: Some(block) }).await {
+            reader.pay(worked).await;
+            if had_room {
+                (height, kept) = (height + 1, None);
+            } else if let Err(stopped) = feed.room(&mut kept).await {
                 return stopped;
             }
-            reader.pay(worked).await;
-            height += 1;
         }
     };
-    Ok(fed(place, patience, feed, |stopped| match stopped {
+    Ok(fed(place, share, patience, feed, |stopped| match stopped {
         Stopped::Left | Stopped::Ended => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
@@ -291,24 +240,28 @@ pub(super) async fn events(
     };
     require_kept(&*ledger, at.height).await?;
     let reached = ledger.clone();
+    let share = reader.share();
     let feed = move |feed: Feed<pb::StreamEventsResponse>| async move {
+        let mut kept = None;
         loop {
-            let look = |sight: Sight<'_>, record: &BlockRecord| events_of(sight, record, at.index);
-            let (looked, worked) = looked_at(&*ledger, at.height, &reader, look).await;
-            let events = match looked {
-                Ok(events) => events,
+            let look = |sight: Sight<'_>, record: &BlockRecord| put_events(&feed, events_of(sight, record, at.index));
+            let (looked, worked) = looked_at(&*ledger, at.height, &mut kept, &reader, look).await;
+            let left = match looked {
+                Ok(left) => left,
                 Err(error) => return Stopped::Failed(error),
             };
-            for event in events {
-                if let Err(stopped) = feed.send(pb::StreamEventsResponse { item: Some(Item::Event(event)) }).await {
-                    return stopped;
-                }
-            }
             reader.pay(worked).await;
-            at = Cursor { height: at.height + 1, index: 0 };
+            let Some(index) = left else {
+                (at, kept) = (Cursor { height: at.height + 1, index: 0 }, None);
+                continue;
+            };
+            at.index = index;
+            if let Err(stopped) = feed.room(&mut kept).await {
+                return stopped;
+            }
         }
     };
-    Ok(fed(place, patience, feed, move |stopped| match stopped {
+    Ok(fed(place, share, patience, feed, move |stopped| match stopped {
         Stopped::Left | Stopped::Ended => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => {
@@ -339,17 +292,22 @@ async fn next_block(ledger: &dyn LedgerHandle, height: u64) -> Result<BlockRecor
     }
 }
 
-/// What a reader sees of the block of a height, once it is there, and how long the processor worked on that.
+/// What a reader sees of the block of a height, once it is there, and how long the processor worked on that. The block is left in
+/// `kept`, and not read if it is there already.
 async fn looked_at<T>(
     ledger: &dyn LedgerHandle,
     height: u64,
+    kept: &mut Option<BlockRecord>,
     reader: &StreamReader,
     look: impl FnOnce(Sight<'_>, &BlockRecord) -> T,
 ) -> (Result<T, Status>, Duration) {
     let mut worked = Duration::ZERO;
     let looking = async {
-        let record = next_block(ledger, height).await?;
-        sight_now(ledger, reader, |sight| look(sight, &record))
+        let record = match kept.take() {
+            Some(record) => record,
+            None => next_block(ledger, height).await?,
+        };
+        sight_now(ledger, reader, |sight| look(sight, kept.insert(record)))
     };
     let looked = timed(looking, |spent| worked += spent).await;
     (looked, worked)
@@ -379,36 +337,50 @@ fn sight_now<T>(
     Ok(look(Sight::new(caller, &*snapshot.view)))
 }
 
-/// A block's events from a place on, as far as the caller sees them.
-fn events_of(sight: Sight<'_>, record: &BlockRecord, from_index: usize) -> Vec<pb::Event> {
+/// Puts in as many events as there is room for. Gives the place of the first for which there is none.
+fn put_events(
+    feed: &Feed<pb::StreamEventsResponse>,
+    mut events: impl Iterator<Item = (usize, pb::Event)>,
+) -> Option<usize> {
+    events.find_map(|(index, event)| {
+        let had_room = feed.put(pb::StreamEventsResponse { item: Some(Item::Event(event)) });
+        (!had_room).then_some(index)
+    })
+}
+
+/// A block's events from a place on, as far as the caller sees them, each with its place and made when it is asked for.
+fn events_of<'a>(
+    sight: Sight<'a>,
+    record: &'a BlockRecord,
+    from_index: usize,
+) -> impl Iterator<Item = (usize, pb::Event)> + use<'a> {
     let header = record.block.header();
     let transactions = record.block.transactions().len();
     let places = record.outcomes.iter().enumerate().skip(from_index);
-    let visible = places.filter(|(index, outcome)| match record.block.transactions().get(*index) {
+    let visible = places.filter(move |(index, outcome)| match record.block.transactions().get(*index) {
         Some(signed) => sight.of_transaction(signed, outcome),
         None => sight.of_outcome(outcome),
     });
-    visible
-        .map(|(index, outcome)| {
-            let (status, decline) = match &outcome.status {
-                // What fell due stands after the transactions and is none.
-                _ if index >= transactions => (TransactionStatus::Unspecified, None),
-                OutcomeStatus::Applied => (status_to_pb(&outcome.status), None),
-                OutcomeStatus::Declined(decline) => (status_to_pb(&outcome.status), Some(decline_to_pb(decline))),
-            };
-            pb::Event {
-                cursor: Cursor { height: header.height, index: index + 1 }.text(),
-                height: header.height,
-                time_ms: header.time.0,
-                transaction_id: Bytes::copy_from_slice(&outcome.transaction_id.0),
-                status: status.into(),
-                decline,
-                movements: outcome.movements.iter().map(movement_to_pb).collect(),
-                effects: outcome.effects.iter().map(effect_to_pb).collect(),
-                transfers: record.block.transactions().get(index).map(transfers_of).unwrap_or_default(),
-            }
-        })
-        .collect()
+    visible.map(move |(index, outcome)| {
+        let (status, decline) = match &outcome.status {
+            // What fell due stands after the transactions and is none.
+            _ if index >= transactions => (TransactionStatus::Unspecified, None),
+            OutcomeStatus::Applied => (status_to_pb(&outcome.status), None),
+            OutcomeStatus::Declined(decline) => (status_to_pb(&outcome.status), Some(decline_to_pb(decline))),
+        };
+        let event = pb::Event {
+            cursor: Cursor { height: header.height, index: index + 1 }.text(),
+            height: header.height,
+            time_ms: header.time.0,
+            transaction_id: Bytes::copy_from_slice(&outcome.transaction_id.0),
+            status: status.into(),
+            decline,
+            movements: outcome.movements.iter().map(movement_to_pb).collect(),
+            effects: outcome.effects.iter().map(effect_to_pb).collect(),
+            transfers: record.block.transactions().get(index).map(transfers_of).unwrap_or_default(),
+        };
+        (index, event)
+    })
 }
 
 /// The transfers of a transaction's body, which whoever sees the event may read in its receipt as well.
@@ -424,9 +396,11 @@ fn transfers_of(transaction: &SignedTransaction) -> Vec<Transfer> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::queue::{STREAM_BYTES, queue};
     use super::*;
     use crate::api::clients::{ClientLimits, Clients};
     use crate::node::NodeMetrics;
+    use futures::StreamExt as _;
     use tokio::sync::oneshot;
 
     #[test]
@@ -441,7 +415,7 @@ mod tests {
     #[tokio::test]
     async fn a_place_is_free_again_once_the_reader_has_left() {
         let places = StreamPlaces::default();
-        let open = |place| fed::<u32, _>(place, STREAM_PATIENCE, |_| std::future::pending(), |_| None);
+        let open = |place| fed::<u32, _>(place, None, STREAM_PATIENCE, |_| std::future::pending(), |_| None);
         let take = |of: &[Holder]| places.take(of.to_vec());
         let is_full = |of: &[Holder]| take(of).is_err_and(|full| full.code() == Code::ResourceExhausted);
         let take_all = |of: &[Holder], most: usize| (0..most).map(|_| open(take(of).expect("a place"))).collect();
@@ -487,25 +461,56 @@ mod tests {
         assert!(places.take(nameless(1)).is_ok());
     }
 
+    /// What it did not read is not kept for it, whether it takes its leave or not.
     #[tokio::test]
-    async fn a_reader_that_does_not_read_is_told_so_last() {
+    async fn a_reader_that_does_not_read_is_told_so_and_nothing_is_kept_for_it() {
         let (gave_up, given_up) = oneshot::channel();
-        let endless = |feed: Feed<u32>| async move {
-            for number in 0.. {
-                if let Err(stopped) = feed.send(number).await {
-                    let _ = gave_up.send(());
-                    return stopped;
-                }
+        let endless = |feed: Feed<Vec<u8>>| async move {
+            let mut queued = 0;
+            while feed.put(vec![7; 50_000]) {
+                queued += 1;
             }
-            Stopped::Left
+            let stopped = feed.room(&mut None).await.expect_err("nobody reads");
+            let _ = gave_up.send(queued);
+            stopped
         };
-        let (place, patience) =
-            (StreamPlaces::default().take(vec![Holder::Anyone]).expect("a place"), Duration::from_millis(10));
-        let parting = |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(u32::MAX));
-        let stream = fed(place, patience, endless, parting);
-        given_up.await.expect("it gives up");
-        let read: Vec<u32> = stream.map(|item| item.expect("no error")).collect().await;
-        assert_eq!(read.len(), STREAM_QUEUE + 1);
-        assert_eq!((read[0], read[STREAM_QUEUE]), (0, u32::MAX));
+        let (places, patience) = (StreamPlaces::default(), Duration::from_millis(10));
+        let place = places.take(vec![Holder::Anyone]).expect("a place");
+        let parting = |stopped| matches!(stopped, Stopped::TooSlow).then_some(Ok(b"too slow".to_vec()));
+        let stream = fed(place, None, patience, endless, parting);
+        let queued: usize = given_up.await.expect("it gives up");
+        assert!((1..=STREAM_BYTES / 50_000).contains(&queued), "{queued}");
+        let read: Vec<Vec<u8>> = stream.map(|item| item.expect("no error")).collect().await;
+        assert_eq!(read, [b"too slow"]);
+    }
+
+    /// A block with more events than there is room for is gone through once, in parts.
+    #[tokio::test]
+    async fn events_for_which_there_is_no_room_come_next_and_none_is_left_out() {
+        let (sender, mut receiver) = queue(None);
+        let feed = Feed { queue: Arc::new(sender), patience: STREAM_PATIENCE };
+        let event = |index: usize| pb::Event { cursor: index.to_string(), ..large() };
+        let (mut from, mut parts, mut read) = (0, 0, Vec::new());
+        while let Some(left) = put_events(&feed, (from..100).map(|index| (index, event(index)))) {
+            assert!(left > from, "nothing was put in");
+            (from, parts) = (left, parts + 1);
+            while feed.queue.room(Duration::ZERO).await.is_err() {
+                read.push(receiver.next().await.expect("an event").expect("no error"));
+            }
+        }
+        drop(feed);
+        read.extend(receiver.map(|item| item.expect("no error")).collect::<Vec<_>>().await);
+        let cursor = |response: pb::StreamEventsResponse| match response.item {
+            Some(Item::Event(event)) => event.cursor,
+            other => panic!("{other:?}"),
+        };
+        let cursors: Vec<String> = read.into_iter().map(cursor).collect();
+        assert_eq!(cursors, (0..100).map(|index| index.to_string()).collect::<Vec<_>>());
+        assert!(parts > 1, "{parts}");
+    }
+
+    /// An event of some 50 kB.
+    fn large() -> pb::Event {
+        pb::Event { transaction_id: Bytes::from(vec![7; 50_000]), ..pb::Event::default() }
     }
 }

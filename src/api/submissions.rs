@@ -1,7 +1,7 @@
 //! `SubmitStream`: transactions as they come, each answered once nothing can change any more.
 //!
 //! # A message's way
-//! read → paid for → room for its transactions, and for the waits of those that the stream does not wait for yet → submitted →
+//! what the client owes paid → read → paid for → room for its transactions, and for the waits of those that the stream does not wait for yet → submitted →
 //! each answered on its own, as many in a message as are known at once.
 //!
 //! # Invariants
@@ -9,13 +9,16 @@
 //!   longer tell its end, the answer is PENDING.
 //! * A stream waits once for a transaction, however many copies of it it sent; each copy is answered.
 //! * A stream is worked on whether its answers are read or not, so that what it waits for does not pile up behind a reader that
-//!   reads nothing. One that leaves its answers unread for too long is cut off, and what it leaves unread is counted.
+//!   reads nothing. One that leaves its answers unread for too long is cut off, and what it leaves unread is bounded (`queue`).
+//! * A message counts as its client's until its transactions are handed over, by what they take in memory.
 
 use super::clients::CallingClient;
 use super::ledger::source_of;
+use super::queue::{Feed, Stopped, fed};
 use super::shares::{Kept, Share};
-use super::status::{OUTCOME_UNKNOWN, TOO_MANY_WAITS, malformed, reader_too_slow, too_much_begun, unavailable};
-use super::streams::{Feed, Stopped, fed};
+use super::status::{
+    OUTCOME_UNKNOWN, TOO_MANY_WAITS, malformed, reader_too_slow, too_many_streams, too_much_begun, unavailable,
+};
 use crate::admission::Refusal;
 use crate::ledger::malformed::Malformed;
 use crate::ledger::{SignedTransaction, Status as OutcomeStatus};
@@ -43,21 +46,25 @@ pub const STREAM_IN_FLIGHT_MAX: usize = 4_096;
 const TRANSACTIONS_PER_WEIGHT: usize = 8;
 
 /// Answers to what a client sends, for a reader that may leave them unread for so long.
+///
+/// # Errors
+/// `TOO_MANY_STREAMS`.
 pub(super) fn answered(
     ledger: Arc<dyn LedgerHandle>,
     client: Option<CallingClient>,
     incoming: impl Stream<Item = Result<pb::SubmitStreamRequest, Status>> + Send + Unpin + 'static,
     patience: Duration,
-) -> BoxStream<'static, Result<pb::SubmitStreamResponse, Status>> {
-    let feed = move |feed: Feed<Unread>| async move {
-        let unread = client.clone();
+) -> Result<BoxStream<'static, Result<pb::SubmitStreamResponse, Status>>, Status> {
+    let mut place = client.as_ref().map(|client| client.share(Kept::Submitting));
+    if place.as_mut().is_some_and(|place| !place.set(1)) {
+        return Err(too_many_streams());
+    }
+    let unread = client.as_ref().map(|client| client.share(Kept::Queued));
+    let feed = move |feed: Feed<pb::SubmitStreamResponse>| async move {
         let mut answers = Submissions::new(ledger, client).answers(incoming);
         while let Some(answer) = answers.next().await {
             let stopped = match answer {
-                Ok(answer) => match Unread::of(unread.as_ref(), answer) {
-                    Some(unread) => feed.send(unread).await.err(),
-                    None => Some(Stopped::TooSlow),
-                },
+                Ok(answer) => feed.send(answer).await.err(),
                 Err(error) => Some(Stopped::Failed(error)),
             };
             if let Some(stopped) = stopped {
@@ -66,32 +73,13 @@ pub(super) fn answered(
         }
         Stopped::Ended
     };
-    let unread = fed((), patience, feed, |stopped| match stopped {
+    Ok(fed(place, unread, patience, feed, |stopped| match stopped {
         Stopped::Left | Stopped::Ended => None,
         Stopped::Failed(error) => Some(Err(error)),
         Stopped::TooSlow => Some(Err(reader_too_slow(
             "the answers were not read: what was sent goes on. Send the same bytes again, or ask for each by its id",
         ))),
-    });
-    unread.map(|item| item.map(|unread| unread.answer)).boxed()
-}
-
-/// An answer that was not read yet. It is counted until it is.
-struct Unread {
-    answer: pb::SubmitStreamResponse,
-    _share: Option<Share>,
-}
-
-impl Unread {
-    /// `None` if the client leaves too much unread.
-    fn of(client: Option<&CallingClient>, answer: pb::SubmitStreamResponse) -> Option<Self> {
-        let result = |result: &pb::SubmissionResult| {
-            size_of_val(result) + result.transaction_id.len() + result.reason.len() + result.message.len()
-        };
-        let mut share = client.map(|client| client.share(Kept::Unread));
-        let fits = share.as_mut().is_none_or(|share| share.set(answer.results.iter().map(result).sum()));
-        fits.then_some(Self { answer, _share: share })
-    }
+    }))
 }
 
 /// One stream.
@@ -123,7 +111,7 @@ impl Submissions {
     ) -> BoxStream<'static, Result<pb::SubmitStreamResponse, Status>> {
         let stream = self.clone();
         // No message is read before there is room for what the one before it holds. Those that are read go on side by side.
-        let messages = until_broken(incoming).then(move |message| {
+        let messages = until_broken(paid_before_read(incoming, self.client.clone())).then(move |message| {
             let stream = stream.clone();
             async move { stream.admit(message?).await }
         });
@@ -138,14 +126,10 @@ impl Submissions {
 
     /// Has a message wait until it is paid for and there is room for it.
     async fn admit(&self, message: pb::SubmitStreamRequest) -> Result<Admitted, Status> {
-        let mut share = self.client.as_ref().map(|client| client.share(Kept::Begun));
-        if share.as_mut().is_some_and(|share| !share.set(message.encoded_len())) {
-            return Err(too_much_begun());
-        }
         let transactions = unpack(message)?;
-        // Whoever sent signatures that do not verify waits until they are paid for.
-        if let Some(client) = &self.client {
-            client.take(weight_of_message(transactions.len())).await;
+        let share = self.client.as_ref().map(|client| counted(client, &transactions)).transpose()?;
+        if let (Some(client), Some(weight)) = (&self.client, weight_of_message(transactions.len())) {
+            client.take(weight).await;
         }
         // At least one, so that empty messages are not for nothing either. No more than there is room for in all.
         let places = transactions.len().max(1) as u32;
@@ -233,10 +217,37 @@ impl Submissions {
     }
 }
 
-/// What a message of a stream takes of its client's budget, besides what it comes to: less than as many calls.
-fn weight_of_message(transactions: usize) -> NonZeroU32 {
-    let weight = transactions.div_ceil(TRANSACTIONS_PER_WEIGHT).max(1);
-    NonZeroU32::try_from(weight as u32).unwrap_or(NonZeroU32::MIN)
+/// What a message of a stream takes of its client's budget, besides what it comes to: less than as many calls. One was paid before
+/// it was read.
+fn weight_of_message(transactions: usize) -> Option<NonZeroU32> {
+    NonZeroU32::new(transactions.div_ceil(TRANSACTIONS_PER_WEIGHT).saturating_sub(1) as u32)
+}
+
+/// What a client sends. Whoever owes, as for signatures that did not verify, pays before the next message is read: what waits for a
+/// budget waits with its sender.
+fn paid_before_read<T: Send + 'static>(
+    messages: impl Stream<Item = T> + Unpin + Send + 'static,
+    client: Option<CallingClient>,
+) -> BoxStream<'static, T> {
+    let paid = futures::stream::unfold((messages, client), async |(mut messages, client)| {
+        if let Some(client) = &client {
+            client.take(NonZeroU32::MIN).await;
+        }
+        Some((messages.next().await?, (messages, client)))
+    });
+    paid.boxed()
+}
+
+/// Counts what a client's transactions take, until it is dropped.
+fn counted(client: &CallingClient, transactions: &[pb::SignedTransaction]) -> Result<Share, Status> {
+    let mut share = client.share(Kept::Begun);
+    if share.set(memory_of(transactions)) { Ok(share) } else { Err(too_much_begun()) }
+}
+
+/// What transactions take in memory. Many that are next to empty take far more than they took on the wire.
+fn memory_of(transactions: &[pb::SignedTransaction]) -> usize {
+    let each = transactions.iter().map(|one| one.encoded_len() + size_of_val(one.signatures.as_slice()));
+    size_of_val(transactions) + each.sum::<usize>()
 }
 
 /// The transactions of one message, or the error that ends the stream.
@@ -314,7 +325,64 @@ fn no_room(id: TransactionId) -> pb::SubmissionResult {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clients::{BAD_SIGNATURE_WEIGHT, ClientLimits, Clients};
+    use super::super::shares::CLIENT_BYTES_MAX;
     use super::*;
+    use crate::node::NodeMetrics;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tonic::Code;
+
+    fn client(calls_per_second: u32) -> CallingClient {
+        let calls_per_second = NonZeroU32::new(calls_per_second).unwrap();
+        let clients = Clients::new(ClientLimits { calls_per_second, ..ClientLimits::DEFAULT }, NodeMetrics::default());
+        clients.calling(&tonic::codegen::http::Extensions::new())
+    }
+
+    #[tokio::test]
+    async fn whoever_owes_pays_before_the_next_message_is_read() {
+        let client = client(100);
+        client.charge(2 * 100 + BAD_SIGNATURE_WEIGHT);
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = read.clone();
+        let messages = futures::stream::iter([(); 2]).map(move |()| counted.fetch_add(1, Ordering::Relaxed));
+        let mut paid = paid_before_read(messages, Some(client));
+        assert!(paid.next().now_or_never().is_none(), "a fifth of a second is owed");
+        assert_eq!(read.load(Ordering::Relaxed), 0, "it was read all the same");
+        assert_eq!(paid.next().await, Some(0));
+    }
+
+    #[test]
+    fn a_whole_message_counts_until_it_is_handed_over() {
+        let client = client(5_000);
+        let message = [pb::SignedTransaction { body: Bytes::from(vec![7; 1 << 20]), signatures: Vec::new() }];
+        let count = || counted(&client, &message);
+        let waiting: Vec<Share> = std::iter::from_fn(|| count().ok()).collect();
+        // 64 of a megabyte, less what goes with each.
+        assert_eq!(waiting.len(), (CLIENT_BYTES_MAX >> 20) - 1);
+        assert_eq!(count().err().map(|refused| refused.code()), Some(Code::ResourceExhausted));
+        drop(waiting);
+        assert!(count().is_ok(), "what was handed over does not count");
+    }
+
+    #[test]
+    fn empty_transactions_are_counted_by_what_they_take_in_memory() {
+        let signatures = vec![pb::TransactionSignature::default(); 1_000];
+        let transactions = vec![pb::SignedTransaction { body: Bytes::new(), signatures }; 8];
+        assert!(memory_of(&transactions) >= 8 * 1_000 * size_of::<pb::TransactionSignature>());
+    }
+
+    #[test]
+    fn streams_of_submissions_are_bounded_by_client() {
+        let client = client(100);
+        let place = || {
+            let mut place = client.share(Kept::Submitting);
+            place.set(1).then_some(place)
+        };
+        let open: Vec<Share> = std::iter::from_fn(place).collect();
+        assert_eq!(open.len(), 256);
+        drop(open);
+        assert!(place().is_some(), "a place comes back");
+    }
 
     /// With bounded patience: a stream that is read for ever shows as one that was read too often.
     #[tokio::test]

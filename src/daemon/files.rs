@@ -5,8 +5,12 @@
 
 use thiserror::Error;
 
-/// What the node opens besides its clients' connections: the store's tables (256) and logs, the engine's logs and blocks, peers, scrapes.
-const RESERVED: u64 = 512;
+/// What the node opens besides its clients' connections: the store's tables (256) and logs, the engine's logs and blocks, peers, scrapes
+/// (128).
+const RESERVED: u64 = 640;
+/// Besides the connections that are configured there are an eighth as many whose handshake is not over, and so many at least.
+const CONNECTIONS_PER_HANDSHAKE: u64 = 8;
+const HANDSHAKES_LEAST: u64 = 16;
 /// With fewer connections than that a node serves nobody in earnest.
 const CONNECTIONS_LEAST: u64 = 64;
 
@@ -28,18 +32,25 @@ pub struct TooFewFiles {
 /// # Errors
 /// There is not even room for a few.
 pub fn room_for_connections(configured: u32) -> Result<u32, TooFewFiles> {
-    match rlimit::increase_nofile_limit(u64::from(configured) + RESERVED) {
+    match rlimit::increase_nofile_limit(with_handshakes(u64::from(configured)) + RESERVED) {
         Ok(limit) => of_limit(limit, configured),
         Err(_) => Ok(configured),
     }
 }
 
 fn of_limit(limit: u64, configured: u32) -> Result<u32, TooFewFiles> {
-    let least = RESERVED + CONNECTIONS_LEAST.min(u64::from(configured));
+    let least = RESERVED + with_handshakes(CONNECTIONS_LEAST.min(u64::from(configured)));
     if limit < least {
         return Err(TooFewFiles { limit, least });
     }
-    Ok(u32::try_from(limit - RESERVED).unwrap_or(u32::MAX).min(configured))
+    let left = limit - RESERVED;
+    let room = left - left.div_ceil(CONNECTIONS_PER_HANDSHAKE + 1).max(HANDSHAKES_LEAST).min(left);
+    Ok(u32::try_from(room).unwrap_or(u32::MAX).min(configured))
+}
+
+/// Connections, and those besides whose handshake is not over.
+fn with_handshakes(connections: u64) -> u64 {
+    connections + connections.div_ceil(CONNECTIONS_PER_HANDSHAKE).max(HANDSHAKES_LEAST)
 }
 
 #[cfg(test)]
@@ -48,12 +59,12 @@ mod tests {
 
     #[test]
     fn connections_leave_the_files_that_the_node_itself_needs() {
-        assert_eq!(of_limit(1_024, 4_096), Ok(512));
+        assert_eq!(of_limit(1_024, 4_096), Ok(341));
         assert_eq!(of_limit(1_000_000, 4_096), Ok(4_096));
-        assert_eq!(of_limit(576, 4_096), Ok(64));
-        assert_eq!(of_limit(515, 3), Ok(3));
+        assert_eq!(of_limit(720, 4_096), Ok(64));
+        assert_eq!(of_limit(659, 3), Ok(3));
         let refused = of_limit(256, 4_096).unwrap_err();
-        assert_eq!(refused, TooFewFiles { limit: 256, least: 576 });
+        assert_eq!(refused, TooFewFiles { limit: 256, least: 720 });
         assert!(refused.to_string().contains("LimitNOFILE"), "{refused}");
     }
 }

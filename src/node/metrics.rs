@@ -51,7 +51,7 @@ pub struct NodeMetrics {
     pub invalid_blocks: Counter,
     /// Calls refused because their client had asked for too much.
     pub refused_calls: Counter,
-    /// Connections closed at once because too many were open.
+    /// Connections closed because too many were open: new ones, or others that gave way to them.
     pub refused_connections: Counter,
     /// Blocks whose view ended while they were built here.
     pub abandoned_builds: Counter,

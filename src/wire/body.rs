@@ -115,7 +115,9 @@ pub fn signed_transaction(message: Option<pb::SignedTransaction>) -> Result<Sign
             signature: signature(&format!("{path}.signature"), &entry.signature)?,
         });
     }
-    SignedTransaction::new(message.body, signatures).map_err(|error| Malformed::new("transaction", error.to_string()))
+    // Copied out of the message that it came in, of which a slice would keep all of 4 MiB for as long as the transaction is kept.
+    let body = Bytes::copy_from_slice(&message.body);
+    SignedTransaction::new(body, signatures).map_err(|error| Malformed::new("transaction", error.to_string()))
 }
 
 /// The message of a transaction.
@@ -127,5 +129,22 @@ pub fn signed_transaction_to_pb(signed: &SignedTransaction) -> pb::SignedTransac
     pb::SignedTransaction {
         body: signed.body().clone(),
         signatures: signed.signatures().iter().map(signature).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_keeps_nothing_of_the_message_that_it_came_in() {
+        let message = Bytes::from(vec![7; 4_096]);
+        let signature = pb::TransactionSignature {
+            public_key: Bytes::copy_from_slice(&[1; 32]),
+            signature: Bytes::copy_from_slice(&[2; 64]),
+        };
+        let came = pb::SignedTransaction { body: message.slice(100..200), signatures: vec![signature] };
+        let signed = signed_transaction(Some(came)).expect("it is whole");
+        assert!(!message.as_ptr_range().contains(&signed.body().as_ptr()), "a slice keeps all of it");
     }
 }

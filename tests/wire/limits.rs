@@ -1,7 +1,7 @@
 //! What one client may ask of a node, over the wire.
 
 use super::stand_in::StandIn;
-use causeway::api::{ClientLimits, Patience, ServerConfig, serve};
+use causeway::api::{CALL_WINDOW, CONNECTION_WINDOW, ClientLimits, Patience, ServerConfig, serve};
 use causeway::node::NodeMetrics;
 use causeway::wire::pb::node::GetStatusRequest;
 use causeway::wire::pb::node::node_service_client::NodeServiceClient;
@@ -83,27 +83,114 @@ async fn a_connection_whose_client_says_nothing_is_closed_and_one_that_spoke_is_
     }
 }
 
+/// What every client of HTTP/2 says first: the preface, and empty settings.
+const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// A connection that was made from an address of this machine's, with what its client said.
+async fn connected(source: &str, to: std::net::SocketAddr, said: &[u8]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+    let mut connection = socket.connect(to).await.unwrap();
+    connection.write_all(said).await.unwrap();
+    connection
+}
+
+/// Whether a connection is taken on: the server answers settings, and closes or resets it otherwise.
+async fn is_served(connection: &mut TcpStream) -> bool {
+    let mut heard = Vec::new();
+    // Its own settings, which it sends to everybody, and what acknowledges the client's.
+    while !heard.windows(5).any(|frame| frame == [0, 0, 0, 4, 1]) {
+        let mut some = [0; 256];
+        match connection.read(&mut some).await {
+            Ok(0) | Err(_) => return false,
+            Ok(count) => heard.extend_from_slice(&some[..count]),
+        }
+    }
+    true
+}
+
+async fn is_closed(connection: &mut TcpStream) -> bool {
+    let ended = async { while connection.read(&mut [0; 256]).await.unwrap_or(0) > 0 {} };
+    tokio::time::timeout(Duration::from_secs(20), ended).await.is_ok()
+}
+
 #[tokio::test]
 async fn past_the_bound_a_connection_is_closed_as_it_is_made() {
     let limits = ClientLimits { connections: 2, ..ClientLimits::DEFAULT };
     let (address, metrics) = served(limits).await;
-    let first = TcpStream::connect(address).await.unwrap();
-    let _second = TcpStream::connect(address).await.unwrap();
-    let refused = |metrics: &NodeMetrics| metrics.refused_connections.get();
+    let mut first = connected("127.0.0.1", address, HELLO).await;
+    let mut second = connected("127.0.0.1", address, HELLO).await;
+    assert!(is_served(&mut first).await && is_served(&mut second).await);
     let mut third = TcpStream::connect(address).await.unwrap();
     // Closed, or reset: nothing comes but the end.
     assert_eq!(third.read(&mut [0; 64]).await.unwrap_or(0), 0);
-    assert_eq!(refused(&metrics), 1);
+    assert_eq!(metrics.refused_connections.get(), 1);
     drop(first);
     // Its place comes back when the node has noticed.
     let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let mut next = TcpStream::connect(address).await.unwrap();
-        // The server speaks first: its settings.
-        if next.read(&mut [0; 64]).await.unwrap_or(0) > 0 {
-            break;
-        }
+    while !is_served(&mut connected("127.0.0.1", address, HELLO).await).await {
         assert!(Instant::now() < deadline, "the place did not come back");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_with_most_of_all_connections_gives_way_to_another() {
+    let limits = ClientLimits { connections: 8, ..ClientLimits::DEFAULT };
+    let (address, _) = served(limits).await;
+    let mut flood = Vec::new();
+    for _ in 0..8 {
+        let mut connection = connected("127.0.0.2", address, HELLO).await;
+        assert!(is_served(&mut connection).await);
+        flood.push(connection);
+    }
+    let mut other = connected("127.0.0.3", address, HELLO).await;
+    assert!(is_served(&mut other).await, "the flood keeps it out");
+    assert!(is_closed(&mut flood[0]).await, "the oldest gives way");
+    let served = tokio::time::timeout(Duration::from_millis(200), flood[1].read(&mut [0; 64])).await;
+    assert!(served.is_err() || served.unwrap().unwrap() > 0, "no more than one gives way");
+}
+
+/// As many as there are connections in all, and whoever says something is served.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn connections_that_say_nothing_take_nobodys_place() {
+    let limits = ClientLimits { connections: 16, ..ClientLimits::DEFAULT };
+    let (address, _) = served(limits).await;
+    let mut silent = Vec::new();
+    for number in 0..32 {
+        silent.push(connected(&format!("127.0.0.{}", 2 + number % 4), address, b"").await);
+    }
+    for source in ["127.0.0.1", "127.0.0.2"] {
+        let mut speaking = connected(source, address, HELLO).await;
+        assert!(is_served(&mut speaking).await, "{source} is kept out");
+    }
+    assert!(is_closed(&mut silent[0]).await, "the oldest gave way");
+}
+
+/// What a connection may send unread is memory that nobody else counts.
+#[tokio::test]
+async fn a_connection_may_send_little_before_it_is_read() {
+    let (address, _) = served(ClientLimits::DEFAULT).await;
+    let mut connection = connected("127.0.0.1", address, HELLO).await;
+    let (mut of_call, mut of_connection) = (None, None);
+    while of_call.is_none() || of_connection.is_none() {
+        let mut head = [0; 9];
+        connection.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; usize::from(head[2]) + (usize::from(head[1]) << 8)];
+        connection.read_exact(&mut payload).await.unwrap();
+        let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+        match (head[3], head[4]) {
+            // Settings, of which the fourth is a stream's window.
+            (4, 0) => {
+                let window = payload.chunks(6).find(|setting| setting[..2] == [0, 4]);
+                of_call = window.map(|setting| number(&setting[2..]));
+            }
+            // More than the 65,535 that a connection begins with.
+            (8, _) => of_connection = Some(65_535 + number(&payload)),
+            _ => {}
+        }
+    }
+    assert_eq!((of_call, of_connection), (Some(CALL_WINDOW), Some(CONNECTION_WINDOW)));
 }

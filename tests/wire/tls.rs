@@ -1,7 +1,7 @@
 //! TLS: whom a client believes, and whom a node lets in.
 
 use super::stand_in::StandIn;
-use causeway::api::{Patience, ServerConfig, serve};
+use causeway::api::{ClientLimits, Patience, ServerConfig, serve};
 use causeway::client::{Client, ClientError, Tls};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,13 +24,17 @@ async fn served(mutual: bool) -> String {
 }
 
 async fn served_with(mutual: bool, patience: Patience) -> String {
+    served_within(mutual, patience, ClientLimits::DEFAULT).await
+}
+
+async fn served_within(mutual: bool, patience: Patience, clients: ClientLimits) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
     let mut tls = ServerTlsConfig::new().identity(Identity::from_pem(file("node.crt"), file("node.key")));
     if mutual {
         tls = tls.client_ca_root(Certificate::from_pem(file("authority.crt")));
     }
-    let config = ServerConfig { tls: Some(tls), patience, ..ServerConfig::default() };
+    let config = ServerConfig { tls: Some(tls), patience, clients, ..ServerConfig::default() };
     tokio::spawn(serve(listener, Arc::new(StandIn::open()), config, std::future::pending()));
     format!("https://localhost:{port}")
 }
@@ -72,6 +76,23 @@ async fn a_handshake_that_comes_to_no_end_is_broken_off() {
     stalling.write_all(&[0x16, 3, 1, 2, 0, 1]).await.expect("it is open");
     let ended = tokio::time::timeout(Duration::from_secs(20), stalling.read_to_end(&mut Vec::new())).await;
     assert!(ended.is_ok(), "it was not closed");
+}
+
+/// More handshakes that go no further than there are connections: who presents a certificate is let in all the same.
+#[tokio::test]
+async fn handshakes_that_come_to_no_end_keep_nobody_out() {
+    let limits = ClientLimits { connections: 16, ..ClientLimits::DEFAULT };
+    let endpoint = served_within(true, Patience::DEFAULT, limits).await;
+    let mut stalling = Vec::new();
+    for _ in 0..32 {
+        let mut connection =
+            TcpStream::connect(endpoint.replace("https://localhost", "127.0.0.1")).await.expect("it listens");
+        // The first byte of a client's hello. It has spoken, and yet its handshake is not over.
+        connection.write_all(&[0x16]).await.expect("it is open");
+        stalling.push(connection);
+    }
+    let known = Tls::believing(&file("authority.crt")).presenting(&file("client.crt"), &file("client.key"));
+    connect(Some(known), &endpoint).await.expect("its certificate is the authority's");
 }
 
 #[tokio::test]

@@ -13,9 +13,9 @@ pub struct Limits {
     pub client_calls_per_second: u32,
     /// Most calls of a client that are open at once.
     pub client_calls_at_once: u32,
-    /// Most connections.
+    /// Most connections, besides an eighth as many whose handshake is not over.
     pub connections: u32,
-    /// Most of them from one address.
+    /// Most of them from one address; an IPv6 /48 is one.
     pub connections_per_address: u32,
     /// With less room than that on the disk of its data, in MiB, the node takes no clients' transactions.
     pub disk_free_mib: u32,
